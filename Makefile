@@ -1,0 +1,51 @@
+# Everything from nothing but python3 (3.11 or newer) and make: `make demo`, `make test`.
+# Another interpreter: `make PYTHON=python3.12 demo`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := build/demo
+# Processes that share the tests. Each compiles on its own, so more of them than cores do not pay.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all lint format benchmarks clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+venv: $(INSTALLED) ## make the virtual environment .venv
+
+$(INSTALLED): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer, or say which one to use: make PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import platform, sys; sys.version_info >= (3, 11) or sys.exit("nplm needs Python 3.11 or newer, but $(PYTHON) is " + platform.python_version() + ". Say which one to use: make PYTHON=python3.12")'
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: $(INSTALLED) ## test a file with an injected signal against a reference, and write the report
+	$(BIN)/python -m toys.demo $(DEMO)
+	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --toys 50 --seed 1 --force -o $(DEMO)/run
+
+test: $(INSTALLED) ## run the tests, without the slow studies
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+lint: $(INSTALLED) ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## put the code into the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: $(INSTALLED) ## measure speed and quality of the fits (minutes)
+	$(BIN)/python -m experiments.benchmarks
+
+clean: ## remove the virtual environment and everything that is built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
