@@ -1,0 +1,7 @@
+"""Samples from files and into files: npz, npy, CSV, HDF5, Parquet and ROOT."""
+
+from nplm.io.read import ReadError as ReadError
+from nplm.io.read import column_names as column_names
+from nplm.io.read import read_reference as read_reference
+from nplm.io.read import read_sample as read_sample
+from nplm.io.write import write_sample as write_sample

@@ -1,0 +1,49 @@
+"""From Arrow columns, which CSV and Parquet share, to NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.io._table import ReadError, jagged
+
+
+def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+    """A pyarrow.ChunkedArray as float64; a missing value becomes NaN, which no feature and no weight may hold.
+
+    Raises:
+        ReadError: if the column is a list, text, a date or anything else that is not a number for each event.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_nested(kind):
+        raise jagged(source, name)
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_number = (
+        pa.types.is_integer(plain)
+        or pa.types.is_floating(plain)
+        or pa.types.is_boolean(plain)
+        or pa.types.is_decimal(plain)
+        or pa.types.is_null(plain)
+    )
+    if not is_number:
+        raise ReadError(
+            f"{source}: column '{name}' holds {plain}, not numbers{_example(column)}; convert it, or name the"
+            " features you want"
+        )
+    # safe=False: an integer beyond 2**53 is rounded to the nearest float64 instead of refused.
+    values: Float64[np.ndarray, " n"] = column.cast(plain).cast(pa.float64(), safe=False).to_numpy()
+    return values
+
+
+def _example(column: Any) -> str:
+    """The first entry that is no number, to find it by."""
+    for row, value in enumerate(scalar.as_py() for scalar in column):
+        try:
+            float(value if value is not None else "nan")
+        except (TypeError, ValueError):
+            return f" (row {row}: {str(value)[:40]!r})"
+    return ""

@@ -1,0 +1,87 @@
+"""Comma-separated values with a header line, through pyarrow."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.io._arrow import arrow_column
+from nplm.io._table import Options, ReadError, Table, decoding, require_distinct
+
+
+@contextmanager
+def open_csv(source: str, options: Options) -> Iterator[Table]:
+    """The columns that the header line names."""
+    columns, has_rows = _header(source)
+
+    def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+        # Arrow has several errors for a file that ends after the header.
+        return _read(source, columns, wanted) if has_rows else {name: np.empty(0) for name in wanted}
+
+    yield Table(columns, read, columns)
+
+
+def _header(source: str) -> tuple[tuple[str, ...], bool]:
+    """The names in the header line, and whether anything follows it."""
+    errors = (OSError, UnicodeDecodeError, csv.Error)
+    with decoding(source, "CSV", errors), Path(source).open(encoding="utf-8-sig", newline="") as stream:
+        names = [name.strip() for name in next(csv.reader(stream), [])]
+        has_rows = any(line.strip("\r\n") for line in stream)
+    if names:
+        names[0] = names[0].removeprefix("#").lstrip()  # numpy.savetxt writes the header as a comment
+    if not names or not all(names):
+        raise ReadError(f"{source}: line 1 must be a header with a name for each column, separated by commas")
+    if all(_is_number(name) for name in names):
+        raise ReadError(f"{source}: line 1 holds numbers, but a header with the names of the columns is needed there")
+    require_distinct(names, source)
+    return tuple(names), has_rows
+
+
+def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    jagged_rows: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        jagged_rows.append(row)
+        return "error"
+
+    try:
+        # One thread, or Arrow cannot tell which row is jagged.
+        table = pacsv.read_csv(
+            source,
+            read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, use_threads=False),
+            parse_options=pacsv.ParseOptions(invalid_row_handler=refuse),
+            convert_options=pacsv.ConvertOptions(include_columns=list(wanted)),
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        if jagged_rows:
+            row = jagged_rows[0]
+            raise ReadError(
+                f"{source}, line {_line(source, row.number)}: {row.actual_columns} values where the header names"
+                f" {row.expected_columns} columns ({row.text[:60]!r})"
+            ) from error
+        raise ReadError(f"{source} cannot be read as CSV: {str(error).splitlines()[0][:200]}") from error
+    return {name: arrow_column(table.column(name), source, name) for name in wanted}
+
+
+def _line(source: str, row: int) -> int:
+    """The line of a row, both counted from 1: Arrow skips blank lines when it counts rows."""
+    with Path(source).open(encoding="utf-8", errors="replace") as stream:
+        filled = (number for number, line in enumerate(stream, start=1) if line.strip("\r\n"))
+        return next((line for count, line in enumerate(filled, start=1) if count == row), row)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

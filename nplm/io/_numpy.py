@@ -1,0 +1,57 @@
+"""NumPy files: npz archives and npy arrays. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from nplm.io._arrays import Header, Key, array_table
+from nplm.io._table import Options, Table, decoding
+
+_ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+
+
+@contextmanager
+def open_npz(source: str, options: Options) -> Iterator[Table]:
+    """The arrays of an npz archive; only the headers are read until columns are asked for."""
+    with decoding(source, "npz", _ERRORS), zipfile.ZipFile(source) as archive:
+        members: dict[Key, str] = {(name.removesuffix(".npy"),): name for name in archive.namelist()}
+
+        def load(key: Key, fields: Sequence[str] | None) -> np.ndarray:
+            with archive.open(members[key]) as stream:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+
+        headers: dict[Key, Header] = {}
+        for key, member in members.items():
+            with archive.open(member) as stream:
+                headers[key] = _header(stream)
+        yield array_table(source, headers, load)
+
+
+@contextmanager
+def open_npy(source: str, options: Options) -> Iterator[Table]:
+    """One array: 1-D is the column x0, 2-D is x0, x1, ..., structured has a column for each field."""
+    with decoding(source, "npy", _ERRORS), Path(source).open("rb") as stream:
+        header = _header(stream)
+
+        def load(key: Key, fields: Sequence[str] | None) -> np.ndarray:
+            stream.seek(0)
+            return np.lib.format.read_array(stream, allow_pickle=False)
+
+        key = () if header.dtype.names else ("x0",)
+        yield array_table(source, {key: header}, load)
+
+
+def _header(stream: IO[bytes]) -> Header:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if version >= (3, 0) and dtype.names:  # the same header, but in UTF-8 where version 2 has Latin-1
+        dtype.names = tuple(name.encode("latin1").decode("utf-8") for name in dtype.names)
+    return Header(shape, dtype)

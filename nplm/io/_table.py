@@ -1,0 +1,104 @@
+"""What every file format offers: named columns, read only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float64
+
+Columns = Mapping[str, Float64[np.ndarray, " n"]]
+
+
+class ReadError(ValueError):
+    """A file cannot be read as a sample; the message names the file and the fix."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user allows and chooses, for the formats that care."""
+
+    tree: str | None = None
+    allow_external_links: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """An open file, seen as columns.
+
+    Arguments:
+        columns: every column, in the order of the file.
+        read: the columns with the given names, as float64 arrays; nothing else is read.
+        features: the columns that are features when the user names none.
+        aliases: further names of columns, such as 'group/column' for 'column'.
+    """
+
+    columns: tuple[str, ...]
+    read: Callable[[Sequence[str]], dict[str, Float64[np.ndarray, " n"]]]
+    features: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+class OpenTable(Protocol):
+    """A file format: opens `source` for as long as the `with` block lasts."""
+
+    def __call__(self, source: str, options: Options) -> AbstractContextManager[Table]: ...
+
+
+def as_column(values: np.ndarray, source: str, name: str) -> Float64[np.ndarray, " n"]:
+    """The values as native float64, without a copy where they already are."""
+    require_numeric(values.dtype, source, name)
+    if values.ndim != 1:
+        raise ReadError(f"{source}: column '{name}' has shape {values.shape}; a column has one number for each event")
+    return np.asarray(values, dtype=np.float64)
+
+
+def require_numeric(dtype: np.dtype[np.generic], source: str, name: str) -> None:
+    """Raises ReadError, naming the column, unless numbers of this type can become float64."""
+    if dtype.hasobject:
+        raise ReadError(
+            f"{source}: column '{name}' is an object array (text, jagged rows or pickled Python), which is never"
+            " loaded; save it as plain numbers, or name other features"
+        )
+    if dtype.shape:
+        raise jagged(source, name)
+    if dtype.kind not in "biuf":
+        raise ReadError(
+            f"{source}: column '{name}' holds {dtype.name}, not numbers; convert it, or name the features you want"
+        )
+
+
+def jagged(source: str, name: str) -> ReadError:
+    """The error for a column with several values in one event."""
+    return ReadError(
+        f"{source}: column '{name}' is jagged (a list of values for each event); reduce it to one number for each"
+        " event (say, the leading jet), or name other features"
+    )
+
+
+def listed(names: Sequence[str], limit: int = 40) -> str:
+    """The names, separated by commas; of a wide file only the first ones."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
+
+
+def require_distinct(names: Sequence[str], source: str) -> None:
+    """Raises ReadError, naming the column, if two columns have the same name."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ReadError(f"{source}: more than one column is called '{repeated[0]}'; rename one of them")
+
+
+@contextmanager
+def decoding(source: str, kind: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turns what a third-party decoder raises on a damaged file into a ReadError that names the file."""
+    try:
+        yield
+    except ReadError:
+        raise
+    except errors as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ReadError(f"{source} cannot be read as {kind}: {reason}; is it complete, and is it {kind}?") from error

@@ -1,0 +1,269 @@
+"""Reading a sample from a file: which format, which columns, which rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from nplm.io._csv import open_csv
+from nplm.io._hdf5 import open_hdf5
+from nplm.io._numpy import open_npy, open_npz
+from nplm.io._parquet import open_parquet
+from nplm.io._root import open_root
+from nplm.io._table import Columns, OpenTable, Options, Table, listed
+from nplm.io._table import ReadError as ReadError
+from nplm.io.cut import Cut, parse_cut, suggestion
+from nplm.sample import Sample, concatenate
+
+_FORMATS: dict[str, OpenTable] = {
+    ".npz": open_npz,
+    ".npy": open_npy,
+    ".csv": open_csv,
+    ".h5": open_hdf5,
+    ".hdf5": open_hdf5,
+    ".parquet": open_parquet,
+    ".root": open_root,
+}
+
+
+def read_sample(
+    path: str | Path,
+    *,
+    features: Sequence[str] | None = None,
+    weights: str | None = None,
+    where: str | None = None,
+    name: str | None = None,
+    tree: str | None = None,
+    allow_remote: bool = False,
+    allow_external_links: bool = False,
+) -> Sample:
+    """The events of a file. Only the columns that are needed are read.
+
+    Arguments:
+        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root) says the format. A ROOT tree may be
+            named as file.root:tree.
+        features: columns that are features, in this order. Default: every column (of a ROOT file: every branch with
+            one number for each event) except the weights.
+        weights: the column of event weights. Default: every event has weight one.
+        where: a cut on any columns of the file, such as "60 < mll < 120 and abs(eta) < 2.4"; see `nplm.io.cut`.
+        name: what to call the sample. Default: the name of the file.
+        tree: the tree of a ROOT file that holds several.
+        allow_remote: read a ROOT file from an address such as root://... too.
+        allow_external_links: let an HDF5 file lead to other files.
+
+    Returns:
+        The sample of the n events that pass the cut.
+
+    Raises:
+        ReadError: (a ValueError) if the file is missing, damaged or empty, a column is missing, jagged or not a
+            number, no event passes the cut, a value is not finite, or the weights do not add up to a positive number.
+    """
+    source, tree = _split_tree(str(path), tree)
+    opener = _opener(source, allow_remote)
+    if tree is not None and opener is not open_root:
+        raise ReadError(f"{source}: only a ROOT file has trees; leave out the tree '{tree}'")
+    asked = (features,) if isinstance(features, str) else features  # features="pt" means one column, not "p" and "t"
+    with opener(source, Options(tree, allow_external_links)) as table:
+        names = _features(source, table, asked, weights)
+        labels = names if asked is None else tuple(asked)
+        weight = None if weights is None else _resolve(source, table, weights, "weight column")
+        cut = None if where is None else _cut(source, table, where)
+        cut_columns = () if cut is None else cut.columns
+        aliased = {column: table.aliases.get(column, column) for column in cut_columns}
+        needed = dict.fromkeys((*names, *([weight] if weight else []), *aliased.values()))
+        columns = table.read(tuple(needed))
+    rows = _require_rows(source, columns)
+    kept = None if cut is None else _passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows)
+    events = np.empty((rows if kept is None else int(kept.sum()), len(names)))
+    for j, column in enumerate(names):
+        events[:, j] = _select(source, column, columns[column], kept)
+    w = None if weight is None else _select(source, weight, columns[weight], kept)
+    try:
+        return Sample(events, w, labels, name or Path(source).name).require_yield()
+    except ValueError as error:
+        raise ReadError(f"{source}: {error}") from error
+
+
+def read_reference(
+    paths: Sequence[str | Path],
+    yields: Sequence[float | None],
+    *,
+    features: Sequence[str] | None = None,
+    weights: str | None = None,
+    where: str | None = None,
+    name: str | None = None,
+    tree: str | None = None,
+    allow_remote: bool = False,
+    allow_external_links: bool = False,
+) -> Sample:
+    """The sum of several processes, one file each.
+
+    Arguments:
+        paths: the files.
+        yields: for each file the number of events expected from it (after the cut), to which its weights are scaled;
+            or None for each file, to take the weights as they are.
+        name: what to call the sum. Default: the names of the files, joined with +.
+
+    The other arguments are those of `read_sample` and hold for every file.
+
+    Raises:
+        ReadError: (a ValueError) if a file cannot be read, some files have a yield and others have none, a yield is
+            not positive, or the files have different features.
+    """
+    if not paths:
+        raise ReadError("a reference needs at least one file")
+    if len(paths) != len(yields):
+        raise ReadError(f"{len(paths)} files but {len(yields)} yields; give one yield for each file, or None for each")
+    without = [str(path) for path, expected in zip(paths, yields, strict=True) if expected is None]
+    if without and len(without) < len(paths):
+        raise ReadError(f"no expected yield for {', '.join(without)}; give one for every file, or for none")
+    samples = [
+        read_sample(
+            path,
+            features=features,
+            weights=weights,
+            where=where,
+            name=str(path),  # messages about a mismatch then say which file, even if two folders hold the same name
+            tree=tree,
+            allow_remote=allow_remote,
+            allow_external_links=allow_external_links,
+        )
+        for path in paths
+    ]
+    try:
+        scaled = [s if y is None else s.scaled_to(y) for s, y in zip(samples, yields, strict=True)]
+        total = concatenate(scaled)
+    except ValueError as error:
+        raise ReadError(str(error)) from error
+    return replace(total, name=name or " + ".join(Path(path).name for path in paths))
+
+
+def column_names(
+    path: str | Path, *, tree: str | None = None, allow_remote: bool = False, allow_external_links: bool = False
+) -> tuple[str, ...]:
+    """The names that `features` and `weights` of `read_sample` may take; of the file only the header is read.
+
+    The arguments are those of `read_sample`.
+
+    Raises:
+        ReadError: (a ValueError) if the file is missing, damaged or of an unknown format.
+    """
+    source, tree = _split_tree(str(path), tree)
+    opener = _opener(source, allow_remote)
+    with opener(source, Options(tree, allow_external_links)) as table:
+        return (*table.columns, *table.aliases)
+
+
+def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:
+    match = re.fullmatch(r"(.*\.root):([^:]+)", path, re.DOTALL)
+    if match is None or _is_there(path):
+        return path, tree
+    if tree is not None and tree != match[2]:
+        raise ReadError(f"{path} names the tree '{match[2]}', but tree='{tree}' was given too; keep one")
+    return match[1], match[2]
+
+
+def _opener(source: str, allow_remote: bool) -> OpenTable:
+    remote = re.match(r"[A-Za-z][A-Za-z0-9+.:-]+:/", source)  # one slash: pathlib.Path shortens :// to :/
+    opener = _FORMATS.get(Path(source.partition("?")[0] if remote else source).suffix.lower())
+    if remote:
+        if not allow_remote:
+            raise ReadError(
+                f"{source} is a remote address; pass allow_remote=True to let nplm open it, or copy it here"
+            )
+        if opener is not open_root:
+            raise ReadError(f"{source} is a remote address, and only ROOT files are read from one; copy it here first")
+        if "://" not in source:
+            raise ReadError(f"{source} lost a slash, as pathlib does to addresses; pass it as text")
+        return opener
+    file = Path(source)
+    if not _is_there(source):
+        raise ReadError(f"{source} does not exist; check the path")
+    if not file.is_file():
+        raise ReadError(f"{source} is a folder or a device; give the path of a file")
+    if opener is None:
+        raise ReadError(f"{source} has an unknown suffix '{file.suffix}'; known: {', '.join(_FORMATS)}")
+    try:
+        with file.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise ReadError(f"{source} cannot be opened: {error.strerror}; check its permissions") from error
+    if empty:
+        raise ReadError(f"{source} is empty (0 bytes); write it again")
+    return opener
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError as error:
+        raise ReadError(f"{path} cannot be opened: {error.strerror}; check the path and its permissions") from error
+
+
+def _features(source: str, table: Table, asked: Sequence[str] | None, weights: str | None) -> tuple[str, ...]:
+    if asked is None:
+        weight = table.aliases.get(weights, weights) if weights else None
+        names = tuple(column for column in table.features if column != weight)
+    else:
+        names = tuple(_resolve(source, table, name, "feature") for name in asked)
+    if not names:
+        raise ReadError(f"{source}: no column is left for the features; its columns: {listed(table.columns)}")
+    return names
+
+
+def _resolve(source: str, table: Table, name: str, what: str) -> str:
+    real = table.aliases.get(name, name)
+    if real not in table.columns:
+        raise ReadError(
+            f"{source}: no {what} '{name}'{suggestion(name, table.columns)}; its columns: {listed(table.columns)}"
+        )
+    return real
+
+
+def _cut(source: str, table: Table, where: str) -> Cut:
+    try:
+        return parse_cut(where, (*table.columns, *table.aliases))
+    except ReadError as error:
+        raise ReadError(f"{source}: {error}") from error
+
+
+def _require_rows(source: str, columns: Columns) -> int:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ReadError(
+            f"{source}: the columns have different lengths ({listed}); name the features that belong together"
+        )
+    rows = next(iter(lengths.values()))
+    if rows == 0:
+        raise ReadError(f"{source} holds no events")
+    return rows
+
+
+def _passing(source: str, cut: Cut, columns: Columns, rows: int) -> Bool[np.ndarray, " n"]:
+    try:
+        passed = cut(columns)
+    except ReadError as error:
+        raise ReadError(f"{source}: {error}") from error
+    if not passed.any():
+        raise ReadError(f"{source}: none of its {rows} rows passes the cut '{cut.text}'; loosen it")
+    return passed
+
+
+def _select(
+    source: str, name: str, values: Float64[np.ndarray, " n"], kept: Bool[np.ndarray, " n"] | None
+) -> Float64[np.ndarray, " m"]:
+    """The values of the rows that are kept; refused by their row in the file, which `Sample` cannot know."""
+    finite = np.isfinite(values)
+    bad = np.flatnonzero(~finite if kept is None else kept & ~finite)
+    if len(bad):
+        raise ReadError(
+            f"{source}: column '{name}' is missing or not finite in {len(bad)} of {len(values)} rows (first: row"
+            f" {bad[0]}, counted from 0); repair them, or drop them with a cut such as abs({name}) < 1e300"
+        )
+    return values if kept is None else values[kept]

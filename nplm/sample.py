@@ -1,0 +1,222 @@
+"""Samples of weighted events, and the scaler that standardises their features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Weighted events: n rows of d features.
+
+    Arguments:
+        events: feature values, shape (n, d); a 1-D array of length n is read as one feature.
+        weights: one weight an event, shape (n,); may be negative (NLO generators). Default: ones.
+        features: d distinct names. Default: x0, x1, ...
+        name: what to call the sample in messages and plots.
+
+    Raises:
+        ValueError: if shapes do not match, a name is repeated, or a value is not a finite number; the message
+            names the sample, the feature and the row.
+    """
+
+    events: Float64[np.ndarray, "n d"]
+    weights: Float64[np.ndarray, " n"]
+    features: tuple[str, ...]
+    name: str
+
+    def __init__(
+        self,
+        events: ArrayLike,
+        weights: ArrayLike | None = None,
+        features: Sequence[str] | None = None,
+        name: str = "sample",
+    ) -> None:
+        values = _as_floats(events, f"the events of {name}")
+        if values.ndim == 1:
+            values = values[:, None]
+        if values.ndim != 2 or values.shape[1] == 0:
+            raise ValueError(f"{name}: events must have shape (n, d) with d >= 1, not {values.shape}")
+        n, d = values.shape
+        names = tuple(f"x{i}" for i in range(d)) if features is None else tuple(features)
+        if len(names) != d:
+            raise ValueError(f"{name}: {len(names)} feature names ({', '.join(names)}) for {d} columns of events")
+        if len(set(names)) != d:
+            raise ValueError(f"{name}: feature names must be distinct, not {', '.join(names)}")
+        w = np.ones(n) if weights is None else _as_floats(weights, f"the weights of {name}")
+        if w.shape != (n,):
+            raise ValueError(f"{name}: weights must have shape ({n},), one for each event, not {w.shape}")
+        for j, feature in enumerate(names):
+            _require_finite(values[:, j], f"feature '{feature}'", name)
+        _require_finite(w, "weight", name)
+        for attribute, value in (("events", values), ("weights", w), ("features", names), ("name", name)):
+            object.__setattr__(self, attribute, value)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def dimension(self) -> int:
+        """Number of features d."""
+        return self.events.shape[1]
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights: the yield of the sample."""
+        return float(self.weights.sum())
+
+    @property
+    def effective_size(self) -> float:
+        """Kish's effective number of events, (sum w)^2 / sum w^2."""
+        square = float((self.weights**2).sum())
+        return self.total_weight**2 / square if square > 0 else 0.0
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether any weight differs from one."""
+        return bool(np.any(self.weights != 1.0))
+
+    @property
+    def has_negative_weights(self) -> bool:
+        """Whether any weight is below zero."""
+        return bool(np.any(self.weights < 0.0))
+
+    def require_yield(self) -> Sample:
+        """The sample itself, once it is known to hold events whose weights add up to a positive number.
+
+        Raises:
+            ValueError: if there are no events, or the sum of the weights is zero or negative.
+        """
+        if len(self) == 0:
+            raise ValueError(f"{self.name} is empty: there are no events to test")
+        if not self.total_weight > 0:
+            raise ValueError(
+                f"{self.name}: the weights add up to {self.total_weight:g}, but a yield must be positive; check the"
+                " weight column"
+            )
+        return self
+
+    def select(self, rows: Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Sample:
+        """The events at the given rows (indices, a mask or a slice)."""
+        return replace(self, events=self.events[rows], weights=self.weights[rows])
+
+    def scaled_to(self, expected_yield: float) -> Sample:
+        """The same events, their weights multiplied by one factor so that they add up to `expected_yield`.
+
+        Raises:
+            ValueError: if `expected_yield` is not a positive finite number, or the present yield is not positive.
+        """
+        if not (np.isfinite(expected_yield) and expected_yield > 0):
+            raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
+        return replace(self, weights=self.weights * (expected_yield / self.require_yield().total_weight))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of features, events and weights, as hexadecimal digits."""
+        digest = hashlib.sha256("\0".join(self.features).encode())
+        digest.update(np.ascontiguousarray(self.events).tobytes())
+        digest.update(np.ascontiguousarray(self.weights).tobytes())
+        return digest.hexdigest()
+
+
+def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
+    """One sample holding the events of all: how processes add up to a reference.
+
+    Raises:
+        ValueError: if there is no sample, or the feature names differ.
+    """
+    if not samples:
+        raise ValueError("concatenate needs at least one sample")
+    first = samples[0]
+    for other in samples[1:]:
+        require_same_features(first, other)
+    return Sample(
+        np.concatenate([s.events for s in samples]),
+        np.concatenate([s.weights for s in samples]),
+        first.features,
+        name or " + ".join(s.name for s in samples),
+    )
+
+
+def require_same_features(expected: Sample, other: Sample) -> None:
+    """Raises ValueError, naming the difference, unless both samples have the same features in the same order."""
+    if expected.features == other.features:
+        return
+    missing = [f for f in expected.features if f not in other.features]
+    extra = [f for f in other.features if f not in expected.features]
+    details = []
+    if missing:
+        details.append(f"{other.name} lacks {', '.join(missing)}")
+    if extra:
+        details.append(f"{expected.name} lacks {', '.join(extra)}")
+    if not details:
+        details.append(f"{', '.join(expected.features)} against {', '.join(other.features)} (order matters)")
+    raise ValueError(f"{expected.name} and {other.name} have different features: {'; '.join(details)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """An affine map of each feature, x -> (x - location) / scale; fitted on the reference only.
+
+    Arguments:
+        location: shape (d,).
+        scale: shape (d,), positive.
+    """
+
+    location: Float64[np.ndarray, " d"]
+    scale: Float64[np.ndarray, " d"]
+
+    @classmethod
+    def fit(cls, reference: Sample) -> Scaler:
+        """Location and scale are the mean and the standard deviation of each feature, weighted with |w|.
+
+        Raises:
+            ValueError: naming the feature, if one is constant.
+        """
+        require_varying(reference)
+        share = np.abs(reference.weights) / np.abs(reference.weights).sum()
+        mean = share @ reference.events
+        return cls(mean, np.sqrt(share @ (reference.events - mean) ** 2))
+
+    @classmethod
+    def identity(cls, dimension: int) -> Scaler:
+        """The scaler that leaves the features as they are."""
+        return cls(np.zeros(dimension), np.ones(dimension))
+
+    def __call__(self, events: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
+        return (events - self.location) / self.scale
+
+
+def require_varying(reference: Sample) -> None:
+    """Raises ValueError, naming the feature, if a feature has one value in all events with non-zero weight."""
+    used = reference.events[reference.weights != 0]
+    for feature, low, high in zip(reference.features, used.min(axis=0), used.max(axis=0), strict=True):
+        if low == high:
+            raise ValueError(
+                f"feature '{feature}' of {reference.name} is constant ({low:g}): it cannot tell two samples apart."
+                " Leave it out of the features"
+            )
+
+
+def _as_floats(values: ArrayLike, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"its type is {array.dtype}")
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be an array of real numbers: {error}") from None
+
+
+def _require_finite(column: Float64[np.ndarray, " n"], what: str, name: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(column))
+    if len(bad):
+        raise ValueError(
+            f"{what} of {name} is not finite in {len(bad)} of {len(column)} rows (first: row {bad[0]},"
+            f" value {column[bad[0]]}); remove those rows or repair the values"
+        )
