@@ -1,0 +1,91 @@
+"""The contract between the test and its models: prepare once, fit many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nplm.sample import Sample, Scaler
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """The fits of a batch of B data samples.
+
+    Arguments:
+        t: test statistic -2 min L of each sample, shape (B,); NaN where the fit failed.
+        parameters: the fitted parameters, shape (B, P).
+        converged: whether the fit met its criterion, shape (B,). A fit that stopped at its fixed budget has not
+            converged, yet its t is defined: the same budget serves data and toys.
+        starts: how many starts were followed to the end.
+        starts_agreeing: how many of those ended within 0.05 of the largest t, shape (B,).
+        start_spread: largest t minus the smallest t of those starts, shape (B,).
+        remaining: estimate of how much t would still rise at the maximum it climbs (Newton decrement), shape (B,).
+    """
+
+    t: Float64[np.ndarray, " b"]
+    parameters: Float64[np.ndarray, "b p"]
+    converged: Bool[np.ndarray, " b"]
+    starts: int
+    starts_agreeing: Int64[np.ndarray, " b"]
+    start_spread: Float64[np.ndarray, " b"]
+    remaining: Float64[np.ndarray, " b"]
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Fits]) -> Fits:
+        """The fits of several batches as one; they must have used the same number of starts."""
+        columns = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name != "starts"
+        }
+        return cls(starts=parts[0].starts, **columns)
+
+
+class PreparedModel(Protocol):
+    """A model together with everything that depends on the reference and not on the data."""
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Number of free parameters: what chi2 the null tends to when the model is regularised well."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many samples are best fitted in one call."""
+        ...
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """Maximises the likelihood ratio for each of a batch of data samples."""
+        ...
+
+    def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        """f(x; parameters) at events in the units of the reference, shape (n,)."""
+        ...
+
+    def named_parameters(self, parameters: Float64[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        """The parameters by name, as a reader of the result wants them."""
+        ...
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        """How long fits of samples like `data` are projected to take."""
+        ...
+
+
+class Model(Protocol):
+    """A family of log-ratios f(x; w), and how to fit it."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called on the command line."""
+        ...
+
+    def configuration(self) -> Mapping[str, Any]:
+        """The settings, as JSON values."""
+        ...
+
+    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedModel:
+        """Does all that does not depend on the data."""
+        ...

@@ -1,0 +1,158 @@
+"""The histogram model: f constant in bins, maximised in closed form."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.special import xlogy
+
+from nplm.cells import Cells, equal_weight_cells
+from nplm.models.base import Fits
+from nplm.sample import Sample, Scaler
+
+
+@dataclass(frozen=True)
+class HistogramModel:
+    """f(x) = f_b in bin b; the maximum is f_b = log(n_b / nu_b) and t is Baker and Cousins' chi2.
+
+    Arguments:
+        bins: number of bins, each with the same share of the reference (rectangular cells in several dimensions).
+        edges: instead of `bins`, the inner and outer bin edges of each feature in its own units, strictly increasing;
+            bins are their product, and the outermost ones reach to infinity.
+
+    Raises:
+        ValueError: if there are fewer than two bins, or edges are not increasing.
+    """
+
+    bins: int = 10
+    edges: tuple[tuple[float, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.edges is None and self.bins < 1:
+            raise ValueError(f"the histogram model needs at least 1 bin, not {self.bins}")
+        for edges in self.edges or ():
+            if len(edges) < 2 or not np.all(np.diff(edges) > 0):
+                raise ValueError(f"bin edges must be two or more increasing numbers, not {edges}")
+
+    @property
+    def name(self) -> str:
+        return "histogram"
+
+    def configuration(self) -> Mapping[str, Any]:
+        return {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
+
+    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedHistogram:
+        """Sums the reference's weights in each bin.
+
+        Raises:
+            ValueError: if a bin's expectation is not positive, naming the bin, or edges are given for another
+                number of features.
+        """
+        if self.edges is None:
+            binning: _Binning = _CellBinning(
+                equal_weight_cells(scaler(reference.events), reference.weights, self.bins), scaler
+            )
+        else:
+            if len(self.edges) != reference.dimension:
+                raise ValueError(
+                    f"bin edges for {len(self.edges)} features, but the reference has {reference.dimension}"
+                )
+            binning = _GridBinning(tuple(np.array(e) for e in self.edges))
+        bins = binning.assign(reference.events)
+        expected = np.bincount(bins, weights=reference.weights, minlength=binning.count)
+        for b in np.flatnonzero(expected <= 0):
+            raise ValueError(
+                f"bin {b} ({binning.describe(int(b), reference)}) expects {expected[b]:g} events: the likelihood needs"
+                " a positive expectation. Merge it with a neighbour or use fewer bins"
+            )
+        return PreparedHistogram(binning, expected)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedHistogram:
+    """Expected yields nu_b of the bins, shape (bins,)."""
+
+    binning: _Binning
+    expected: Float64[np.ndarray, " bins"]
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return len(self.expected)
+
+    @property
+    def batch_size(self) -> int:
+        return 100
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """t = 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and Cousins, NIM 221 (1984) 437)."""
+        nu = self.expected
+        n = np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=len(nu)) for d in data])
+        possible: np.ndarray = np.all(n >= 0, axis=1)
+        n = np.maximum(n, 0)
+        t = np.where(possible, 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1), np.nan)
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(n / nu)
+        zeros = np.zeros(len(data))
+        return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros)
+
+    def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        return parameters[self.binning.assign(events)]
+
+    def named_parameters(self, parameters: Float64[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        return {"log_ratio": parameters, "expected": self.expected, "observed": self.expected * np.exp(parameters)}
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        began = time.perf_counter()
+        self.fit([data])
+        return fits * (time.perf_counter() - began)
+
+
+@dataclass(frozen=True, eq=False)
+class _CellBinning:
+    cells: Cells
+    scaler: Scaler
+
+    @property
+    def count(self) -> int:
+        return self.cells.count
+
+    def assign(self, events: Float64[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
+        return self.cells.assign(self.scaler(events))
+
+    def describe(self, number: int, reference: Sample) -> str:
+        inside = reference.events[self.assign(reference.events) == number]
+        return _ranges(reference.features, inside.min(axis=0), inside.max(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class _GridBinning:
+    edges: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(e) - 1 for e in self.edges)
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape))
+
+    def assign(self, events: Float64[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
+        indices = tuple(np.searchsorted(e[1:-1], x, side="right") for e, x in zip(self.edges, events.T, strict=True))
+        return np.ravel_multi_index(indices, self.shape)
+
+    def describe(self, number: int, reference: Sample) -> str:
+        index = np.unravel_index(number, self.shape)
+        low, high = ([e[i + s] for e, i in zip(self.edges, index, strict=True)] for s in (0, 1))
+        return _ranges(reference.features, low, high)
+
+
+_Binning = _CellBinning | _GridBinning
+
+
+def _ranges(features: Sequence[str], low: Sequence[float], high: Sequence[float]) -> str:
+    return ", ".join(f"{f} from {a:g} to {b:g}" for f, a, b in zip(features, low, high, strict=True))
