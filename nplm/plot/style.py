@@ -1,0 +1,122 @@
+"""One place for the look of all pictures, and how they are saved."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from jaxtyping import Bool, Float64
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nplm._atomic import atomic_path
+
+# Okabe and Ito's palette: told apart with every common form of colour blindness, and in grey.
+DATA = "#000000"
+REFERENCE = "#0072B2"
+REWEIGHTED = "#D55E00"
+MUTED = "#666666"
+BAND_ALPHA = 0.3
+
+WIDTH = 6.4
+DPI = 150
+SMALL = 8.5
+LONGEST_NAME = 60
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "text.usetex": False,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "lines.linewidth": 1.5,
+    "pdf.fonttype": 42,
+}
+
+
+def house_style() -> AbstractContextManager[None]:
+    """Matplotlib's defaults with our settings on top, whatever the user's own are; these come back on leaving."""
+    return matplotlib.style.context(["default", _STYLE])
+
+
+def new_figure(height: float) -> Figure:
+    """A figure of the house's width and the given height in inches, without pyplot."""
+    return Figure(figsize=(WIDTH, height), dpi=DPI)
+
+
+def label_feature(axes: Axes, feature: str) -> None:
+    """Writes a feature's name under the x axis as it is: a name may hold $, _ or ^ and is not read as mathtext."""
+    text = "".join(c if c.isprintable() else " " for c in feature)
+    axes.set_xlabel(text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…", parse_math=False)
+
+
+def draw_points(
+    axes: Axes,
+    x: Float64[np.ndarray, " n"],
+    y: Float64[np.ndarray, " n"],
+    low: Float64[np.ndarray, " n"],
+    high: Float64[np.ndarray, " n"],
+    shown: Bool[np.ndarray, " n"],
+    color: str = DATA,
+    label: str | None = None,
+) -> None:
+    """Draws the points that are to be shown, with error bars from low to high."""
+    bars = np.array([y - low, high - y])[:, shown]
+    axes.errorbar(
+        x[shown], y[shown], yerr=bars, fmt="o", color=color, markersize=3.5, elinewidth=1.0, zorder=3, label=label
+    )
+
+
+def legend(axes: Axes, first: str) -> None:
+    """A legend in the upper right, beginning with the entry that starts with a given word."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: not labels[i].startswith(first))
+    axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper right")
+
+
+def note(axes: Axes, sentences: list[str]) -> None:
+    """Writes small remarks above the axes, where no curve can hide them."""
+    axes.set_title("\n".join(sentences), loc="left", fontsize=SMALL, color=MUTED, parse_math=False)
+
+
+def format_yield(value: float) -> str:
+    """A number of events for a legend: 1,234,567 or 12.3."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def beyond_the_axis(data: float, reference: float) -> str:
+    """The remark that outer bins hold events from beyond the axis."""
+    return (
+        f"outer bins include {format_yield(data)} (data) and {format_yield(reference)} (reference) from beyond the axis"
+    )
+
+
+def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Writes STEM.png and STEM.pdf, each whole or not at all; the same figure gives the same bytes.
+
+    Returns:
+        The paths of the PNG and of the PDF.
+    """
+    # Dates and version strings would make two identical runs differ.
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    }
+    paths = []
+    with house_style(), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the report shows it in full.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        for suffix, tags in metadata.items():
+            path = stem.with_name(f"{stem.name}.{suffix}")
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, format=suffix, metadata=tags)
+            paths.append(path)
+    return paths[0], paths[1]

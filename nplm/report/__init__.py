@@ -1,0 +1,49 @@
+"""The folder of a run: result.json, pictures and one page that shows all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nplm.hypothesis_test import NPLMTest
+    from nplm.result import Result
+    from nplm.sample import Sample
+
+
+def write_run(folder: Path, test: NPLMTest, data: Sample, result: Result) -> Path:
+    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+
+    Arguments:
+        folder: where to; it must exist.
+        test: what ran.
+        data: the sample it tested.
+        result: what it found.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ValueError: if the result is not that of these data, or the folder does not exist.
+    """
+    # Matplotlib takes its time to import, and a result that only prints itself needs none of it.
+    from nplm._atomic import atomic_path
+    from nplm.report.page import report_page
+    from nplm.report.pictures import write_pictures
+
+    if len(result.log_ratio) != len(data):
+        raise ValueError(
+            f"the result is about {len(result.log_ratio)} events, but {data.name} has {len(data)}: give the sample that"
+            " was tested"
+        )
+    with atomic_path(folder / "result.json") as temporary:
+        temporary.write_text(result.to_json() + "\n", encoding="utf-8")
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    pictures = write_pictures(plots, test, data, result)
+    page = folder / "report.html"
+    with atomic_path(page) as temporary:
+        temporary.write_text(
+            report_page(result, pictures, data=data.name, reference=test.reference.name), encoding="utf-8"
+        )
+    return page

@@ -1,0 +1,148 @@
+"""How numbers are written: p-values, Z-scores, their intervals and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from nplm.result import Result
+
+# Below this a p-value from a formula has lost its meaning, and soon its digits.
+SMALLEST_P = 1e-300
+LARGEST_Z = 37.0
+INTERVAL = "68% interval"
+
+
+def printable(text: str) -> str:
+    """Text from a file without control characters, which could steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def format_p(p: float) -> str:
+    """A p-value with two or three significant digits: 0.0149, 0.62, 3.1e-07."""
+    if math.isnan(p):
+        return "undefined"
+    if p < SMALLEST_P:
+        return f"< {SMALLEST_P:g}"
+    return f"{p:.3g}" if 1e-3 <= p < 0.1 else f"{p:.2g}"
+
+
+def format_z(z: float) -> str:
+    """A Z-score with two decimals."""
+    if math.isnan(z):
+        return "undefined"
+    if math.isinf(z):
+        return f"> {LARGEST_Z:g}" if z > 0 else "-inf"
+    return f"{z:.2f}"
+
+
+def is_limit(result: Result) -> bool:
+    """Whether no toy reaches the observed t, so that p is an upper limit and Z a lower one."""
+    return result.calibration.kind == "toys" and result.calibration.toys_exceeding == 0
+
+
+def is_chi2_checked(result: Result) -> bool:
+    """Whether there were toys with a t to compare with the chi2."""
+    check = result.calibration.chi2_check
+    return check is not None and not math.isnan(check)
+
+
+def format_p_value(result: Result) -> str:
+    """The result's p-value with its relation: p = 0.0149, or p < 0.0050."""
+    text = format_p(result.p_value)
+    if text.startswith("<"):
+        return f"p {text}"
+    return f"p < {text}" if is_limit(result) else f"p = {text}"
+
+
+def format_z_score(result: Result) -> str:
+    """The result's Z-score with its relation: Z = 2.17, or Z > 2.58."""
+    text = format_z(result.z)
+    if text.startswith(">"):
+        return f"Z {text}"
+    return f"Z > {text}" if is_limit(result) else f"Z = {text}"
+
+
+def format_p_interval(result: Result) -> str:
+    """The 68% interval of p: 0.0072 to 0.0224, or below 0.0057; empty if there is none."""
+    if result.p_interval is None:
+        return ""
+    low, high = result.p_interval
+    if low == 0:
+        return f"below {format_p(high)}"
+    return f"above {format_p(low)}" if high == 1 else f"{format_p(low)} to {format_p(high)}"
+
+
+def format_z_interval(result: Result) -> str:
+    """The 68% interval of Z: 2.01 to 2.45, or above 2.53; empty if there is none."""
+    if result.z_interval is None:
+        return ""
+    low, high = result.z_interval
+    if math.isinf(high):
+        return f"above {format_z(low)}"
+    return f"below {format_z(high)}" if math.isinf(low) else f"{format_z(low)} to {format_z(high)}"
+
+
+def format_duration(seconds: float) -> str:
+    """A time that was measured: 0.03 s, 12.3 s, 4.2 min."""
+    if seconds < 120:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def count(number: int, thing: str) -> str:
+    """1 toy, 20,000 toys."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def key_numbers(result: Result) -> Mapping[str, str]:
+    """What was found and what it stands on, by name, for screen, notebook and report; holds no text from files."""
+    rows = {"t": "none: the fit failed"} if math.isnan(result.t) else {"t": f"{result.t:.2f}"}
+    if not math.isnan(result.t):
+        rows["p-value"] = _with_interval(
+            format_p_value(result).removeprefix("p ").removeprefix("= "), format_p_interval(result)
+        )
+        rows["Z"] = _with_interval(
+            format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result)
+        )
+        rows["stands on"] = _stands_on(result)
+        rows["chi2"] = _chi2_comparison(result)
+    rows["data"] = f"{count(result.n_data, 'event')}, yield {result.observed_yield:,.6g}"
+    rows["expected"] = f"{result.expected_yield:,.6g}, from {count(result.n_reference, 'event')} of the reference"
+    parameters = result.calibration.degrees_of_freedom
+    converged = "converged" if result.converged else "not converged"
+    agreeing = f", {result.starts_agreeing} of {result.starts} starts agree" if result.starts > 1 else ""
+    rows["model"] = f"{result.model}, {parameters:g} degrees of freedom; fit {converged}{agreeing}"
+    rows["time"] = format_duration(sum(result.seconds.values()))
+    return rows
+
+
+def _with_interval(value: str, interval: str) -> str:
+    return f"{value} ({INTERVAL}: {interval})" if interval else value
+
+
+def _stands_on(result: Result) -> str:
+    calibration = result.calibration
+    if calibration.kind != "toys":
+        return f"{calibration.null}: no toys, so not calibrated"
+    exceeding = calibration.toys_exceeding - calibration.toys_failed
+    counted = f"{exceeding or 'none'} of {count(calibration.toys, 'toy')} with t at least the observed one"
+    if calibration.toys_failed:
+        counted += f", and {calibration.toys_failed} failed ones counted with them"
+    return f"{counted}: (1 + {calibration.toys_exceeding}) / (1 + {calibration.toys})"
+
+
+def _chi2_comparison(result: Result) -> str:
+    """The formula's p-value is shown only where its check allows."""
+    calibration = result.calibration
+    name = f"chi2({calibration.degrees_of_freedom:g})"
+    if calibration.chi2_check is None or not is_chi2_checked(result):
+        return f"{name} is unchecked: nothing shows that t follows it"
+    compared = count(calibration.toys - calibration.toys_failed, "toy")
+    check = f"by {compared} (Kolmogorov-Smirnov p = {format_p(calibration.chi2_check)})"
+    if not calibration.chi2_accepted:
+        return f"{name} refused {check}, so it gives no p-value here"
+    formula = f"p = {format_p(calibration.chi2_p_value)}, Z = {format_z(calibration.chi2_z)}".replace(
+        "= <", "<"
+    ).replace("= >", ">")
+    return f"{name} accepted {check}; extrapolated, not counted: {formula}"

@@ -1,0 +1,99 @@
+"""The pictures of a run, with their captions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from nplm.hypothesis_test import NPLMTest
+from nplm.plot.log_ratio import plot_log_ratio
+from nplm.plot.marginal import plot_marginal
+from nplm.plot.null import plot_null
+from nplm.plot.reference import reference_log_ratio
+from nplm.plot.style import save_figure
+from nplm.report.numbers import is_chi2_checked
+from nplm.result import Result
+from nplm.sample import Sample
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the report.
+
+    Arguments:
+        png: the file.
+        title: what it shows, in plain text.
+        caption: how to read it, in plain text.
+    """
+
+    png: Path
+    title: str
+    caption: str
+
+
+def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -> list[Picture]:
+    """Draws and saves the features, the null and the log-ratio; f at the reference is evaluated once for all."""
+    f = reference_log_ratio(test, result)
+
+    def picture(stem: str, draw: Callable[[], Figure], title: str, caption: str) -> Picture:
+        return Picture(save_figure(draw(), folder / stem)[0], title, caption)
+
+    pictures = [
+        picture(
+            feature_stem(number, feature),
+            lambda feature=feature: plot_marginal(test, data, result, feature, log_ratio=f),  # type: ignore[misc]
+            feature,
+            _marginal_caption(data) if number == 1 else "To be read as the first picture.",
+        )
+        for number, feature in enumerate(data.features, start=1)
+    ]
+    pictures.append(picture("null", lambda: plot_null(result), "Is the observed t unusual?", _null_caption(result)))
+    pictures.append(
+        picture(
+            "log-ratio",
+            lambda: plot_log_ratio(test, data, result, log_ratio=f),
+            "Where the fit sees a difference",
+            "Distribution of the fitted log-ratio f over data and reference; the dotted line is f = 0. At f > 0 the fit"
+            " wants more events than the reference predicts, at f < 0 fewer; a tail in the data alone shows which"
+            " events drive t.",
+        )
+    )
+    return pictures
+
+
+def feature_stem(number: int, feature: str) -> str:
+    """A file name for a feature; the number keeps names apart that differ only in characters a file cannot bear."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", feature)[:40].strip("-")
+    return f"feature-{number:02d}-{slug}" if slug else f"feature-{number:02d}"
+
+
+def _marginal_caption(data: Sample) -> str:
+    bars = (
+        "error bars: root of the sum of squared weights"
+        if data.is_weighted
+        else "error bars: 68% Poisson intervals (Garwood)"
+    )
+    return (
+        f"Points: data ({bars}; empty bins are marked where the reference expects at least half an event). Step with"
+        " band: reference, scaled to the yield it predicts, with the statistical uncertainty of its own events. Orange:"
+        " the reference times exp(f), which is what the fit makes of the data. Below: ratios to the reference;"
+        " triangles point to values outside the panel."
+    )
+
+
+def _null_caption(result: Result) -> str:
+    calibration = result.calibration
+    if not is_chi2_checked(result):
+        return (
+            "The chi2 that t would follow if the model were regularised just right. No toys have checked it, so a"
+            " p-value read from it is not calibrated."
+        )
+    source = f" Each toy: {calibration.source}." if calibration.source else ""
+    return (
+        "Test statistic of toys, which have no difference by construction (points with Poisson error bars), and of the"
+        f" data (vertical line). The p-value is counted from the toys; the dashed chi2 is for comparison.{source}"
+    )

@@ -1,0 +1,26 @@
+"""A result on a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+
+from nplm.report.numbers import key_numbers, printable
+from nplm.report.verdict import cautions, verdict
+from nplm.result import Result
+
+_WIDTH = 100
+_LABEL = 11
+
+
+def result_text(result: Result) -> str:
+    """Verdict, key numbers and cautions in at most 100 columns of ASCII (names from files excepted)."""
+    features = f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}"
+    rows = [*key_numbers(result).items(), ("features", features)]
+    rows += [("caution", printable(text)) for text in cautions(result)]
+    lines = [f"NPLM test: {verdict(result).title}"]
+    for label, value in rows:
+        indent = " " * (_LABEL + 2)
+        lines += textwrap.wrap(
+            value, _WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
+        )
+    return "\n".join(lines)

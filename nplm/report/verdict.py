@@ -1,0 +1,130 @@
+"""The answer in one sentence, for a reader who does not know the test."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from nplm.calibrate.zscore import z_score
+from nplm.report.numbers import count, format_p, format_p_value, format_z, format_z_score, is_chi2_checked, is_limit
+from nplm.result import Result
+
+# One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
+MILD = 2.0
+STRONG = 3.0
+# Kolmogorov and Smirnov's test of fewer toys would accept almost any chi2.
+FEWEST_TOYS_FOR_CHECK = 50
+
+Level = Literal["agreement", "mild", "strong", "undecided", "uncalibrated", "failed"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the numbers say.
+
+    Arguments:
+        level: for colours and programs.
+        title: a few words.
+        sentence: the answer with its p-value and Z.
+    """
+
+    level: Level
+    title: str
+    sentence: str
+
+
+def verdict(result: Result) -> Verdict:
+    """Agreement below Z = 2, a mild discrepancy up to 3, a strong one above; nothing is called a discovery.
+
+    Undecided if Z < 2 only because the toys are too few or because failed ones count as exceeding; uncalibrated
+    without toys.
+    """
+    if math.isnan(result.t):
+        sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
+        return Verdict("failed", "No answer", sentence)
+    numbers = f"{format_p_value(result)}, {format_z_score(result)}"
+    if result.calibration.kind != "toys":
+        return Verdict(
+            "uncalibrated",
+            "Not calibrated",
+            "No toys were run, so this result is not calibrated: only if t followed a chi2 with"
+            f" {result.calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
+            " before concluding anything.",
+        )
+    if result.z < MILD:
+        sentence = (
+            "The data agree with the reference: differences at least this large occur in about"
+            f" {_share(result.p_value)} of samples drawn from the reference ({numbers})."
+        )
+        return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
+    level: Level = "mild" if result.z < STRONG else "strong"
+    least, chance = ("at least ", "fewer than") if is_limit(result) else ("", "about")
+    sentence = (
+        f"The data show {least}a {level} discrepancy with the reference: differences at least this large occur in"
+        f" {chance} {_share(result.p_value)} of samples drawn from the reference ({numbers})."
+    )
+    if is_limit(result):
+        toys = count(result.calibration.toys, "toy")
+        sentence += f" None of the {toys} differs as much, so Z is a lower limit: run more toys to say how large it is."
+    advice = "It may be chance." if level == "mild" else "Check both samples before reading physics into it."
+    return Verdict(level, f"{level.capitalize()} discrepancy", f"{sentence} {advice}")
+
+
+def _undecided(result: Result, numbers: str) -> Verdict | None:
+    """The verdict if the toys cannot tell agreement from a discrepancy."""
+    calibration = result.calibration
+    exceeding = calibration.toys_exceeding - calibration.toys_failed
+    without_failures = z_score((1 + exceeding) / (1 + calibration.toys))
+    if calibration.toys_failed and without_failures >= MILD:
+        return Verdict(
+            "undecided",
+            "Undecided: failed toys",
+            f"{calibration.toys_failed} of {count(calibration.toys, 'toy')} failed and count as exceeding the data"
+            f" ({numbers}); had none failed and none of them exceeded, Z would be {format_z(without_failures)}. The"
+            " toys' fits must be repaired first.",
+        )
+    if exceeding == 0:
+        return Verdict(
+            "undecided",
+            "Undecided: too few toys",
+            f"No toy differs from the reference as much as the data do, but {count(calibration.toys, 'toy')} cannot"
+            f" show more than Z = {format_z(max(without_failures, 0.0))} ({numbers}). Run at least 200.",
+        )
+    return None
+
+
+def cautions(result: Result) -> list[str]:
+    """What a reader must know beside the numbers: the result's own notes, and what its fields imply."""
+    calibration = result.calibration
+    found = list(result.notes)
+    if not result.complete:
+        found.append(
+            f"interrupted after {calibration.toys} of {calibration.toys_requested} toys: the p-value uses those done"
+        )
+    if not result.converged and not math.isnan(result.t):
+        found.append(
+            "the fit of the data stopped before it converged: t is what the fixed budget of the fit reaches, in data"
+            " and toys alike"
+        )
+    toys = count(calibration.toys, "toy")
+    if calibration.toys_failed:
+        found.append(f"{calibration.toys_failed} of {toys} failed to fit; they count as exceeding the observed t")
+    unfinished = int((result.toys.succeeded & ~result.toys.converged).sum())
+    if unfinished:
+        found.append(f"{unfinished} of {toys} stopped before their fit converged")
+    if is_chi2_checked(result):
+        name = f"chi2 with {calibration.degrees_of_freedom:g} degrees of freedom"
+        if not calibration.chi2_accepted:
+            check = format_p(calibration.chi2_check or 0.0)
+            found.append(f"the toys do not follow the {name} (KS p = {check}), so no p-value is taken from it")
+        elif calibration.toys - calibration.toys_failed < FEWEST_TOYS_FOR_CHECK:
+            found.append(f"{toys} are too few to check the {name}: that they accept it says little")
+    return found
+
+
+def _share(p: float) -> str:
+    """A probability in percent, or as one in so many."""
+    if p >= 1e-3:
+        return f"{100 * p:.2g}%"
+    return f"one in {float(f'{1 / p:.2g}'):,.0f}" if p >= 1e-9 else f"{format_p(p)} (a fraction)"

@@ -1,0 +1,265 @@
+"""The verdict, the numbers' spelling, the page, and the folder of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nplm.calibrate.zscore import z_score
+from nplm.report import write_run
+from nplm.report.html_block import result_html
+from nplm.report.numbers import format_p, format_p_interval, format_p_value, format_z, format_z_interval, format_z_score
+from nplm.report.text import result_text
+from nplm.report.verdict import cautions, verdict
+from nplm.result import Result
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and insists that tags are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def counted(result: Result, exceeding: int, toys: int, failed: int = 0) -> Result:
+    """The result as if counted with these toys."""
+    p = (1 + exceeding) / (1 + toys)
+    calibration = replace(
+        result.calibration, kind="toys", toys=toys, toys_exceeding=exceeding, toys_failed=failed, chi2_check=0.5
+    )
+    return replace(result, p_value=p, z=z_score(p), calibration=calibration)
+
+
+@pytest.mark.parametrize(
+    ("exceeding", "toys", "failed", "level"),
+    [
+        (50, 200, 0, "agreement"),
+        (5, 200, 0, "agreement"),
+        (3, 200, 0, "mild"),
+        (0, 200, 0, "mild"),
+        (0, 5000, 0, "strong"),
+        (2, 10000, 0, "strong"),
+        (0, 10, 0, "undecided"),
+        (0, 1, 0, "undecided"),
+        (1, 1, 0, "agreement"),
+        (20, 200, 20, "undecided"),
+        (60, 200, 5, "agreement"),
+        (50, 50, 50, "undecided"),
+    ],
+)
+def test_verdict_follows_z_and_the_toys(
+    exceeding: int, toys: int, failed: int, level: str, run: Callable[..., Any]
+) -> None:
+    answer = verdict(counted(run(toys=5).result, exceeding, toys, failed))
+    assert answer.level == level
+    assert "discover" not in answer.sentence.lower()
+
+
+def test_verdict_says_when_z_is_a_limit(run: Callable[..., Any]) -> None:
+    sentence = verdict(counted(run(toys=5).result, 0, 200)).sentence
+    assert "p < 0.00498, Z > 2.58" in sentence
+    assert "at least a mild discrepancy" in sentence
+    assert "lower limit" in sentence
+
+
+def test_verdict_without_toys_is_not_calibrated(run: Callable[..., Any]) -> None:
+    answer = verdict(run(toys=0, t=100.0).result)
+    assert answer.level == "uncalibrated"
+    assert "not calibrated" in answer.sentence
+
+
+def test_verdict_of_a_failed_fit_is_none(run: Callable[..., Any]) -> None:
+    result = run(toys=5, t=np.nan).result
+    assert verdict(result).level == "failed"
+    assert "p-value" not in result_text(result)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0149253, "0.0149"),
+        (0.6234, "0.62"),
+        (3.14159e-7, "3.1e-07"),
+        (0.00086, "0.00086"),
+        (1.0, "1"),
+        (0.0, "< 1e-300"),
+    ],
+)
+def test_p_values_have_two_or_three_digits(p: float, text: str) -> None:
+    assert format_p(p) == text
+
+
+@pytest.mark.parametrize(("z", "text"), [(2.3333, "2.33"), (np.inf, "> 37"), (-np.inf, "-inf"), (-0.5, "-0.50")])
+def test_z_scores_have_two_decimals(z: float, text: str) -> None:
+    assert format_z(z) == text
+
+
+def test_limits_and_intervals(run: Callable[..., Any]) -> None:
+    base = run(toys=5).result
+    limit = replace(counted(base, 0, 200), p_interval=(0.0, 0.0057), z_interval=(2.53, np.inf))
+    assert (format_p_value(limit), format_z_score(limit)) == ("p < 0.00498", "Z > 2.58")
+    assert (format_p_interval(limit), format_z_interval(limit)) == ("below 0.0057", "above 2.53")
+    two_sided = replace(counted(base, 2, 200), p_interval=(0.0072, 0.0224), z_interval=(2.01, 2.447))
+    assert (format_p_value(two_sided), format_z_score(two_sided)) == ("p = 0.0149", "Z = 2.17")
+    assert (format_p_interval(two_sided), format_z_interval(two_sided)) == ("0.0072 to 0.0224", "2.01 to 2.45")
+    everything = replace(counted(base, 9, 9), p_interval=(0.88, 1.0), z_interval=(-np.inf, -1.17))
+    assert (format_p_interval(everything), format_z_interval(everything)) == ("above 0.88", "below -1.17")
+    formula = replace(run(toys=0).result, p_value=0.0, z=np.inf)
+    assert (format_p_value(formula), format_z_score(formula)) == ("p < 1e-300", "Z > 37")
+    assert format_p_interval(formula) == format_z_interval(formula) == ""
+
+
+@pytest.mark.parametrize(("check", "shown"), [(0.4, True), (0.001, False)])
+def test_chi2_gives_a_number_only_if_its_check_accepts_it(check: float, shown: bool, run: Callable[..., Any]) -> None:
+    result = run(toys=60).result
+    result = replace(result, calibration=replace(result.calibration, chi2_check=check, chi2_p_value=1.2345e-5))
+    text = " ".join(result_text(result).split())
+    assert ("1.2e-05" in text) == shown
+    assert ("refused" in text) == (not shown)
+
+
+def test_cautions_name_what_is_wrong(run: Callable[..., Any]) -> None:
+    result = run(toys=60, failing=4).result
+    result = replace(
+        result,
+        converged=False,
+        complete=False,
+        notes=("mind the gap",),
+        calibration=replace(result.calibration, toys_requested=100, chi2_check=0.01),
+    )
+    text = "\n".join(cautions(result))
+    for words in (
+        "mind the gap",
+        "interrupted after 60 of 100 toys",
+        "stopped before it converged",
+        "4 of 60 toys failed",
+        "do not follow the chi2",
+    ):
+        assert words in text
+    assert "20 toys are too few to check" in "\n".join(cautions(run(toys=20).result))
+
+
+def test_repr_is_compact_and_safe_for_a_terminal(run: Callable[..., Any]) -> None:
+    result = run(features=("x\x1b[31m", "y")).result
+    text = repr(result)
+    assert text == result_text(result)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert "12.50" in text
+
+
+def test_notebook_block_is_escaped(run: Callable[..., Any]) -> None:
+    result = run(features=("<script>alert(1)</script>",)).result
+    block = result._repr_html_()
+    assert block == result_html(result)
+    page = Page(block)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "<script>alert(1)</script>" in page.text
+
+
+def test_report_is_one_self_contained_page(run: Callable[..., Any], tmp_path: Path) -> None:
+    hostile = "</style><script>alert('x')</script>$\\frac{\"&"
+    case = run(features=(hostile, "y"), name="<b>data</b>.npz")
+    result = replace(
+        case.result,
+        notes=(f"note on {hostile}",),
+        configuration={**case.result.configuration, "command": f"nplm test {hostile}"},
+    )
+    report = write_run(tmp_path, case.test, case.data, result)
+    assert report == tmp_path / "report.html"
+    text = report.read_text(encoding="utf-8")
+    page = Page(text)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "iframe", "b", "object"}
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 4
+    assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
+    assert images[0]["alt"] == hostile
+    for _, attributes in page.tags:
+        assert "href" not in attributes
+        assert "onload" not in attributes
+    assert not re.search(r"url\(|@import|https?://", text)
+    for words in (
+        verdict(result).sentence,
+        "12.50",
+        f"note on {hostile}",
+        f"nplm test {hostile}",
+        "<b>data</b>.npz (390 events) against reference (4,000 events)",
+        "6 of 8 ended within 0.05",
+        result.versions["jax"],
+        "1806.02350",
+    ):
+        assert words in page.text
+
+
+def test_run_folder_holds_everything(run: Callable[..., Any], tmp_path: Path) -> None:
+    case = run(features=("x", "y"))
+    write_run(tmp_path, case.test, case.data, case.result)
+    found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
+    stems = ["feature-01-x", "feature-02-y", "log-ratio", "null"]
+    assert found == sorted(["report.html", "result.json", *(f"plots/{s}.{e}" for s in stems for e in ("pdf", "png"))])
+    assert json.loads((tmp_path / "result.json").read_text()) == json.loads(case.result.to_json())
+
+
+def test_report_is_written_last(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nplm.report.pictures.plot_log_ratio", fail)
+    case = run()
+    with pytest.raises(KeyboardInterrupt):
+        write_run(tmp_path, case.test, case.data, case.result)
+    assert not (tmp_path / "report.html").exists()
+    assert json.loads((tmp_path / "result.json").read_text())["t"] == 12.5
+
+
+def test_result_of_other_data_is_refused(run: Callable[..., Any], tmp_path: Path) -> None:
+    case = run(toys=0)
+    with pytest.raises(ValueError, match="about 390 events, but data has 5"):
+        write_run(tmp_path, case.test, case.data.select(slice(5)), case.result)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_log_ratio_of_the_reference_is_evaluated_once(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = run(toys=0, features=("x", "y", "z"))
+    monkeypatch.setattr("nplm.plot.reference._CHUNK", 1500)
+    evaluated: list[int] = []
+    log_ratio = case.test.prepared.log_ratio
+
+    def counting(parameters: np.ndarray, events: np.ndarray) -> np.ndarray:
+        evaluated.append(len(events))
+        return log_ratio(parameters, events)
+
+    monkeypatch.setattr(case.test.prepared, "log_ratio", counting)
+    write_run(tmp_path, case.test, case.data, case.result)
+    assert evaluated == [1500, 1500, 1000]
