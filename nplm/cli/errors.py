@@ -1,0 +1,60 @@
+"""How a command ends: the exit codes, and the exceptions that carry them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `nplm test`."""
+
+    DONE = 0
+    USAGE = 2
+    INPUT = 3
+    OUTPUT = 4
+    FIT = 5
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.DONE: "the test was done (whatever its p-value)",
+    ExitCode.USAGE: "wrong usage: an option, its value, or the file given with --config",
+    ExitCode.INPUT: "bad input: a file, a column or a value in it",
+    ExitCode.OUTPUT: "the output folder holds another run, or cannot be written",
+    ExitCode.FIT: "the fit of the data failed, so there is no t",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); toys that were done are kept",
+}
+
+
+class CommandError(Exception):
+    """Ends the command with a message for the user and an exit code."""
+
+    code: ExitCode
+
+    def __str__(self) -> str:
+        """The message on one line; names from files may hold anything, also commands to the terminal."""
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+
+
+class UsageError(CommandError):
+    """The command line or the configuration file asks for something that cannot be."""
+
+    code = ExitCode.USAGE
+
+
+class InputError(CommandError):
+    """A file, a column or a value is bad."""
+
+    code = ExitCode.INPUT
+
+
+class OutputError(CommandError):
+    """The output folder cannot be used."""
+
+    code = ExitCode.OUTPUT
+
+
+class DataFitError(CommandError):
+    """The data could not be fitted."""
+
+    code = ExitCode.FIT

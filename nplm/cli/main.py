@@ -1,0 +1,112 @@
+"""The command `nplm`: parser, dispatch and exit codes. Nothing slow is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import nplm
+from nplm.cli.errors import MEANINGS, CommandError, ExitCode, UsageError
+from nplm.cli.options import Options, add_options, given
+
+_EXAMPLES = """examples:
+  nplm test data.parquet --reference simulation.parquet --features mll pt --weights w -o run1
+  nplm test data.root --reference A.root=1200 B.root=300 --where "mll > 60" -o run2
+  nplm test data.npz --reference ref.npz --expected-yield 2000 --model histogram --json | jq .p_value
+"""
+_EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in MEANINGS.items())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of leaving the program, so that every error ends in the same place."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Arguments:
+        argv: the words after `nplm`. Default: those that the program was started with.
+
+    Returns:
+        The exit code, see `nplm.cli.errors.ExitCode`.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except CommandError as error:
+        print(f"nplm: error: {error}", file=sys.stderr)
+        if isinstance(error, UsageError):
+            print(f"nplm: all options: nplm {'test ' if words[:1] == ['test'] else ''}--help", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("nplm: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    parser, test_parser = _parsers()
+    try:
+        namespace = parser.parse_args(words)
+    except SystemExit:  # argparse has printed its help
+        return ExitCode.DONE
+    if namespace.version:
+        print(f"nplm {nplm.__version__}")
+        return ExitCode.DONE
+    if namespace.cite:
+        from nplm.cli.cite import citation
+
+        print(citation())
+        return ExitCode.DONE
+    if namespace.command == "doctor":
+        from nplm.cli.doctor import doctor
+
+        return doctor()
+    if namespace.command == "test":
+        return _test(namespace, test_parser)
+    parser.print_help()
+    return ExitCode.USAGE
+
+
+def _test(namespace: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    values = given(namespace)
+    if namespace.config is not None:
+        from nplm.cli.config import read_config
+
+        values = {**read_config(namespace.config, parser), **values}
+    options = Options.of(values)
+    from nplm.cli.test_command import run_test
+
+    return run_test(options)
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The parser of `nplm`, and that of `nplm test`."""
+    parser = _Parser(
+        prog="nplm",
+        description="New Physics Learning Machine: do two samples agree, and if not, where?",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--cite", action="store_true", help="print what to cite, as text and as BibTeX")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    test = commands.add_parser(
+        "test",
+        usage="nplm test DATA --reference REF [REF ...] -o OUT [options]",
+        help="test whether data agree with a reference",
+        description="Tests whether DATA agree with a reference: likelihood-ratio test with a calibrated p-value.",
+        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
+    )
+    add_options(test)
+    commands.add_parser("doctor", help="check the installation", description="Checks the installation.")
+    return parser, test
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What the user sees while a test runs: notes, and a bar for the toys; all on stderr."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from nplm.ensemble.table import ToyTable
+
+
+class Reporter:
+    """Prints notes as plain lines on stderr and, if that is a terminal, a progress bar for the toys.
+
+    Arguments:
+        quiet: print nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._bar: Progress | None = None
+        self._done, self._total, self._seconds = 0, 0, 0.0
+
+    def note(self, message: str) -> None:
+        """Tells the user something that is worth knowing, not an error."""
+        if self.quiet:
+            return
+        if self._bar is None:
+            print(f"nplm: {message}", file=sys.stderr, flush=True)
+        else:  # the bar must be lifted for the line
+            self._bar.console.print(f"nplm: {message}", markup=False, highlight=False, soft_wrap=True)
+
+    def expect(self, toys: int) -> Reporter:
+        """Sets how many toys the bar counts; use the value in a `with` statement."""
+        self._total = toys
+        return self
+
+    def advance(self, table: ToyTable) -> None:
+        """Counts a finished batch of toys."""
+        self._done += len(table)
+        self._seconds += float(table.seconds.sum())
+        if self._bar is not None:
+            pace = describe_pace(self._done, self._total, self._seconds)
+            self._bar.update(self._bar.task_ids[0], completed=self._done, pace=pace)
+
+    def __enter__(self) -> Self:
+        if not self.quiet and sys.stderr.isatty():
+            self._bar = _bar()
+            self._bar.add_task("toys", total=self._total or None, pace="fitting the data")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def describe_pace(done: int, total: int, seconds: float) -> str:
+    """Rate and time left, from the seconds that the toys done so far have taken."""
+    from nplm.hypothesis_test import format_seconds
+
+    rate = done / seconds if seconds > 0 else float("inf")
+    pace = f"{rate:.3g} toys/s" if rate >= 1 else f"{1 / rate:.3g} s a toy"
+    return f"{pace}, done" if done >= total else f"{pace}, {format_seconds((total - done) / rate)} left"
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(file=sys.stderr),
+    )

@@ -1,0 +1,147 @@
+"""The command `nplm test`: reads samples, runs the test, writes its results."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from shlex import join
+from typing import TYPE_CHECKING, Any
+
+from nplm.cli.errors import DataFitError, ExitCode
+from nplm.cli.options import Options, to_command
+from nplm.cli.output import RunFolder
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import Samples, read_samples, refusing_bad_input
+
+if TYPE_CHECKING:
+    from nplm.ensemble.table import ToyTable
+    from nplm.hypothesis_test import NPLMTest
+    from nplm.models.base import Model
+    from nplm.result import Result
+
+
+def run_test(options: Options) -> int:
+    """Runs `nplm test`; all input is checked before anything is fitted or written.
+
+    Returns:
+        The exit code: done or interrupted.
+
+    Raises:
+        CommandError: if the input, the output folder or the fit is bad.
+    """
+    reporter = Reporter(options.quiet)
+    folder = None if options.output is None else RunFolder.check(options.output, options.force)
+    samples = read_samples(options, reporter.note)
+    if folder is not None:
+        folder.create()
+    try:
+        test = _prepare(options, samples)
+        result = _run(test, options, samples, folder, reporter)
+        _deliver(result, test, options, samples, folder)
+    finally:
+        if folder is not None:
+            folder.discard()
+    return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
+
+
+def _prepare(options: Options, samples: Samples) -> NPLMTest:
+    """The test, once all input is known to be good."""
+    from nplm.hypothesis_test import NPLMTest
+
+    with refusing_bad_input():
+        test = NPLMTest(
+            samples.reference,
+            _model(options),
+            expected_yield=options.expected_yield,
+            shape_only=options.shape_only,
+            standardize=options.standardize,
+        )
+        if options.toys:
+            test.sampler(samples.data, samples.pool)
+    return test
+
+
+def _model(options: Options) -> Model:
+    if options.model == "histogram":
+        from nplm.models.histogram import HistogramModel
+
+        return HistogramModel(bins=options.bins)
+    from nplm.models.network import NetworkModel
+
+    return NetworkModel(hidden=options.hidden, clip=options.clip)
+
+
+def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None, reporter: Reporter) -> Result:
+    """Fits and runs toys, which are written as they come; on Ctrl-C the result holds those that were done."""
+    from nplm.hypothesis_test import FitError, Interrupted
+
+    def on_toys(table: ToyTable) -> None:
+        if folder is not None:
+            folder.add_toys(table)
+        reporter.advance(table)
+
+    try:
+        with reporter.expect(options.toys):
+            result = test.run(
+                samples.data,
+                options.toys,
+                seed=options.seed,
+                pool=samples.pool,
+                notify=reporter.note,
+                on_toys=on_toys,
+            )
+    except FitError as error:
+        raise DataFitError(str(error)) from error
+    except Interrupted as interruption:
+        result = interruption.result
+        if folder is not None:
+            folder.complete_toys(result.toys)
+    return replace(result, configuration={**result.configuration, **_provenance(options, samples)})
+
+
+def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None) -> None:
+    """Writes the result into the folder and prints it."""
+    report = None
+    if folder is not None:
+        from nplm.report import write_run
+
+        try:
+            folder.begin()
+            report = write_run(folder.path, test, samples.data, result)
+        except KeyboardInterrupt:
+            print(f"nplm: interrupted while {folder.path} was written; its toys are complete", file=sys.stderr)
+            raise
+    if options.json:
+        print(result.to_json())
+    else:
+        print(f"{result!r}\nreport: {report}")
+    if not result.complete:
+        kept = "printed" if folder is None else f"in {folder.path}"
+        print(
+            f"nplm: interrupted after {len(result.toys)} of {options.toys} toys; the result that they give is {kept}",
+            file=sys.stderr,
+        )
+
+
+def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
+    """What it takes to repeat the test, and to see that the files are still the same."""
+    files = {
+        "data": options.data,
+        "reference": [{"path": f.path, "expected_yield": f.expected_yield} for f in options.reference],
+        "pool": options.pool,
+    }
+    fingerprints = {
+        "data": samples.data.fingerprint(),
+        "reference": samples.reference.fingerprint(),
+        "pool": None if samples.pool is None else samples.pool.fingerprint(),
+    }
+    command = to_command(options)
+    return {
+        "files": files,
+        "fingerprints": fingerprints,
+        "features": list(samples.reference.features),
+        "weights": options.weights,
+        "where": options.where,
+        "command": command,
+        "reproduce": join(command),
+    }

@@ -1,0 +1,98 @@
+"""What the values of options must look like; each function refuses with what argparse expects."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """A file of the reference and, if its weights are to be scaled, the yield expected from it."""
+
+    path: str
+    expected_yield: float | None
+
+    def __str__(self) -> str:
+        return self.path if self.expected_yield is None else f"{self.path}={self.expected_yield!r}"
+
+
+def reference_file(word: str) -> ReferenceFile:
+    """FILE, or FILE=YIELD if the right side is a number and no file has the whole word as its name."""
+    path, equals, number = word.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        return ReferenceFile(text(word), None)
+    if not equals or Path(word).exists():
+        return ReferenceFile(text(word), None)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"the expected yield of {path} must be a positive number, not {number}")
+    return ReferenceFile(text(path), value)
+
+
+def feature_names(word: str) -> tuple[str, ...]:
+    """One name, or several with commas between them."""
+    names = tuple(name.strip() for name in word.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"'{word}' has an empty name between its commas")
+    return names
+
+
+def text(word: str) -> str:
+    """Any text but the empty one."""
+    if not word.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return word
+
+
+def output_path(word: str) -> Path:
+    """A folder."""
+    return Path(text(word))
+
+
+def layers(word: str) -> tuple[int, ...]:
+    """Neurons of the hidden layers: 4, or 5x5."""
+    if not re.fullmatch(r"[0-9]+(x[0-9]+)*", word) or 0 in (neurons := tuple(map(int, word.split("x")))):
+        raise argparse.ArgumentTypeError(f"'{word}' is not like 4 or 5x5: positive numbers of neurons, joined by x")
+    return neurons
+
+
+def positive_number(word: str) -> float:
+    """A finite number above zero."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"it must be a positive number, not '{word}'")
+    return value
+
+
+def count(word: str) -> int:
+    """A whole number, 0 or more."""
+    return _whole(word, 0)
+
+
+def positive_count(word: str) -> int:
+    """A whole number, 1 or more."""
+    return _whole(word, 1)
+
+
+def seed(word: str) -> int:
+    """A whole number that JAX can take as seed, whatever its precision."""
+    return _whole(word, 0, 2**32 - 1)
+
+
+def _whole(word: str, least: int, largest: float = math.inf) -> int:
+    wanted = f"a whole number, {least} or more" if largest == math.inf else f"a whole number from {least} to {largest}"
+    try:
+        value = int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be {wanted}, not '{word}'") from None
+    if not least <= value <= largest:
+        raise argparse.ArgumentTypeError(f"it must be {wanted}, not {word}")
+    return value

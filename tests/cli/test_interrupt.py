@@ -1,0 +1,122 @@
+"""Ctrl-C: what was computed is kept whole, and what was not leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nplm.ensemble.table import ToyTable
+
+RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "-o", "out")
+
+
+def toys_in(out: Path) -> ToyTable:
+    return ToyTable.concatenate([ToyTable.read(part) for part in out.glob("toys/*.parquet")])
+
+
+def require_consistent(out: Path) -> int:
+    """Demands that result and toys in the folder are whole and agree; returns the number of toys."""
+    result = json.loads((out / "result.json").read_text())
+    toys = toys_in(out)
+    assert result["complete"] is False
+    assert result["calibration"]["toys"] == len(toys)
+    assert toys.index.tolist() == list(range(len(toys)))
+    exceeding = int((toys.t >= result["t"]).sum())
+    assert result["p_value"] == pytest.approx((1 + exceeding) / (1 + len(toys)))
+    assert (out / "report.html").read_text().rstrip().endswith("</html>")
+    assert not [p for p in out.rglob("*") if p.name.startswith(".")], "temporary files were left behind"
+    return len(toys)
+
+
+def test_ctrl_c_during_toys_keeps_those_that_are_done(folder: Path) -> None:
+    command = [sys.executable, "-m", "nplm.cli.main", *RUN, "--toys", "1000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (folder / "out" / "toys" / "part-00001.parquet").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "no toys within two minutes"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    toys = require_consistent(folder / "out")
+    assert toys > 0
+    assert f"interrupted after {toys} of 1000000 toys" in err
+    assert "in out" in err
+    assert "Traceback" not in err
+    assert "report: " in out
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_while_toys_are_written(folder: Path, nplm, monkeypatch, moment: str) -> None:
+    write, calls = ToyTable.write, []
+
+    def interrupted_write(table: ToyTable, path: Path) -> None:
+        calls.append(path)
+        if len(calls) != 2:
+            write(table, path)
+            return
+        if moment == "after":
+            write(table, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ToyTable, "write", interrupted_write)
+    outcome = nplm(*RUN, "--toys", "100000")
+    assert outcome.code == 130
+    first = len(ToyTable.read(folder / "out" / "toys" / "part-00000.parquet"))
+    assert require_consistent(folder / "out") == 2 * first
+
+
+def test_ctrl_c_with_json_prints_the_partial_result(folder: Path, nplm, monkeypatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nplm.cli.progress.Reporter.advance", interrupt)
+    outcome = nplm(*RUN[:-2], "--toys", "100000", "--json")
+    assert outcome.code == 130
+    result = json.loads(outcome.out)
+    assert result["complete"] is False
+    assert 0 < result["calibration"]["toys"] < 100000
+    assert "interrupted" in outcome.err
+
+
+def test_ctrl_c_before_toys_leaves_no_folder(folder: Path, nplm, monkeypatch) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        assert (folder / "deep" / "out").is_dir()  # it was made, to know that results can be written
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nplm.models.histogram.PreparedHistogram.fit", interrupt)
+    outcome = nplm(*RUN[:-1], "deep/out")
+    assert outcome.code == 130
+    assert outcome.out == ""
+    assert "interrupted" in outcome.err
+    assert not (folder / "deep").exists()
+
+
+def test_ctrl_c_before_toys_leaves_the_older_run(folder: Path, nplm, monkeypatch) -> None:
+    assert nplm(*RUN, "--toys", "5").code == 0
+    before = {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()}
+
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nplm.models.histogram.PreparedHistogram.fit", interrupt)
+    assert nplm(*RUN, "--force").code == 130
+    assert {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()} == before
+
+
+def test_ctrl_c_while_results_are_written_says_what_is_whole(folder: Path, nplm, monkeypatch) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nplm.report.write_run", interrupt)
+    outcome = nplm(*RUN, "--toys", "5")
+    assert outcome.code == 130
+    assert "its toys are complete" in outcome.err
+    assert len(toys_in(folder / "out")) == 5

@@ -1,0 +1,129 @@
+"""The output folder: nothing is overwritten unasked, and nothing but a run of nplm is ever removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nplm.ensemble.table import ToyTable
+
+RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "--quiet", "-o", "out")
+
+
+@pytest.fixture
+def out(folder: Path, nplm) -> Path:
+    """A folder with a run of 70 toys."""
+    assert nplm(*RUN, "--toys", "70").code == 0
+    return folder / "out"
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_another_run_is_not_overwritten(out: Path, nplm) -> None:
+    before = snapshot(out)
+    outcome = nplm(*RUN, "--toys", "0")
+    assert outcome.code == 4
+    assert "out holds another run" in outcome.err
+    assert "--force" in outcome.err
+    assert snapshot(out) == before
+
+
+def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> None:
+    others = ("notes.txt", "toys/mine.parquet", "plots/mine.png", "sub/result.json")
+    (out / "sub").mkdir()
+    for name in others:
+        (out / name).write_text("mine")
+    (out / "plots" / "null-old.png").write_text("from an older version")
+    (out / "toys" / f".part-00009-{'0' * 16}.parquet").write_text("half of a killed run")
+    outcome = nplm(*RUN, "--toys", "10", "--force")
+    assert outcome.code == 0, outcome.err
+    assert all((out / name).read_text() == "mine" for name in others)
+    parts = sorted(p.name for p in (out / "toys").iterdir())
+    assert parts == ["mine.parquet", "part-00000.parquet"]
+    assert len(ToyTable.read(out / "toys" / "part-00000.parquet")) == 10
+    assert not (out / "plots" / "null-old.png").exists()
+    assert json.loads((out / "result.json").read_text())["calibration"]["toys"] == 10
+
+
+def test_force_leaves_the_old_run_when_the_new_input_is_bad(out: Path, nplm) -> None:
+    before = snapshot(out)
+    assert nplm("test", "nowhere.npz", *RUN[2:], "--force").code == 3
+    assert nplm(*RUN, "--force", "--weights", "w").code == 3
+    assert snapshot(out) == before
+
+
+def test_a_folder_of_other_things_is_refused_even_with_force(folder: Path, nplm) -> None:
+    for name in ("report.html", "result.json"):
+        (folder / "out").mkdir(exist_ok=True)
+        (folder / "out" / name).write_text('{"schema": "something else"}')
+        for force in ((), ("--force",)):
+            outcome = nplm(*RUN, *force)
+            assert outcome.code == 4
+            assert name in outcome.err
+    assert snapshot(folder / "out").keys() == {"report.html", "result.json"}
+
+
+def test_the_toys_of_a_killed_run_are_a_run(out: Path, nplm) -> None:
+    (out / "result.json").unlink()
+    (out / "report.html").unlink()
+    assert nplm(*RUN, "--toys", "0").code == 4
+    assert nplm(*RUN, "--toys", "0", "--force").code == 0
+    assert not list(out.glob("toys/*"))
+
+
+def test_an_empty_folder_is_used(folder: Path, nplm) -> None:
+    (folder / "out").mkdir()
+    assert nplm(*RUN, "--toys", "0").code == 0
+
+
+def test_an_empty_folder_that_was_there_stays_when_the_test_fails(folder: Path, nplm) -> None:
+    (folder / "out").mkdir()
+    words = ("test", "data.npz", "--reference", "nref.npz", "--weights", "w", *RUN[4:])
+    assert nplm(*words).code == 3
+    assert (folder / "out").is_dir()
+
+
+def test_a_file_is_no_folder(folder: Path, nplm) -> None:
+    (folder / "out").write_text("mine")
+    outcome = nplm(*RUN, "--force")
+    assert outcome.code == 4
+    assert "out is not a folder" in outcome.err
+    assert (folder / "out").read_text() == "mine"
+
+
+def test_a_folder_below_a_file_cannot_be_made(folder: Path, nplm) -> None:
+    outcome = nplm(*RUN[:-1], "data.npz/out")
+    assert outcome.code == 4
+    assert "data.npz/out" in outcome.err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(folder: Path, nplm, monkeypatch) -> None:
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("nplm.cli.output.tempfile.TemporaryFile", refuse)  # root, as in a container, may write anywhere
+    monkeypatch.setattr("nplm.hypothesis_test.NPLMTest.fit", refuse)
+    outcome = nplm(*RUN)
+    assert outcome.code == 4
+    assert "out cannot be written: Permission denied" in outcome.err
+    assert not (folder / "out").exists()
+
+
+def test_linked_folders_are_not_followed(out: Path, folder: Path, nplm) -> None:
+    (out / "toys").rename(folder / "elsewhere")
+    (out / "toys").symlink_to(folder / "elsewhere")
+    before = snapshot(folder / "elsewhere")
+    outcome = nplm(*RUN, "--force")
+    assert outcome.code == 4
+    assert "toys is a link" in outcome.err
+    assert snapshot(folder / "elsewhere") == before
+
+
+def test_other_files_beside_the_folder_are_never_touched(out: Path, folder: Path, nplm) -> None:
+    before = {k: v for k, v in snapshot(folder).items() if not k.startswith("out")}
+    assert nplm(*RUN, "--toys", "0", "--force").code == 0
+    assert {k: v for k, v in snapshot(folder).items() if not k.startswith("out")} == before
