@@ -99,7 +99,9 @@ class _Tree:
         """Splits a node on its widest feature; None if all its events coincide."""
         if len(rows) < 2:
             return None
-        feature = int(np.argmax(self.inertia(rows)))
+        # Standardised features tie at the root: the first of them is taken, whatever the rounding.
+        inertia = self.inertia(rows)
+        feature = int(np.argmax(inertia >= inertia.max() * (1 - 1e-9)))
         x = self.events[rows, feature]
         # A threshold at the largest value would leave the second child empty; the largest value below it will do.
         threshold = where(x, self.weights[rows])

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 # A maximum never has f above log(sum_D v / w_e) at a reference event of weight w_e, because the expected yield
-# equals the observed one there; f = 80 would take w_e below 1e-34 of the data. exp(80) fits into float32.
-LARGEST_LOG_RATIO = 80.0
+# equals the observed one there; f = 70 would take w_e below 1e-30 of the data. float32 has room beyond: to f = 10^8.
+LARGEST_LOG_RATIO = 70.0
 
 
 def guarded_exp(f: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """exp(f), continued by its tangent above f = 80, so that no step of an optimiser overflows.
+    """exp(f), continued by its tangent above f = 70, so that no step of an optimiser overflows.
 
     The continuation is convex with a continuous slope, and no maximum of the likelihood lies there.
     """

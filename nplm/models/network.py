@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ from nplm.likelihood import statistic
 from nplm.models import network_starts
 from nplm.models.base import Fits
 from nplm.models.mlp import Layout, forward, with_ones
-from nplm.models.network_loss import climb, climb_population, fit_adam
+from nplm.models.network_loss import climb, climb_population, climb_with_secants, fit_adam
 from nplm.models.points import CHUNK, Points, centroids, chunked, one_chunk
 from nplm.optimize.adam import Adam
 from nplm.optimize.search import FIRST_DAMPING, SearchSettings, search
@@ -32,6 +32,8 @@ AGREEMENT = 0.05
 STEPS_BETWEEN_CHECKS = 5
 # Bytes of Jacobians that networks climbing side by side may fill.
 CACHE = 1 << 19
+# A projection of the time times a fit with this fraction of the steps.
+PROBE = 20
 # The fit has converged when the local expansion promises less than this for t.
 CONVERGED = 0.01
 
@@ -40,36 +42,45 @@ CONVERGED = 0.01
 class BoxSearch:
     """Our optimiser: a search with Gauss-Newton climbs in the box, coarse to fine in the samples.
 
-    The search runs on cells of the reference (centroid and summed weight of the events in each), then the best of
-    each start climbs on finer cells, then on all events. None of it is random: the same data give the same t.
+    The search runs on cells of the reference (centroid and summed weight of the events in each). The best point of
+    each of its starts then climbs on finer cells, or with secants on all events; whatever is not behind climbs on all
+    events in double precision. None of it is random: the same data give the same t.
 
     Arguments:
         search: amount of search.
         cells: number of cells the search runs on.
-        fine_cells: number of cells the starts are compared on; None to compare them on all events.
+        fine_cells: number of cells the starts are compared on; None for all events.
         fine_iterations: steps on these.
-        full_iterations: most steps on all events.
+        last_iterations: most steps of the last climb.
     """
 
     search: SearchSettings
     cells: int
     fine_cells: int | None
     fine_iterations: int
-    full_iterations: int
+    last_iterations: int
 
     @classmethod
     def default(cls, layout: Layout) -> BoxSearch:
-        """The budget that the benchmarks in experiments/benchmarks stand for."""
+        """Budgets measured in experiments/benchmarks; in one dimension cells lose nothing, so that search is wide."""
         inputs, *hidden, _ = layout.sizes
         if inputs == 1 and len(hidden) == 1:
-            return cls(
-                SearchSettings(4, 28, 4, 16, 60), cells=300, fine_cells=4000, fine_iterations=100, full_iterations=20
-            )
+            wide = SearchSettings(starts=3, population=48, parents=8, generations=16, iterations=40)
+            return cls(wide, cells=300, fine_cells=4000, fine_iterations=100, last_iterations=20)
         if len(hidden) == 1:
-            return cls(
-                SearchSettings(4, 8, 2, 6, 40), cells=4096, fine_cells=None, fine_iterations=0, full_iterations=60
-            )
-        return cls(SearchSettings(4, 4, 2, 2, 60), cells=8192, fine_cells=None, fine_iterations=0, full_iterations=60)
+            brief = SearchSettings(starts=4, population=8, parents=3, generations=4, iterations=40)
+            return cls(brief, cells=4000, fine_cells=None, fine_iterations=150, last_iterations=20)
+        deep = SearchSettings(starts=4, population=8, parents=3, generations=3, iterations=20)
+        return cls(deep, cells=4000, fine_cells=None, fine_iterations=300, last_iterations=10)
+
+    def shortened(self, divisor: int) -> BoxSearch:
+        """The same search with every climb shortened, at least to one step."""
+        return replace(
+            self,
+            search=replace(self.search, iterations=-(-self.search.iterations // divisor)),
+            fine_iterations=-(-self.fine_iterations // divisor),
+            last_iterations=-(-self.last_iterations // divisor),
+        )
 
 
 @dataclass(frozen=True)
@@ -118,13 +129,10 @@ class NetworkModel:
         optimizer = self.optimizer or BoxSearch.default(layout)
         levels: tuple[_Level, ...] = ()
         if isinstance(optimizer, BoxSearch):
-            counts = [optimizer.cells] + ([] if optimizer.fine_cells is None else [optimizer.fine_cells])
-            precisions: tuple[type[np.floating], ...] = (np.float32, np.float64)
             with jax.enable_x64(True):
-                levels = tuple(
-                    _Level.build(events, reference.weights, count, precision)
-                    for count, precision in zip(counts, precisions, strict=False)
-                )
+                levels = (_Level.build(events, reference.weights, optimizer.cells, np.float32),)
+                if optimizer.fine_cells is not None:
+                    levels += (_Level.build(events, reference.weights, optimizer.fine_cells, np.float64),)
         with jax.enable_x64(True):
             full = chunked(events, reference.weights, 0)
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
@@ -171,6 +179,11 @@ class PreparedNetwork:
     full: Points
     room: int
 
+    @cached_property
+    def full_single(self) -> Points:
+        """All events of the reference in single precision."""
+        return jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), self.full)
+
     @property
     def degrees_of_freedom(self) -> int:
         return self.layout.parameters
@@ -203,20 +216,12 @@ class PreparedNetwork:
         return named
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        """Times small fits of these data and scales them up to the budget: an upper bound, compilation included."""
-        if isinstance(self.optimizer, Adam):
-            probe = replace(self, optimizer=replace(self.optimizer, epochs=20))
-            one_fit = self.optimizer.epochs / 20 * _seconds_when_compiled(probe, data)
-        else:
-            budget = self.optimizer
-            least = replace(budget, search=replace(budget.search, generations=0, iterations=1), fine_iterations=1)
-            small = replace(self, optimizer=replace(least, full_iterations=1))
-            larger = replace(self, optimizer=replace(least, full_iterations=2))
-            search_step = _seconds_when_compiled(small, data)
-            full_steps = _seconds_when_compiled(larger, data) - search_step
-            climbs = budget.search.climbing_steps / least.search.climbing_steps
-            one_fit = climbs * search_step + budget.full_iterations * full_steps
-        return one_fit * -(-fits // self.batch_size)
+        """Times a fit of these data with a small part of the budget, compiled before, and scales it up."""
+        brief = replace(self, optimizer=self.optimizer.shortened(PROBE))
+        brief.fit([data])
+        began = time.perf_counter()
+        brief.fit([data])
+        return PROBE * (time.perf_counter() - began) * -(-fits // self.batch_size)
 
     def _fit_one(self, data: Sample) -> Fits:
         """Fits one sample with the optimiser that was asked for."""
@@ -235,22 +240,25 @@ class PreparedNetwork:
         full_data: Points,
     ) -> Fits:
         """The search on cells, the comparison of its starts on finer ones, and the last climb on all events."""
-        coarse, *finer = self.levels
+        coarse = self.levels[0]
         theta = search(
             budget.search,
             partial(self._climb_cells, coarse, coarse.data(events, weights)),
             partial(network_starts.draw, layout=self.layout, bound=self.bound, points=coarse.points),
             partial(network_starts.vary, layout=self.layout, bound=self.bound, points=coarse.points),
         )
-        behind = np.zeros(len(theta))
-        for level in finer:
+        if budget.fine_cells is None:
+            theta, losses = self._climb_with_secants(full_data, theta, budget.fine_iterations)
+        else:
+            fine = self.levels[1]
             damping = np.full(len(theta), FIRST_DAMPING)
-            data = level.data(events, weights)
-            theta, losses, _ = self._climb_cells(level, data, theta, damping, budget.fine_iterations)
-            behind = 2 * (losses - losses.min())
-        ends = [self._climb_full(point, full_data, budget.full_iterations) for point in theta[behind < AGREEMENT]]
-        best = max(ends, key=lambda end: end.t)
-        # A start that was left behind on the fine cells lies as far behind on all events.
+            theta, losses, _ = self._climb_cells(
+                fine, fine.data(events, weights), theta, damping, budget.fine_iterations
+            )
+        behind = 2 * (losses - losses.min())
+        ends = [self._climb_full(point, full_data, budget.last_iterations) for point in theta[behind < AGREEMENT]]
+        best = max(ends, key=lambda end: np.nan_to_num(end.t, nan=-np.inf))
+        # A start that was left behind before the last climb lies as far behind after it.
         reached = np.concatenate([[end.t for end in ends], best.t - behind[behind >= AGREEMENT]])
         return _fits(best, reached)
 
@@ -276,7 +284,20 @@ class PreparedNetwork:
             data,
         )
         theta, losses, damping = (np.asarray(end, np.float64) for end in ends)
-        return theta, np.where(np.isfinite(losses), losses, np.inf), damping
+        return theta, _or_infinity(losses), damping
+
+    def _climb_with_secants(self, data: Points, theta: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+        """Climbs on all events in single precision, which is exact enough to rank the starts."""
+        cast = partial(np.asarray, dtype=np.float32)
+        data = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), data)
+        ends = [
+            climb_with_secants(
+                self.layout, cast(point), cast(FIRST_DAMPING), cast(self.bound), iterations, self.full_single, data
+            )
+            for point in theta
+        ]
+        points, losses = (np.array(end, np.float64) for end in zip(*ends, strict=True))
+        return points, _or_infinity(losses)
 
     def _climb_full(self, theta: np.ndarray, data: Points, most: int) -> _End:
         """Climbs on all events, a few steps at a time, until t would hardly rise or the budget is spent."""
@@ -287,11 +308,17 @@ class PreparedNetwork:
             state, remaining = climb(self.layout, theta, damping, self.bound, steps, self.full, data)
             theta, damping, spent = np.asarray(state.theta), state.damping, spent + steps
             if spent >= most or remaining < CONVERGED / 10:
-                return _End(theta, float(statistic(state.expansion.loss)), float(remaining))
+                # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects.
+                expected = state.expansion.gradient[-1] + jnp.sum(data.weights)
+                t = statistic(state.expansion.loss) if expected > 0 else np.nan
+                return _End(theta, float(t), float(remaining))
 
 
 class _End(NamedTuple):
-    """Where a climb on all events ended."""
+    """Where a climb on all events ended.
+
+    t is NaN if the model expects no or a negative yield: with negative reference weights L can fall without limit.
+    """
 
     theta: np.ndarray
     t: float
@@ -312,9 +339,6 @@ def _fits(best: _End, reached: Float[np.ndarray, " starts"]) -> Fits:
     )
 
 
-def _seconds_when_compiled(prepared: PreparedNetwork, data: Sample) -> float:
-    """Wall time of a fit once everything is compiled."""
-    prepared.fit([data])
-    began = time.perf_counter()
-    prepared.fit([data])
-    return time.perf_counter() - began
+def _or_infinity(losses: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Losses by which to choose: what overflowed is the worst."""
+    return np.where(np.isfinite(losses), losses, np.inf)

@@ -13,6 +13,7 @@ from nplm.models.mlp import Layout, forward, value_and_jacobian
 from nplm.models.points import Points
 from nplm.optimize.adam import Adam, adam
 from nplm.optimize.box_newton import Expansion, State, minimise, newton_decrement
+from nplm.optimize.box_secant import minimise_with_secants
 
 
 def network_loss(layout: Layout, theta: Float[Array, " p"], reference: Points, data: Points) -> Float[Array, ""]:
@@ -74,6 +75,27 @@ def climb_population(
 
     states = jax.lax.map(one, (theta, damping), batch_size=lanes)
     return states.theta, states.expansion.loss, states.damping
+
+
+@partial(jax.jit, static_argnames="layout")
+def climb_with_secants(
+    layout: Layout,
+    theta: Float[Array, " p"],
+    damping: Float[Array, ""],
+    bound: Float[Array, " p"],
+    iterations: Int[Array, ""],
+    reference: Points,
+    data: Points,
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """Climbs with one network on many events; most iterations cost no more than a gradient."""
+    return minimise_with_secants(
+        jax.value_and_grad(lambda p: network_loss(layout, p, reference, data)),
+        lambda p: expand(layout, p, reference, data).curvature,
+        theta,
+        damping,
+        bound,
+        iterations,
+    )
 
 
 @partial(jax.jit, static_argnames="layout")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
+
+from nplm.optimize.box import LARGEST_DAMPING, TINY, damped, free_parameters, solve_free, step_in_box
 
 
 class Expansion(NamedTuple):
@@ -28,11 +31,7 @@ class State(NamedTuple):
 
 Expand = Callable[[Float[Array, " p"]], Expansion]
 
-# The diagonal's floor, relative to its largest entry: parameters that change nothing get bounded steps.
-FLOOR = 1e-5
-SMALLEST_DAMPING, LARGEST_DAMPING = 1e-6, 1e8
-# Keeps quotients finite, in float32 too.
-TINY = 1e-30
+SMALLEST_DAMPING = 1e-6
 
 
 def minimise(
@@ -53,34 +52,15 @@ def minimise(
 
 def newton_decrement(state: State, bound: Float[Array, " p"]) -> Float[Array, ""]:
     """g^T H^-1 g over the free parameters: how much t = -2 L would rise if the loss were its expansion."""
-    gradient = state.expansion.gradient
-    step = _solve(state.expansion.curvature, gradient, SMALLEST_DAMPING, _free(state.theta, gradient, bound))
-    return -gradient @ step
-
-
-def _free(theta: Float[Array, " p"], gradient: Float[Array, " p"], bound: Float[Array, " p"]) -> Bool[Array, " p"]:
-    outwards = ((theta <= -bound) & (gradient > 0)) | ((theta >= bound) & (gradient < 0))
-    return ~outwards
-
-
-def _solve(
-    curvature: Float[Array, "p p"],
-    gradient: Float[Array, " p"],
-    damping: Float[Array, ""] | float,
-    free: Bool[Array, " p"],
-) -> Float[Array, " p"]:
-    """The damped step on the free parameters; NaN where the matrix is not positive definite."""
-    diagonal = jnp.abs(jnp.diag(curvature))
-    diagonal = diagonal + FLOOR * jnp.max(diagonal) + TINY
-    matrix = jnp.where(free[:, None] & free, curvature, 0.0) + jnp.diag(jnp.where(free, damping * diagonal, 1.0))
-    factor = jnp.linalg.cholesky(matrix)
-    return -jax.scipy.linalg.cho_solve((factor, True), jnp.where(free, gradient, 0.0))
+    _, gradient, curvature = state.expansion
+    free = free_parameters(state.theta, gradient, bound)
+    return gradient @ solve_free(damped(curvature, SMALLEST_DAMPING), gradient, free)
 
 
 def _step(expand: Expand, bound: Float[Array, " p"], state: State) -> State:
     theta, (loss, gradient, curvature), damping = state
-    proposed = _solve(curvature, gradient, damping, _free(theta, gradient, bound))
-    target = jnp.clip(theta + jnp.where(jnp.isfinite(proposed), proposed, 0.0), -bound, bound)
+    matrix = damped(curvature, damping)
+    target = step_in_box(partial(solve_free, matrix), matrix, theta, gradient, bound)
     step = target - theta
     predicted = -(gradient @ step + 0.5 * step @ curvature @ step)
     expansion = expand(target)

@@ -1,0 +1,88 @@
+"""Compiled once for all toys, in float64, and without a trace in JAX's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+import pytest
+
+from nplm.ensemble.run import run_toys
+from nplm.hypothesis_test import NPLMTest
+from nplm.models.histogram import HistogramModel
+from nplm.models.network import BoxSearch, NetworkModel
+from nplm.optimize.adam import Adam
+from nplm.sample import Sample
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture
+def compilations() -> Iterator[Callable[[], int]]:
+    """Counts what XLA has compiled since the last look."""
+    names: list[str] = []
+    seen = 0
+
+    def listener(event: str, duration: float, **details: object) -> None:
+        names.append(event)
+
+    def new() -> int:
+        nonlocal seen
+        before, seen = seen, names.count(COMPILED)
+        return seen - before
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield new
+    jax.monitoring.unregister_event_duration_listener(listener)
+
+
+@pytest.mark.parametrize("shape_only", [False, True])
+def test_nothing_is_compiled_from_toy_to_toy(
+    shape_only: bool,
+    exponential: tuple[Sample, Sample],
+    quick: BoxSearch,
+    compilations: Callable[[], int],
+    rng: np.random.Generator,
+) -> None:
+    reference, data = exponential
+    # Three neurons: no other test has compiled this network in this process.
+    test = NPLMTest(reference, NetworkModel(hidden=(3,), optimizer=quick), shape_only=shape_only)
+    sampler = test.sampler(data)
+    list(run_toys(test.fit, sampler, 1, range(2), 1))
+    if not shape_only:
+        assert compilations() > 0
+    compilations()
+    toys = list(run_toys(test.fit, sampler, 1, range(2, 7), 1))
+    assert compilations() == 0
+    assert len({float(t.t[0]) for t in toys}) == 5
+    # The count can rise: a network of another size is compiled.
+    NPLMTest(reference, NetworkModel(hidden=(2,) if shape_only else (1,), optimizer=quick)).statistic(data)
+    assert compilations() > 0
+
+
+@pytest.mark.parametrize("flag", [False, True])
+@pytest.mark.parametrize("name", ["histogram", "network", "adam"])
+def test_answers_are_float64_and_the_setting_of_jax_stays(
+    flag: bool, name: str, exponential: tuple[Sample, Sample], quick: BoxSearch
+) -> None:
+    reference, data = exponential
+    models = {
+        "histogram": HistogramModel(bins=5),
+        "network": NetworkModel(optimizer=quick),
+        "adam": NetworkModel(optimizer=Adam(epochs=5)),
+    }
+    with jax.enable_x64(flag):
+        test = NPLMTest(reference, models[name])
+        assert isinstance(test.statistic(data), float)
+        result = test.run(data, toys=2)
+        f = test.log_ratio(result, data)
+        fits = test.fit([data])
+        assert jax.config.jax_enable_x64 == flag
+    columns = [f, result.log_ratio, result.parameter_vector, result.toys.t, fits.t, fits.parameters, fits.remaining]
+    for array in [*columns, *result.parameters.values()]:
+        assert type(array) is np.ndarray
+        assert array.dtype == np.float64
+    # The same to the last bit whatever the setting was: nothing fell back to float32.
+    with jax.enable_x64(not flag):
+        assert NPLMTest(reference, models[name]).statistic(data) == fits.t[0]
