@@ -10,21 +10,28 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nplm._citation import citation
     from nplm.calibrate.chi2 import Chi2Null
     from nplm.calibrate.empirical import EmpiricalNull
+    from nplm.calibrate.zscore import z_score
     from nplm.ensemble.sampler import PoolSampler
     from nplm.ensemble.table import ToyTable
-    from nplm.hypothesis_test import Interrupted, NPLMTest
+    from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
     from nplm.io import ReadError, read_reference, read_sample, write_sample
     from nplm.models.histogram import HistogramModel
-    from nplm.models.network import NetworkModel
+    from nplm.models.network import BoxSearch, NetworkModel
+    from nplm.optimize.adam import Adam
+    from nplm.optimize.search import SearchSettings
     from nplm.result import Calibration, Result
     from nplm.sample import Sample, Scaler, concatenate
 
 __all__ = [
+    "Adam",
+    "BoxSearch",
     "Calibration",
     "Chi2Null",
     "EmpiricalNull",
+    "FitError",
     "HistogramModel",
     "Interrupted",
     "NPLMTest",
@@ -34,18 +41,26 @@ __all__ = [
     "Result",
     "Sample",
     "Scaler",
+    "SearchSettings",
     "ToyTable",
     "__version__",
+    "citation",
     "concatenate",
     "read_reference",
     "read_sample",
     "write_sample",
+    "z_score",
 ]
 
 __version__ = version("nplm-jax")
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
+    "z_score": "nplm.calibrate.zscore",
+    "FitError": "nplm.hypothesis_test",
+    "SearchSettings": "nplm.optimize.search",
+    "BoxSearch": "nplm.models.network",
+    "Adam": "nplm.optimize.adam",
     "Calibration": "nplm.result",
     "Chi2Null": "nplm.calibrate.chi2",
     "EmpiricalNull": "nplm.calibrate.empirical",
@@ -59,6 +74,7 @@ _HOME = {
     "Sample": "nplm.sample",
     "Scaler": "nplm.sample",
     "ToyTable": "nplm.ensemble.table",
+    "citation": "nplm._citation",
     "concatenate": "nplm.sample",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float64
 
 from nplm._versions import versions
-from nplm.calibrate.chi2 import Chi2Null
+from nplm.calibrate.chi2 import LEAST_TOYS_FOR_CHECK, Chi2Null
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.zscore import z_score
 from nplm.ensemble.run import run_toys
@@ -21,9 +21,6 @@ from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
 from nplm.result import Calibration, Result
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
-
-# Fewer toys cannot tell a chi2 from another distribution.
-LEAST_TOYS_FOR_CHECK = 50
 
 
 class FitError(RuntimeError):
@@ -154,7 +151,7 @@ class NPLMTest:
         fits = self.fit([sample])
         fitted = time.perf_counter()
         if not np.isfinite(fits.t[0]):
-            raise FitError(f"the fit of {sample.name} failed: there is no t, and so no p-value")
+            raise FitError(f"the fit of {sample.name} failed: there is no t, and so no p-value{self._why_fits_fail()}")
         tables: list[ToyTable] = []
 
         def result(complete: bool) -> Result:
@@ -181,6 +178,14 @@ class NPLMTest:
         sample = _as_sample(data, "data").require_yield()
         require_same_features(self.reference, sample)
         return sample
+
+    def _why_fits_fail(self) -> str:
+        if not self.reference.has_negative_weights:
+            return ""
+        return (
+            f". {self.reference.name} has negative weights; where they prevail the likelihood has no maximum. Use a"
+            " smaller clip, fewer bins, or a reference with more events there"
+        )
 
     def _cautions(self, data: Sample, sampler: PoolSampler | None, has_pool: bool) -> tuple[str, ...]:
         notes = []

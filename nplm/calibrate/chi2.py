@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import chi2, kstest
 
+# Fewer toys cannot tell a chi2 from another distribution.
+LEAST_TOYS_FOR_CHECK = 50
+
 
 @dataclass(frozen=True)
 class Chi2Null:

@@ -50,14 +50,12 @@ class EmpiricalNull:
 
 
 def clopper_pearson(successes: int, trials: int, level: float = ONE_SIGMA) -> tuple[float, float]:
-    """Central interval for a binomial probability with coverage of at least `level`.
+    """Central interval for a binomial probability with coverage of at least `level`, whatever the probability.
 
-    One-sided at the ends: no success gives (0, 1 - (1 - level)^(1/n)), and likewise for no failure.
+    The tail of (1 - level) / 2 above is kept where no success leaves none below, and likewise for no failure: a limit
+    at the full level there would cover too rarely (57% instead of 68% for about 1.15 expected successes).
     """
-    if successes == 0:
-        return 0.0, float(beta.ppf(level, 1, trials))
-    if successes == trials:
-        return float(beta.ppf(1 - level, trials, 1)), 1.0
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, successes, trials - successes + 1))
-    return low, float(beta.isf(tail, successes + 1, trials - successes))
+    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
+    high = float(beta.isf(tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    return low, high

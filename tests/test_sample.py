@@ -1,0 +1,109 @@
+"""Samples are validated once, and the scaler is fitted on the reference only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nplm.sample import Sample, Scaler, concatenate, require_same_features, require_varying
+
+
+def test_one_dimensional_events_are_one_feature() -> None:
+    sample = Sample([1, 2, 3])
+    assert sample.events.shape == (3, 1)
+    assert sample.events.dtype == sample.weights.dtype == np.float64
+    assert sample.features == ("x0",)
+    assert not sample.is_weighted
+
+
+def test_weights_say_how_large_a_sample_is() -> None:
+    sample = Sample(np.zeros((3, 2)), [1.0, 2.0, -1.0], ("a", "b"))
+    assert (len(sample), sample.dimension, sample.total_weight) == (3, 2, 2.0)
+    assert sample.effective_size == pytest.approx(4 / 6)
+    assert sample.is_weighted
+    assert sample.has_negative_weights
+    assert Sample([1.0, 2.0], [0.0, 0.0]).effective_size == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[1.0], [np.nan]],), r"feature 'x0' of sample is not finite in 1 of 2 rows \(first: row 1, value nan\)"),
+        (([[1.0, np.inf]], None, ("a", "b")), "feature 'b' of sample"),
+        (([1.0, 2.0], [1.0, np.nan]), "weight of sample is not finite"),
+        (([1.0, 2.0], [1.0]), r"weights must have shape \(2,\)"),
+        ((np.zeros((2, 2, 2)),), r"must have shape \(n, d\)"),
+        ((np.zeros((2, 0)),), "d >= 1"),
+        ((np.zeros((2, 2)), None, ("a",)), "1 feature names .* for 2 columns"),
+        ((np.zeros((2, 2)), None, ("a", "a")), "distinct"),
+        ((["x", "y"],), "array of real numbers"),
+        (([[1.0], [1.0, 2.0]],), "array of real numbers"),
+        (([1j],), "array of real numbers"),
+    ],
+)
+def test_bad_values_are_refused_by_name(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample(*arguments)
+
+
+@pytest.mark.parametrize(("weights", "message"), [([], "empty"), ([1.0, -1.0], "add up to 0"), ([1.0, -2.0], "to -1")])
+def test_a_yield_must_be_positive(weights: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample(np.zeros(len(weights)), weights, name="reference").require_yield()
+
+
+def test_scaling_multiplies_all_weights_by_one_factor() -> None:
+    scaled = Sample([1.0, 2.0, 3.0], [1.0, 2.0, -1.0]).scaled_to(10)
+    np.testing.assert_allclose(scaled.weights, [5, 10, -5])
+    for bad in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="positive number"):
+            scaled.scaled_to(bad)
+
+
+def test_fingerprint_follows_the_content() -> None:
+    sample = Sample([1.0, 2.0])
+    assert sample.fingerprint() == Sample([1.0, 2.0], name="another name").fingerprint()
+    others = [Sample([1.0, 2.5]), Sample([1.0, 2.0], [1.0, 2.0]), Sample([1.0, 2.0], features=("y",))]
+    assert len({s.fingerprint() for s in (sample, *others)}) == 4
+
+
+def test_samples_add_up() -> None:
+    both = concatenate([Sample([1.0], [2.0], name="signal"), Sample([3.0, 4.0], name="background")])
+    np.testing.assert_array_equal(both.events[:, 0], [1, 3, 4])
+    np.testing.assert_array_equal(both.weights, [2, 1, 1])
+    assert both.name == "signal + background"
+    with pytest.raises(ValueError, match="at least one"):
+        concatenate([])
+    with pytest.raises(ValueError, match="b lacks x0; a lacks y"):
+        concatenate([Sample([1.0], name="a"), Sample([1.0], features=("y",), name="b")])
+
+
+def test_the_order_of_features_matters() -> None:
+    a, b = (Sample(np.ones((1, 2)), features=names, name="".join(names)) for names in (("u", "v"), ("v", "u")))
+    with pytest.raises(ValueError, match="order matters"):
+        require_same_features(a, b)
+    require_same_features(a, a)
+
+
+def test_select_takes_rows() -> None:
+    sample = Sample([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(sample.select(np.array([True, False, True])).weights, [1, 3])
+    np.testing.assert_array_equal(sample.select(np.array([2, 2])).events[:, 0], [3, 3])
+
+
+def test_scaler_takes_mean_and_standard_deviation_with_the_size_of_the_weights(rng: np.random.Generator) -> None:
+    events, weights = rng.normal(3, 2, (500, 2)), rng.normal(0.5, 1, 500)
+    scaler = Scaler.fit(Sample(events, weights))
+    np.testing.assert_allclose(scaler.location, np.average(events, axis=0, weights=np.abs(weights)))
+    variance = np.average((events - scaler.location) ** 2, axis=0, weights=np.abs(weights))
+    np.testing.assert_allclose(scaler.scale, np.sqrt(variance))
+    np.testing.assert_allclose(scaler(events), (events - scaler.location) / scaler.scale)
+    np.testing.assert_array_equal(Scaler.identity(2)(events), events)
+
+
+def test_a_constant_feature_is_refused_by_name() -> None:
+    # A value that only an event of zero weight has does not make the feature vary.
+    sample = Sample([[1.0, 5.0], [2.0, 5.0], [3.0, 6.0]], [1.0, 1.0, 0.0], ("a", "b"), "reference")
+    with pytest.raises(ValueError, match=r"feature 'b' of reference is constant \(5\)"):
+        Scaler.fit(sample)
+    require_varying(Sample([1.0, 2.0]))
