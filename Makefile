@@ -10,7 +10,7 @@ DEMO := build/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all lint format benchmarks clean
+.PHONY: help venv demo picture test test-all lint format benchmarks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -26,7 +26,10 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED) ## test a file with an injected signal against a reference, and write the report
 	$(BIN)/python -m toys.demo $(DEMO)
-	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --toys 50 --seed 1 --force -o $(DEMO)/run
+	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --clip 7 --toys 50 --seed 1 --force -o $(DEMO)/run
+
+picture: demo ## draw the picture of the README from the demonstration
+	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-01-x.png $(DEMO)/run/plots/null.png
 
 test: $(INSTALLED) ## run the tests, without the slow studies
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from nplm.io import write_sample
-from toys.exponential import EXPECTED_YIELD, TAIL, draw_data, draw_reference, ideal_z
+from toys.exponential import BULK, EXPECTED_YIELD, draw_data, draw_reference, ideal_z
 
-N_REFERENCE = 200_000
-SIGNAL_YIELD = 14.0
+N_REFERENCE = 100_000
 SEED = 2
 
 
@@ -28,7 +27,7 @@ def write_demo(folder: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(SEED)
     reference, data = folder / "reference.npz", folder / "data.npz"
     write_sample(draw_reference(rng, N_REFERENCE), reference)
-    write_sample(draw_data(rng, signal=TAIL, signal_yield=SIGNAL_YIELD), data)
+    write_sample(draw_data(rng, signal=BULK), data)
     return reference, data
 
 
@@ -38,8 +37,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to write reference.npz and data.npz")
     reference, data = write_demo(parser.parse_args().folder)
     print(f"{reference}: {N_REFERENCE} events of an exponential that expects {EXPECTED_YIELD:g} events of data")
-    print(f"{data}: such data with about {SIGNAL_YIELD:g} events of a peak at x = {TAIL.distribution.mean():g} added")
-    print(f"A test that knew this signal would find Z = {ideal_z(TAIL, SIGNAL_YIELD):.1f} in the median")
+    print(f"{data}: such data with about {BULK.expected:g} events of a peak at x = {BULK.distribution.mean():g} added")
+    print(f"A test that knew this signal would find Z = {ideal_z(BULK):.1f} in the median")
 
 
 if __name__ == "__main__":

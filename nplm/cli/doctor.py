@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import nplm
+from nplm.cli.say import say
 
 DISTRIBUTION = "nplm-jax"
 REQUIRED = ("jax", "jaxlib", "optax", "numpy", "scipy", "matplotlib", "jaxtyping", "h5py", "pyarrow", "pyyaml", "rich")
@@ -42,7 +43,7 @@ def doctor() -> int:
     warned = False
     for check in (_versions, _name, _devices, _extras, _machine):
         for finding in check():
-            print(finding, flush=True)
+            say(str(finding))
             warned |= finding.status == "warn"
     return int(warned)
 

@@ -22,7 +22,7 @@ MEANINGS = {
     ExitCode.INPUT: "bad input: a file, a column or a value in it",
     ExitCode.OUTPUT: "the output folder holds another run, or cannot be written",
     ExitCode.FIT: "the fit of the data failed, so there is no t",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); toys that were done are kept",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
 }
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TextIO
 
 import nplm
 from nplm.cli.errors import MEANINGS, CommandError, ExitCode, UsageError
 from nplm.cli.options import Options, add_options, given
+from nplm.cli.say import say
 
 _EXAMPLES = """examples:
   nplm test data.parquet --reference simulation.parquet --features mll pt --weights w -o run1
@@ -28,6 +32,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
+    def print_help(self, file: TextIO | None = None) -> None:  # type: ignore[override]
+        say(self.format_help().rstrip(), file)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
@@ -40,15 +47,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        with _termination_as_interrupt():
+            return _dispatch(words)
     except CommandError as error:
-        print(f"nplm: error: {error}", file=sys.stderr)
+        say(f"nplm: error: {error}", sys.stderr)
         if isinstance(error, UsageError):
-            print(f"nplm: all options: nplm {'test ' if words[:1] == ['test'] else ''}--help", file=sys.stderr)
+            say(f"nplm: all options: nplm {'test ' if words[:1] == ['test'] else ''}--help", sys.stderr)
         return error.code
     except KeyboardInterrupt:
-        print("nplm: interrupted", file=sys.stderr)
+        say("nplm: interrupted", sys.stderr)
         return ExitCode.INTERRUPTED
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Makes SIGTERM, with which batch systems end a job, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _dispatch(words: Sequence[str]) -> int:
@@ -58,12 +79,10 @@ def _dispatch(words: Sequence[str]) -> int:
     except SystemExit:  # argparse has printed its help
         return ExitCode.DONE
     if namespace.version:
-        print(f"nplm {nplm.__version__}")
+        say(f"nplm {nplm.__version__}")
         return ExitCode.DONE
     if namespace.cite:
-        from nplm.cli.cite import citation
-
-        print(citation())
+        say(nplm.citation())
         return ExitCode.DONE
     if namespace.command == "doctor":
         from nplm.cli.doctor import doctor

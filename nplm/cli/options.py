@@ -101,7 +101,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=reference_file,
         metavar="REF",
-        help="files of what is expected, which add up; REF=1200 scales the weights of that file to 1200 events",
+        help="files of what is expected, which add up; REF=1200 scales the weights of that file to 1200 events"
+        " after the cut",
     )
     files.add_argument(
         "--features",
@@ -121,7 +122,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--expected-yield",
         type=positive_number,
         metavar="N",
-        help="events that the reference predicts in the data (default: the sum of its weights)",
+        help="events that the reference predicts in the data, after the cut (default: the sum of its weights)",
     )
     files.add_argument(
         "--where", type=text, metavar="EXPR", help='cut on the events of all files, such as "60 < mll < 120"'

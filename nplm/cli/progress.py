@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nplm.cli.say import say
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -29,7 +31,7 @@ class Reporter:
         if self.quiet:
             return
         if self._bar is None:
-            print(f"nplm: {message}", file=sys.stderr, flush=True)
+            say(f"nplm: {message}", sys.stderr)
         else:  # the bar must be lifted for the line
             self._bar.console.print(f"nplm: {message}", markup=False, highlight=False, soft_wrap=True)
 
@@ -66,7 +68,10 @@ def describe_pace(done: int, total: int, seconds: float) -> str:
     from nplm.hypothesis_test import format_seconds
 
     rate = done / seconds if seconds > 0 else float("inf")
-    pace = f"{rate:.3g} toys/s" if rate >= 1 else f"{1 / rate:.3g} s a toy"
+    if rate >= 1:
+        pace = f"{rate:,.0f} toys/s" if rate >= 100 else f"{rate:.3g} toys/s"
+    else:
+        pace = f"{1 / rate:.3g} s a toy" if rate > 0.01 else f"{format_seconds(1 / rate)} a toy"
     return f"{pace}, done" if done >= total else f"{pace}, {format_seconds((total - done) / rate)} left"
 
 

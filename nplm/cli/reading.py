@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nplm.cli.errors import InputError
 from nplm.cli.options import Options
-from nplm.io import column_names, read_reference, read_sample
+from nplm.io import column_names, in_order, read_reference, read_sample
 from nplm.sample import Sample, require_varying
 
 _PYTHON_TO_OPTION = {
     "allow_remote=True": "--allow-remote",
     "allow_external_links=True": "--allow-external-links",
     "tree=": "--tree ",
+    "Give a pool of": "Give --pool a file of",
 }
 
 
@@ -59,6 +60,8 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
         "allow_external_links": options.allow_external_links,
     }
     paths = [options.data, *([options.pool] if options.pool else []), *(f.path for f in options.reference)]
+    if options.where and (options.expected_yield or options.reference[0].expected_yield):
+        note("the expected yield is taken to be that after the cut")
     with refusing_bad_input():
         # All headers first: a misspelt name should not wait for the large files before it.
         columns = {path: column_names(path, **access) for path in paths}
@@ -104,5 +107,4 @@ def _ordered_like(reference: Sample, sample: Sample, path: str) -> Sample:
             f"{path} and the reference ({reference.name}) have different columns: {'; '.join(lacks)}. Name the"
             " features to compare with --features"
         )
-    order = [sample.features.index(f) for f in reference.features]
-    return replace(sample, events=sample.events[:, order], features=reference.features)
+    return in_order(sample, reference.features)

@@ -12,6 +12,7 @@ from nplm.cli.options import Options, to_command
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Samples, read_samples, refusing_bad_input
+from nplm.cli.say import say
 
 if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
@@ -101,6 +102,8 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
 
 def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None) -> None:
     """Writes the result into the folder and prints it."""
+    from nplm.report.text import result_line
+
     report = None
     if folder is not None:
         from nplm.report import write_run
@@ -109,18 +112,18 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
             folder.begin()
             report = write_run(folder.path, test, samples.data, result)
         except KeyboardInterrupt:
-            print(f"nplm: interrupted while {folder.path} was written; its toys are complete", file=sys.stderr)
+            say(f"nplm: interrupted while {folder.path} was written; its toys are complete", sys.stderr)
             raise
-    if options.json:
-        print(result.to_json())
-    else:
-        print(f"{result!r}\nreport: {report}")
     if not result.complete:
         kept = "printed" if folder is None else f"in {folder.path}"
-        print(
+        say(
             f"nplm: interrupted after {len(result.toys)} of {options.toys} toys; the result that they give is {kept}",
-            file=sys.stderr,
+            sys.stderr,
         )
+    if options.json:
+        say(result.to_json())
+    else:
+        say(f"{result!r}\n\n{result_line(result)}\nreport: {report}")
 
 
 def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
@@ -135,13 +138,11 @@ def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
         "reference": samples.reference.fingerprint(),
         "pool": None if samples.pool is None else samples.pool.fingerprint(),
     }
-    command = to_command(options)
     return {
         "files": files,
         "fingerprints": fingerprints,
         "features": list(samples.reference.features),
         "weights": options.weights,
         "where": options.where,
-        "command": command,
-        "reproduce": join(command),
+        "command": join(to_command(options)),
     }

@@ -101,7 +101,7 @@ def read_reference(
     allow_remote: bool = False,
     allow_external_links: bool = False,
 ) -> Sample:
-    """The sum of several processes, one file each.
+    """The sum of several processes, one file each, with the features in the order of the first.
 
     Arguments:
         paths: the files.
@@ -137,10 +137,18 @@ def read_reference(
     ]
     try:
         scaled = [s if y is None else s.scaled_to(y) for s, y in zip(samples, yields, strict=True)]
-        total = concatenate(scaled)
+        total = concatenate([in_order(s, samples[0].features) for s in scaled])
     except ValueError as error:
         raise ReadError(str(error)) from error
     return replace(total, name=name or " + ".join(Path(path).name for path in paths))
+
+
+def in_order(sample: Sample, features: Sequence[str]) -> Sample:
+    """The sample with its features in the given order; as it is, if it has other features."""
+    if sample.features == tuple(features) or set(sample.features) != set(features):
+        return sample
+    columns = [sample.features.index(feature) for feature in features]
+    return replace(sample, events=sample.events[:, columns], features=tuple(features))
 
 
 def column_names(

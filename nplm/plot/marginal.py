@@ -151,7 +151,7 @@ def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
             marginal.reweighted,
             binning.edges,
             color=style.REWEIGHTED,
-            label=f"reference x exp(f), the fit: {total}",
+            label=f"reference reweighted by the fit: {total}",
         )
     events = f" from {len(data):,} weighted events" if data.is_weighted else " events"
     label = f"data: {style.format_yield(marginal.data.sum())}{events}"

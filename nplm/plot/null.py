@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from nplm.plot import style
 from nplm.plot.binning import poisson_interval
-from nplm.report.numbers import format_p, format_p_value, format_z_score, is_chi2_checked
+from nplm.report.numbers import format_p, format_p_value, format_z_score, why_unchecked
 from nplm.result import Result
 
 _BINS = (5, 40)
@@ -66,11 +66,10 @@ def _draw_toys(axes: Axes, t: np.ndarray, result: Result) -> float:
 def _chi2_label(result: Result) -> str:
     calibration = result.calibration
     name = f"χ²({calibration.degrees_of_freedom:g})"
-    if not is_chi2_checked(result):
-        failed = f"; all {calibration.toys_failed} toys failed" if calibration.toys_failed else ""
-        return f"{name}: unchecked, no toys to compare{failed}"
+    if calibration.chi2_check is None:
+        return f"{name}: unchecked, {why_unchecked(result)}"
     verdict = "accepted" if calibration.chi2_accepted else "rejected"
-    return f"{name}: {verdict} by the toys (KS p = {format_p(calibration.chi2_check or 0.0)})"
+    return f"{name}: {verdict} by the toys (KS p = {format_p(calibration.chi2_check)})"
 
 
 def _draw_observed(axes: Axes, result: Result, end: float, fits: bool) -> None:

@@ -31,6 +31,7 @@ figcaption { color: var(--muted); font-size: .88rem; line-height: 1.45; }
 figcaption strong { display: block; color: var(--ink); overflow-wrap: anywhere; }
 pre { margin: 0; padding: .8rem 1rem; background: var(--soft); border: 1px solid var(--line); font-size: .85rem;
   line-height: 1.45; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre span { display: inline-block; }
 ul.plain { margin: 0; padding-left: 1.2rem; }
 footer { margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }
 @media (max-width: 40rem) {

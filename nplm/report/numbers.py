@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from nplm.calibrate.chi2 import LEAST_TOYS_FOR_CHECK
 from nplm.result import Result
 
 # Below this a p-value from a formula has lost its meaning, and soon its digits.
@@ -19,11 +20,13 @@ def printable(text: str) -> str:
 
 
 def format_p(p: float) -> str:
-    """A p-value with two or three significant digits: 0.0149, 0.62, 3.1e-07."""
+    """A p-value with two or three significant digits: 0.0149, 0.60, 3.1e-07."""
     if math.isnan(p):
         return "undefined"
     if p < SMALLEST_P:
         return f"< {SMALLEST_P:g}"
+    if 0.1 <= p < 1:
+        return f"{p:.2f}"
     return f"{p:.3g}" if 1e-3 <= p < 0.1 else f"{p:.2g}"
 
 
@@ -41,10 +44,20 @@ def is_limit(result: Result) -> bool:
     return result.calibration.kind == "toys" and result.calibration.toys_exceeding == 0
 
 
-def is_chi2_checked(result: Result) -> bool:
-    """Whether there were toys with a t to compare with the chi2."""
-    check = result.calibration.chi2_check
-    return check is not None and not math.isnan(check)
+def why_unchecked(result: Result) -> str:
+    """Why no toys were compared with the chi2; empty if they were."""
+    calibration = result.calibration
+    if calibration.chi2_check is not None:
+        return ""
+    if calibration.kind != "toys":
+        return "no toys were run"
+    compared = calibration.toys - calibration.toys_failed
+    if compared == 0:
+        return "all toys failed"
+    return (
+        f"{count(compared, 'toy')} {'is' if compared == 1 else 'are'} too few to check it ({LEAST_TOYS_FOR_CHECK} are"
+        " needed)"
+    )
 
 
 def format_p_value(result: Result) -> str:
@@ -111,10 +124,17 @@ def key_numbers(result: Result) -> Mapping[str, str]:
     rows["expected"] = f"{result.expected_yield:,.6g}, from {count(result.n_reference, 'event')} of the reference"
     parameters = result.calibration.degrees_of_freedom
     converged = "converged" if result.converged else "not converged"
-    agreeing = f", {result.starts_agreeing} of {result.starts} starts agree" if result.starts > 1 else ""
-    rows["model"] = f"{result.model}, {parameters:g} degrees of freedom; fit {converged}{agreeing}"
+    rows["model"] = f"{result.model}, {parameters:g} degrees of freedom; fit {converged}{_agreement(result)}"
     rows["time"] = format_duration(sum(result.seconds.values()))
     return rows
+
+
+def _agreement(result: Result) -> str:
+    """How many of the independent searches found the largest t, and how far below it the others ended."""
+    if result.starts == 1:
+        return ""
+    found = f", found by {result.starts_agreeing} of {result.starts} independent searches"
+    return found if result.starts_agreeing == result.starts else f"{found} (lowest t: {result.start_spread:.2f} below)"
 
 
 def _with_interval(value: str, interval: str) -> str:
@@ -136,7 +156,7 @@ def _chi2_comparison(result: Result) -> str:
     """The formula's p-value is shown only where its check allows."""
     calibration = result.calibration
     name = f"chi2({calibration.degrees_of_freedom:g})"
-    if calibration.chi2_check is None or not is_chi2_checked(result):
+    if calibration.chi2_check is None:
         return f"{name} is unchecked: nothing shows that t follows it"
     compared = count(calibration.toys - calibration.toys_failed, "toy")
     check = f"by {compared} (Kolmogorov-Smirnov p = {format_p(calibration.chi2_check)})"

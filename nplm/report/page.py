@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nplm.cli.cite import PAPERS
+from nplm._citation import PAPERS
 from nplm.report.css import CSS
 from nplm.report.html_block import chi
 from nplm.report.numbers import count, format_duration, key_numbers
@@ -113,17 +112,21 @@ def _quality(result: Result) -> list[tuple[str, str]]:
     rows = [("converged", "yes" if result.converged else "no: it stopped at its fixed budget or failed")]
     if result.starts > 1:
         rows += [
-            ("starts that agree", f"{result.starts_agreeing} of {result.starts} ended within 0.05 of the largest t"),
-            ("spread of the starts", f"largest t minus median t: {result.start_spread:.3g}"),
+            (
+                "independent searches",
+                f"{result.starts_agreeing} of {result.starts} ended within 0.05 of the largest t",
+            ),
+            ("spread of the searches", f"largest t minus smallest t: {result.start_spread:.2f}"),
         ]
-    rows.append(("remaining", f"t would still rise by about {result.remaining:.2g} at the maximum it climbs"))
+    rest = "less than 0.001" if result.remaining < 1e-3 else f"about {result.remaining:.2g}"
+    rows.append(("remaining", f"t would still rise by {rest} at the maximum it climbs"))
     toys = result.toys
     if len(toys):
         done = int(toys.succeeded.sum())
         rows.append(("toy fits", f"{int(toys.converged.sum())} of {len(toys)} converged, {len(toys) - done} failed"))
         if result.starts > 1 and done:
             median = np.median(toys.starts_agreeing[toys.succeeded])
-            rows.append(("starts that agree in toys", f"median {median:g} of {result.starts}"))
+            rows.append(("searches that agree in toys", f"median {median:g} of {result.starts}"))
     return rows
 
 
@@ -131,21 +134,34 @@ def _reproduction(result: Result) -> str:
     command = result.configuration.get("command")
     if command is None:
         return ""
-    text = command if isinstance(command, str) else " ".join(str(word) for word in command)
-    return f"<pre>{escape(text)}</pre>\n"
+    # A line may end between words, but not between the dashes and the name of an option.
+    words = " ".join(f"<span>{escape(word)}</span>" for word in str(command).split(" "))
+    return f"<pre>{words}</pre>\n"
 
 
 def _settings(configuration: Mapping[str, Any]) -> str:
     """The configuration without the command, which has a section of its own."""
-    shown = {name: value for name, value in configuration.items() if name != "command"}
-    return _table((name, json.dumps(value, default=str, ensure_ascii=False)) for name, value in shown.items())
+    return _table((name.replace("_", " "), _setting(v)) for name, v in configuration.items() if name != "command")
+
+
+def _setting(value: Any) -> str:
+    """A JSON value for people; exact numbers are in result.json."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name.replace('_', ' ')}: {_setting(v)}" for name, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({_setting(v)})" if isinstance(v, Mapping) else _setting(v) for v in value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _circumstances(result: Result) -> list[tuple[str, str]]:
     stages = ", ".join(f"{stage} {format_duration(s)}" for stage, s in result.seconds.items() if math.isfinite(s))
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     total = format_duration(sum(result.seconds.values()))
-    return [("time", f"{total} ({stages})"), ("seed", str(result.seed)), ("versions", versions)]
+    return [("time", f"{total} ({stages})"), ("versions", versions)]
 
 
 def _citations(result: Result) -> str:

@@ -15,7 +15,6 @@ from nplm.plot.marginal import plot_marginal
 from nplm.plot.null import plot_null
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
-from nplm.report.numbers import is_chi2_checked
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -46,7 +45,7 @@ def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -
         picture(
             feature_stem(number, feature),
             lambda feature=feature: plot_marginal(test, data, result, feature, log_ratio=f),  # type: ignore[misc]
-            feature,
+            f"Feature {feature}",
             _marginal_caption(data) if number == 1 else "To be read as the first picture.",
         )
         for number, feature in enumerate(data.features, start=1)
@@ -80,20 +79,20 @@ def _marginal_caption(data: Sample) -> str:
     return (
         f"Points: data ({bars}; empty bins are marked where the reference expects at least half an event). Step with"
         " band: reference, scaled to the yield it predicts, with the statistical uncertainty of its own events. Orange:"
-        " the reference times exp(f), which is what the fit makes of the data. Below: ratios to the reference;"
-        " triangles point to values outside the panel."
+        " the reference reweighted by the fit, each event by exp(f). Below: ratios to the reference; triangles point to"
+        " values outside the panel."
     )
 
 
 def _null_caption(result: Result) -> str:
     calibration = result.calibration
-    if not is_chi2_checked(result):
+    if calibration.kind != "toys":
         return (
-            "The chi2 that t would follow if the model were regularised just right. No toys have checked it, so a"
+            "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
         )
     source = f" Each toy: {calibration.source}." if calibration.source else ""
     return (
         "Test statistic of toys, which have no difference by construction (points with Poisson error bars), and of the"
-        f" data (vertical line). The p-value is counted from the toys; the dashed chi2 is for comparison.{source}"
+        f" data (vertical line). The p-value is counted from the toys; the dashed χ² is for comparison.{source}"
     )

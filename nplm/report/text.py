@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from nplm.report.numbers import key_numbers, printable
+from nplm.report.numbers import format_p_value, format_z_score, key_numbers, printable
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
 
@@ -24,3 +24,9 @@ def result_text(result: Result) -> str:
             value, _WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
         )
     return "\n".join(lines)
+
+
+def result_line(result: Result) -> str:
+    """The answer on one line: t = 36.62, p < 0.0196, Z > 2.06."""
+    calibration = "" if result.calibration.kind == "toys" else " (not calibrated)"
+    return f"t = {result.t:.2f}, {format_p_value(result)}, {format_z_score(result)}{calibration}"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nplm.calibrate.zscore import z_score
-from nplm.report.numbers import count, format_p, format_p_value, format_z, format_z_score, is_chi2_checked, is_limit
+from nplm.report.numbers import count, format_p, format_p_value, format_z, format_z_score, is_limit, why_unchecked
 from nplm.result import Result
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
 MILD = 2.0
 STRONG = 3.0
-# Kolmogorov and Smirnov's test of fewer toys would accept almost any chi2.
-FEWEST_TOYS_FOR_CHECK = 50
+# If the toys are right, that all of so many exceed the data happens once in as many tests.
+ENOUGH_TO_DOUBT = 20
 
 Level = Literal["agreement", "mild", "strong", "undecided", "uncalibrated", "failed"]
 
@@ -59,16 +59,21 @@ def verdict(result: Result) -> Verdict:
         )
         return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
-    least, chance = ("at least ", "fewer than") if is_limit(result) else ("", "about")
+    limit = is_limit(result)
+    least, chance = ("at least a", "fewer than") if limit else ("a", "about")
     sentence = (
-        f"The data show {least}a {level} discrepancy with the reference: differences at least this large occur in"
+        f"The data show {least} {level} discrepancy with the reference: differences at least this large occur in"
         f" {chance} {_share(result.p_value)} of samples drawn from the reference ({numbers})."
     )
-    if is_limit(result):
+    if limit:
         toys = count(result.calibration.toys, "toy")
         sentence += f" None of the {toys} differs as much, so Z is a lower limit: run more toys to say how large it is."
-    advice = "It may be chance." if level == "mild" else "Check both samples before reading physics into it."
-    return Verdict(level, f"{level.capitalize()} discrepancy", f"{sentence} {advice}")
+    if level == "strong":
+        sentence += " Check both samples before reading physics into it."
+    elif not limit:
+        sentence += " It may be chance."
+    title = f"{least} {level} discrepancy" if limit else f"{level} discrepancy"
+    return Verdict(level, title[0].upper() + title[1:], sentence)
 
 
 def _undecided(result: Result, numbers: str) -> Verdict | None:
@@ -107,19 +112,30 @@ def cautions(result: Result) -> list[str]:
             "the fit of the data stopped before it converged: t is what the fixed budget of the fit reaches, in data"
             " and toys alike"
         )
+    if result.starts > 1 and result.starts_agreeing == 1:
+        counted = ". Toys are searched in the same way, so the p-value counted from them holds"
+        found.append(
+            f"only one of {result.starts} independent searches reached this t (the lowest ended"
+            f" {result.start_spread:.2f} below): there may be a higher maximum{counted * (calibration.kind == 'toys')}"
+        )
     toys = count(calibration.toys, "toy")
     if calibration.toys_failed:
         found.append(f"{calibration.toys_failed} of {toys} failed to fit; they count as exceeding the observed t")
+    elif calibration.toys_exceeding == calibration.toys >= ENOUGH_TO_DOUBT:
+        found.append(
+            f"all {toys} differ from the reference more than the data do: make sure that what the toys are drawn from"
+            " follows the reference"
+        )
     unfinished = int((result.toys.succeeded & ~result.toys.converged).sum())
     if unfinished:
-        found.append(f"{unfinished} of {toys} stopped before their fit converged")
-    if is_chi2_checked(result):
-        name = f"chi2 with {calibration.degrees_of_freedom:g} degrees of freedom"
-        if not calibration.chi2_accepted:
-            check = format_p(calibration.chi2_check or 0.0)
-            found.append(f"the toys do not follow the {name} (KS p = {check}), so no p-value is taken from it")
-        elif calibration.toys - calibration.toys_failed < FEWEST_TOYS_FOR_CHECK:
-            found.append(f"{toys} are too few to check the {name}: that they accept it says little")
+        found.append(
+            f"{unfinished} of {toys} stopped before their fit converged: their t is what the fixed budget reaches"
+        )
+    chi2 = f"the chi2 with {calibration.degrees_of_freedom:g} degrees of freedom"
+    if calibration.chi2_accepted is False:
+        found.append(f"the toys do not follow {chi2}, so no p-value is taken from it")
+    elif calibration.kind == "toys" and calibration.chi2_check is None:
+        found.append(f"{chi2} is unchecked: {why_unchecked(result)}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_command_to_reproduce_needs_no_configuration_file(nplm, config, fold
     assert first.code == 0, first.err
     command = json.loads(first.out)["configuration"]["command"]
     (folder / "nplm.yaml").unlink()
-    second = nplm(*command[1:])
+    second = nplm(*shlex.split(command)[1:])
     assert json.loads(second.out)["t"] == json.loads(first.out)["t"]
     assert json.loads(second.out)["p_value"] == json.loads(first.out)["p_value"]
     assert json.loads(second.out)["configuration"] == json.loads(first.out)["configuration"]

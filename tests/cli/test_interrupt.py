@@ -1,4 +1,4 @@
-"""Ctrl-C: what was computed is kept whole, and what was not leaves no trace."""
+"""Ctrl-C, and SIGTERM from a batch system: what was computed is kept whole, and what was not leaves no trace."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def require_consistent(out: Path) -> int:
     return len(toys)
 
 
-def test_ctrl_c_during_toys_keeps_those_that_are_done(folder: Path) -> None:
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_during_toys_keeps_those_that_are_done(folder: Path, signal_sent: signal.Signals) -> None:
     command = [sys.executable, "-m", "nplm.cli.main", *RUN, "--toys", "1000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
@@ -42,7 +43,7 @@ def test_ctrl_c_during_toys_keeps_those_that_are_done(folder: Path) -> None:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "no toys within two minutes"
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal_sent)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     toys = require_consistent(folder / "out")

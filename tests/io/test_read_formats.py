@@ -332,3 +332,11 @@ def test_a_reference_adds_its_processes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(plain.weights, [3.0, 1.0, -0.5])
     cut = read_reference(paths, [8.0, 2.0], weights="w", where="x < 4 and x > 1")  # the yield is that after the cut
     np.testing.assert_allclose(cut.weights, [8.0, 2.0])
+
+
+def test_the_columns_of_the_files_of_a_reference_may_have_any_order(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=[1.0, 2.0], y=[5.0, 6.0])
+    np.savez(tmp_path / "b.npz", y=[7.0], x=[3.0])
+    total = read_reference([tmp_path / "a.npz", tmp_path / "b.npz"], [None, None])
+    assert total.features == ("x", "y")
+    np.testing.assert_array_equal(total.events, [[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]])

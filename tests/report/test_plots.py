@@ -136,7 +136,7 @@ def test_marginal_legend_axes_and_remarks(run: Callable[..., Any]) -> None:
     assert legend_texts(figure) == [
         "data: 390 events",
         "reference: 400 (band: its statistical uncertainty)",
-        f"reference x exp(f), the fit: {total:,.0f}",
+        f"reference reweighted by the fit: {total:,.0f}",
     ]
     assert figure.axes[0].get_yscale() == "log"
     assert figure.axes[1].get_xlabel() == "x"
@@ -191,7 +191,7 @@ def test_file_names_of_features_are_plain_and_distinct() -> None:
 @pytest.mark.parametrize(
     ("toys", "failing", "expected"),
     [
-        (0, 0, ["χ²(5): unchecked, no toys to compare"]),
+        (0, 0, ["χ²(5): unchecked, no toys were run"]),
         (1, 0, ["χ²(5): ", "1 toy"]),
         (100, 0, ["χ²(5): accepted by the toys", "100 toys"]),
         (100, 7, ["χ²(5): accepted by the toys", "93 toys (and 7 failed, not shown)"]),

@@ -17,7 +17,7 @@ from nplm.calibrate.zscore import z_score
 from nplm.report import write_run
 from nplm.report.html_block import result_html
 from nplm.report.numbers import format_p, format_p_interval, format_p_value, format_z, format_z_interval, format_z_score
-from nplm.report.text import result_text
+from nplm.report.text import result_line, result_text
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
 
@@ -96,7 +96,7 @@ def test_verdict_without_toys_is_not_calibrated(run: Callable[..., Any]) -> None
 
 
 def test_verdict_of_a_failed_fit_is_none(run: Callable[..., Any]) -> None:
-    result = run(toys=5, t=np.nan).result
+    result = replace(run(toys=5).result, t=np.nan)
     assert verdict(result).level == "failed"
     assert "p-value" not in result_text(result)
 
@@ -106,6 +106,7 @@ def test_verdict_of_a_failed_fit_is_none(run: Callable[..., Any]) -> None:
     [
         (0.0149253, "0.0149"),
         (0.6234, "0.62"),
+        (0.6, "0.60"),
         (3.14159e-7, "3.1e-07"),
         (0.00086, "0.00086"),
         (1.0, "1"),
@@ -166,6 +167,58 @@ def test_cautions_name_what_is_wrong(run: Callable[..., Any]) -> None:
     assert "20 toys are too few to check" in "\n".join(cautions(run(toys=20).result))
 
 
+def test_agreement_of_the_searches_is_stated(run: Callable[..., Any]) -> None:
+    result = run().result
+    assert "found by 6 of 8 independent searches (lowest t: 0.50 below)" in " ".join(result_text(result).split())
+    assert "only one of" not in "\n".join(cautions(result))
+    lonely = replace(result, starts_agreeing=1, start_spread=1.375)
+    (caution,) = (text for text in cautions(lonely) if text.startswith("only one of 8 independent searches"))
+    assert "1.38 below" in caution
+    assert "the p-value counted from them holds" in caution
+    formula = replace(run(toys=0).result, starts_agreeing=1)
+    assert "holds" not in "\n".join(cautions(formula))
+    assert "searches" not in result_text(replace(result, starts=1, starts_agreeing=1))
+
+
+def test_chi2_is_unchecked_for_fewer_than_fifty_toys(run: Callable[..., Any]) -> None:
+    for toys, failing, reason in ((49, 0, "49 toys are too few"), (50, 1, "49 toys are too few"), (9, 9, "all toys")):
+        result = run(toys=toys, failing=failing).result
+        assert result.calibration.chi2_check is None
+        assert f"the chi2 with 5 degrees of freedom is unchecked: {reason}" in "\n".join(cautions(result))
+        assert "chi2(5) is unchecked" in result_text(result)
+    checked = run(toys=50).result
+    assert checked.calibration.chi2_check is not None
+    assert "unchecked" not in "\n".join([*cautions(checked), result_text(checked)])
+
+
+def test_toys_that_all_exceed_the_data_are_doubted(run: Callable[..., Any]) -> None:
+    for toys, doubted in ((19, False), (20, True)):
+        assert ("all 20 toys differ" in "\n".join(cautions(run(toys=toys, t=1e-3).result))) == doubted
+    assert "differ from" not in "\n".join(cautions(run(toys=20, failing=20).result))
+
+
+def test_the_answer_fits_on_a_line(run: Callable[..., Any]) -> None:
+    assert result_line(counted(run(toys=5).result, 0, 200)) == "t = 12.50, p < 0.00498, Z > 2.58"
+    assert result_line(counted(run(toys=5).result, 2, 200)) == "t = 12.50, p = 0.0149, Z = 2.17"
+    assert result_line(run(toys=0).result).endswith("(not calibrated)")
+
+
+def test_settings_are_for_people_and_the_command_is_whole(run: Callable[..., Any], tmp_path: Path) -> None:
+    case = run(toys=5)
+    command = "nplm test data.npz --where 'x > 6' -o out"
+    settings = {
+        "where": None,
+        "shape_only": False,
+        "yields": [{"path": "a.npz", "expected_yield": 2.5}],
+        "command": command,
+    }
+    report = write_run(tmp_path, case.test, case.data, replace(case.result, configuration=settings))
+    text = Page(report.read_text(encoding="utf-8")).text
+    assert text.count(command) == 1
+    for words in ("wherenone", "shape onlyno", "yields(path: a.npz; expected yield: 2.5)"):
+        assert words in text
+
+
 def test_repr_is_compact_and_safe_for_a_terminal(run: Callable[..., Any]) -> None:
     result = run(features=("x\x1b[31m", "y")).result
     text = repr(result)
@@ -202,7 +255,7 @@ def test_report_is_one_self_contained_page(run: Callable[..., Any], tmp_path: Pa
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 4
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
-    assert images[0]["alt"] == hostile
+    assert images[0]["alt"] == f"Feature {hostile}"
     for _, attributes in page.tags:
         assert "href" not in attributes
         assert "onload" not in attributes

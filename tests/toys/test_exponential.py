@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import expon, kstest, norm, poisson
 
 from nplm.io import read_sample
-from toys.demo import write_demo
+from toys.demo import N_REFERENCE, write_demo
 from toys.exponential import BROAD, BULK, SIGNALS, TAIL, Signal, draw_data, draw_reference, ideal_z, log_ratio
 from toys.significance import median_expected_z
 
@@ -129,7 +129,8 @@ def test_demo_files_are_the_same_every_time(tmp_path: Path) -> None:
     again = [path.read_bytes() for path in write_demo(tmp_path / "again")]
     assert first == again
     reference = read_sample(tmp_path / "again" / "reference.npz", features=["x"], weights="weight")
-    assert (len(reference), reference.total_weight) == (200_000, pytest.approx(2000.0))
+    assert (len(reference), reference.total_weight) == (N_REFERENCE, pytest.approx(2000.0))
     data = read_sample(tmp_path / "again" / "data.npz", features=["x"])
-    # More events above x = 5.5 than background alone would give (8.2 are expected there).
-    assert poisson.sf((data.events > 5.5).sum() - 1, 2000.0 * np.exp(-5.5)) < 1e-3
+    # Two standard deviations around the peak hold more events than background alone would give (263 are expected).
+    near = np.abs(data.events - 1.6) < 0.32
+    assert poisson.sf(near.sum() - 1, 2000.0 * (np.exp(-1.28) - np.exp(-1.92))) < 1e-3

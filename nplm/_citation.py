@@ -1,10 +1,9 @@
-"""What to cite."""
+"""What to cite: the papers and the software, as plain text and as BibTeX."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import nplm
+from importlib.metadata import version
 
 
 @dataclass(frozen=True)
@@ -112,9 +111,9 @@ PAPERS = (
 
 def citation() -> str:
     """What to cite, as plain text followed by BibTeX."""
-    version = nplm.__version__
-    software = f"The software:\n  The nplm developers, nplm-jax (version {version})"
-    entry = _entry("software", "nplm-jax", author="{The nplm developers}", title="{nplm-jax}", version=version)
+    installed = version("nplm-jax")
+    software = f"The software:\n  The nplm developers, nplm-jax (version {installed})"
+    entry = _entry("software", "nplm-jax", author="{The nplm developers}", title="{nplm-jax}", version=installed)
     plain = [software, *(paper.plain() for paper in PAPERS)]
     return "\n\n".join([*plain, "BibTeX:", entry, *(paper.bibtex() for paper in PAPERS)])
 
