@@ -40,7 +40,7 @@ def format_z(z: float) -> str:
 
 
 def is_limit(result: Result) -> bool:
-    """Whether no toy reaches the observed t, so that p is an upper limit and Z a lower one."""
+    """Whether no toy reaches the observed t: p is then the least that so many toys can give, and Z the largest."""
     return result.calibration.kind == "toys" and result.calibration.toys_exceeding == 0
 
 
@@ -61,19 +61,15 @@ def why_unchecked(result: Result) -> str:
 
 
 def format_p_value(result: Result) -> str:
-    """The result's p-value with its relation: p = 0.0149, or p < 0.0050."""
+    """The result's p-value with its relation: p = 0.0149, or p < 1e-300 beyond all digits."""
     text = format_p(result.p_value)
-    if text.startswith("<"):
-        return f"p {text}"
-    return f"p < {text}" if is_limit(result) else f"p = {text}"
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def format_z_score(result: Result) -> str:
-    """The result's Z-score with its relation: Z = 2.17, or Z > 2.58."""
+    """The result's Z-score with its relation: Z = 2.17, or Z > 37 beyond all digits."""
     text = format_z(result.z)
-    if text.startswith(">"):
-        return f"Z {text}"
-    return f"Z > {text}" if is_limit(result) else f"Z = {text}"
+    return f"Z {text}" if text.startswith(">") else f"Z = {text}"
 
 
 def format_p_interval(result: Result) -> str:
@@ -112,11 +108,14 @@ def key_numbers(result: Result) -> Mapping[str, str]:
     """What was found and what it stands on, by name, for screen, notebook and report; holds no text from files."""
     rows = {"t": "none: the fit failed"} if math.isnan(result.t) else {"t": f"{result.t:.2f}"}
     if not math.isnan(result.t):
+        toys = count(result.calibration.toys, "toy")
+        limit = is_limit(result)
+        least, largest = (f", the {word} that {toys} can give" if limit else "" for word in ("least", "largest"))
         rows["p-value"] = _with_interval(
-            format_p_value(result).removeprefix("p ").removeprefix("= "), format_p_interval(result)
+            format_p_value(result).removeprefix("p ").removeprefix("= "), format_p_interval(result), least
         )
         rows["Z"] = _with_interval(
-            format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result)
+            format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result), largest
         )
         rows["stands on"] = _stands_on(result)
         rows["chi2"] = _chi2_comparison(result)
@@ -137,8 +136,8 @@ def _agreement(result: Result) -> str:
     return found if result.starts_agreeing == result.starts else f"{found} (lowest t: {result.start_spread:.2f} below)"
 
 
-def _with_interval(value: str, interval: str) -> str:
-    return f"{value} ({INTERVAL}: {interval})" if interval else value
+def _with_interval(value: str, interval: str, remark: str) -> str:
+    return f"{value}{remark} ({INTERVAL}: {interval})" if interval else value
 
 
 def _stands_on(result: Result) -> str:

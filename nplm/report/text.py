@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from nplm.report.numbers import format_p_value, format_z_score, key_numbers, printable
+from nplm.report.numbers import format_p_value, format_z_score, is_limit, key_numbers, printable
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
 
@@ -27,6 +27,8 @@ def result_text(result: Result) -> str:
 
 
 def result_line(result: Result) -> str:
-    """The answer on one line: t = 36.62, p < 0.0196, Z > 2.06."""
+    """The answer on one line: t = 36.62, p = 0.0196, Z = 2.06 (a limit of the toys: none exceeds t)."""
     calibration = "" if result.calibration.kind == "toys" else " (not calibrated)"
+    if is_limit(result):
+        calibration = " (a limit of the toys: none exceeds t)"
     return f"t = {result.t:.2f}, {format_p_value(result)}, {format_z_score(result)}{calibration}"

@@ -60,14 +60,14 @@ def verdict(result: Result) -> Verdict:
         return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
     limit = is_limit(result)
-    least, chance = ("at least a", "fewer than") if limit else ("a", "about")
+    least, chance = ("at least a", "no more than about") if limit else ("a", "about")
     sentence = (
         f"The data show {least} {level} discrepancy with the reference: differences at least this large occur in"
         f" {chance} {_share(result.p_value)} of samples drawn from the reference ({numbers})."
     )
     if limit:
         toys = count(result.calibration.toys, "toy")
-        sentence += f" None of the {toys} differs as much, so Z is a lower limit: run more toys to say how large it is."
+        sentence += f" None of the {toys} differs as much, so Z is limited by their number: run more toys to say how large it is."
     if level == "strong":
         sentence += " Check both samples before reading physics into it."
     elif not limit:

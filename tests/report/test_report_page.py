@@ -16,7 +16,15 @@ import pytest
 from nplm.calibrate.zscore import z_score
 from nplm.report import write_run
 from nplm.report.html_block import result_html
-from nplm.report.numbers import format_p, format_p_interval, format_p_value, format_z, format_z_interval, format_z_score
+from nplm.report.numbers import (
+    format_p,
+    format_p_interval,
+    format_p_value,
+    format_z,
+    format_z_interval,
+    format_z_score,
+    key_numbers,
+)
 from nplm.report.text import result_line, result_text
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
@@ -84,9 +92,9 @@ def test_verdict_follows_z_and_the_toys(
 
 def test_verdict_says_when_z_is_a_limit(run: Callable[..., Any]) -> None:
     sentence = verdict(counted(run(toys=5).result, 0, 200)).sentence
-    assert "p < 0.00498, Z > 2.58" in sentence
+    assert "p = 0.00498, Z = 2.58" in sentence
     assert "at least a mild discrepancy" in sentence
-    assert "lower limit" in sentence
+    assert "limited by their number" in sentence
 
 
 def test_verdict_without_toys_is_not_calibrated(run: Callable[..., Any]) -> None:
@@ -125,8 +133,10 @@ def test_z_scores_have_two_decimals(z: float, text: str) -> None:
 def test_limits_and_intervals(run: Callable[..., Any]) -> None:
     base = run(toys=5).result
     limit = replace(counted(base, 0, 200), p_interval=(0.0, 0.0057), z_interval=(2.53, np.inf))
-    assert (format_p_value(limit), format_z_score(limit)) == ("p < 0.00498", "Z > 2.58")
+    assert (format_p_value(limit), format_z_score(limit)) == ("p = 0.00498", "Z = 2.58")
     assert (format_p_interval(limit), format_z_interval(limit)) == ("below 0.0057", "above 2.53")
+    assert key_numbers(limit)["Z"] == "2.58, the largest that 200 toys can give (68% interval: above 2.53)"
+    assert "can give" not in key_numbers(counted(base, 2, 200))["Z"]
     two_sided = replace(counted(base, 2, 200), p_interval=(0.0072, 0.0224), z_interval=(2.01, 2.447))
     assert (format_p_value(two_sided), format_z_score(two_sided)) == ("p = 0.0149", "Z = 2.17")
     assert (format_p_interval(two_sided), format_z_interval(two_sided)) == ("0.0072 to 0.0224", "2.01 to 2.45")
@@ -198,7 +208,10 @@ def test_toys_that_all_exceed_the_data_are_doubted(run: Callable[..., Any]) -> N
 
 
 def test_the_answer_fits_on_a_line(run: Callable[..., Any]) -> None:
-    assert result_line(counted(run(toys=5).result, 0, 200)) == "t = 12.50, p < 0.00498, Z > 2.58"
+    assert (
+        result_line(counted(run(toys=5).result, 0, 200))
+        == "t = 12.50, p = 0.00498, Z = 2.58 (a limit of the toys: none exceeds t)"
+    )
     assert result_line(counted(run(toys=5).result, 2, 200)) == "t = 12.50, p = 0.0149, Z = 2.17"
     assert result_line(run(toys=0).result).endswith("(not calibrated)")
 
