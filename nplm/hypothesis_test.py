@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import ArrayLike, Float64
 
+from nplm._format import format_seconds
 from nplm._versions import versions
 from nplm.calibrate.chi2 import LEAST_TOYS_FOR_CHECK, Chi2Null
 from nplm.calibrate.empirical import EmpiricalNull
@@ -68,6 +69,8 @@ class NPLMTest:
         self.standardize = standardize
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
         self.prepared = self.model.prepare(self.reference, self.scaler)
+        if self.degrees_of_freedom < 1:
+            raise ValueError("one bin has no shape: use more bins, or test shape and yield")
         self._prepare_seconds = time.perf_counter() - began
 
     @property
@@ -94,20 +97,32 @@ class NPLMTest:
         return float(self.fit([self._checked(data)]).t[0])
 
     def log_ratio(self, result: Result, events: Sample | Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, " n"]:
-        """f(x) of a result at any events, in the units of the reference; shape (n,)."""
-        return self.prepared.log_ratio(result.parameter_vector, events.events if isinstance(events, Sample) else events)
+        """f(x) of a result at any events, in the units of the reference; shape (n,).
+
+        Raises:
+            ValueError: if the events do not have the reference's features.
+        """
+        sample = events if isinstance(events, Sample) else Sample(events, features=self.reference.features)
+        require_same_features(self.reference, sample)
+        return self.prepared.log_ratio(result.parameter_vector, sample.events)
 
     def sampler(self, data: Sample, pool: Sample | None = None) -> PoolSampler:
         """Draws toys like `data` under the null, from a pool or, by Poisson bootstrap, from the reference.
 
         Raises:
-            ValueError: if the pool (or the reference, without one) has negative weights, or other features.
+            ValueError: if the pool (or the reference, without one) has negative weights, or other features; or the
+                data have negative weights in a shape-only test.
         """
         if pool is not None:
             require_same_features(self.reference, pool)
+        if self.shape_only and data.has_negative_weights:
+            raise ValueError(
+                f"{data.name} has negative weights, and toys of a shape-only test are scaled to their yield, which"
+                " then may be negative: merge the weights, or test shape and yield"
+            )
         return PoolSampler(
             self.reference if pool is None else pool,
-            expected_yield=data.total_weight if self.shape_only else self.reference.total_weight,
+            expected_yield=self._expected_yield(data),
             data_weights=data.weights if data.is_weighted else None,
             fixed_size=len(data) if self.shape_only else None,
         )
@@ -141,11 +156,12 @@ class NPLMTest:
         if toys < 0:
             raise ValueError(f"the number of toys must be 0 or more, not {toys}")
         sampler = self.sampler(sample, pool) if toys else None
-        notes = self._cautions(sample, sampler, pool is not None)
+        notes = self._cautions(sample, toys, pool)
         for note in notes:
             notify(note)
+        asked = time.perf_counter()
         projected = self.prepared.projected_seconds(sample, 1 + toys)
-        notify(f"projected time: {format_seconds(projected)} for the fit and {toys} toys")
+        notify(f"projected time: at most {format_seconds(projected)} for the fit and {toys} toys")
 
         began = time.perf_counter()
         fits = self.fit([sample])
@@ -157,11 +173,12 @@ class NPLMTest:
         def result(complete: bool) -> Result:
             seconds = {
                 "prepare": self._prepare_seconds,
+                "compile": began - asked,
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
             return self._result(
-                sample, fits, ToyTable.concatenate(tables), toys, sampler, seed, seconds, notes, complete
+                sample, fits, ToyTable.concatenate(tables), toys, sampler, pool, seed, seconds, notes, complete
             )
 
         if sampler is not None:
@@ -187,29 +204,45 @@ class NPLMTest:
             " smaller clip, fewer bins, or a reference with more events there"
         )
 
-    def _cautions(self, data: Sample, sampler: PoolSampler | None, has_pool: bool) -> tuple[str, ...]:
+    def _cautions(self, data: Sample, toys: int, pool: Sample | None) -> tuple[str, ...]:
         notes = []
-        expected, observed = self.reference.total_weight, data.total_weight
+        expected, observed = self._expected_yield(data), data.total_weight
         if not self.shape_only and not self.reference.is_weighted and not 0.5 < observed / expected < 2:
             notes.append(
                 f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
                 " give the expected yield, or test the shape only"
             )
-        if sampler is None:
+        if toys == 0:
             notes.append(
                 "no toys: the p-value is that of a chi2 which nothing has checked for this model and its settings"
             )
-        elif not has_pool and sampler.inflation > 1 + LARGEST_POOL_SHARE:
-            notes.append(
-                f"the reference ({self.reference.effective_size:.0f} effective events) is small for an expected yield"
-                f" of {sampler.expected_yield:g}: toys bootstrapped from it lack its own fluctuation, which widens t by"
-                f" about {100 * (sampler.inflation - 1):.0f}%, so p is too small. Give a larger reference or a pool"
-            )
-        if data.is_weighted and sampler is not None:
+        if self._inflation(data, pool) > 1 + LARGEST_POOL_SHARE:
+            notes.append(self._small_pool(data, pool))
+        if data.is_weighted:
             notes.append(
                 "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
+                if toys
+                else "the data are weighted, so t is not chi2: it grows with sum v^2 / sum v. Run with toys"
             )
         return tuple(notes)
+
+    def _expected_yield(self, data: Sample) -> float:
+        return data.total_weight if self.shape_only else self.reference.total_weight
+
+    def _inflation(self, data: Sample, pool: Sample | None) -> float:
+        """1 + N(R)/n_eff: by how much the fluctuation of what toys are drawn from widens t."""
+        return 1.0 + self._expected_yield(data) / (pool or self.reference).effective_size
+
+    def _small_pool(self, data: Sample, pool: Sample | None) -> str:
+        source = pool or self.reference
+        percent = 100 * (self._inflation(data, pool) - 1)
+        small = (
+            f"{source.name} ({source.effective_size:.0f} effective events) is small for an expected yield of"
+            f" {self._expected_yield(data):g}: its own fluctuation widens t by about {percent:.0f}%"
+        )
+        if pool is None:
+            return f"{small}, which toys drawn from it lack, so p is too small. Give a larger reference or a pool"
+        return f"{small} in all toys, so p is too large. Give a larger pool"
 
     def _result(
         self,
@@ -218,6 +251,7 @@ class NPLMTest:
         table: ToyTable,
         requested: int,
         sampler: PoolSampler | None,
+        pool: Sample | None,
         seed: int,
         seconds: dict[str, float],
         notes: tuple[str, ...],
@@ -236,6 +270,7 @@ class NPLMTest:
             toys_failed=0 if counted is None else counted.failed,
             toys_exceeding=0 if counted is None else counted.exceeding(t),
             source="" if sampler is None else sampler.describe(),
+            inflation=1.0 if sampler is None else self._inflation(data, pool),
             degrees_of_freedom=self.degrees_of_freedom,
             chi2_p_value=asymptotic.pvalue(t),
             chi2_z=z_score(asymptotic.pvalue(t)),
@@ -256,7 +291,7 @@ class NPLMTest:
             remaining=float(fits.remaining[0]),
             n_reference=len(self.reference),
             n_data=len(data),
-            expected_yield=data.total_weight if self.shape_only else self.reference.total_weight,
+            expected_yield=self._expected_yield(data),
             observed_yield=data.total_weight,
             features=self.reference.features,
             log_ratio=self.prepared.log_ratio(fits.parameters[0], data.events),
@@ -268,7 +303,7 @@ class NPLMTest:
             seed=seed,
             versions=versions(),
             configuration={
-                "model": {"name": self.model.name, **self.model.configuration()},
+                "model": {"name": self.model.name, **self.model.configuration(self.reference.dimension)},
                 "expected_yield": self.reference.total_weight,
                 "shape_only": self.shape_only,
                 "standardize": self.standardize,
@@ -278,13 +313,6 @@ class NPLMTest:
             notes=notes,
             complete=complete,
         )
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration for people: 12 s, 3 min, 2.5 h."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:

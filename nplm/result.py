@@ -23,8 +23,12 @@ class Calibration:
     Arguments:
         kind: "toys" (counted) or "chi2" (formula, not checked by toys).
         null: the null distribution in words.
-        toys: toys asked for, done, failed, and those with t at least the observed one.
+        toys_requested: toys asked for.
+        toys: toys done.
+        toys_failed: those whose fit failed.
+        toys_exceeding: those with t at least the observed one, failed ones included.
         source: what the toys were drawn from; empty without toys.
+        inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
         degrees_of_freedom: of the chi2 that t would follow if the model is regularised well.
         chi2_p_value: P(chi2 >= t).
         chi2_z: its Z-score.
@@ -38,6 +42,7 @@ class Calibration:
     toys_failed: int
     toys_exceeding: int
     source: str
+    inflation: float
     degrees_of_freedom: int
     chi2_p_value: float
     chi2_z: float
@@ -64,7 +69,7 @@ class Result:
         converged: whether the fit met its criterion.
         starts, starts_agreeing, start_spread, remaining: the fit's quality, see `nplm.models.base.Fits`.
         n_reference, n_data: numbers of events.
-        expected_yield: N(R), sum of the reference's weights.
+        expected_yield: N(R), sum of the reference's weights; that of the data's in a shape-only test.
         observed_yield: sum of the data's weights.
         features: names of the features.
         log_ratio: f at each data event, shape (n_data,).
@@ -72,7 +77,7 @@ class Result:
         parameter_vector: the same in the model's own order, shape (P,).
         scaler: the standardisation, fitted on the reference.
         toys: the null toys.
-        seconds: wall time by stage: prepare, fit, toys.
+        seconds: wall time by stage: prepare, compile (and project the time), fit, toys.
         seed: root of the toys' keys.
         versions: of nplm, Python and the packages that compute.
         configuration: settings of model and test.

@@ -90,7 +90,7 @@ def test_result_says_what_was_found(reference: Sample, data: Sample) -> None:
     assert result.complete
     assert result.converged
     np.testing.assert_array_equal(result.log_ratio, test.log_ratio(result, data))
-    assert set(result.seconds) == {"prepare", "fit", "toys"}
+    assert set(result.seconds) == {"prepare", "compile", "fit", "toys"}
 
 
 def test_the_seed_decides_the_toys(reference: Sample, data: Sample) -> None:
@@ -270,3 +270,39 @@ def test_arrays_will_do(rng: np.random.Generator) -> None:
     assert test.reference.features == ("x0", "x1")
     assert test.statistic(rng.normal(size=(210, 2))) >= 0
     assert test.degrees_of_freedom == 5
+
+
+def test_a_small_reference_is_named_without_toys_too(rng: np.random.Generator) -> None:
+    half = np.repeat([1.0, 0.0], 2000)
+    reference = Sample(rng.normal(size=4000), half)
+    result = NPLMTest(reference, HistogramModel()).run(Sample(rng.normal(size=2000)), 0)
+    assert any("2000 effective events" in note and "by about 100%" in note for note in result.notes)
+    assert result.calibration.inflation == 1.0
+
+
+def test_a_small_pool_is_named(rng: np.random.Generator) -> None:
+    reference, data, pool = (Sample(rng.normal(size=n)) for n in (2000, 2000, 300))
+    result = NPLMTest(reference, HistogramModel()).run(data, 3, pool=pool)
+    assert any("so p is too large. Give a larger pool" in note for note in result.notes)
+    assert result.calibration.inflation == pytest.approx(1 + 2000 / 300)
+
+
+def test_signed_data_have_no_shape_only_toys(rng: np.random.Generator) -> None:
+    test = NPLMTest(Sample(rng.normal(size=2000)), HistogramModel(), shape_only=True)
+    signed = Sample(rng.normal(size=100), np.where(np.arange(100) < 20, -1.0, 1.0))
+    with pytest.raises(ValueError, match="negative weights, and toys of a shape-only test"):
+        test.run(signed, 3)
+
+
+def test_one_bin_has_no_shape(rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match="one bin has no shape"):
+        NPLMTest(Sample(rng.normal(size=2000)), HistogramModel(bins=1), shape_only=True)
+
+
+def test_log_ratio_wants_the_features_of_the_reference(rng: np.random.Generator) -> None:
+    events = rng.normal(size=(2000, 2))
+    test = NPLMTest(Sample(events, features=("a", "b")), HistogramModel())
+    result = test.run(Sample(events[:500], features=("a", "b")), 0)
+    assert test.log_ratio(result, events[:7]).shape == (7,)
+    with pytest.raises(ValueError, match="order matters"):
+        test.log_ratio(result, Sample(events, features=("b", "a")))

@@ -1,1 +1,1 @@
-"""Speed and quality of the fits, measured in one run on one machine; see README.md beside this file."""
+"""Speed and quality of the fits, measured in one run on one machine; the tables are in results/."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.benchmarks.measure import measured, peak_memory_gib, table
-from nplm import NetworkModel, NPLMTest
+from nplm import NetworkModel, NPLMTest, Sample
 from toys.exponential import draw_data, draw_reference
 
 TOYS = 100
@@ -49,7 +49,7 @@ def run() -> str:
     return table(head, rows)
 
 
-def _recompiled(test: NPLMTest, data: object) -> int:
+def _recompiled(test: NPLMTest, data: Sample) -> int:
     with measured() as cost:
-        test.run(data, 10, seed=2)  # type: ignore[arg-type]
+        test.run(data, 10, seed=2)
     return cost.compilations

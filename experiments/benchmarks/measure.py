@@ -34,19 +34,19 @@ class Cost:
 def measured() -> Iterator[Cost]:
     """Measures the block."""
     cost = Cost()
-    running = True
 
-    def listen(event: str, seconds: float, **_: object) -> None:
-        if running and event == COMPILED:
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == COMPILED:
             cost.compilations += 1
-            cost.compile_seconds += seconds
+            cost.compile_seconds += duration_secs
 
-    # JAX has no way to take one listener back, so it is switched off instead.
     jax.monitoring.register_event_duration_secs_listener(listen)
     cpu, wall = time.process_time(), time.perf_counter()
-    yield cost
-    cost.cpu, cost.wall = time.process_time() - cpu, time.perf_counter() - wall
-    running = False
+    try:
+        yield cost
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+        cost.cpu, cost.wall = time.process_time() - cpu, time.perf_counter() - wall
 
 
 def peak_memory_gib() -> float:

@@ -35,7 +35,10 @@ def run() -> str:
             for name, optimizer in optimizers:
                 model = NetworkModel(hidden=hidden, clip=clip, optimizer=optimizer)
                 test = NPLMTest(reference, model, expected_yield=20_000)
-                replace(test.prepared, optimizer=optimizer.shortened(EPOCHS)).fit([data])
+                compiling = NPLMTest(
+                    reference, replace(model, optimizer=optimizer.shortened(EPOCHS)), expected_yield=20_000
+                )
+                compiling.statistic(data)
                 with measured() as cost:
                     fits = test.fit([data])
                 shape = "-".join(str(n) for n in (5, *hidden, 1))

@@ -78,11 +78,6 @@ class PoolSampler:
         weights = None if self.data_weights is None else rng.choice(self.data_weights, size)
         return Sample(self.pool.events[rows], weights, self.pool.features, "toy")
 
-    @property
-    def inflation(self) -> float:
-        """1 + N(R)/n_eff: how much the pool's own fluctuation, which its bootstrap lacks, would widen t."""
-        return 1.0 + self.expected_yield / self.pool.effective_size
-
     def describe(self) -> str:
         number = f"exactly {self.fixed_size}" if self.fixed_size is not None else "a Poisson number of"
         return f"{number} events drawn with replacement from {self.pool.name} ({len(self.pool)} events)"

@@ -82,8 +82,8 @@ class Model(Protocol):
         """What the model is called on the command line."""
         ...
 
-    def configuration(self) -> Mapping[str, Any]:
-        """The settings, as JSON values."""
+    def configuration(self, dimension: int) -> Mapping[str, Any]:
+        """The settings for that many features, defaults spelled out, as JSON values."""
         ...
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedModel:

@@ -26,7 +26,7 @@ class HistogramModel:
             bins are their product, and the outermost ones reach to infinity.
 
     Raises:
-        ValueError: if there are fewer than two bins, or edges are not increasing.
+        ValueError: if there is no bin, or edges are not increasing.
     """
 
     bins: int = 10
@@ -43,7 +43,7 @@ class HistogramModel:
     def name(self) -> str:
         return "histogram"
 
-    def configuration(self) -> Mapping[str, Any]:
+    def configuration(self, dimension: int) -> Mapping[str, Any]:
         return {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedHistogram:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
+from threading import Event
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ from nplm.models.mlp import Layout, forward, with_ones
 from nplm.models.network_loss import climb, climb_population, climb_with_secants, fit_adam
 from nplm.models.points import CHUNK, Points, centroids, chunked, one_chunk
 from nplm.optimize.adam import Adam
-from nplm.optimize.search import FIRST_DAMPING, SearchSettings, search
+from nplm.optimize.search import FIRST_DAMPING, Climb, SearchSettings, search
 from nplm.sample import Sample, Scaler
 
 # Starts within this much of the largest t agree on the maximum.
@@ -62,7 +63,7 @@ class BoxSearch:
 
     @classmethod
     def default(cls, layout: Layout) -> BoxSearch:
-        """Budgets measured in experiments/benchmarks; in one dimension cells lose nothing, so that search is wide."""
+        """Budgets that experiments/benchmarks time; in one dimension cells lose little, so that search is wide."""
         inputs, *hidden, _ = layout.sizes
         if inputs == 1 and len(hidden) == 1:
             wide = SearchSettings(starts=3, population=48, parents=8, generations=16, iterations=40)
@@ -106,6 +107,8 @@ class NetworkModel:
     optimizer: BoxSearch | Adam | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.hidden, int):
+            raise ValueError(f"hidden must hold the neurons of each layer, such as ({self.hidden},), not {self.hidden}")
         if not self.hidden or any(h < 1 for h in self.hidden):
             raise ValueError(f"a network needs hidden layers of one neuron or more, not {self.hidden}")
         if not (np.isfinite(self.clip) and self.clip > 0):
@@ -115,18 +118,21 @@ class NetworkModel:
     def name(self) -> str:
         return "network"
 
-    def configuration(self) -> Mapping[str, Any]:
-        optimizer = {"optimizer": "default search"}
-        if self.optimizer is not None:
-            optimizer = {"optimizer": type(self.optimizer).__name__, **asdict(self.optimizer)}
-        return {"hidden": list(self.hidden), "clip": self.clip, "clip_biases": self.clip_biases, **optimizer}
+    def configuration(self, dimension: int) -> Mapping[str, Any]:
+        optimizer = self._optimizer(dimension)
+        return {
+            "hidden": list(self.hidden),
+            "clip": self.clip,
+            "clip_biases": self.clip_biases,
+            "optimizer": {"name": type(optimizer).__name__, **asdict(optimizer)},
+        }
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedNetwork:
         """Sums the reference in cells and lays its events out for the compiled loss."""
-        layout = Layout((reference.dimension, *self.hidden, 1))
+        layout = self._layout(reference.dimension)
         bound = np.where(layout.is_bias & (not self.clip_biases), np.inf, self.clip)
         events = scaler(reference.events)
-        optimizer = self.optimizer or BoxSearch.default(layout)
+        optimizer = self._optimizer(reference.dimension)
         levels: tuple[_Level, ...] = ()
         if isinstance(optimizer, BoxSearch):
             with jax.enable_x64(True):
@@ -137,6 +143,12 @@ class NetworkModel:
             full = chunked(events, reference.weights, 0)
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
         return PreparedNetwork(layout, bound, scaler, optimizer, levels, full, room)
+
+    def _layout(self, dimension: int) -> Layout:
+        return Layout((dimension, *self.hidden, 1))
+
+    def _optimizer(self, dimension: int) -> BoxSearch | Adam:
+        return self.optimizer or BoxSearch.default(self._layout(dimension))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +194,7 @@ class PreparedNetwork:
     @cached_property
     def full_single(self) -> Points:
         """All events of the reference in single precision."""
-        return jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), self.full)
+        return _single(self.full)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -190,13 +202,21 @@ class PreparedNetwork:
 
     @property
     def batch_size(self) -> int:
-        """Toys fitted together: one for each core."""
-        return os.cpu_count() or 1
+        """Toys fitted together: one for each core that this process may use."""
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; the cores share them."""
+        if len(data) == 1:
+            return self._fit_one(data[0])
+        stop = Event()
         with ThreadPoolExecutor(self.batch_size) as pool:
-            return Fits.concatenate(list(pool.map(self._fit_one, data)))
+            try:
+                return Fits.concatenate(list(pool.map(partial(self._fit_one, stop=stop), data)))
+            except BaseException:
+                # Leaving the pool waits for its threads, which look for this between their climbs.
+                stop.set()
+                raise
 
     def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float[np.ndarray, "n d"]) -> np.ndarray:
         """f(x) as float64, in slices that bound the memory."""
@@ -223,14 +243,14 @@ class PreparedNetwork:
         brief.fit([data])
         return PROBE * (time.perf_counter() - began) * -(-fits // self.batch_size)
 
-    def _fit_one(self, data: Sample) -> Fits:
-        """Fits one sample with the optimiser that was asked for."""
+    def _fit_one(self, data: Sample, stop: Event | None = None) -> Fits:
+        """Fits one sample with the optimiser that was asked for, unless told to stop."""
         events = self.scaler(data.events)
         with jax.enable_x64(True):
             full_data = chunked(events, data.weights, self.room)
             if isinstance(self.optimizer, Adam):
                 return self._adam(self.optimizer, full_data)
-            return self._search(self.optimizer, events, data.weights, full_data)
+            return self._search(self.optimizer, events, data.weights, full_data, stop)
 
     def _search(
         self,
@@ -238,12 +258,13 @@ class PreparedNetwork:
         events: Float[np.ndarray, "n d"],
         weights: Float[np.ndarray, " n"],
         full_data: Points,
+        stop: Event | None,
     ) -> Fits:
         """The search on cells, the comparison of its starts on finer ones, and the last climb on all events."""
         coarse = self.levels[0]
         theta = search(
             budget.search,
-            partial(self._climb_cells, coarse, coarse.data(events, weights)),
+            _unless(stop, partial(self._climb_cells, coarse, coarse.data(events, weights))),
             partial(network_starts.draw, layout=self.layout, bound=self.bound, points=coarse.points),
             partial(network_starts.vary, layout=self.layout, bound=self.bound, points=coarse.points),
         )
@@ -263,9 +284,12 @@ class PreparedNetwork:
         return _fits(best, reached)
 
     def _adam(self, settings: Adam, full_data: Points) -> Fits:
+        """The recipe in single precision, as it was published; t itself is summed in double precision."""
         start = network_starts.glorot(np.random.default_rng(settings.seed), self.layout)
-        theta = fit_adam(self.layout, settings, start, self.bound, self.full, full_data)
-        end = self._climb_full(np.asarray(theta), full_data, 0)
+        theta = fit_adam(
+            self.layout, settings, _single(start), _single(self.bound), self.full_single, _single(full_data)
+        )
+        end = self._climb_full(np.asarray(theta, np.float64), full_data, 0)
         return _fits(end, np.array([end.t]))
 
     def _climb_cells(
@@ -288,12 +312,9 @@ class PreparedNetwork:
 
     def _climb_with_secants(self, data: Points, theta: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
         """Climbs on all events in single precision, which is exact enough to rank the starts."""
-        cast = partial(np.asarray, dtype=np.float32)
-        data = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), data)
+        damping, bound, data = _single((FIRST_DAMPING, self.bound, data))
         ends = [
-            climb_with_secants(
-                self.layout, cast(point), cast(FIRST_DAMPING), cast(self.bound), iterations, self.full_single, data
-            )
+            climb_with_secants(self.layout, _single(point), damping, bound, iterations, self.full_single, data)
             for point in theta
         ]
         points, losses = (np.array(end, np.float64) for end in zip(*ends, strict=True))
@@ -312,6 +333,17 @@ class PreparedNetwork:
                 expected = state.expansion.gradient[-1] + jnp.sum(data.weights)
                 t = statistic(state.expansion.loss) if expected > 0 else np.nan
                 return _End(theta, float(t), float(remaining))
+
+
+def _unless(stop: Event | None, climb: Climb) -> Climb:
+    """The climb, refusing to begin once a stop was asked for."""
+
+    def checked(theta: np.ndarray, damping: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if stop is not None and stop.is_set():
+            raise CancelledError
+        return climb(theta, damping, iterations)
+
+    return checked
 
 
 class _End(NamedTuple):
@@ -337,6 +369,11 @@ def _fits(best: _End, reached: Float[np.ndarray, " starts"]) -> Fits:
         start_spread=np.array([best.t - reached.min()]),
         remaining=np.array([best.remaining]),
     )
+
+
+def _single(arrays: Any) -> Any:
+    """The same arrays (a tree of them) in single precision."""
+    return jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), arrays)
 
 
 def _or_infinity(losses: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

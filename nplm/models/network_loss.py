@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nplm.likelihood import guarded_exp, loss
+from nplm.likelihood import data_term, reference_term
 from nplm.models.mlp import Layout, forward, value_and_jacobian
 from nplm.models.points import Points
 from nplm.optimize.adam import Adam, adam
@@ -19,16 +20,13 @@ from nplm.optimize.box_secant import minimise_with_secants
 def network_loss(layout: Layout, theta: Float[Array, " p"], reference: Points, data: Points) -> Float[Array, ""]:
     """L[f] of reference against data, a chunk at a time."""
 
-    def total(points: Points, share: str) -> Float[Array, ""]:
+    def total(term: Callable[[Array, Array], Array], points: Points) -> Float[Array, ""]:
         def add(sum_: Float[Array, ""], chunk: Points) -> tuple[Float[Array, ""], None]:
-            f = forward(layout, theta, chunk.x)
-            nothing = jnp.zeros(0, f.dtype)
-            sides = (f, chunk.weights, nothing, nothing)
-            return sum_ + loss(*(sides if share == "reference" else sides[2:] + sides[:2])), None
+            return sum_ + term(forward(layout, theta, chunk.x), chunk.weights), None
 
         return jax.lax.scan(add, jnp.zeros((), theta.dtype), points)[0]
 
-    return total(reference, "reference") + total(data, "data")
+    return total(reference_term, reference) - total(data_term, data)
 
 
 def expand(layout: Layout, theta: Float[Array, " p"], reference: Points, data: Points) -> Expansion:
@@ -39,15 +37,14 @@ def expand(layout: Layout, theta: Float[Array, " p"], reference: Points, data: P
 
     def add_reference(sums: Expansion, chunk: Points) -> tuple[Expansion, None]:
         f, jacobian = value_and_jacobian(layout, theta, chunk.x)
-        ratio, slope = jax.jvp(guarded_exp, (f,), (jnp.ones_like(f),))
-        tilted = chunk.weights * slope
-        part = Expansion(jnp.dot(chunk.weights, ratio - 1.0), jacobian @ tilted, (jacobian * tilted) @ jacobian.T)
+        value, tilted = jax.value_and_grad(reference_term)(f, chunk.weights)
+        part = Expansion(value, jacobian @ tilted, (jacobian * tilted) @ jacobian.T)
         return jax.tree.map(jnp.add, sums, part), None
 
     def add_data(
         sums: tuple[Float[Array, ""], Float[Array, " p"]], chunk: Points
     ) -> tuple[tuple[Float[Array, ""], Float[Array, " p"]], None]:
-        part = jax.value_and_grad(lambda p: jnp.dot(chunk.weights, forward(layout, p, chunk.x)))(theta)
+        part = jax.value_and_grad(lambda p: data_term(forward(layout, p, chunk.x), chunk.weights))(theta)
         return jax.tree.map(jnp.add, sums, part), None
 
     zero = jnp.zeros((), theta.dtype)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nplm.optimize.box import LARGEST_DAMPING, TINY, damped, free_parameters, solve_free, step_in_box
 
@@ -39,7 +39,7 @@ def minimise(
     theta: Float[Array, " p"],
     damping: Float[Array, ""],
     bound: Float[Array, " p"],
-    iterations: Float[Array, ""],
+    iterations: Int[Array, ""],
 ) -> State:
     """Runs a fixed number of damped Gauss-Newton steps from theta, each projected on |theta| <= bound.
 

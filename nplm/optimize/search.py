@@ -41,11 +41,6 @@ class SearchSettings:
                 f"a search needs starts >= 1, 1 <= parents <= population, and no negative count, not {self}"
             )
 
-    @property
-    def climbing_steps(self) -> int:
-        """Steps of all climbs together."""
-        return self.starts * self.population * (1 + self.generations) * self.iterations
-
 
 def search(
     settings: SearchSettings,

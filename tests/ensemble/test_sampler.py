@@ -83,12 +83,6 @@ def test_a_pool_without_yield_is_refused(weights: list[float]) -> None:
         PoolSampler(Sample(np.zeros(len(weights)), weights), 10.0)
 
 
-def test_inflation_counts_effective_events() -> None:
-    assert PoolSampler(Sample(np.zeros(1000)), 100.0).inflation == pytest.approx(1.1)
-    half = np.repeat([1.0, 0.0], 500)
-    assert PoolSampler(Sample(np.zeros(1000), half), 100.0).inflation == pytest.approx(1.2)
-
-
 def test_description_says_where_toys_come_from() -> None:
     pool = Sample(np.zeros(1000), name="mc.root")
     assert (

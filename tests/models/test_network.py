@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -202,6 +204,7 @@ def test_adam_is_the_published_recipe(exponential: Exponential) -> None:
     [
         ({"hidden": ()}, "hidden layers of one neuron or more"),
         ({"hidden": (4, 0)}, "hidden layers of one neuron or more"),
+        ({"hidden": 4}, r"such as \(4,\), not 4"),
         ({"clip": 0.0}, "clip must be a positive number, not 0"),
         ({"clip": -1.0}, "clip must be a positive number"),
         ({"clip": np.inf}, "clip must be a positive number"),
@@ -214,11 +217,22 @@ def test_bad_settings_are_refused(settings: dict, message: str) -> None:
 
 
 def test_configuration_holds_every_setting(quick: BoxSearch) -> None:
-    assert NetworkModel().configuration()["optimizer"] == "default search"
-    configuration = NetworkModel((3, 2), 2.5, False, quick).configuration()
+    one, two = (NetworkModel().configuration(dimension)["optimizer"] for dimension in (1, 2))
+    assert one["name"] == two["name"] == "BoxSearch"
+    assert (one["fine_cells"], two["fine_cells"]) == (4000, None)
+    configuration = NetworkModel((3, 2), 2.5, False, quick).configuration(1)
     assert (configuration["hidden"], configuration["clip"], configuration["clip_biases"]) == ([3, 2], 2.5, False)
-    assert configuration["search"]["population"] == quick.search.population
-    assert NetworkModel(optimizer=Adam(epochs=7)).configuration()["epochs"] == 7
+    assert configuration["optimizer"]["search"]["population"] == quick.search.population
+    assert NetworkModel(optimizer=Adam(epochs=7)).configuration(1)["optimizer"]["epochs"] == 7
+
+
+def test_fits_stop_between_climbs_when_told_to(exponential: Exponential, quick: BoxSearch) -> None:
+    reference, data = exponential
+    prepared = NPLMTest(reference, NetworkModel(optimizer=quick)).prepared
+    stop = Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        prepared._fit_one(data, stop)
 
 
 def test_projected_time_grows_with_the_number_of_fits(exponential: Exponential, quick: BoxSearch) -> None:

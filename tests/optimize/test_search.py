@@ -111,8 +111,3 @@ def test_lost_climbs_are_never_chosen() -> None:
 def test_bad_settings_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="starts >= 1, 1 <= parents <= population"):
         SearchSettings(**{**vars(SETTINGS), **change})
-
-
-def test_climbing_steps_are_counted() -> None:
-    landscape, _ = run(SETTINGS)
-    assert SETTINGS.climbing_steps == sum(len(g) for g in landscape.generations) * SETTINGS.iterations
