@@ -39,7 +39,7 @@ class Finding:
 
 
 def doctor() -> int:
-    """Prints what it finds; returns 1 if there is a warning, else 0."""
+    """Prints what it finds; returns the exit code, see `nplm.cli.errors.DOCTOR_MEANINGS`."""
     warned = False
     for check in (_versions, _name, _devices, _extras, _machine):
         for finding in check():
@@ -54,7 +54,7 @@ def _versions() -> Iterator[Finding]:
     for package in REQUIRED:
         version = _version(package)
         if version is None:
-            yield Finding("warn", f"{package} is missing; run: pip install {DISTRIBUTION}")
+            yield Finding("warn", f'{package} is missing; run pip install "." in a clone of nplm')
         elif package in ("jax", "jaxlib") and not _supported(version):
             yield Finding("warn", f"{package} {version} is not among the versions nplm is tested with (0.10 to 0.12)")
         else:
@@ -121,7 +121,8 @@ def _extras() -> Iterator[Finding]:
         if missing:
             yield Finding(
                 "info",
-                f"extra {extra}: {', '.join(missing)} not there (optional: pip install '{DISTRIBUTION}[{extra}]')",
+                f'extra {extra}: {", ".join(missing)} not there (optional: run pip install ".[{extra}]" in a clone of'
+                " nplm)",
             )
         else:
             yield Finding("ok", f"extra {extra}: {', '.join(modules)}")

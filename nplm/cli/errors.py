@@ -16,13 +16,18 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-MEANINGS = {
+MEANINGS: dict[int, str] = {
     ExitCode.DONE: "the test was done (whatever its p-value)",
     ExitCode.USAGE: "wrong usage: an option, its value, or the file given with --config",
     ExitCode.INPUT: "bad input: a file, a column or a value in it",
     ExitCode.OUTPUT: "the output folder holds another run, or cannot be written",
     ExitCode.FIT: "the fit of the data failed, so there is no t",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
+}
+
+DOCTOR_MEANINGS: dict[int, str] = {
+    0: "all is in place",
+    1: "something deserves a warning (a line that starts with warn)",
 }
 
 

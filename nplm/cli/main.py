@@ -6,12 +6,12 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
 import nplm
-from nplm.cli.errors import MEANINGS, CommandError, ExitCode, UsageError
+from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, CommandError, ExitCode, UsageError
 from nplm.cli.options import Options, add_options, given
 from nplm.cli.say import say
 
@@ -20,7 +20,10 @@ _EXAMPLES = """examples:
   nplm test data.root --reference A.root=1200 B.root=300 --where "mll > 60" -o run2
   nplm test data.npz --reference ref.npz --expected-yield 2000 --model histogram --json | jq .p_value
 """
-_EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in MEANINGS.items())
+
+
+def _exit_codes(meanings: Mapping[int, str]) -> str:
+    return "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in meanings.items())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `nplm`. Default: those that the program was started with.
 
     Returns:
-        The exit code, see `nplm.cli.errors.ExitCode`.
+        The exit code, see `nplm.cli.errors`.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -120,10 +123,15 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         usage="nplm test DATA --reference REF [REF ...] -o OUT [options]",
         help="test whether data agree with a reference",
         description="Tests whether DATA agree with a reference: likelihood-ratio test with a calibrated p-value.",
-        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
+        epilog=f"{_EXAMPLES}\n{_exit_codes(MEANINGS)}",
     )
     add_options(test)
-    commands.add_parser("doctor", help="check the installation", description="Checks the installation.")
+    commands.add_parser(
+        "doctor",
+        help="check the installation",
+        description="Checks the installation.",
+        epilog=_exit_codes(DOCTOR_MEANINGS),
+    )
     return parser, test
 
 

@@ -82,6 +82,8 @@ class Options:
             raise UsageError(
                 f"--expected-yield and the yield of {with_yield[0]} contradict each other; give the sum or its parts"
             )
+        if values.get("shape_only") and "expected_yield" in values:
+            raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
         repeated = [f for f in values.get("features", ()) if values["features"].count(f) > 1]
         if repeated:
             raise UsageError(f"--features names '{repeated[0]}' twice")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ _RUN_FILES = re.compile(
     r"|toys/\.?part-\d{5,}(-[0-9a-f]{16})?\.parquet"
 )
 _RUN_FOLDERS = ("plots", "toys")
+# Few files, and each is quickly written again.
+_ROWS_OF_A_PART = 10_000
 
 
 @dataclass
@@ -37,8 +40,7 @@ class RunFolder:
 
     path: Path
     _created: list[Path] = field(default_factory=list)
-    _parts: int = 0
-    _rows: int = 0
+    _parts: list[ToyTable] = field(default_factory=list)
     _begun: bool = False
 
     @classmethod
@@ -99,13 +101,22 @@ class RunFolder:
         self._begun = True
 
     def add_toys(self, table: ToyTable) -> None:
-        """Writes a finished batch of toys as the next part."""
-        self.begin()
-        folder = self.path / "toys"
-        folder.mkdir(exist_ok=True)
-        table.write(folder / f"part-{self._parts:05d}.parquet")
-        self._parts += 1
-        self._rows += len(table)
+        """Adds a finished batch of toys to the last part, or to the next one if that is full.
+
+        A part is replaced as a whole: a reader sees each toy once at any time, and a killed run keeps what it has done.
+
+        Raises:
+            OutputError: if the part cannot be written.
+        """
+        parts = list(self._parts)
+        if parts and len(parts[-1]) < _ROWS_OF_A_PART:
+            table = type(table).concatenate([parts.pop(), table])
+        with self.writing():
+            self.begin()
+            folder = self.path / "toys"
+            folder.mkdir(exist_ok=True)
+            table.write(folder / f"part-{len(parts):05d}.parquet")
+        self._parts = [*parts, table]
 
     def complete_toys(self, toys: ToyTable) -> None:
         """Writes the last toys of an interrupted run, if Ctrl-C came before they were on disk.
@@ -113,8 +124,31 @@ class RunFolder:
         Arguments:
             toys: all toys of the run, in order.
         """
-        if len(toys) > self._rows:
-            self.add_toys(type(toys)(*(getattr(toys, f.name)[self._rows :] for f in fields(toys))))
+        written = self._toys
+        if len(toys) > written:
+            self.add_toys(type(toys)(*(getattr(toys, f.name)[written:] for f in fields(toys))))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns the OSError of a write in the block, such as that of a full disk, into the end of the command.
+
+        Raises:
+            OutputError: says what the folder keeps.
+        """
+        try:
+            yield
+        except OSError as error:
+            kept = [f"{self._toys} toys"] if self._parts else []
+            kept += ["result.json"] if self._begun and (self.path / "result.json").is_file() else []
+            raise OutputError(
+                f"{error.filename or self.path} cannot be written: {error.strerror or error};"
+                f" {' and '.join(kept) or 'nothing of this run'} kept in {self.path}"
+            ) from error
+
+    @property
+    def _toys(self) -> int:
+        """How many toys are on disk."""
+        return sum(map(len, self._parts))
 
 
 def _run_files(folder: Path) -> list[Path]:

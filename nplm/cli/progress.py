@@ -6,6 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nplm._format import format_seconds
 from nplm.cli.say import say
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ class Reporter:
 
 def describe_pace(done: int, total: int, seconds: float) -> str:
     """Rate and time left, from the seconds that the toys done so far have taken."""
-    from nplm.hypothesis_test import format_seconds
-
     rate = done / seconds if seconds > 0 else float("inf")
     if rate >= 1:
         pace = f"{rate:,.0f} toys/s" if rate >= 100 else f"{rate:.3g} toys/s"

@@ -12,13 +12,6 @@ from nplm.cli.options import Options
 from nplm.io import column_names, in_order, read_reference, read_sample
 from nplm.sample import Sample, require_varying
 
-_PYTHON_TO_OPTION = {
-    "allow_remote=True": "--allow-remote",
-    "allow_external_links=True": "--allow-external-links",
-    "tree=": "--tree ",
-    "Give a pool of": "Give --pool a file of",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -38,10 +31,7 @@ def refusing_bad_input() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        message = str(error)
-        for python, option in _PYTHON_TO_OPTION.items():
-            message = message.replace(python, option)
-        raise InputError(message) from error
+        raise InputError(str(error)) from error
 
 
 def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
@@ -91,7 +81,7 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
 
         data = read(options.data)
         pool = None if options.pool is None else read(options.pool)
-        if options.shape_only and options.expected_yield is None:
+        if options.shape_only:
             reference = reference.scaled_to(data.total_weight)
     return Samples(data, reference, pool)
 

@@ -109,8 +109,9 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         from nplm.report import write_run
 
         try:
-            folder.begin()
-            report = write_run(folder.path, test, samples.data, result)
+            with folder.writing():
+                folder.begin()
+                report = write_run(folder.path, test, samples.data, result)
         except KeyboardInterrupt:
             say(f"nplm: interrupted while {folder.path} was written; its toys are complete", sys.stderr)
             raise

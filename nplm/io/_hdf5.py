@@ -76,4 +76,6 @@ def _require_inside(source: str, file: Any, path: str, followed: int = 0) -> Non
 
 
 def _outside(source: str, path: str, what: str) -> ReadError:
-    return ReadError(f"{source}: '{path}' {what}; if you trust this file, pass allow_external_links=True")
+    return ReadError(
+        f"{source}: '{path}' {what}; if you trust this file, pass allow_external_links=True (--allow-external-links)"
+    )

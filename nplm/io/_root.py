@@ -23,7 +23,7 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
     try:
         import uproot
     except ImportError as error:
-        raise ReadError(f'{source}: ROOT files need uproot; install it with: pip install "nplm-jax[root]"') from error
+        raise ReadError(f'{source}: ROOT files need uproot; run pip install ".[root]" in a clone of nplm') from error
 
     errors = (
         *(OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, struct.error, zlib.error),

@@ -172,7 +172,7 @@ def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:
     if match is None or _is_there(path):
         return path, tree
     if tree is not None and tree != match[2]:
-        raise ReadError(f"{path} names the tree '{match[2]}', but tree='{tree}' was given too; keep one")
+        raise ReadError(f"{path} names the tree '{match[2]}', but the tree '{tree}' was asked for too; keep one")
     return match[1], match[2]
 
 
@@ -182,7 +182,7 @@ def _opener(source: str, allow_remote: bool) -> OpenTable:
     if remote:
         if not allow_remote:
             raise ReadError(
-                f"{source} is a remote address; pass allow_remote=True to let nplm open it, or copy it here"
+                f"{source} is a remote address; copy it here, or pass allow_remote=True (--allow-remote) to open it"
             )
         if opener is not open_root:
             raise ReadError(f"{source} is a remote address, and only ROOT files are read from one; copy it here first")

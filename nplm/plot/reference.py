@@ -8,9 +8,6 @@ from jaxtyping import Float64
 from nplm.hypothesis_test import NPLMTest
 from nplm.result import Result
 
-# Bounds the memory that a model needs to evaluate f on a large reference.
-_CHUNK = 1 << 17
-
 
 def expected_weights(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"]:
     """The reference's weights, adding up to the yield it predicts (in a shape-only test, the data's); shape (n,)."""
@@ -18,6 +15,5 @@ def expected_weights(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"
 
 
 def reference_log_ratio(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"]:
-    """f at each reference event, evaluated chunk by chunk; shape (n,)."""
-    events = test.reference.events
-    return np.concatenate([test.log_ratio(result, events[i : i + _CHUNK]) for i in range(0, len(events), _CHUNK)])
+    """f at each reference event; shape (n,)."""
+    return test.log_ratio(result, test.reference.events)

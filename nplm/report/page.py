@@ -79,8 +79,11 @@ def _section(title: str, body: str) -> str:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    body = "".join(f"<tr><th scope='row'>{escape(name)}</th><td>{escape(value)}</td></tr>\n" for name, value in rows)
-    return f"<table>{body}</table>\n"
+    return f"<table>{_rows(rows)}</table>\n"
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"<tr><th scope='row'>{escape(name)}</th><td>{escape(value)}</td></tr>\n" for name, value in rows)
 
 
 def _list(items: Sequence[str], kind: str) -> str:
@@ -90,10 +93,9 @@ def _list(items: Sequence[str], kind: str) -> str:
 
 def _numbers(result: Result) -> str:
     rows = [(_NAMES.get(name, name), value) for name, value in key_numbers(result).items() if name != "time"]
-    # Greek letters for our own words only; what the toys were drawn from names files.
-    table = chi(_table(rows))
     source = result.calibration.source
-    return table.replace("</table>", "") + _table([("toys", source)]).replace("<table>", "") if source else table
+    # Greek letters for our own words only; what the toys were drawn from names files.
+    return f"<table>{chi(_rows(rows))}{_rows([('toys', source)] if source else [])}</table>\n"
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:
@@ -118,8 +120,7 @@ def _quality(result: Result) -> list[tuple[str, str]]:
             ),
             ("spread of the searches", f"largest t minus smallest t: {result.start_spread:.2f}"),
         ]
-    rest = "less than 0.001" if result.remaining < 1e-3 else f"about {result.remaining:.2g}"
-    rows.append(("remaining", f"t would still rise by {rest} at the maximum it climbs"))
+    rows.append(("remaining", _remaining(result.remaining)))
     toys = result.toys
     if len(toys):
         done = int(toys.succeeded.sum())
@@ -128,6 +129,13 @@ def _quality(result: Result) -> list[tuple[str, str]]:
             median = np.median(toys.starts_agreeing[toys.succeeded])
             rows.append(("searches that agree in toys", f"median {median:g} of {result.starts}"))
     return rows
+
+
+def _remaining(remaining: float) -> str:
+    if math.isnan(remaining):
+        return "how far t would still rise could not be estimated"
+    rest = "less than 0.001" if remaining < 1e-3 else f"about {remaining:.2g}"
+    return f"t would still rise by {rest} at the maximum it climbs"
 
 
 def _reproduction(result: Result) -> str:

@@ -15,6 +15,8 @@ MILD = 2.0
 STRONG = 3.0
 # If the toys are right, that all of so many exceed the data happens once in as many tests.
 ENOUGH_TO_DOUBT = 20
+# Above this widening of t by a fluctuation that data and toys do not share, toys do not say what chance does.
+LARGEST_INFLATION = 1.25
 
 Level = Literal["agreement", "mild", "strong", "undecided", "uncalibrated", "failed"]
 
@@ -37,8 +39,8 @@ class Verdict:
 def verdict(result: Result) -> Verdict:
     """Agreement below Z = 2, a mild discrepancy up to 3, a strong one above; nothing is called a discovery.
 
-    Undecided if Z < 2 only because the toys are too few or because failed ones count as exceeding; uncalibrated
-    without toys.
+    Undecided if the toys were drawn from too small a sample, or if Z < 2 only because they are too few or because
+    failed ones count as exceeding; uncalibrated without toys.
     """
     if math.isnan(result.t):
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
@@ -51,6 +53,14 @@ def verdict(result: Result) -> Verdict:
             "No toys were run, so this result is not calibrated: only if t followed a chi2 with"
             f" {result.calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
             " before concluding anything.",
+        )
+    if result.calibration.inflation > LARGEST_INFLATION:
+        return Verdict(
+            "undecided",
+            "Undecided: toys from too small a sample",
+            "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
+            f" share, widens t by a factor of about {result.calibration.inflation:.3g}, so these toys do not calibrate"
+            f" the test ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
         )
     if result.z < MILD:
         sentence = (
@@ -67,7 +77,7 @@ def verdict(result: Result) -> Verdict:
     )
     if limit:
         toys = count(result.calibration.toys, "toy")
-        sentence += f" None of the {toys} differs as much, so Z is limited by their number: run more toys to say how large it is."
+        sentence += f" None of the {toys} differs as much, so Z is limited by their number; more toys may raise it."
     if level == "strong":
         sentence += " Check both samples before reading physics into it."
     elif not limit:

@@ -160,6 +160,11 @@ def test_remote_address_and_the_option_that_allows_it(refused) -> None:
     assert "--allow-remote" in message
 
 
+def test_names_of_files_are_not_reworded(refused) -> None:
+    assert "tree=1.root does not exist" in refused("tree=1.root", *GOOD)
+    assert "allow_remote=True.npz does not exist" in refused("allow_remote=True.npz", *GOOD)
+
+
 def test_external_link_and_the_option_that_allows_it(refused, folder: Path) -> None:
     with h5py.File(folder / "real.h5", "w") as file:
         file["x"] = np.arange(5.0)

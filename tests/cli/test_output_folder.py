@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nplm.cli.output import RunFolder
 from nplm.ensemble.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "--quiet", "-o", "out")
@@ -127,3 +129,69 @@ def test_other_files_beside_the_folder_are_never_touched(out: Path, folder: Path
     before = {k: v for k, v in snapshot(folder).items() if not k.startswith("out")}
     assert nplm(*RUN, "--toys", "0", "--force").code == 0
     assert {k: v for k, v in snapshot(folder).items() if not k.startswith("out")} == before
+
+
+def toys_in(out: Path) -> list[int]:
+    """The toys' numbers, as a reader of all parts finds them."""
+    return [i for part in sorted(out.glob("toys/*.parquet")) for i in ToyTable.read(part).index.tolist()]
+
+
+def batches(sizes: list[int]) -> list[ToyTable]:
+    index = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    return [ToyTable(i, 1.0 * i, 1.0 * i, i >= 0, i, 1.0 * i) for i in index]
+
+
+def test_small_batches_share_few_files_and_every_toy_is_there_once_at_any_time(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("nplm.cli.output._ROWS_OF_A_PART", 10)
+    folder = RunFolder.check(tmp_path / "out", force=False)
+    folder.create()
+    done = 0
+    for table in batches([4] * 7):
+        folder.add_toys(table)
+        done += 4
+        assert toys_in(tmp_path / "out") == list(range(done))
+    assert sorted(p.name for p in (tmp_path / "out/toys").iterdir()) == [f"part-0000{i}.parquet" for i in range(3)]
+
+
+def test_a_run_of_usual_length_has_one_file_of_toys(out: Path, nplm) -> None:
+    assert nplm(*RUN, "--toys", "250", "--force").code == 0  # in batches of 100
+    assert [p.name for p in (out / "toys").iterdir()] == ["part-00000.parquet"]
+    assert toys_in(out) == list(range(250))
+
+
+def test_a_disk_that_fills_up_during_the_toys_ends_the_run(folder: Path, nplm, monkeypatch) -> None:
+    write, sizes = ToyTable.write, []
+
+    def full(table: ToyTable, path: Path) -> None:
+        sizes.append(len(table))
+        if len(sizes) > 1:
+            raise OSError(28, "No space left on device", str(path))
+        write(table, path)
+
+    monkeypatch.setattr(ToyTable, "write", full)
+    outcome = nplm(*RUN, "--toys", "250")
+    assert outcome.code == 4
+    assert "part-00000.parquet cannot be written: No space left on device; 100 toys kept in out" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert toys_in(folder / "out") == list(range(100))
+
+
+def test_a_disk_that_fills_up_during_the_report_keeps_the_result(folder: Path, nplm, monkeypatch) -> None:
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nplm.report.pictures.write_pictures", full)
+    outcome = nplm(*RUN, "--toys", "20")
+    assert outcome.code == 4
+    assert "out cannot be written: No space left on device; 20 toys and result.json kept in out" in outcome.err
+    assert json.loads((folder / "out" / "result.json").read_text())["calibration"]["toys"] == 20
+
+
+def test_a_disk_that_is_full_from_the_start_keeps_nothing(folder: Path, nplm, monkeypatch) -> None:
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ToyTable, "write", full)
+    outcome = nplm(*RUN, "--toys", "20")
+    assert outcome.code == 4
+    assert "nothing of this run kept in out" in outcome.err

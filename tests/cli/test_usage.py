@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nplm.cli.errors import MEANINGS
+from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS
 from nplm.cli.main import main
 from nplm.cli.options import Options
 from nplm.cli.values import ReferenceFile, layers, reference_file
@@ -51,6 +51,7 @@ USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")
             ("test", "data.npz", "--reference", "ref.npz=400", "--expected-yield", "400", "-o", "out"),
             ("--expected-yield", "ref.npz"),
         ),
+        ((*USUAL, "--shape-only", "--expected-yield", "400"), ("--shape-only", "--expected-yield")),
         (("tset", "data.npz"), ("tset",)),
     ],
 )
@@ -74,6 +75,12 @@ def test_help_documents_every_exit_code(nplm) -> None:
     assert outcome.code == 0
     for code, meaning in MEANINGS.items():
         assert f"  {code:<5}{meaning}" in outcome.out
+
+
+def test_help_of_the_doctor_documents_its_exit_codes(nplm) -> None:
+    out = nplm("doctor", "--help").out
+    for code, meaning in DOCTOR_MEANINGS.items():
+        assert f"  {code:<5}{meaning}" in out
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class SlopeModel:
     def name(self) -> str:
         return "slope"
 
-    def configuration(self) -> Mapping[str, Any]:
+    def configuration(self, dimension: int) -> Mapping[str, Any]:
         return {"t": self.t}
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedSlope:

@@ -25,6 +25,7 @@ from nplm.report.numbers import (
     format_z_score,
     key_numbers,
 )
+from nplm.report.page import report_page
 from nplm.report.text import result_line, result_text
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
@@ -314,11 +315,39 @@ def test_result_of_other_data_is_refused(run: Callable[..., Any], tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("remaining", "words"),
+    [
+        (np.nan, "how far t would still rise could not be estimated"),
+        (1e-6, "t would still rise by less than 0.001 at"),
+        (0.25, "t would still rise by about 0.25 at"),
+    ],
+)
+def test_what_remains_of_the_fit(run: Callable[..., Any], remaining: float, words: str) -> None:
+    page = report_page(replace(run(toys=0).result, remaining=remaining), [])
+    assert words in page
+    assert "nan" not in page.split("Quality of the fit")[1].split("</section>")[0]
+
+
+def test_toys_from_too_small_a_sample_leave_the_test_undecided(run: Callable[..., Any]) -> None:
+    def inflated(result: Any, inflation: float) -> Any:
+        return replace(result, calibration=replace(result.calibration, inflation=inflation))
+
+    for t, level in ((1.0, "agreement"), (1e9, "mild")):
+        result = run(toys=100, t=t).result
+        assert verdict(inflated(result, 1.25)).level == level
+        answer = verdict(inflated(result, 1.3))
+        assert answer.level == "undecided"
+        assert "too small a sample" in answer.title
+        assert "widens t by a factor of about 1.3" in answer.sentence
+        assert "larger reference" in answer.sentence
+    assert verdict(inflated(run(toys=0).result, 1.3)).level == "uncalibrated"
+
+
 def test_log_ratio_of_the_reference_is_evaluated_once(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = run(toys=0, features=("x", "y", "z"))
-    monkeypatch.setattr("nplm.plot.reference._CHUNK", 1500)
     evaluated: list[int] = []
     log_ratio = case.test.prepared.log_ratio
 
@@ -328,4 +357,4 @@ def test_log_ratio_of_the_reference_is_evaluated_once(
 
     monkeypatch.setattr(case.test.prepared, "log_ratio", counting)
     write_run(tmp_path, case.test, case.data, case.result)
-    assert evaluated == [1500, 1500, 1000]
+    assert evaluated == [4000]
