@@ -69,8 +69,8 @@ class BoxSearch:
             wide = SearchSettings(starts=3, population=48, parents=8, generations=16, iterations=40)
             return cls(wide, cells=300, fine_cells=4000, fine_iterations=100, last_iterations=20)
         if len(hidden) == 1:
-            brief = SearchSettings(starts=4, population=8, parents=3, generations=4, iterations=40)
-            return cls(brief, cells=4000, fine_cells=None, fine_iterations=150, last_iterations=20)
+            brief = SearchSettings(starts=4, population=12, parents=4, generations=6, iterations=25)
+            return cls(brief, cells=12_000, fine_cells=None, fine_iterations=150, last_iterations=20)
         deep = SearchSettings(starts=4, population=8, parents=3, generations=3, iterations=20)
         return cls(deep, cells=4000, fine_cells=None, fine_iterations=300, last_iterations=10)
 

@@ -7,6 +7,9 @@ from jaxtyping import Float
 
 from nplm.models.mlp import Layout
 
+# Slopes are the clip times a uniform number to this power. In one dimension sharp features are worth finding; in
+# several a steep edge mostly follows the noise between sparse events, and gentle ones lead to higher maxima.
+STEEP, GENTLE = 0.5, 2.0
 # Standard deviation of the output weights at a start, and the share of variations that borrow another network's neuron.
 OUTPUT_SPREAD = 3.0
 BORROWED = 0.25
@@ -24,7 +27,7 @@ def draw(
     slope_bound, *_ = _weight_bounds(layout, bound)
     direction = rng.normal(size=(number, width, inputs - 1))
     direction /= np.abs(direction).max(axis=-1, keepdims=True)
-    slopes = direction * slope_bound * np.sqrt(rng.random((number, width, 1)))
+    slopes = direction * slope_bound * rng.random((number, width, 1)) ** (STEEP if inputs == 2 else GENTLE)
     switch = points[rng.integers(len(points), size=(number, width))]
     first = np.concatenate([slopes, -(slopes * switch).sum(axis=-1, keepdims=True)], axis=-1)
     layers = [first.reshape(number, -1)]
