@@ -44,8 +44,8 @@ class BoxSearch:
     """Our optimiser: a search with Gauss-Newton climbs in the box, coarse to fine in the samples.
 
     The search runs on cells of the reference (centroid and summed weight of the events in each). The best point of
-    each of its starts then climbs on finer cells, or with secants on all events; whatever is not behind climbs on all
-    events in double precision. None of it is random: the same data give the same t.
+    each of its starts then climbs on finer cells, or with secants on all events; the best of these climbs on all events
+    in double precision. None of it is random: the same data give the same t.
 
     Arguments:
         search: amount of search.
@@ -277,10 +277,9 @@ class PreparedNetwork:
                 fine, fine.data(events, weights), theta, damping, budget.fine_iterations
             )
         behind = 2 * (losses - losses.min())
-        ends = [self._climb_full(point, full_data, budget.last_iterations) for point in theta[behind < AGREEMENT]]
-        best = max(ends, key=lambda end: np.nan_to_num(end.t, nan=-np.inf))
-        # A start that was left behind before the last climb lies as far behind after it.
-        reached = np.concatenate([[end.t for end in ends], best.t - behind[behind >= AGREEMENT]])
+        best = self._climb_full(theta[np.argmin(losses)], full_data, budget.last_iterations)
+        # What a start was behind by before the last climb, it stays behind by.
+        reached = best.t - behind
         return _fits(best, reached)
 
     def _adam(self, settings: Adam, full_data: Points) -> Fits:
