@@ -84,13 +84,17 @@ def draw_data(
 
 
 def log_ratio(
-    x: Float64[np.ndarray, " n"],
+    x: Float64[np.ndarray, " n"] | Float64[np.ndarray, "n 1"],
     signal: Signal,
     signal_yield: float | None = None,
     expected_yield: float = EXPECTED_YIELD,
 ) -> Float64[np.ndarray, " n"]:
-    """The exact log[n(x|S+B) / n(x|B)] = log[1 + N(S) s(x) / (N(B) exp(-x))], as the fit should find it."""
+    """The exact log[n(x|S+B) / n(x|B)] = log[1 + N(S) s(x) / (N(B) exp(-x))], as the fit should find it.
+
+    x is the feature, as values or as the events of a sample.
+    """
     n_signal = signal.expected if signal_yield is None else signal_yield
+    x = np.reshape(x, len(x))
     # s / exp(-x) through the logarithm: both underflow far in the tail, their ratio does not.
     ratio = np.exp(signal.distribution.logpdf(x) + x)
     return np.asarray(np.log1p(n_signal / expected_yield * ratio), dtype=np.float64)

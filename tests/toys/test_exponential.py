@@ -83,6 +83,10 @@ def test_log_ratio_is_the_ratio_of_densities(signal: Signal) -> None:
     x = np.linspace(0.01, 30.0, 1000)
     b, s = 2000.0 * expon.pdf(x), signal.expected * signal.density(x)
     np.testing.assert_allclose(log_ratio(x, signal), np.log((b + s) / b), rtol=1e-9, atol=1e-12)
+    # The events of a sample are rows of one feature; rows of two are another problem's.
+    np.testing.assert_array_equal(log_ratio(x[:, None], signal), log_ratio(x, signal))
+    with pytest.raises(ValueError, match="reshape"):
+        log_ratio(np.column_stack([x, x]), signal)
 
 
 @every_signal
