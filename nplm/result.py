@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._json import json_value
+from nplm.calibrate.compatibility import ACCEPTED
+from nplm.calibrate.null import Kind
+from nplm.calibrate.summary import EnsembleSummary
 from nplm.ensemble.table import ToyTable
 from nplm.sample import Scaler
 
@@ -21,7 +25,7 @@ class Calibration:
     """How t became a p-value.
 
     Arguments:
-        kind: "toys" (counted) or "chi2" (formula, not checked by toys).
+        kind: what the p-value stands on: "empirical" (toys, counted), or "chi2 given" or "chi2 fitted" (formulas).
         null: the null distribution in words.
         toys_requested: toys asked for.
         toys: toys done.
@@ -32,10 +36,12 @@ class Calibration:
         degrees_of_freedom: of the chi2 that t would follow if the model is regularised well.
         chi2_p_value: P(chi2 >= t).
         chi2_z: its Z-score.
-        chi2_check: p-value of the Kolmogorov-Smirnov test of the toys against that chi2; None for fewer than 50 toys.
+        chi2_check: p-value of the tests of bulk, tail and width of the toys against that chi2, all together
+            (`ensemble.given.p_value`); None for fewer than 50 toys with a t.
+        ensemble: numbers of the toys, and each test of them against the given and a fitted chi2; None without toys.
     """
 
-    kind: str
+    kind: Kind
     null: str
     toys_requested: int
     toys: int
@@ -47,11 +53,17 @@ class Calibration:
     chi2_p_value: float
     chi2_z: float
     chi2_check: float | None
+    ensemble: EnsembleSummary | None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the p-value was counted from toys, and not read from a formula."""
+        return self.kind == "empirical"
 
     @property
     def chi2_accepted(self) -> bool | None:
         """Whether the toys are compatible with the chi2 (p >= 0.05); None if nothing was checked."""
-        return None if self.chi2_check is None else self.chi2_check >= 0.05
+        return None if self.chi2_check is None else self.chi2_check >= ACCEPTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +128,12 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values, following the schema nplm-result/1; numbers that are not finite become None."""
-        calibration = {**vars(self.calibration), "chi2_accepted": self.calibration.chi2_accepted}
+        ensemble = self.calibration.ensemble
+        calibration = {
+            **vars(self.calibration),
+            "chi2_accepted": self.calibration.chi2_accepted,
+            "ensemble": None if ensemble is None else ensemble.to_dict(),
+        }
         document = {
             "schema": SCHEMA,
             "t": self.t,
@@ -148,7 +165,7 @@ class Result:
             "notes": self.notes,
             "complete": self.complete,
         }
-        plain: dict[str, Any] = _json_value(document)
+        plain: dict[str, Any] = json_value(document)
         return plain
 
     def to_json(self) -> str:
@@ -165,18 +182,3 @@ class Result:
         from nplm.report.html_block import result_html
 
         return result_html(self)
-
-
-def _json_value(value: Any) -> Any:
-    """Turns mappings, sequences, arrays and NumPy numbers into what JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(k): _json_value(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _json_value(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_json_value(v) for v in value]
-    if isinstance(value, np.generic):
-        return _json_value(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

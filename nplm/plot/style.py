@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm._atomic import atomic_path
 
@@ -19,6 +20,7 @@ from nplm._atomic import atomic_path
 DATA = "#000000"
 REFERENCE = "#0072B2"
 REWEIGHTED = "#D55E00"
+FITTED = "#009E73"
 MUTED = "#666666"
 BAND_ALPHA = 0.3
 
@@ -80,6 +82,13 @@ def legend(axes: Axes, first: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: not labels[i].startswith(first))
     axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper right")
+
+
+def plain_log_ticks(axes: Axes) -> None:
+    """Writes numbers such as 5 and 20 at a logarithmic x axis of about a decade, instead of powers of ten."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def note(axes: Axes, sentences: list[str]) -> None:

@@ -34,10 +34,13 @@ pre { margin: 0; padding: .8rem 1rem; background: var(--soft); border: 1px solid
 pre span { display: inline-block; }
 ul.plain { margin: 0; padding-left: 1.2rem; }
 footer { margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }
+.columns { margin: 1rem 0; }
 @media (max-width: 40rem) {
   th, td { display: block; width: auto; padding: .1rem 0; border: 0; }
   th { padding-top: .5rem; font-size: .88rem; }
   td { padding-bottom: .5rem; border-bottom: 1px solid var(--line); }
+  .columns th, .columns td { display: table-cell; padding: .3rem; border-bottom: 1px solid var(--line);
+    font-size: .82rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nplm.calibrate.chi2 import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
 from nplm.result import Result
 
 # Below this a p-value from a formula has lost its meaning, and soon its digits.
@@ -41,7 +41,7 @@ def format_z(z: float) -> str:
 
 def is_limit(result: Result) -> bool:
     """Whether no toy reaches the observed t: p is then the least that so many toys can give, and Z the largest."""
-    return result.calibration.kind == "toys" and result.calibration.toys_exceeding == 0
+    return result.calibration.counted and result.calibration.toys_exceeding == 0
 
 
 def why_unchecked(result: Result) -> str:
@@ -49,7 +49,7 @@ def why_unchecked(result: Result) -> str:
     calibration = result.calibration
     if calibration.chi2_check is not None:
         return ""
-    if calibration.kind != "toys":
+    if not calibration.counted:
         return "no toys were run"
     compared = calibration.toys - calibration.toys_failed
     if compared == 0:
@@ -62,31 +62,47 @@ def why_unchecked(result: Result) -> str:
 
 def format_p_value(result: Result) -> str:
     """The result's p-value with its relation: p = 0.0149, or p < 1e-300 beyond all digits."""
-    text = format_p(result.p_value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+    return p_text(result.p_value)
 
 
 def format_z_score(result: Result) -> str:
     """The result's Z-score with its relation: Z = 2.17, or Z > 37 beyond all digits."""
-    text = format_z(result.z)
+    return z_text(result.z)
+
+
+def p_text(p: float) -> str:
+    """A p-value with its relation: p = 0.0149, or p < 1e-300 beyond all digits."""
+    text = format_p(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def z_text(z: float) -> str:
+    """A Z-score with its relation: Z = 2.17, or Z > 37 beyond all digits."""
+    text = format_z(z)
     return f"Z {text}" if text.startswith(">") else f"Z = {text}"
 
 
 def format_p_interval(result: Result) -> str:
     """The 68% interval of p: 0.0072 to 0.0224, or below 0.0057; empty if there is none."""
-    if result.p_interval is None:
-        return ""
-    low, high = result.p_interval
+    return "" if result.p_interval is None else p_interval_text(result.p_interval)
+
+
+def format_z_interval(result: Result) -> str:
+    """The 68% interval of Z: 2.01 to 2.45, or above 2.53; empty if there is none."""
+    return "" if result.z_interval is None else z_interval_text(result.z_interval)
+
+
+def p_interval_text(interval: tuple[float, float]) -> str:
+    """An interval of p-values; an end at 0 or 1 makes it a limit."""
+    low, high = interval
     if low == 0:
         return f"below {format_p(high)}"
     return f"above {format_p(low)}" if high == 1 else f"{format_p(low)} to {format_p(high)}"
 
 
-def format_z_interval(result: Result) -> str:
-    """The 68% interval of Z: 2.01 to 2.45, or above 2.53; empty if there is none."""
-    if result.z_interval is None:
-        return ""
-    low, high = result.z_interval
+def z_interval_text(interval: tuple[float, float]) -> str:
+    """An interval of Z-scores; an infinite end makes it a limit."""
+    low, high = interval
     if math.isinf(high):
         return f"above {format_z(low)}"
     return f"below {format_z(high)}" if math.isinf(low) else f"{format_z(low)} to {format_z(high)}"
@@ -142,13 +158,13 @@ def _with_interval(value: str, interval: str, remark: str) -> str:
 
 def _stands_on(result: Result) -> str:
     calibration = result.calibration
-    if calibration.kind != "toys":
-        return f"{calibration.null}: no toys, so not calibrated"
+    if not calibration.counted:
+        return f"{calibration.kind}: {calibration.null}; no toys, so not calibrated"
     exceeding = calibration.toys_exceeding - calibration.toys_failed
     counted = f"{exceeding or 'none'} of {count(calibration.toys, 'toy')} with t at least the observed one"
     if calibration.toys_failed:
         counted += f", and {calibration.toys_failed} failed ones counted with them"
-    return f"{counted}: (1 + {calibration.toys_exceeding}) / (1 + {calibration.toys})"
+    return f"{calibration.kind}: {counted}, (1 + {calibration.toys_exceeding}) / (1 + {calibration.toys})"
 
 
 def _chi2_comparison(result: Result) -> str:
@@ -158,10 +174,8 @@ def _chi2_comparison(result: Result) -> str:
     if calibration.chi2_check is None:
         return f"{name} is unchecked: nothing shows that t follows it"
     compared = count(calibration.toys - calibration.toys_failed, "toy")
-    check = f"by {compared} (Kolmogorov-Smirnov p = {format_p(calibration.chi2_check)})"
+    check = f"by {compared} (p = {format_p(calibration.chi2_check)} of the tests of bulk, tail and width)"
     if not calibration.chi2_accepted:
         return f"{name} refused {check}, so it gives no p-value here"
-    formula = f"p = {format_p(calibration.chi2_p_value)}, Z = {format_z(calibration.chi2_z)}".replace(
-        "= <", "<"
-    ).replace("= >", ">")
+    formula = f"{p_text(calibration.chi2_p_value)}, {z_text(calibration.chi2_z)}"
     return f"{name} accepted {check}; extrapolated, not counted: {formula}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from nplm._citation import PAPERS
 from nplm.report.css import CSS
+from nplm.report.ensemble import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.report.html_block import chi
 from nplm.report.numbers import count, format_duration, key_numbers
 from nplm.report.pictures import Picture
@@ -38,6 +39,7 @@ def report_page(
         _section("Key numbers", _numbers(result)),
         _section("Cautions", _list(cautions(result), "cautions")),
         _section("Pictures", _pictures(pictures)),
+        _section("Calibration by toys", _calibration(result)),
         _section("Quality of the fit", _table(_quality(result))),
         _section("How to reproduce", _reproduction(result)),
         _section("Configuration", _settings(result.configuration)),
@@ -78,11 +80,11 @@ def _section(title: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>\n{body}</section>\n" if body else ""
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
     return f"<table>{_rows(rows)}</table>\n"
 
 
-def _rows(rows: Iterable[tuple[str, str]]) -> str:
+def _rows(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"<tr><th scope='row'>{escape(name)}</th><td>{escape(value)}</td></tr>\n" for name, value in rows)
 
 
@@ -96,6 +98,34 @@ def _numbers(result: Result) -> str:
     source = result.calibration.source
     # Greek letters for our own words only; what the toys were drawn from names files.
     return f"<table>{chi(_rows(rows))}{_rows([('toys', source)] if source else [])}</table>\n"
+
+
+def _calibration(result: Result) -> str:
+    """The numbers of the toys, their tests against the given and a fitted chi2, and Z under each null."""
+    summary = result.calibration.ensemble
+    if summary is None:
+        return ""
+    rows = ensemble_rows(summary)
+    comparison = comparison_rows(summary)
+    if not comparison:
+        rows.append(("chi2", f"not compared: {why_not_compared(summary)}"))
+    body = _table(rows) + _columns(comparison)
+    if not math.isnan(result.t):
+        nulls = observed_rows(result.toys.t, result.calibration.degrees_of_freedom, result.t, summary)
+        body += _table(nulls)
+    return chi(body.replace(" +- ", " ± ").replace("sd^2", "sd²"))
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """A table whose first row is its head."""
+    if not rows:
+        return ""
+    head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in rows[0])
+    body = "".join(
+        f"<tr><th scope='row'>{escape(row[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>\n"
+        for row in rows[1:]
+    )
+    return f'<table class="columns"><tr>{head}</tr>\n{body}</table>\n'
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:

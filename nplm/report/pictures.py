@@ -13,10 +13,18 @@ from nplm.hypothesis_test import NPLMTest
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import plot_marginal
 from nplm.plot.null import plot_null
+from nplm.plot.qq import plot_qq
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
 from nplm.result import Result
 from nplm.sample import Sample
+
+_QUANTILES_CAPTION = (
+    "The toys' t in order, against what a χ² expects for the toy of that rank. Where toys follow the dashed χ², each of"
+    " them lies in the dark band with probability 68% and in the light one with 95%; neighbours move together. Below:"
+    " the distance from the dashed line in units of half the dark band. The upper right end is what small p-values are"
+    " read from. Green: a χ² with degrees of freedom fitted to the toys."
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,10 @@ class Picture:
 
 
 def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -> list[Picture]:
-    """Draws and saves the features, the null and the log-ratio; f at the reference is evaluated once for all."""
+    """Draws and saves the features, the null, the toys' quantiles if there are 50 of them, and the log-ratio.
+
+    f at the reference is evaluated once for all.
+    """
     f = reference_log_ratio(test, result)
 
     def picture(stem: str, draw: Callable[[], Figure], title: str, caption: str) -> Picture:
@@ -51,6 +62,16 @@ def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -
         for number, feature in enumerate(data.features, start=1)
     ]
     pictures.append(picture("null", lambda: plot_null(result), "Is the observed t unusual?", _null_caption(result)))
+    ensemble, degrees_of_freedom = result.calibration.ensemble, result.calibration.degrees_of_freedom
+    if ensemble is not None and ensemble.given is not None:
+        pictures.append(
+            picture(
+                "null-quantiles",
+                lambda: plot_qq(result.toys.t, degrees_of_freedom, summary=ensemble),
+                "Do the toys follow the χ²?",
+                _QUANTILES_CAPTION,
+            )
+        )
     pictures.append(
         picture(
             "log-ratio",
@@ -86,7 +107,7 @@ def _marginal_caption(data: Sample) -> str:
 
 def _null_caption(result: Result) -> str:
     calibration = result.calibration
-    if calibration.kind != "toys":
+    if not calibration.counted:
         return (
             "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."

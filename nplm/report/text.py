@@ -27,8 +27,9 @@ def result_text(result: Result) -> str:
 
 
 def result_line(result: Result) -> str:
-    """The answer on one line: t = 36.62, p = 0.0196, Z = 2.06 (a limit of the toys: none exceeds t)."""
-    calibration = "" if result.calibration.kind == "toys" else " (not calibrated)"
+    """The answer on one line: t = 36.62, p = 0.0196, Z = 2.06 (empirical; a limit of the toys: none exceeds t)."""
+    remark = "" if result.calibration.counted else "; not calibrated"
     if is_limit(result):
-        calibration = " (a limit of the toys: none exceeds t)"
-    return f"t = {result.t:.2f}, {format_p_value(result)}, {format_z_score(result)}{calibration}"
+        remark = "; a limit of the toys: none exceeds t"
+    stands_on = f"{result.calibration.kind}{remark}"
+    return f"t = {result.t:.2f}, {format_p_value(result)}, {format_z_score(result)} ({stands_on})"

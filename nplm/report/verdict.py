@@ -45,8 +45,8 @@ def verdict(result: Result) -> Verdict:
     if math.isnan(result.t):
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
         return Verdict("failed", "No answer", sentence)
-    numbers = f"{format_p_value(result)}, {format_z_score(result)}"
-    if result.calibration.kind != "toys":
+    numbers = f"{format_p_value(result)}, {format_z_score(result)}, {result.calibration.kind}"
+    if not result.calibration.counted:
         return Verdict(
             "uncalibrated",
             "Not calibrated",
@@ -126,7 +126,7 @@ def cautions(result: Result) -> list[str]:
         counted = ". Toys are searched in the same way, so the p-value counted from them holds"
         found.append(
             f"only one of {result.starts} independent searches reached this t (the lowest ended"
-            f" {result.start_spread:.2f} below): there may be a higher maximum{counted * (calibration.kind == 'toys')}"
+            f" {result.start_spread:.2f} below): there may be a higher maximum{counted * calibration.counted}"
         )
     toys = count(calibration.toys, "toy")
     if calibration.toys_failed:
@@ -144,7 +144,7 @@ def cautions(result: Result) -> list[str]:
     chi2 = f"the chi2 with {calibration.degrees_of_freedom:g} degrees of freedom"
     if calibration.chi2_accepted is False:
         found.append(f"the toys do not follow {chi2}, so no p-value is taken from it")
-    elif calibration.kind == "toys" and calibration.chi2_check is None:
+    elif calibration.counted and calibration.chi2_check is None:
         found.append(f"{chi2} is unchecked: {why_unchecked(result)}")
     return found
 

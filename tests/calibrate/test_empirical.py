@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chisquare, norm
 
-from nplm.calibrate.empirical import ONE_SIGMA, EmpiricalNull, clopper_pearson
-from nplm.calibrate.zscore import z_score
+from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.null import ONE_SIGMA
+from nplm.calibrate.order import clopper_pearson, quantile_ranks
+from nplm.calibrate.zscore import z_interval, z_score
 
 # Size of the tests of uniformity: the chance that one fails a correct program.
 SIZE = 1e-4
@@ -82,6 +84,58 @@ def test_p_values_are_uniform_under_the_null(rng: np.random.Generator) -> None:
     # k/n as an estimate is smaller by one step of 1/100, so it is too often below .01.
     as_k_over_n = under_null[1] + under_null[2]
     assert binom.sf(as_k_over_n - 1, experiments, 0.01) < SIZE
+
+
+def test_z_of_counted_toys_is_a_limit_where_none_exceeds() -> None:
+    null = EmpiricalNull(np.arange(199.0))
+    assert (null.is_limit(198.0), null.is_limit(198.5)) == (False, True)
+    assert null.z(198.5) == norm.isf(1 / 200)
+    low, high = null.z_interval(198.5)
+    # No toy exceeds with the probability (1 - p)^199, which is 16% at the interval's upper end.
+    assert low == pytest.approx(norm.isf(1 - ((1 - ONE_SIGMA) / 2) ** (1 / 199)))
+    assert high == np.inf
+    assert z_interval((0.01, 0.1)) == (z_score(0.1), z_score(0.01))
+
+
+@pytest.mark.parametrize("failed", [0, 3])
+def test_threshold_is_the_least_t_with_that_p_value(failed: int, rng: np.random.Generator) -> None:
+    t = np.concatenate([rng.chisquare(5, 97), np.full(failed, np.nan)])
+    null = EmpiricalNull(t)
+    np.testing.assert_array_equal(null.pvalues(t[:97]), [null.pvalue(v) for v in t[:97]])
+    for p in (0.01, 0.02, 0.0500001, 7 / (1 + len(t)), 0.5, 0.999, 1.0):
+        threshold = null.threshold(p)
+        if threshold is None:
+            assert null.smallest_p > p
+            assert null.pvalue(1e9) > p
+            continue
+        assert null.pvalue(threshold) <= p
+        if np.isfinite(threshold):
+            assert null.pvalue(np.nextafter(threshold, -np.inf)) > p
+
+
+def test_threshold_interval_covers_the_true_quantile(rng: np.random.Generator) -> None:
+    """Exactly, by sums of the binomial distribution, and in 2000 ensembles of 199 toys (4 standard deviations)."""
+    for n, q in ((199, 0.97725), (50, 0.5), (5, 0.9), (1, 0.5)):
+        low, high = quantile_ranks(n, q)
+        coverage = binom.cdf(high - 1, n, q) - binom.cdf(low - 1, n, q)
+        assert coverage >= ONE_SIGMA
+        # The least such interval: moving either end inwards leaves more than 16% beyond it.
+        assert binom.cdf(low, n, q) >= (1 - ONE_SIGMA) / 2
+        assert binom.sf(high - 2, n, q) >= (1 - ONE_SIGMA) / 2
+    low, high = quantile_ranks(199, 0.97725)
+    exact = binom.cdf(high - 1, 199, 0.97725) - binom.cdf(low - 1, 199, 0.97725)
+    true = 6.0 * -np.log(0.02275)
+    ends = np.array([EmpiricalNull(rng.exponential(6.0, 199)).threshold_interval(0.02275) for _ in range(2000)])
+    covered = ((ends[:, 0] <= true) & (true <= ends[:, 1])).mean()
+    assert covered == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 2000))
+
+
+def test_threshold_interval_is_open_where_the_toys_end() -> None:
+    t = np.arange(100.0)
+    assert EmpiricalNull(t).threshold_interval(1e-6)[1] == np.inf
+    assert EmpiricalNull(t).threshold_interval(1 - 1e-6)[0] == -np.inf
+    # Failed toys lie above all others.
+    assert EmpiricalNull(np.append(t, np.full(10, np.nan))).threshold_interval(0.05) == (np.inf, np.inf)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.15865525393145707, 1.3e-3, 2.87e-7, 1e-200])

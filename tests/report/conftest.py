@@ -49,7 +49,8 @@ class PreparedSlope:
         if self.calls > 1:
             t[: self.model.failing] = np.nan
         ones = np.ones(n)
-        return Fits(t, np.full((n, 1), SLOPE), np.isfinite(t), 8, np.full(n, 6), 0.5 * ones, 1e-6 * ones)
+        failure = np.where(np.isnan(t), "it was made to fail", "").astype(object)
+        return Fits(t, np.full((n, 1), SLOPE), np.isfinite(t), 8, np.full(n, 6), 0.5 * ones, 1e-6 * ones, failure)
 
     def log_ratio(self, parameters: np.ndarray, events: np.ndarray) -> np.ndarray:
         return parameters[0] * events[:, 0]

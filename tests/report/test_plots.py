@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,18 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.stats import chi2
 
+from nplm.calibrate.chi2 import Chi2Null, fit_chi2
+from nplm.calibrate.summary import summarize_toys
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
 from nplm.plot.binning import MOST_BINS, common_binning, fill, poisson_interval
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import fill_marginal, plot_marginal
-from nplm.plot.null import plot_null
+from nplm.plot.null import plot_null, plot_null_ensemble
+from nplm.plot.power import plot_power
+from nplm.plot.qq import plot_qq, thinned_ranks
 from nplm.plot.style import save_figure
 from nplm.report.pictures import feature_stem
 from nplm.sample import Sample
@@ -193,8 +199,8 @@ def test_file_names_of_features_are_plain_and_distinct() -> None:
     [
         (0, 0, ["χ²(5): unchecked, no toys were run"]),
         (1, 0, ["χ²(5): ", "1 toy"]),
-        (100, 0, ["χ²(5): accepted by the toys", "100 toys"]),
-        (100, 7, ["χ²(5): accepted by the toys", "93 toys (and 7 failed, not shown)"]),
+        (100, 0, ["χ²(5): accepted (p = ", "100 toys"]),
+        (100, 7, ["χ²(5): accepted (p = ", "93 toys (and 7 failed, not shown)"]),
     ],
 )
 def test_null_says_what_it_shows(toys: int, failing: int, expected: list[str], run: Callable[..., Any]) -> None:
@@ -213,11 +219,21 @@ def test_null_density_integrates_to_one(run: Callable[..., Any]) -> None:
     assert np.sum(values * np.diff(edges)) == pytest.approx(1)
 
 
-def test_null_rejects_a_wrong_chi2(run: Callable[..., Any]) -> None:
-    result = run(toys=100).result
-    calibration = replace(result.calibration, degrees_of_freedom=15, chi2_check=1e-9)
-    texts = legend_texts(plot_null(replace(result, calibration=calibration)))
-    assert "χ²(15): rejected by the toys (KS p = 1e-09)" in texts
+def test_null_rejects_a_wrong_chi2_and_shows_the_fitted_one(rng: np.random.Generator) -> None:
+    # At the quantiles of chi2(5), which such toys follow whatever the seed.
+    toys = rng.permutation(chi2.ppf((np.arange(400) + 0.5) / 400, 5))
+    observed, wrong, fitted, label = legend_texts(plot_null_ensemble(np.append(toys, np.nan), 9, 20.0))
+    assert observed.startswith("observed t = 20.00\np = ")
+    assert observed.endswith("(empirical)")
+    assert wrong.startswith("χ²(9): rejected (p = ")
+    fit = fit_chi2(toys)
+    assert fitted.startswith(f"χ²({fit.degrees_of_freedom:.2f} ± {fit.error:.2f}): fitted, ")
+    assert label == "400 toys (and 1 failed, not shown)"
+    assert len(legend_texts(plot_null_ensemble(toys, 5))) == 2
+    assert legend_texts(plot_null_ensemble(toys[:10], 5))[0] == "χ²(5): unchecked, too few toys"
+    assert legend_texts(plot_null_ensemble(toys[:10])) == ["10 toys"]
+    with pytest.raises(ValueError, match="at least one toy"):
+        plot_null_ensemble(toys[:0], 5)
 
 
 def test_far_or_failed_t_leaves_the_null_readable(run: Callable[..., Any]) -> None:
@@ -226,6 +242,81 @@ def test_far_or_failed_t_leaves_the_null_readable(run: Callable[..., Any]) -> No
     assert any("off the axis" in text for text in legend_texts(far))
     failed = plot_null(replace(run().result, t=np.nan))
     assert "no observed t: the fit failed" in legend_texts(failed)
+
+
+def test_quantiles_of_the_toys_lie_in_the_bands(rng: np.random.Generator) -> None:
+    """Of 300 toys in order, each lies in its band with 68%: on average over 15 ensembles, and not if chi2 is wrong."""
+
+    def inside(k: float) -> float:
+        shares = []
+        for _ in range(15):
+            lower = plot_qq(rng.chisquare(13, 300), k, summary=summary).axes[1]
+            (points,) = [line for line in lower.lines if line.get_linestyle() == "None"]
+            x, y = points.get_data()
+            band = lower.collections[1].get_paths()[0].vertices
+            low, high = (np.interp(x, *half.T) for half in (band[1:301], band[302:602][::-1]))
+            shares.append(np.mean((low <= y) & (y <= high)))
+        return float(np.mean(shares))
+
+    summary = summarize_toys(rng.chisquare(13, 300))
+    # Neighbours move together, so that 15 ensembles are worth some dozens of toys.
+    assert inside(13.0) == pytest.approx(0.68, abs=0.2)
+    assert inside(14.5) < 0.35
+
+
+def test_quantiles_say_what_they_show(rng: np.random.Generator) -> None:
+    toys = rng.chisquare(13, 300)
+    figure = plot_qq(np.append(toys, np.nan), 16)
+    points, fitted, given, *bands = legend_texts(figure)
+    assert points == "300 toys (and 1 failed, not shown)"
+    assert ": fitted, " in fitted
+    assert given.startswith("χ²(16): rejected")
+    assert bands == ["68% band, pointwise", "95% band, pointwise"]
+    assert figure.axes[1].get_xlabel() == "t expected from χ²(16)"
+    assert figure.axes[0].lines[-1].get_ydata().tolist() == np.sort(toys).tolist()
+    assert "± " in plot_qq(toys).axes[1].get_xlabel()
+    assert "unchecked" in legend_texts(plot_qq(toys[:10], 13))[1]
+    with pytest.raises(ValueError, match="too few toys to fit"):
+        plot_qq(toys[:10])
+    with pytest.raises(ValueError, match="no toy with a t"):
+        plot_qq(np.full(3, np.nan), 13)
+
+
+def test_pictures_of_many_toys_are_thinned_quick_and_small(rng: np.random.Generator, tmp_path: Path) -> None:
+    ranks = thinned_ranks(100_000)
+    assert len(ranks) < 400
+    assert (np.diff(ranks) > 0).all()
+    np.testing.assert_array_equal(ranks[:60], np.arange(1, 61))
+    np.testing.assert_array_equal(ranks[-60:], np.arange(99_941, 100_001))
+    np.testing.assert_array_equal(thinned_ranks(5), np.arange(1, 6))
+    toys = rng.chisquare(13, 100_000)
+    began = time.process_time()
+    for name, figure in (
+        ("null", plot_null_ensemble(toys, 13)),
+        ("qq", plot_qq(toys, 13)),
+        ("power", plot_power(toys, {"signal": toys + 10})),
+    ):
+        _, pdf = save_figure(figure, tmp_path / name)
+        assert pdf.stat().st_size < 100_000
+    assert time.process_time() - began < 10
+
+
+def test_power_shows_thresholds_and_what_is_out_of_reach(rng: np.random.Generator) -> None:
+    toys, signal = np.arange(0.0, 40.0, 0.1), np.append(np.full(30, 39.85), np.full(10, 5.0))
+    figure = plot_power(toys, {"peak": np.append(signal, np.nan)}, thresholds=(2, 3))
+    axes = figure.axes[0]
+    assert legend_texts(figure) == ["null: 400 toys", "peak: 40 toys (and 1 failed, not shown)\nZ ≥ 2: 73.2%"]
+    assert [text.get_text() for text in axes.texts] == ["Z = 2"]
+    # p = .02275 allows 8 of 400 toys to exceed: (1 + 8) / 401.
+    assert axes.lines[-1].get_xdata()[0] == pytest.approx(39.1)
+    remarks = axes.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ")
+    assert remarks == "Z: empirical, 400 toys\nout of reach of these null toys: Z = 3 (740 toys needed)"
+    by_formula = plot_power(toys, {"peak": signal}, Chi2Null(13), thresholds=(2, 3)).axes[0]
+    assert [text.get_text() for text in by_formula.texts] == ["Z = 2", "Z = 3"]
+    with pytest.raises(ValueError, match="1 to 3 ensembles with signal, not 0"):
+        plot_power(toys, {})
+    with pytest.raises(ValueError, match="none of the toys of 'peak' has a t"):
+        plot_power(toys, {"peak": np.array([np.nan])})
 
 
 def test_log_ratio_keeps_the_tail_of_the_data(run: Callable[..., Any]) -> None:

@@ -61,7 +61,7 @@ def counted(result: Result, exceeding: int, toys: int, failed: int = 0) -> Resul
     """The result as if counted with these toys."""
     p = (1 + exceeding) / (1 + toys)
     calibration = replace(
-        result.calibration, kind="toys", toys=toys, toys_exceeding=exceeding, toys_failed=failed, chi2_check=0.5
+        result.calibration, kind="empirical", toys=toys, toys_exceeding=exceeding, toys_failed=failed, chi2_check=0.5
     )
     return replace(result, p_value=p, z=z_score(p), calibration=calibration)
 
@@ -93,7 +93,7 @@ def test_verdict_follows_z_and_the_toys(
 
 def test_verdict_says_when_z_is_a_limit(run: Callable[..., Any]) -> None:
     sentence = verdict(counted(run(toys=5).result, 0, 200)).sentence
-    assert "p = 0.00498, Z = 2.58" in sentence
+    assert "p = 0.00498, Z = 2.58, empirical" in sentence
     assert "at least a mild discrepancy" in sentence
     assert "limited by their number" in sentence
 
@@ -102,6 +102,7 @@ def test_verdict_without_toys_is_not_calibrated(run: Callable[..., Any]) -> None
     answer = verdict(run(toys=0, t=100.0).result)
     assert answer.level == "uncalibrated"
     assert "not calibrated" in answer.sentence
+    assert ", chi2 given" in answer.sentence
 
 
 def test_verdict_of_a_failed_fit_is_none(run: Callable[..., Any]) -> None:
@@ -191,6 +192,27 @@ def test_agreement_of_the_searches_is_stated(run: Callable[..., Any]) -> None:
     assert "searches" not in result_text(replace(result, starts=1, starts_agreeing=1))
 
 
+def test_calibration_by_toys_has_its_numbers(run: Callable[..., Any]) -> None:
+    result = run(toys=200, failing=3).result
+    ensemble = result.calibration.ensemble
+    assert ensemble.given.p_value == result.calibration.chi2_check
+    section = report_page(result, []).split("Calibration by toys")[1].split("</section>")[0]
+    assert "+-" not in section
+    assert "chi2" not in section
+    text = Page(f"<html>{section.removeprefix('</h2>')}</html>").text
+    for words in (
+        "3: they count as exceeding",
+        f"{ensemble.fitted.degrees_of_freedom:.2f} ± {ensemble.fitted.error:.2f}), fitted",
+        f"p = {format_p(ensemble.given.anderson_darling)}",
+        f"{ensemble.given.tails[0].toys} ({result.calibration.ensemble.given.tails[0].expected:.1f} expected)",
+        f"empiricalp = {format_p(result.p_value)}, Z = {format_z(result.z)}",
+    ):
+        assert words in text
+    few = report_page(run(toys=20).result, []).split("Calibration by toys")[1].split("</section>")[0]
+    assert "not compared: 20 toys with a t, and 50 are needed" in few
+    assert "Calibration by toys" not in report_page(run(toys=0).result, [])
+
+
 def test_chi2_is_unchecked_for_fewer_than_fifty_toys(run: Callable[..., Any]) -> None:
     for toys, failing, reason in ((49, 0, "49 toys are too few"), (50, 1, "49 toys are too few"), (9, 9, "all toys")):
         result = run(toys=toys, failing=failing).result
@@ -211,10 +233,10 @@ def test_toys_that_all_exceed_the_data_are_doubted(run: Callable[..., Any]) -> N
 def test_the_answer_fits_on_a_line(run: Callable[..., Any]) -> None:
     assert (
         result_line(counted(run(toys=5).result, 0, 200))
-        == "t = 12.50, p = 0.00498, Z = 2.58 (a limit of the toys: none exceeds t)"
+        == "t = 12.50, p = 0.00498, Z = 2.58 (empirical; a limit of the toys: none exceeds t)"
     )
-    assert result_line(counted(run(toys=5).result, 2, 200)) == "t = 12.50, p = 0.0149, Z = 2.17"
-    assert result_line(run(toys=0).result).endswith("(not calibrated)")
+    assert result_line(counted(run(toys=5).result, 2, 200)) == "t = 12.50, p = 0.0149, Z = 2.17 (empirical)"
+    assert result_line(run(toys=0).result).endswith("(chi2 given; not calibrated)")
 
 
 def test_settings_are_for_people_and_the_command_is_whole(run: Callable[..., Any], tmp_path: Path) -> None:
@@ -267,7 +289,7 @@ def test_report_is_one_self_contained_page(run: Callable[..., Any], tmp_path: Pa
     tags = {tag for tag, _ in page.tags}
     assert not tags & {"script", "link", "iframe", "b", "object"}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 4
+    assert len(images) == 5
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
     assert images[0]["alt"] == f"Feature {hostile}"
     for _, attributes in page.tags:
@@ -281,6 +303,9 @@ def test_report_is_one_self_contained_page(run: Callable[..., Any], tmp_path: Pa
         f"nplm test {hostile}",
         "<b>data</b>.npz (390 events) against reference (4,000 events)",
         "6 of 8 ended within 0.05",
+        "Calibration by toys",
+        "χ²(5), given",
+        "Kolmogorov-Smirnov",
         result.versions["jax"],
         "1806.02350",
     ):
@@ -291,7 +316,7 @@ def test_run_folder_holds_everything(run: Callable[..., Any], tmp_path: Path) ->
     case = run(features=("x", "y"))
     write_run(tmp_path, case.test, case.data, case.result)
     found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
-    stems = ["feature-01-x", "feature-02-y", "log-ratio", "null"]
+    stems = ["feature-01-x", "feature-02-y", "log-ratio", "null", "null-quantiles"]
     assert found == sorted(["report.html", "result.json", *(f"plots/{s}.{e}" for s in stems for e in ("pdf", "png"))])
     assert json.loads((tmp_path / "result.json").read_text()) == json.loads(case.result.to_json())
 

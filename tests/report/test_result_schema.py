@@ -69,6 +69,12 @@ def test_histogram_with_an_empty_bin_follows_the_schema(
         (("calibration", "kind"), "guess"),
         (("calibration", "surprise"), 1),
         (("calibration", "toys"), -1),
+        (("calibration", "ensemble"), 3),
+        (("calibration", "ensemble", "surprise"), 1),
+        (("calibration", "ensemble", "failed"), None),
+        (("calibration", "ensemble", "given", "p_value"), 1.5),
+        (("calibration", "ensemble", "fitted", "kind"), "chi2 guessed"),
+        (("calibration", "ensemble", "fitted", "tails"), [{"toys": 3}]),
         (("fit", "starts"), 1.5),
         (("standardization", "scale"), [0.0]),
         (("parameters", "slope"), "steep"),
@@ -78,7 +84,7 @@ def test_histogram_with_an_empty_bin_follows_the_schema(
 def test_a_wrong_document_is_refused(
     path: tuple[str, ...], value: Any, run: Callable[..., Any], validator: jsonschema.Draft202012Validator
 ) -> None:
-    document = json.loads(run(toys=10).result.to_json())
+    document = json.loads(run(toys=60).result.to_json())
     assert validator.is_valid(document)
     inner = document
     for key in path[:-1]:

@@ -1,0 +1,192 @@
+"""An ensemble of toys in numbers: on a terminal, in the report, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm._json import json_value
+from nplm.calibrate.chi2 import Chi2Null, fit_chi2
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
+from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.null import Null
+from nplm.calibrate.precision import largest_z
+from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.calibrate.zscore import z_interval, z_score
+from nplm.report.numbers import INTERVAL, count, p_text, z_interval_text, z_text
+
+Rows = list[tuple[str, ...]]
+
+
+def ensemble_text(
+    t: Float64[np.ndarray, " n"],
+    degrees_of_freedom: float | None = None,
+    *,
+    observed: float | None = None,
+    summary: EnsembleSummary | None = None,
+) -> str:
+    """The numbers of an ensemble of toys in at most 100 columns of ASCII.
+
+    Arguments:
+        t: the toys' test statistics, shape (n,); NaN for a failed toy.
+        degrees_of_freedom: of the chi2 to compare with; None compares with a fitted one alone.
+        observed: the t of data, whose Z is shown for each null and with what it stands on.
+        summary: that of the same toys and degrees of freedom, if it is known already.
+    """
+    summary = summary or summarize_toys(t, degrees_of_freedom)
+    lines = aligned(ensemble_rows(summary))
+    comparison = comparison_rows(summary)
+    lines += ["", *aligned(comparison)] if comparison else [f"  no comparison with a chi2: {why_not_compared(summary)}"]
+    if observed is not None and len(t):
+        lines += ["", *aligned(observed_rows(t, degrees_of_freedom, observed, summary))]
+    return "\n".join(lines)
+
+
+def ensemble_dict(
+    t: Float64[np.ndarray, " n"],
+    degrees_of_freedom: float | None = None,
+    *,
+    observed: float | None = None,
+    summary: EnsembleSummary | None = None,
+) -> dict[str, Any]:
+    """The numbers of `ensemble_text` as JSON values; numbers that do not exist or are not finite are None.
+
+    Returns:
+        The fields of `EnsembleSummary`, "largest_z" that so many toys can show, and, with an observed t, "observed":
+        its t, and under "nulls" for each null what it stands on, whether the toys accept it, p, Z and intervals.
+    """
+    summary = summary or summarize_toys(t, degrees_of_freedom)
+    found: dict[str, Any] = {**summary.to_dict(), "largest_z": largest_z(len(t)) if len(t) else None}
+    if observed is not None and len(t):
+        nulls = []
+        for null, check in _nulls(t, degrees_of_freedom, summary):
+            p, interval = null.pvalue(observed), null.interval(observed)
+            nulls.append(
+                {
+                    "kind": null.kind,
+                    "null": null.describe(),
+                    "accepted": None if check is None else check.accepted,
+                    "p_value": p,
+                    "p_interval": interval,
+                    "z": z_score(p),
+                    "z_interval": z_interval(interval),
+                }
+            )
+        found["observed"] = {"t": observed, "nulls": nulls}
+    plain: dict[str, Any] = json_value(found)
+    return plain
+
+
+def ensemble_rows(summary: EnsembleSummary) -> Rows:
+    """Number, mean and width of the toys, as name and text."""
+    rows: Rows = [("toys", f"{summary.toys:,}")]
+    if summary.failed:
+        rows.append(("failed", f"{summary.failed:,}: they count as exceeding any t, and are left out of what follows"))
+    if summary.zeros:
+        rows.append(("zero", f"{summary.zeros:,} with t = 0: left out of the fit of degrees of freedom"))
+    if summary.mean is None:
+        return rows
+    if summary.sd is None or summary.mean_error is None:
+        return [*rows, ("mean of t", f"{summary.mean:.2f}")]
+    rows.append(("mean of t", f"{_measured(summary.mean, summary.mean_error)}, standard deviation {summary.sd:.3g}"))
+    if summary.width is not None and summary.width_error is not None:
+        width = _measured(summary.width, summary.width_error)
+        rows.append(("width", f"sd^2 / (2 mean) = {width}; it is 1 for every chi2"))
+    return rows
+
+
+def comparison_rows(summary: EnsembleSummary) -> Rows:
+    """The tests against the given and the fitted chi2, one in a column; the first row is the head, and may be all."""
+    checks = [check for check in (summary.given, summary.fitted) if check is not None]
+    if not checks:
+        return []
+    rows: Rows = [
+        ("compared with", *(_name(check) for check in checks)),
+        ("all tests together", *(f"{p_text(c.p_value)}, {'accepted' if c.accepted else 'rejected'}" for c in checks)),
+        ("Kolmogorov-Smirnov", *(p_text(check.kolmogorov_smirnov) for check in checks)),
+        ("Anderson-Darling", *(p_text(check.anderson_darling) for check in checks)),
+        ("upper tail alone", *(p_text(check.upper_tail) for check in checks)),
+        ("width", *(p_text(check.width) for check in checks)),
+    ]
+    for share in (0.05, 0.01):
+        cells = [_tail(check, share) for check in checks]
+        if any(cells):
+            rows.append((f"toys beyond {100 * (1 - share):g}%", *cells))
+    return rows
+
+
+def observed_rows(
+    t: Float64[np.ndarray, " n"], degrees_of_freedom: float | None, observed: float, summary: EnsembleSummary
+) -> Rows:
+    """p and Z of an observed t under each null, with what they stand on."""
+    rows: Rows = [("observed t", f"{observed:.2f}")]
+    for null, check in _nulls(t, degrees_of_freedom, summary):
+        name = null.kind if null.kind == "empirical" else _short(null.kind)
+        if check is not None and not check.accepted:
+            rows.append((name, "no p-value: the toys do not follow it"))
+            continue
+        p = null.pvalue(observed)
+        text = f"{p_text(p)}, {z_text(z_score(p))}"
+        if isinstance(null, EmpiricalNull) and null.is_limit(observed):
+            text += f", the largest that {count(len(t), 'toy')} can give"
+        interval = z_interval(null.interval(observed))
+        if interval[0] != interval[1]:
+            text += f" ({INTERVAL}: {z_interval_text(interval)})"
+        if null.kind != "empirical":
+            text += ", extrapolated" if check else ", unchecked"
+            text += f", {summary.failed:,} failed left out" if summary.failed else ""
+        rows.append((name, text))
+    return rows
+
+
+def why_not_compared(summary: EnsembleSummary) -> str:
+    """Why there is neither a given nor a fitted chi2 that the toys were compared with."""
+    usable = count(summary.toys - summary.failed, "toy")
+    return f"{usable} with a t, and {LEAST_TOYS_FOR_CHECK} are needed"
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines, each column as wide as its widest entry."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _nulls(
+    t: np.ndarray, degrees_of_freedom: float | None, summary: EnsembleSummary
+) -> list[tuple[Null, Compatibility | None]]:
+    """The nulls that can be had from these toys, each with its check."""
+    nulls: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
+    if degrees_of_freedom is not None:
+        nulls.append((Chi2Null(degrees_of_freedom), summary.given))
+    if summary.fitted is not None:
+        nulls.append((fit_chi2(t), summary.fitted))
+    return nulls
+
+
+def _name(check: Compatibility) -> str:
+    if check.kind == "chi2 given":
+        return f"chi2({check.degrees_of_freedom:g}), given"
+    return f"chi2({_measured(check.degrees_of_freedom, check.error)}), fitted"
+
+
+def _short(kind: str) -> str:
+    """chi2, given: with the comma that the columns above have."""
+    return kind.replace(" ", ", ")
+
+
+def _tail(check: Compatibility, share: float) -> str:
+    for tail in check.tails:
+        if tail.probability == share:
+            return f"{tail.toys:,} ({tail.expected:,.{int(tail.expected < 100)}f} expected), {p_text(tail.p_value)}"
+    return ""
+
+
+def _measured(value: float, error: float) -> str:
+    """A number with its error to two digits: 13.05 +- 0.25, 0.9973 +- 0.0045."""
+    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 2
+    return f"{value:.{digits}f} +- {error:.{digits}f}"

@@ -1,0 +1,122 @@
+"""What tuning found, in words, as a Markdown table and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nplm._format import format_seconds
+from nplm._json import json_value
+from nplm.calibrate.tune import Tuned, largest_chi2
+from nplm.report.numbers import p_text
+
+
+def tune_text(results: Sequence[Tuned]) -> str:
+    """A statement for each network with the scan behind it, and which network to take."""
+    lines = []
+    for result in results:
+        lines += [f"{name(result)}: {result.statement()}", *_scan_lines(result), ""]
+    return "\n".join([*lines, choice(results)])
+
+
+def choice(results: Sequence[Tuned]) -> str:
+    """Which network to take: the largest whose t is a chi2."""
+    best = largest_chi2(results)
+    if best is None:
+        return "none of these networks has a t that is a chi2: calibrate with toys, or try smaller networks"
+    return f"take --hidden {_hidden(best)} --clip {best.clip:.3g}"
+
+
+def tune_markdown(results: Sequence[Tuned]) -> str:
+    """A table with a row for each network."""
+    head = ["network", "chi2 sought", "clip", "68% interval", "toys", "fresh toys: mean t", "all tests p", "is chi2"]
+    rows = [head, ["---"] * len(head)]
+    for result in results:
+        check = result.check
+        error = 0.0 if check is None or check.mean_error is None else check.mean_error
+        rows.append(
+            [
+                name(result),
+                str(result.degrees_of_freedom),
+                "none" if result.clip is None else f"{result.clip:.3g}",
+                _interval(result),
+                "" if result.path is None else str(len(result.path.t)),
+                "" if check is None else f"{check.mean:.2f} +- {error:.2f}",
+                "" if check is None or check.given is None else f"{check.given.p_value:.2g}",
+                "yes" if result.is_chi2 else "no",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def tune_dict(results: Sequence[Tuned]) -> dict[str, Any]:
+    """What was found as JSON values, following the schema nplm-tune/1."""
+    best = largest_chi2(results)
+    document: dict[str, Any] = json_value(
+        {
+            "schema": "nplm-tune/1",
+            "chosen": None if best is None else {"hidden": best.hidden, "clip": best.clip},
+            "networks": [_network_dict(result) for result in results],
+        }
+    )
+    return document
+
+
+def name(result: Tuned) -> str:
+    """The network by its layers: 4 or 5x5 neurons."""
+    return f"network {_hidden(result)}"
+
+
+def _hidden(result: Tuned) -> str:
+    return "x".join(map(str, result.hidden))
+
+
+def _interval(result: Tuned) -> str:
+    if result.interval is None:
+        return ""
+    low, high = result.interval
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _scan_lines(result: Tuned) -> list[str]:
+    if result.path is None:
+        return [f"  clip {step.clip:<7.4g} mean t {step.mean:.2f} ({step.toys} toys)" for step in result.walk]
+    lines = [
+        f"  clip {clip:<7.4g} mean t {mean:.2f} +- {error:.2f}"
+        for clip, mean, error in zip(result.path.clips, result.path.mean, result.path.mean_error, strict=True)
+    ]
+    if result.clip is not None:
+        lines.append(f"  68% interval of the clip: {_interval(result)}, from {len(result.path.t)} toys")
+        lines.append(
+            f"  fits at the clip: the search misses the best t known in {100 * result.missed:.0f}% of toys, which"
+            f" lowers mean t by {result.shortfall:.2f}; two or more searches agree in {100 * result.agreeing:.0f}%"
+        )
+    if result.check is not None and result.check.given is not None:
+        given = result.check.given
+        lines.append(
+            f"  fresh toys against chi2({result.degrees_of_freedom}): all tests together {p_text(given.p_value)},"
+            f" Kolmogorov-Smirnov {p_text(given.kolmogorov_smirnov)}, upper tail {p_text(given.upper_tail)},"
+            f" width {p_text(given.width)}"
+        )
+    return [*lines, f"  time {format_seconds(result.seconds)}"]
+
+
+def _network_dict(result: Tuned) -> dict[str, Any]:
+    path = result.path
+    scan = None if path is None else {"clips": path.clips, "mean": path.mean, "mean_error": path.mean_error}
+    return {
+        "hidden": result.hidden,
+        "degrees_of_freedom": result.degrees_of_freedom,
+        "clip": result.clip,
+        "interval": result.interval,
+        "is_chi2": result.is_chi2,
+        "statement": result.statement(),
+        "toys": 0 if path is None else len(path.t),
+        "walk": [vars(step) for step in result.walk],
+        "scan": scan,
+        "missed": result.missed,
+        "shortfall": result.shortfall,
+        "agreeing": result.agreeing,
+        "check": None if result.check is None else result.check.to_dict(),
+        "seconds": result.seconds,
+    }
