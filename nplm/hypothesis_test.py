@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Float64
 
 from nplm._format import format_seconds
 from nplm._versions import versions
-from nplm.calibrate.chi2 import LEAST_TOYS_FOR_CHECK, Chi2Null
+from nplm.calibrate.chi2 import Chi2Null
 from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.zscore import z_score
-from nplm.ensemble.run import run_toys
+from nplm.calibrate.summary import summarize_toys
+from nplm.calibrate.zscore import z_interval, z_score
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.null_toys import NullToys
+from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE, PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model
@@ -63,6 +67,7 @@ class NPLMTest:
         began = time.perf_counter()
         sample = _as_sample(reference, "reference").require_yield()
         require_varying(sample)
+        self._given = sample, expected_yield
         self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
         self.model = _named_model(model) if isinstance(model, str) else model
         self.shape_only = shape_only
@@ -72,6 +77,26 @@ class NPLMTest:
         if self.degrees_of_freedom < 1:
             raise ValueError("one bin has no shape: use more bins, or test shape and yield")
         self._prepare_seconds = time.perf_counter() - began
+
+    def with_reference(self, reference: Sample) -> NPLMTest:
+        """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
+        _, expected_yield = self._given
+        settings = {"shape_only": self.shape_only, "standardize": self.standardize}
+        return NPLMTest(reference, self.model, expected_yield=expected_yield, **settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A test goes to other processes as what it was made from, and prepares itself there."""
+        reference, expected_yield = self._given
+        return _rebuilt, (reference, self.model, expected_yield, self.shape_only, self.standardize)
+
+    def configuration(self) -> dict[str, Any]:
+        """The settings of model and test, as JSON values."""
+        return {
+            "model": {"name": self.model.name, **self.model.configuration(self.reference.dimension)},
+            "expected_yield": self.reference.total_weight,
+            "shape_only": self.shape_only,
+            "standardize": self.standardize,
+        }
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -127,13 +152,18 @@ class NPLMTest:
             fixed_size=len(data) if self.shape_only else None,
         )
 
+    def campaign(self, data: Sample, *, seed: int = 1, pool: Sample | None = None) -> Campaign:
+        """The null toys that `run` calibrates t of these data with; see `sampler`."""
+        return Campaign(self, self.sampler(data, pool), seed)
+
     def run(
         self,
         data: Sample | ArrayLike,
-        toys: int = 200,
+        toys: int | NullToys = 200,
         *,
         seed: int = 1,
         pool: Sample | None = None,
+        known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
         on_toys: Callable[[ToyTable], None] = lambda table: None,
     ) -> Result:
@@ -141,11 +171,14 @@ class NPLMTest:
 
         Arguments:
             data: a Sample, or an array of events of shape (n, d).
-            toys: number of null toys; 0 leaves the p-value to chi2, unchecked.
+            toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
+                unchecked.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of bootstrapping the reference.
+            known: toys that were run before, of `campaign(data, seed=seed, pool=pool)`; all of them are used, and only
+                those of the first `toys` that are not among them are run.
             notify: called with cautions and projected times as they become known.
-            on_toys: called with each finished batch of toys.
+            on_toys: called with each batch of toys that is run.
 
         Raises:
             ValueError: for bad input, before any fit.
@@ -153,50 +186,60 @@ class NPLMTest:
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         sample = self._checked(data)
-        if toys < 0:
-            raise ValueError(f"the number of toys must be 0 or more, not {toys}")
-        sampler = self.sampler(sample, pool) if toys else None
-        notes = self._cautions(sample, toys, pool)
+        done = ToyTable.empty() if known is None else known
+        if isinstance(toys, NullToys):
+            if sample.is_weighted:
+                raise ValueError(f"{sample.name} is weighted, and so must its toys be: run them with the data")
+            campaign, requested = None, len(toys.table)
+            null: NullToys | None = toys
+        else:
+            if toys < 0:
+                raise ValueError(f"the number of toys must be 0 or more, not {toys}")
+            requested = max(toys, len(done))
+            campaign = self.campaign(sample, seed=seed, pool=pool) if requested else None
+            null = None if campaign is None else NullToys.running(campaign, done)
+        left = 0 if campaign is None else requested - len(done)
+        notes = self._cautions(sample, null, pool)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
-        projected = self.prepared.projected_seconds(sample, 1 + toys)
-        notify(f"projected time: at most {format_seconds(projected)} for the fit and {toys} toys")
+        projected = self.prepared.projected_seconds(sample, 1 + left)
+        notify(f"projected time: at most {format_seconds(projected)} for the fit and {left} toys")
 
         began = time.perf_counter()
         fits = self.fit([sample])
         fitted = time.perf_counter()
         if not np.isfinite(fits.t[0]):
-            raise FitError(f"the fit of {sample.name} failed: there is no t, and so no p-value{self._why_fits_fail()}")
-        tables: list[ToyTable] = []
+            raise FitError(
+                f"the fit of {sample.name} failed: there is no t, and so no p-value ({fits.failure[0]}){self._remedy()}"
+            )
 
-        def result(complete: bool) -> Result:
+        def result(null: NullToys | None, complete: bool = True) -> Result:
             seconds = {
                 "prepare": self._prepare_seconds,
                 "compile": began - asked,
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            return self._result(
-                sample, fits, ToyTable.concatenate(tables), toys, sampler, pool, seed, seconds, notes, complete
-            )
+            return self._result(sample, fits, null, requested, seed, seconds, notes, complete)
 
-        if sampler is not None:
-            try:
-                batches = run_toys(self.fit, sampler, seed, range(toys), self.prepared.batch_size)
-                for table in batches:
-                    tables.append(table)
-                    on_toys(table)
-            except KeyboardInterrupt:
-                raise Interrupted(result(complete=False)) from None
-        return result(complete=True)
+        if campaign is None:
+            return result(null)
+        tables = [done]
+        try:
+            for table in run_missing(campaign, range(requested), done):
+                tables.append(table)
+                on_toys(table)
+        except KeyboardInterrupt:
+            raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
+        return result(NullToys.running(campaign, *tables))
 
     def _checked(self, data: Sample | ArrayLike) -> Sample:
         sample = _as_sample(data, "data").require_yield()
         require_same_features(self.reference, sample)
         return sample
 
-    def _why_fits_fail(self) -> str:
+    def _remedy(self) -> str:
         if not self.reference.has_negative_weights:
             return ""
         return (
@@ -204,7 +247,7 @@ class NPLMTest:
             " smaller clip, fewer bins, or a reference with more events there"
         )
 
-    def _cautions(self, data: Sample, toys: int, pool: Sample | None) -> tuple[str, ...]:
+    def _cautions(self, data: Sample, null: NullToys | None, pool: Sample | None) -> tuple[str, ...]:
         notes = []
         expected, observed = self._expected_yield(data), data.total_weight
         if not self.shape_only and not self.reference.is_weighted and not 0.5 < observed / expected < 2:
@@ -212,16 +255,18 @@ class NPLMTest:
                 f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
                 " give the expected yield, or test the shape only"
             )
-        if toys == 0:
+        if null is None:
             notes.append(
                 "no toys: the p-value is that of a chi2 which nothing has checked for this model and its settings"
             )
-        if self._inflation(data, pool) > 1 + LARGEST_POOL_SHARE:
-            notes.append(self._small_pool(data, pool))
+        source = pool or self.reference
+        inflation = 1 + expected / source.effective_size if null is None else null.inflation
+        if inflation > 1 + LARGEST_POOL_SHARE:
+            notes.append(self._small_pool(expected, inflation, pool))
         if data.is_weighted:
             notes.append(
                 "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
-                if toys
+                if null is not None
                 else "the data are weighted, so t is not chi2: it grows with sum v^2 / sum v. Run with toys"
             )
         return tuple(notes)
@@ -229,59 +274,57 @@ class NPLMTest:
     def _expected_yield(self, data: Sample) -> float:
         return data.total_weight if self.shape_only else self.reference.total_weight
 
-    def _inflation(self, data: Sample, pool: Sample | None) -> float:
-        """1 + N(R)/n_eff: by how much the fluctuation of what toys are drawn from widens t."""
-        return 1.0 + self._expected_yield(data) / (pool or self.reference).effective_size
-
-    def _small_pool(self, data: Sample, pool: Sample | None) -> str:
-        source = pool or self.reference
-        percent = 100 * (self._inflation(data, pool) - 1)
+    def _small_pool(self, expected: float, inflation: float, pool: Sample | None) -> str:
         small = (
-            f"{source.name} ({source.effective_size:.0f} effective events) is small for an expected yield of"
-            f" {self._expected_yield(data):g}: its own fluctuation widens t by about {percent:.0f}%"
+            f"the sample that toys are drawn from ({expected / (inflation - 1):.0f} effective events) is small for an"
+            f" expected yield of {expected:g}: its own fluctuation widens t by about {100 * (inflation - 1):.0f}%"
         )
         if pool is None:
-            return f"{small}, which toys drawn from it lack, so p is too small. Give a larger reference or a pool"
+            return (
+                f"{small}, which toys drawn from the reference lack, so p is too small. Give a larger reference or a"
+                " pool"
+            )
         return f"{small} in all toys, so p is too large. Give a larger pool"
 
     def _result(
         self,
         data: Sample,
         fits: Fits,
-        table: ToyTable,
+        null: NullToys | None,
         requested: int,
-        sampler: PoolSampler | None,
-        pool: Sample | None,
         seed: int,
         seconds: dict[str, float],
         notes: tuple[str, ...],
         complete: bool,
     ) -> Result:
         t = float(fits.t[0])
+        table = ToyTable.empty() if null is None else null.table
         asymptotic = Chi2Null(self.degrees_of_freedom)
         counted = EmpiricalNull(table.t) if len(table) else None
+        ensemble = None if counted is None else summarize_toys(table.t, self.degrees_of_freedom)
         p_value = asymptotic.pvalue(t) if counted is None else counted.pvalue(t)
         p_interval = None if counted is None else counted.interval(t)
         calibration = Calibration(
-            kind="chi2" if counted is None else "toys",
+            kind=asymptotic.kind if counted is None else counted.kind,
             null=f"{asymptotic.describe()}, unchecked" if counted is None else counted.describe(),
             toys_requested=requested,
             toys=len(table),
             toys_failed=0 if counted is None else counted.failed,
             toys_exceeding=0 if counted is None else counted.exceeding(t),
-            source="" if sampler is None else sampler.describe(),
-            inflation=1.0 if sampler is None else self._inflation(data, pool),
+            source="" if null is None else null.source,
+            inflation=1.0 if null is None else null.inflation,
             degrees_of_freedom=self.degrees_of_freedom,
             chi2_p_value=asymptotic.pvalue(t),
             chi2_z=z_score(asymptotic.pvalue(t)),
-            chi2_check=asymptotic.compatibility(table.t) if table.succeeded.sum() >= LEAST_TOYS_FOR_CHECK else None,
+            chi2_check=None if ensemble is None or ensemble.given is None else ensemble.given.p_value,
+            ensemble=ensemble,
         )
         return Result(
             t=t,
             p_value=p_value,
             p_interval=p_interval,
             z=z_score(p_value),
-            z_interval=None if p_interval is None else (z_score(p_interval[1]), z_score(p_interval[0])),
+            z_interval=None if p_interval is None else z_interval(p_interval),
             calibration=calibration,
             model=self.model.name,
             converged=bool(fits.converged[0]),
@@ -300,19 +343,18 @@ class NPLMTest:
             scaler=self.scaler,
             toys=table,
             seconds=seconds,
-            seed=seed,
+            seed=seed if null is None else null.seed,
             versions=versions(),
-            configuration={
-                "model": {"name": self.model.name, **self.model.configuration(self.reference.dimension)},
-                "expected_yield": self.reference.total_weight,
-                "shape_only": self.shape_only,
-                "standardize": self.standardize,
-                "toys": requested,
-                "seed": seed,
-            },
+            configuration={**self.configuration(), "toys": requested, "seed": seed},
             notes=notes,
             complete=complete,
         )
+
+
+def _rebuilt(
+    reference: Sample, model: Model, expected_yield: float | None, shape_only: bool, standardize: bool
+) -> NPLMTest:
+    return NPLMTest(reference, model, expected_yield=expected_yield, shape_only=shape_only, standardize=standardize)
 
 
 def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:

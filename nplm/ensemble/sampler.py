@@ -1,15 +1,16 @@
-"""Where toys come from: samplers of data under the null hypothesis."""
+"""Where toys come from: samplers of data samples, under the null hypothesis or with a signal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float64, Key
+from jaxtyping import Array, ArrayLike, Float64, Key
 
-from nplm.sample import Sample
+from nplm.sample import Sample, concatenate
 
 ToyKey = Key[Array, ""]
 
@@ -18,7 +19,10 @@ LARGEST_POOL_SHARE = 0.05
 
 
 class Sampler(Protocol):
-    """Draws toy data samples: the same key gives the same toy, wherever and whenever it is drawn."""
+    """Draws toy data samples: the same key gives the same toy, wherever and whenever it is drawn.
+
+    To run toys in other processes, a sampler must be picklable.
+    """
 
     def __call__(self, key: ToyKey) -> Sample:
         """One toy."""
@@ -78,6 +82,88 @@ class PoolSampler:
         weights = None if self.data_weights is None else rng.choice(self.data_weights, size)
         return Sample(self.pool.events[rows], weights, self.pool.features, "toy")
 
+    @property
+    def inflation(self) -> float:
+        """1 + N/n_eff: by how much the pool's own fluctuation, the same in all toys, widens t of fluctuating data."""
+        return 1.0 + self.expected_yield / self.pool.effective_size
+
     def describe(self) -> str:
         number = f"exactly {self.fixed_size}" if self.fixed_size is not None else "a Poisson number of"
         return f"{number} events drawn with replacement from {self.pool.name} ({len(self.pool)} events)"
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorSampler:
+    """Toys that a function of the user's generates.
+
+    Arguments:
+        generate: draws one toy with the NumPy generator it is given: a Sample, or an array of events of shape (n, d).
+            How many events it draws, and from which distribution, is its own affair.
+        description: what it does, in words for the report.
+        features: names of the features where `generate` returns an array.
+    """
+
+    generate: Callable[[np.random.Generator], Sample | ArrayLike]
+    description: str
+    features: tuple[str, ...] | None = None
+
+    def __call__(self, key: ToyKey) -> Sample:
+        drawn = self.generate(generator(key))
+        return drawn if isinstance(drawn, Sample) else Sample(drawn, features=self.features, name="toy")
+
+    def describe(self) -> str:
+        return self.description
+
+
+@dataclass(frozen=True, eq=False)
+class InjectionSampler:
+    """Toys of two parts, each drawn by a sampler of its own: background, and a signal of a Poisson number of events."""
+
+    background: Sampler
+    signal: Sampler
+
+    def __call__(self, key: ToyKey) -> Sample:
+        background, signal = (draw(k) for draw, k in zip(self._parts, jax.random.split(key), strict=True))
+        return concatenate([background, signal], "toy")
+
+    def describe(self) -> str:
+        return " with a signal of ".join(part.describe() for part in self._parts)
+
+    @property
+    def _parts(self) -> tuple[Sampler, Sampler]:
+        return self.background, self.signal
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectationSampler:
+    """Technical toys: the expectation itself is the data, without fluctuations, so all toys are the same.
+
+    Arguments:
+        expectation: weighted events whose sums of weights are the expected yields, such as the reference together with
+            the signal's events.
+    """
+
+    expectation: Sample
+
+    def __call__(self, key: ToyKey) -> Sample:
+        return self.expectation
+
+    def describe(self) -> str:
+        return f"the expectation itself, without fluctuations: {self.expectation.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class BootstrapSampler:
+    """Samples of the same size drawn from a sample with replacement: what a reference could as well have been.
+
+    An event keeps its weight, which may be negative; so the yield fluctuates as far as the weights differ.
+    """
+
+    original: Sample
+
+    def __call__(self, key: ToyKey) -> Sample:
+        rows = generator(key).integers(len(self.original), size=len(self.original))
+        return self.original.select(rows)
+
+    def describe(self) -> str:
+        return f"as many events drawn with replacement from {self.original.name}, with their weights"

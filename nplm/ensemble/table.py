@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nplm._atomic import atomic_path
+
+# Parquet's own checksums cover its pages, but not the footer that says where they are and what they hold.
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True, eq=False)
 class ToyTable:
-    """Toys and their test statistics; every column has shape (toys,).
+    """Toys and their test statistics, one row for each.
 
     Arguments:
-        index: the toy's number i; its key is fold_in(root, i).
-        t: test statistic; NaN where the fit failed.
-        total_weight: sum of the toy's event weights.
-        converged: whether the fit met its criterion.
-        starts_agreeing: how many starts ended within 0.05 of the largest t.
-        seconds: time spent on the toy (its share of the batch).
+        index: the toy's number i, shape (toys,); its key is fold_in(root, i).
+        t: test statistic, shape (toys,); NaN where the fit failed.
+        total_weight: the toy's yield, the sum of its event weights, shape (toys,).
+        converged: whether the fit met its criterion, shape (toys,).
+        starts_agreeing: how many starts ended within 0.05 of the largest t, shape (toys,).
+        failure: why there is no t, shape (toys,); empty where there is one.
+        seconds: time spent on the toy (its share of the batch), shape (toys,).
+        parameters: fitted parameters in the model's own order, shape (toys, P); None where they were not kept.
     """
 
     index: Int64[np.ndarray, " toys"]
@@ -32,7 +39,9 @@ class ToyTable:
     total_weight: Float64[np.ndarray, " toys"]
     converged: Bool[np.ndarray, " toys"]
     starts_agreeing: Int64[np.ndarray, " toys"]
+    failure: Shaped[np.ndarray, " toys"]
     seconds: Float64[np.ndarray, " toys"]
+    parameters: Float64[np.ndarray, "toys p"] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -42,24 +51,85 @@ class ToyTable:
         """Which toys have a test statistic."""
         return np.isfinite(self.t)
 
+    def select(self, rows: Int64[np.ndarray, " m"] | Bool[np.ndarray, " toys"] | slice) -> ToyTable:
+        """The given rows (indices, a mask or a slice)."""
+        return replace(self, **{name: column[rows] for name, column in self._columns().items()})
+
+    @classmethod
+    def empty(cls) -> ToyTable:
+        """No toys."""
+        none = np.zeros(0)
+        whole = none.astype(np.int64)
+        return cls(whole, none, none, none.astype(bool), whole, none.astype(object), none)
+
     @classmethod
     def concatenate(cls, tables: Sequence[ToyTable]) -> ToyTable:
         """All rows, in the order of their index; an empty table if there is none."""
-        if not tables:
-            nothing = np.zeros(0)
-            return cls(
-                nothing.astype(np.int64), nothing, nothing, nothing.astype(bool), nothing.astype(np.int64), nothing
-            )
-        order = np.argsort(np.concatenate([t.index for t in tables]), kind="stable")
-        return cls(*(np.concatenate([getattr(t, f.name) for t in tables])[order] for f in fields(cls)))
+        filled = [table for table in tables if len(table)]
+        if not filled:
+            return cls.empty()
+        order = np.argsort(np.concatenate([t.index for t in filled]), kind="stable")
+        columns = [table._columns() for table in filled]
+        return cls(**{name: np.concatenate([c[name] for c in columns])[order] for name in columns[0]})
 
-    def write(self, path: Path) -> None:
-        """Writes a Parquet file whole, then renames it into place."""
+    def write(self, path: Path, metadata: dict[str, str] | None = None) -> None:
+        """Writes a Parquet file whole, with a digest of its contents, then renames it into place.
+
+        Arguments:
+            path: the file.
+            metadata: texts to keep with the schema.
+        """
+        texts = metadata or {}
+        columns: dict[str, pa.Array] = {
+            name: pa.array(column) for name, column in self._columns().items() if name not in ("failure", "parameters")
+        }
+        columns["failure"] = pa.array(self.failure, pa.string())
+        if self.parameters is not None:
+            flat = pa.array(self.parameters.ravel())
+            columns["parameters"] = pa.FixedSizeListArray.from_arrays(flat, self.parameters.shape[1])
+        table = pa.table(columns).replace_schema_metadata({**texts, _DIGEST: self._digest(texts)})
         with atomic_path(path) as temporary:
-            pq.write_table(pa.table({f.name: getattr(self, f.name) for f in fields(self)}), temporary)
+            pq.write_table(table, temporary, write_page_checksum=True)
 
     @classmethod
     def read(cls, path: Path) -> ToyTable:
-        """Reads what `write` wrote."""
-        table = pq.read_table(path)
-        return cls(*(table[f.name].to_numpy() for f in fields(cls)))
+        """The table that `write` wrote; see `read_with_metadata`."""
+        return cls.read_with_metadata(path)[0]
+
+    @classmethod
+    def read_with_metadata(cls, path: Path) -> tuple[ToyTable, dict[str, str]]:
+        """Reads what `write` wrote: the table, and the texts that were kept with it.
+
+        Raises:
+            OSError: if the file cannot be read.
+            KeyError: if a column is missing.
+            ValueError: if it is no Parquet file, or not what was written.
+        """
+        # Not read_table, which would take columns from the names of the folders as well.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        names = [f.name for f in fields(cls) if f.name != "parameters"]
+        columns = {name: table[name].to_numpy() for name in names}
+        if "parameters" in table.column_names:
+            lists = table["parameters"].combine_chunks()
+            columns["parameters"] = lists.flatten().to_numpy().reshape(len(table), lists.type.list_size)
+        read = cls(**columns)
+        if texts.pop(_DIGEST, "") != read._digest(texts):
+            raise ValueError("its contents are not those that were written")
+        return read, texts
+
+    def _digest(self, texts: dict[str, str]) -> str:
+        """SHA-256 of the texts and of every value, as hexadecimal digits."""
+        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
+        for name, column in self._columns().items():
+            # Texts may be of any dtype in memory; numbers are read back with the one they were written with.
+            values = json.dumps(column.tolist()).encode() if name == "failure" else column.tobytes()
+            kind = "text" if name == "failure" else column.dtype
+            digest.update(f"{name} {kind} {column.shape} ".encode() + values)
+        return digest.hexdigest()
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The columns by name, without those that were not kept."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: column for name, column in columns.items() if column is not None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nplm.sample import Sample, Scaler
 
@@ -25,6 +25,7 @@ class Fits:
         starts_agreeing: how many of those ended within 0.05 of the largest t, shape (B,).
         start_spread: largest t minus the smallest t of those starts, shape (B,).
         remaining: estimate of how much t would still rise at the maximum it climbs (Newton decrement), shape (B,).
+        failure: why a fit has no t, shape (B,); empty where it has one.
     """
 
     t: Float64[np.ndarray, " b"]
@@ -34,6 +35,7 @@ class Fits:
     starts_agreeing: Int64[np.ndarray, " b"]
     start_spread: Float64[np.ndarray, " b"]
     remaining: Float64[np.ndarray, " b"]
+    failure: Shaped[np.ndarray, " b"]
 
     @classmethod
     def concatenate(cls, parts: Sequence[Fits]) -> Fits:
@@ -54,7 +56,7 @@ class PreparedModel(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many samples are best fitted in one call."""
+        """How many samples are best fitted in one call: as many as the cores, or the memory, can take."""
         ...
 
     def fit(self, data: Sequence[Sample]) -> Fits:

@@ -15,6 +15,10 @@ from nplm.cells import Cells, equal_weight_cells
 from nplm.models.base import Fits
 from nplm.sample import Sample, Scaler
 
+# Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
+_BATCH_BYTES = 1 << 27
+_LARGEST_BATCH = 250
+
 
 @dataclass(frozen=True)
 class HistogramModel:
@@ -86,19 +90,25 @@ class PreparedHistogram:
 
     @property
     def batch_size(self) -> int:
-        return 100
+        # So many toys that their events, and the bins these fall into, fill the memory set aside for a batch.
+        dimension = self.binning.dimension
+        bytes_of_a_toy = 8 * (float(self.expected.sum()) * (dimension + 3) + 4 * len(self.expected))
+        return int(np.clip(_BATCH_BYTES // bytes_of_a_toy, 1, _LARGEST_BATCH))
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """t = 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and Cousins, NIM 221 (1984) 437)."""
         nu = self.expected
         n = np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=len(nu)) for d in data])
         possible: np.ndarray = np.all(n >= 0, axis=1)
+        failure = np.full(len(data), "", dtype=object)
+        for row in np.flatnonzero(~possible):
+            failure[row] = f"the data's weights in bin {np.argmin(n[row])} add up to {n[row].min():g}"
         n = np.maximum(n, 0)
         t = np.where(possible, 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1), np.nan)
         with np.errstate(divide="ignore"):
             log_ratio = np.log(n / nu)
         zeros = np.zeros(len(data))
-        return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros)
+        return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros, failure)
 
     def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         return parameters[self.binning.assign(events)]
@@ -118,6 +128,10 @@ class _CellBinning:
     scaler: Scaler
 
     @property
+    def dimension(self) -> int:
+        return len(self.scaler.location)
+
+    @property
     def count(self) -> int:
         return self.cells.count
 
@@ -132,6 +146,10 @@ class _CellBinning:
 @dataclass(frozen=True, eq=False)
 class _GridBinning:
     edges: tuple[np.ndarray, ...]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.edges)
 
     @property
     def shape(self) -> tuple[int, ...]:

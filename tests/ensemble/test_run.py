@@ -1,101 +1,141 @@
-"""Toy i is the same alone, in any order and in any batch; tables go through Parquet unchanged."""
+"""Toy i is the same alone, in any order and in any batch; a campaign runs what is missing."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from nplm.ensemble.run import run_toys
-from nplm.ensemble.sampler import PoolSampler
+from nplm.ensemble.campaign import PROBE, Campaign
+from nplm.ensemble.run import run_campaign, run_missing
+from nplm.ensemble.store import Store, StoreError
 from nplm.ensemble.table import ToyTable
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample
+from tests.ensemble.programs import EDGES, QUICK, exponential_campaign
 
 
-@pytest.fixture
-def campaign(rng: np.random.Generator) -> tuple[NPLMTest, PoolSampler]:
-    reference = Sample(rng.exponential(size=3000), np.full(3000, 0.1))
-    test = NPLMTest(reference, HistogramModel(bins=6))
-    return test, PoolSampler(reference, 300.0)
+@pytest.mark.parametrize("model", [EDGES, QUICK], ids=["histogram", "network"])
+def test_toys_do_not_depend_on_batch_or_order(model: object, assert_same: Callable[..., None]) -> None:
+    campaign = exponential_campaign(model=model, keep_parameters=True)
+    expected = run_campaign(campaign, 8, batch=8)
+    assert len(set(expected.t)) == 8
+    for batch in (1, 3):
+        assert_same(run_campaign(campaign, 8, batch=batch), expected)
+    backwards = ToyTable.concatenate(list(run_missing(campaign, range(8)[::-1], ToyTable.empty(), batch=3)))
+    assert_same(backwards, expected)
+    assert_same(run_campaign(campaign, range(6, 7)), expected.select(slice(6, 7)))
 
 
-def run(campaign: tuple[NPLMTest, PoolSampler], indices: list[int], batch: int, seed: int = 3) -> ToyTable:
-    test, sampler = campaign
-    return ToyTable.concatenate(list(run_toys(test.fit, sampler, seed, indices, batch)))
+def test_toy_i_is_drawn_with_the_key_of_its_number(campaign: Campaign) -> None:
+    key = jax.random.fold_in(jax.random.key(campaign.seed), 5)
+    assert campaign.draw(5).fingerprint() == campaign.sampler(key).fingerprint()
+    assert campaign.draw(5).fingerprint() != campaign.draw(4).fingerprint()
 
 
-def assert_same(a: ToyTable, b: ToyTable) -> None:
-    for f in fields(ToyTable):
-        if f.name != "seconds":
-            np.testing.assert_array_equal(getattr(a, f.name), getattr(b, f.name), err_msg=f.name)
+def test_another_seed_gives_other_toys(campaign: Campaign) -> None:
+    other = exponential_campaign(seed=2)
+    assert not np.any(run_campaign(campaign, 5).t == run_campaign(other, 5).t)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 7, 20])
-def test_toys_do_not_depend_on_batch_or_order(campaign: tuple[NPLMTest, PoolSampler], batch: int) -> None:
-    expected = run(campaign, list(range(12)), 12)
-    assert_same(run(campaign, list(range(12)), batch), expected)
-    assert_same(run(campaign, list(range(12))[::-1], batch), expected)
-    assert len(set(expected.t)) == 12
+def test_batches_come_one_by_one(campaign: Campaign) -> None:
+    sizes: list[int] = []
+    run_campaign(campaign, 10, batch=4, on_toys=lambda table: sizes.append(len(table)))
+    assert sizes == [4, 4, 2]
+    assert list(run_missing(campaign, [], ToyTable.empty())) == []
 
 
-def test_a_toy_alone_is_the_same(campaign: tuple[NPLMTest, PoolSampler]) -> None:
-    expected, alone = run(campaign, list(range(12)), 5), run(campaign, [8], 1)
-    assert alone.t[0] == expected.t[8]
-    assert alone.index[0] == 8
-
-
-def test_another_seed_gives_other_toys(campaign: tuple[NPLMTest, PoolSampler]) -> None:
-    assert not np.any(run(campaign, list(range(5)), 5, seed=3).t == run(campaign, list(range(5)), 5, seed=4).t)
-
-
-def test_batches_come_one_by_one(campaign: tuple[NPLMTest, PoolSampler]) -> None:
-    test, sampler = campaign
-    batches = run_toys(test.fit, sampler, 3, range(10), 4)
-    assert [len(table) for table in batches] == [4, 4, 2]
-    assert list(run_toys(test.fit, sampler, 3, [], 4)) == []
-
-
-def test_table_holds_what_was_fitted(campaign: tuple[NPLMTest, PoolSampler]) -> None:
-    table = run(campaign, list(range(6)), 3)
-    assert np.all(table.total_weight == np.round(table.total_weight))
+def test_table_holds_what_was_fitted(campaign: Campaign) -> None:
+    table = run_campaign(campaign, 6, batch=3)
+    toys = [campaign.draw(i) for i in range(6)]
+    np.testing.assert_array_equal(table.total_weight, [len(toy) for toy in toys])
+    np.testing.assert_array_equal(table.t, [campaign.test.statistic(toy) for toy in toys])
     assert np.all(table.converged)
     assert np.all(table.seconds > 0)
+    assert table.parameters is None
     np.testing.assert_array_equal(table.index, np.arange(6))
 
 
-def test_parquet_gives_back_every_bit(campaign: tuple[NPLMTest, PoolSampler], tmp_path: Path) -> None:
-    table = run(campaign, [0, 1, 5], 2)
-    table.t[1] = np.nan
-    table.write(tmp_path / "toys.parquet")
-    back = ToyTable.read(tmp_path / "toys.parquet")
-    for f in fields(ToyTable):
-        column = getattr(table, f.name)
-        assert getattr(back, f.name).dtype == column.dtype
-        np.testing.assert_array_equal(getattr(back, f.name), column)
-    np.testing.assert_array_equal(back.succeeded, [True, False, True])
-    assert [p.name for p in tmp_path.iterdir()] == ["toys.parquet"]
+def test_parameters_are_kept_on_request(tmp_path: Path) -> None:
+    campaign = exponential_campaign(keep_parameters=True)
+    table = run_campaign(campaign, 7, store=tmp_path / "s", batch=2)
+    assert table.parameters is not None
+    np.testing.assert_array_equal(table.parameters, campaign.test.fit([campaign.draw(i) for i in range(7)]).parameters)
 
 
-def test_an_empty_table_goes_through_parquet(tmp_path: Path) -> None:
-    ToyTable.concatenate([]).write(tmp_path / "toys.parquet")
-    back = ToyTable.read(tmp_path / "toys.parquet")
-    assert len(back) == 0
-    assert back.converged.dtype == bool
+def test_only_missing_toys_are_run(campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None]) -> None:
+    store = tmp_path / "s"
+    run: list[int] = []
+
+    def note(table: ToyTable) -> None:
+        run.extend(table.index.tolist())
+
+    run_campaign(campaign, range(4, 8), store=store, batch=3, on_toys=note)
+    assert Store.open(store).wanted == range(4, 8)
+    table = run_campaign(campaign, 12, store=store, batch=3, on_toys=note)
+    assert run == [4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11]
+    assert Store.open(store).wanted == range(12)
+    assert_same(table, run_campaign(campaign, 12))
+    assert run_campaign(campaign, 12, store=store, on_toys=lambda table: pytest.fail("nothing was left to run")).t.size
 
 
-def test_a_table_of_something_else_is_not_read(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"t": [1.0]}), tmp_path / "other.parquet")
-    with pytest.raises(KeyError, match="index"):
-        ToyTable.read(tmp_path / "other.parquet")
+def test_toys_are_stored_before_they_are_announced(campaign: Campaign, tmp_path: Path) -> None:
+    seen: list[int] = []
+    run_campaign(campaign, 6, store=tmp_path, batch=2, on_toys=lambda t: seen.append(len(Store.open(tmp_path).read())))
+    assert seen == [2, 4, 6]
 
 
-def test_concatenated_tables_are_in_the_order_of_their_index(campaign: tuple[NPLMTest, PoolSampler]) -> None:
-    expected = run(campaign, list(range(6)), 6)
-    parts = [run(campaign, some, 2) for some in ([4, 5], [0], [3, 1, 2])]
-    assert_same(ToyTable.concatenate(parts), expected)
+@pytest.mark.parametrize("stop", [1, 2])
+def test_an_interruption_keeps_what_was_done(
+    campaign: Campaign, tmp_path: Path, stop: int, assert_same: Callable[..., None]
+) -> None:
+    calls = 0
+
+    def interrupt(table: ToyTable) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(campaign, 6, store=tmp_path, batch=2, on_toys=interrupt)
+    assert len(Store.open(tmp_path).read()) == 2 * stop
+    assert_same(run_campaign(campaign, 6, store=tmp_path), run_campaign(campaign, 6))
+
+
+def test_shards_share_the_toys(campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None]) -> None:
+    for i in (1, 2, 3):
+        table = run_campaign(campaign, 10, store=tmp_path / str(i), shard=(i, 3))
+        assert table.index.tolist() == list(range(10))[i - 1 :: 3]
+    assert_same(run_campaign(campaign, 10, shard=(1, 1)), run_campaign(campaign, 10))
+
+
+@pytest.mark.parametrize("shard", [(0, 4), (5, 4), (1, 0), (-1, 2)])
+def test_a_shard_that_does_not_exist_is_refused(campaign: Campaign, shard: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=rf"shard {shard[0]} of {shard[1]} does not exist"):
+        run_campaign(campaign, 4, shard=shard)
+
+
+def test_a_batch_without_toys_is_refused(campaign: Campaign) -> None:
+    for batch in (0, -2):
+        with pytest.raises(ValueError, match=f"at least 1 toy, not {batch}"):
+            run_campaign(campaign, 4, batch=batch)
+
+
+def test_toys_without_a_key_of_their_own_are_refused(campaign: Campaign, tmp_path: Path) -> None:
+    for toys in (range(-2, 2), range(PROBE - 1, PROBE + 1)):
+        with pytest.raises(ValueError, match="numbered from 0 to 4294967294"):
+            run_campaign(campaign, toys)
+    with pytest.raises(ValueError, match=r"without gaps, not every 2th"):
+        run_campaign(campaign, range(0, 8, 2), store=tmp_path)
+
+
+def test_another_campaign_is_refused_before_any_toy_is_run(campaign: Campaign, tmp_path: Path) -> None:
+    run_campaign(campaign, 3, store=tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    other = exponential_campaign(seed=2)
+    for store in (tmp_path, Store.open(tmp_path)):
+        with pytest.raises(StoreError, match=r"another plan \(seed: 2 here, 1 there; toy"):
+            run_campaign(other, 3, store=store, on_toys=lambda table: pytest.fail("a toy was run"))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nplm.models.network import BoxSearch
+from nplm.models.box_search import BoxSearch
 from nplm.optimize.search import SearchSettings
 from nplm.sample import Sample
 

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from nplm.ensemble.run import run_toys
 from nplm.hypothesis_test import NPLMTest
+from nplm.models.box_search import BoxSearch
 from nplm.models.histogram import HistogramModel
-from nplm.models.network import BoxSearch, NetworkModel
+from nplm.models.network import NetworkModel
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
 
@@ -48,12 +48,13 @@ def test_nothing_is_compiled_from_toy_to_toy(
     reference, data = exponential
     # Three neurons: no other test has compiled this network in this process.
     test = NPLMTest(reference, NetworkModel(hidden=(3,), optimizer=quick), shape_only=shape_only)
-    sampler = test.sampler(data)
-    list(run_toys(test.fit, sampler, 1, range(2), 1))
+    campaign = test.campaign(data)
+    campaign.run([0])
+    campaign.run([1])
     if not shape_only:
         assert compilations() > 0
     compilations()
-    toys = list(run_toys(test.fit, sampler, 1, range(2, 7), 1))
+    toys = [campaign.run([i]) for i in range(2, 7)]
     assert compilations() == 0
     assert len({float(t.t[0]) for t in toys}) == 5
     # The count can rise: a network of another size is compiled.

@@ -9,8 +9,9 @@ import pytest
 
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.base import Model
+from nplm.models.box_search import BoxSearch
 from nplm.models.histogram import HistogramModel
-from nplm.models.network import BoxSearch, NetworkModel
+from nplm.models.network import NetworkModel
 from nplm.sample import Sample
 
 # The coarse search works in float32, where rounding moves a climb a little. It ends in the same maximum, and the last

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from nplm.hypothesis_test import NPLMTest
+from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
-from nplm.models.network import BoxSearch, NetworkModel
+from nplm.models.network import NetworkModel
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
 
@@ -232,7 +233,7 @@ def test_fits_stop_between_climbs_when_told_to(exponential: Exponential, quick: 
     stop = Event()
     stop.set()
     with pytest.raises(CancelledError):
-        prepared._fit_one(data, stop)
+        prepared._fit_one(data=data, stop=stop)
 
 
 def test_projected_time_grows_with_the_number_of_fits(exponential: Exponential, quick: BoxSearch) -> None:

@@ -1,0 +1,204 @@
+"""A campaign: toys of one kind, drawn and fitted in one way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from nplm._cores import available_cores
+from nplm.ensemble.plan import Plan, summary
+from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey
+from nplm.ensemble.table import ToyTable
+from nplm.models.base import Fits
+from nplm.sample import Sample, require_same_features
+
+if TYPE_CHECKING:
+    from nplm.hypothesis_test import NPLMTest
+
+# The number of a toy that no campaign runs; it shows in the plan what a sampler draws.
+PROBE = 2**32 - 1
+
+
+class SamplerError(ValueError):
+    """Raised when a sampler gives no toy, or one that does not fit the reference.
+
+    Arguments:
+        message: what is wrong.
+        toy: number of the toy.
+        done: the toys before it that were fitted but not returned; None if there are none.
+    """
+
+    def __init__(self, message: str, toy: int = PROBE, done: ToyTable | None = None) -> None:
+        super().__init__(message)
+        self.toy = toy
+        self.done = done
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """Toys of one kind: the test they go through, where they come from, and the root of their keys.
+
+    Toy i depends on the campaign and i alone: its data are drawn with the key fold_in(key(seed), i). So it can be run
+    again alone, in any order, and on any number of workers. A campaign is picklable if its sampler and model are.
+
+    Arguments:
+        test: fits the toys.
+        sampler: draws their data.
+        seed: root of all keys.
+        reference_sampler: draws a reference for each toy, which the test is prepared with anew; None to keep the
+            test's own for all.
+        keep_parameters: keep the fitted parameters of each toy.
+    """
+
+    test: NPLMTest
+    sampler: Sampler
+    seed: int = 1
+    reference_sampler: Sampler | None = None
+    keep_parameters: bool = False
+
+    def plan(self) -> Plan:
+        """What decides about the toys' values; two campaigns with equal plans have equal toys.
+
+        What the samplers draw shows in a toy that no campaign runs.
+
+        Raises:
+            SamplerError: if a sampler gives no good toy.
+        """
+        reference = None if self.reference_sampler is None else summary(self._reference(PROBE))
+        # Settings first, then what follows from them: a message names the first differences of two plans.
+        return Plan.of(
+            {
+                "test": test_document(self.test),
+                "seed": self.seed,
+                "keep_parameters": self.keep_parameters,
+                "toy": summary(self.draw(PROBE)),
+                "reference_per_toy": reference,
+            }
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Where the toys come from, for people: remarks for the store."""
+        reference = None if self.reference_sampler is None else self.reference_sampler.describe()
+        return {
+            "toys": self.sampler.describe(),
+            "reference_per_toy": reference,
+            "inflation": self.sampler.inflation if isinstance(self.sampler, PoolSampler) else 1.0,
+            "degrees_of_freedom": self.test.degrees_of_freedom,
+            "not_null": _not_null(self.sampler),
+        }
+
+    def draw(self, index: int) -> Sample:
+        """The data of toy `index`.
+
+        Raises:
+            SamplerError: naming the toy, if the sampler fails or its sample does not fit the reference.
+        """
+        toy = self._drawn(self.sampler, self._key(index), index)
+        if self.test.shape_only and not toy.total_weight > 0:
+            raise SamplerError(f"{_called(index)} has no positive yield, so it has no shape to test", index)
+        return toy
+
+    def run(self, indices: Sequence[int]) -> ToyTable:
+        """Draws and fits the toys with the given numbers, as one batch.
+
+        Raises:
+            SamplerError: see `draw`; it holds the toys of the batch before the one that could not be drawn.
+        """
+        began = time.perf_counter()
+        try:
+            toys = [self.draw(i) for i in indices]
+            fits = self._fit(toys, indices)
+        except SamplerError as error:
+            before = list(indices)[: list(indices).index(error.toy)]
+            error.done = self.run(before) if before else None
+            raise
+        return ToyTable(
+            index=np.array(indices, dtype=np.int64),
+            t=fits.t,
+            total_weight=np.array([toy.total_weight for toy in toys]),
+            converged=fits.converged,
+            starts_agreeing=fits.starts_agreeing,
+            failure=fits.failure,
+            seconds=np.full(len(toys), (time.perf_counter() - began) / max(1, len(toys))),
+            parameters=fits.parameters if self.keep_parameters else None,
+        )
+
+    def _fit(self, toys: Sequence[Sample], indices: Sequence[int]) -> Fits:
+        if self.reference_sampler is None:
+            return self.test.fit(toys)
+
+        def fit_one(toy: Sample, index: int) -> Fits:
+            reference = self._reference(index)
+            try:
+                test = self.test.with_reference(reference)
+            except ValueError as error:  # such as a bin that this reference leaves empty
+                return _failed(f"its reference cannot be used: {error}", self.test.prepared.degrees_of_freedom)
+            return test.fit([toy])
+
+        # Each thread holds a reference of its own.
+        with ThreadPoolExecutor(len(available_cores())) as pool:
+            return Fits.concatenate(list(pool.map(fit_one, toys, indices)))
+
+    def _reference(self, index: int) -> Sample:
+        assert self.reference_sampler is not None
+        # A branch of keys that no toy's data use: samplers split their keys, and split(key)[i] is fold_in(key, i).
+        key = jax.random.fold_in(self._key(PROBE), index)
+        return self._drawn(self.reference_sampler, key, index, "the reference of ")
+
+    def _key(self, index: int) -> ToyKey:
+        return jax.random.fold_in(jax.random.key(self.seed), index)
+
+    def _drawn(self, sampler: Sampler, key: ToyKey, index: int, part: str = "") -> Sample:
+        what = part + _called(index)
+        try:
+            drawn = sampler(key)
+        # A sampler is the user's: whatever goes wrong in it, the message must say in which toy.
+        except Exception as error:
+            reason = f"{str(error) or type(error).__name__} (sampler: {sampler.describe()})"
+            raise SamplerError(f"{what} could not be drawn: {reason}", index) from error
+        if not isinstance(drawn, Sample):
+            raise SamplerError(f"{what}: the sampler must return a Sample, not {type(drawn).__name__}", index)
+        try:
+            require_same_features(self.test.reference, drawn)
+        except ValueError as error:
+            raise SamplerError(f"{what} does not fit the reference: {error}", index) from error
+        return drawn
+
+
+def test_document(test: NPLMTest) -> dict[str, Any]:
+    """The part of a plan that says which test the toys go through."""
+    reference = summary(test.reference)
+    return {**test.configuration(), "expected_yield": reference["yield"], "reference": reference}
+
+
+def _not_null(sampler: Sampler) -> str | None:
+    """Why toys of this sampler cannot calibrate a p-value; None if nothing is known against it."""
+    if isinstance(sampler, InjectionSampler):
+        return f"they have a signal of {sampler.signal.describe()}"
+    return "they do not fluctuate" if isinstance(sampler, ExpectationSampler) else None
+
+
+def _called(index: int) -> str:
+    return "a toy drawn on trial" if index == PROBE else f"toy {index}"
+
+
+def _failed(reason: str, parameters: int) -> Fits:
+    """The fit of one toy that cannot be fitted."""
+    none = np.full(1, np.nan)
+    no: np.ndarray = np.zeros(1, dtype=bool)
+    return Fits(
+        t=none,
+        parameters=np.full((1, parameters), np.nan),
+        converged=no,
+        starts=1,
+        starts_agreeing=no.astype(np.int64),
+        start_spread=none,
+        remaining=none,
+        failure=np.array([reason], dtype=object),
+    )

@@ -1,0 +1,69 @@
+"""Null toys that were run before, for the calibration of any number of data samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nplm.ensemble.campaign import Campaign, test_document
+from nplm.ensemble.plan import Plan
+from nplm.ensemble.store import Store, StoreError
+from nplm.ensemble.table import ToyTable
+
+if TYPE_CHECKING:
+    from nplm.hypothesis_test import NPLMTest
+
+
+@dataclass(frozen=True, eq=False)
+class NullToys:
+    """Toys under the null, and what a result must say of them.
+
+    Arguments:
+        table: the toys.
+        source: what they were drawn from, in words.
+        inflation: 1 + N(R)/n_eff of the sample they were drawn from, by which its own fluctuation widens t.
+        seed: root of their keys.
+    """
+
+    table: ToyTable
+    source: str
+    inflation: float
+    seed: int
+
+    @classmethod
+    def running(cls, campaign: Campaign, *tables: ToyTable) -> NullToys:
+        """The toys of a campaign that have been run so far."""
+        about = campaign.describe()
+        return cls(ToyTable.concatenate(tables), about["toys"], about["inflation"], campaign.seed)
+
+    @classmethod
+    def of(cls, store: Store, test: NPLMTest, n_data: int) -> NullToys:
+        """The toys of a store, once they are known to be null toys of this test.
+
+        Arguments:
+            store: holds the toys.
+            test: that the data go through.
+            n_data: number of data events; in a shape-only test the toys must have as many.
+
+        Raises:
+            StoreError: if the toys went through another test, have a signal, or there are none.
+        """
+        document = store.plan.document
+        here, there = Plan.of(test_document(test)), Plan(document["test"])
+        if here.hash != there.hash:
+            different = "; ".join(here.differences(there)[:4])
+            raise StoreError(f"the toys in {store.path} went through another test ({different})")
+        if store.about.get("signal"):
+            raise StoreError(f"the toys in {store.path} have the signal {store.about['signal']}: give null toys")
+        if reason := store.about.get("not_null"):
+            raise StoreError(f"the toys in {store.path} are no null toys ({reason}): give null toys")
+        if test.shape_only and document["toy"]["events"] != n_data:
+            raise StoreError(
+                f"the toys in {store.path} have {document['toy']['events']} events, and a shape-only test of {n_data}"
+                " data events needs toys of as many"
+            )
+        table = store.read()
+        if not len(table):
+            raise StoreError(f"{store.path} holds no toys yet: run them with nplm toys run")
+        source, inflation = str(store.about.get("toys", store.path)), float(store.about.get("inflation", 1.0))
+        return cls(table, source, inflation, int(document["seed"]))

@@ -1,0 +1,96 @@
+"""What decides about the toys of a campaign, as a document with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nplm.sample import Sample
+
+# Digits of a sample's summary: sums in another order, on another machine, must not change it.
+_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A document of JSON values; toys of equal plans are equal.
+
+    Arguments:
+        document: reference, test, model, toys and seed.
+    """
+
+    document: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Plan:
+        """The plan as it is read back from a file: tuples become lists, and whole numbers are written as such."""
+        return cls(_plain(json.loads(json.dumps(document, allow_nan=False))))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the document, as hexadecimal digits."""
+        text = json.dumps(self.document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, other: Plan) -> list[str]:
+        """Where two plans differ: "model.clip: 9 here, 7 there"."""
+        here, there = dict(_leaves(self.document)), dict(_leaves(other.document))
+        names = [*here, *(name for name in there if name not in here)]
+        return [
+            f"{name}: {_shown(here.get(name))} here, {_shown(there.get(name))} there"
+            for name in names
+            if here.get(name) != there.get(name)
+        ]
+
+
+def summary(sample: Sample) -> dict[str, Any]:
+    """What a sample holds, to ten digits: features, number of events, yield, mean and deviation of each feature."""
+    total = float(np.abs(sample.weights).sum())
+    share = np.abs(sample.weights) / (total if total > 0 else 1.0)
+    mean = share @ sample.events
+    deviation = np.sqrt(share @ (sample.events - mean) ** 2)
+    size = np.hypot(mean, deviation)
+    return {
+        "features": list(sample.features),
+        "events": len(sample),
+        "yield": _rounded(sample.total_weight, total),
+        "sum_of_squares": _rounded(float((sample.weights**2).sum())),
+        "mean": [_rounded(m, s) for m, s in zip(mean, size, strict=True)],
+        "deviation": [_rounded(d, s) for d, s in zip(deviation, size, strict=True)],
+    }
+
+
+def _rounded(value: float, size: float | None = None) -> float:
+    """A value with so many digits of the numbers that were added up to it: what cancels leaves only their rounding."""
+    size = abs(value) if size is None else size
+    if not size > 0:
+        return 0.0
+    return round(float(value), _DIGITS - 1 - int(np.floor(np.log10(size)))) + 0.0
+
+
+def _plain(value: Any) -> Any:
+    """The document with 9 for 9.0, which is the same setting."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is not a mapping, with the dotted path to it."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, item in value.items():
+        yield from _leaves(item, f"{name}.{key}" if name else key)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

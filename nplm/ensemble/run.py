@@ -1,0 +1,93 @@
+"""Runs a campaign: what is missing, on an engine, into a store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from nplm._cores import available_cores
+from nplm.ensemble.campaign import PROBE, Campaign, SamplerError
+from nplm.ensemble.engine import Batch, Engine, InProcess
+from nplm.ensemble.store import Store
+from nplm.ensemble.table import ToyTable
+
+
+def run_campaign(
+    campaign: Campaign,
+    toys: int | range,
+    *,
+    store: Store | Path | str | None = None,
+    engine: Engine | None = None,
+    batch: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    on_toys: Callable[[ToyTable], None] = lambda table: None,
+) -> ToyTable:
+    """Runs the toys of a campaign that are not in its store yet, and returns all that are there then.
+
+    Killing it at any moment loses at most the batches under way; running it again finishes the rest.
+
+    Arguments:
+        campaign: what to run.
+        toys: how many, or which: a range of step 1.
+        store: the store, or its folder, which is made if it does not exist; None to keep the toys in memory only.
+        engine: what runs them; default: this process.
+        batch: how many are fitted together; default: what suits the model.
+        shard: (i, N) runs every N-th toy only, beginning with the i-th; i from 1 to N.
+        on_toys: called with each batch that was run, once it is stored.
+
+    Raises:
+        ValueError: if the toys, the shard or the batch make no sense.
+        StoreError: if the store is of another plan, before any toy is run.
+        SamplerError: if a toy cannot be drawn; the toys before it are stored.
+        EngineError: if the engine fails; the toys that were done are stored.
+    """
+    wanted = range(toys) if isinstance(toys, int) else toys
+    if not 1 <= shard[0] <= shard[1]:
+        raise ValueError(f"shard {shard[0]} of {shard[1]} does not exist: count them from 1")
+    if isinstance(store, (Path, str)):
+        about = dict(campaign.describe())
+        store = Store.create(store, campaign.plan(), wanted, about, _warn)
+    elif store is not None:
+        store.require_plan(campaign.plan())
+    known = ToyTable.empty() if store is None else store.read()
+    fresh = []
+    for table in run_missing(campaign, wanted[shard[0] - 1 :: shard[1]], known, engine=engine, batch=batch):
+        if store is None:
+            fresh.append(table)
+        else:
+            store.add(table)
+        on_toys(table)
+    return ToyTable.concatenate(fresh) if store is None else store.read()
+
+
+def run_missing(
+    campaign: Campaign,
+    wanted: Sequence[int],
+    known: ToyTable,
+    *,
+    engine: Engine | None = None,
+    batch: int | None = None,
+) -> Iterator[ToyTable]:
+    """Runs the wanted toys that are not known yet, and yields them batch by batch."""
+    if len(wanted) and not (min(wanted) >= 0 and max(wanted) < PROBE):
+        raise ValueError(f"toys are numbered from 0 to {PROBE - 1}, not {min(wanted)} to {max(wanted)}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"a batch needs at least 1 toy, not {batch}")
+    done = set(known.index.tolist())
+    missing = [i for i in wanted if i not in done]
+    size = batch or campaign.test.prepared.batch_size
+    if batch is None and not (engine is None or isinstance(engine, InProcess)):
+        # What suits all cores of this machine is too much for the one core of a worker.
+        size = max(1, size // len(available_cores()))
+    batches: list[Batch] = [missing[start : start + size] for start in range(0, len(missing), size)]
+    try:
+        yield from (engine or InProcess()).run(campaign, batches)
+    except SamplerError as error:
+        if error.done is not None:
+            yield error.done
+        raise
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)

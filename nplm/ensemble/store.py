@@ -1,0 +1,302 @@
+"""The store of a campaign: a folder with its plan and its toys.
+
+    campaign.json      the plan with its hash, which toys are wanted, versions and devices
+    part-*.parquet     toys; each part is written whole and renamed into place
+
+Several processes may write into one store: each has parts of its own, so nothing needs a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Int64
+
+from nplm._atomic import atomic_path
+from nplm._versions import versions
+from nplm.ensemble.plan import Plan
+from nplm.ensemble.table import ToyTable
+
+SCHEMA = "nplm-campaign/1"
+CAMPAIGN_FILE = "campaign.json"
+PARTS = "part-*.parquet"
+# A part grows until it has so many rows, or bytes: few files, and each is quickly written again.
+ROWS_OF_A_PART = 10_000
+_BYTES_OF_A_PART = 1 << 22
+# Values of one toy that two machines computed may differ by rounding, relative to 1 + t.
+_ROUNDING = 1e-8
+# Unfinished files of killed processes older than this are removed, in seconds.
+_STALE = 3600.0
+
+
+class StoreError(ValueError):
+    """Raised when a store cannot be used: it is none, is of another plan, or holds toys that contradict each other."""
+
+
+@dataclass
+class Store:
+    """The toys of one campaign in a folder.
+
+    Arguments:
+        path: the folder.
+        plan: of the campaign.
+        first: number of the first toy that is wanted.
+        count: how many are wanted.
+        about: remarks that do not change the toys' values: where they come from, the command.
+        warn: told what is wrong with a part that is set aside.
+    """
+
+    path: Path
+    plan: Plan
+    first: int = 0
+    count: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+    warn: Callable[[str], None] = lambda message: None
+    _growing: ToyTable | None = field(default=None, repr=False)
+    _part: Path | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, path: Path | str, warn: Callable[[str], None] = lambda message: None) -> Store:
+        """The store that a folder holds.
+
+        Raises:
+            StoreError: if it holds none.
+        """
+        path = Path(path)
+        file = path / CAMPAIGN_FILE
+        if not path.is_dir():
+            raise StoreError(f"{path} is not a folder: give the folder of a toy store, as `nplm toys run -o` makes it")
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StoreError(f"{path} is not a toy store: it has no {CAMPAIGN_FILE}") from None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{file} cannot be read: {error}; restore it from the store of another shard") from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise StoreError(f"{file} is not of the schema {SCHEMA}, so {path} is no toy store of this nplm")
+        try:
+            plan, toys = Plan(document["plan"]), document["toys"]
+            store = cls(path, plan, int(toys["first"]), int(toys["count"]), dict(document["about"]), warn)
+            intact = document["plan_hash"] == plan.hash
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise StoreError(f"{file} lacks {error}; restore it from the store of another shard") from error
+        if not intact:
+            raise StoreError(f"{file} was changed: its plan does not have the hash that is written beside it")
+        return store
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        plan: Plan,
+        toys: range,
+        about: dict[str, Any] | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> Store:
+        """The store in a folder for a plan: a new one, or the one that is there, of which more toys may be wanted now.
+
+        Arguments:
+            path: the folder; made if it does not exist.
+            plan: of the campaign.
+            toys: numbers of the toys that are wanted, step 1.
+            about: remarks to keep.
+            warn: told what is wrong with a part that is set aside.
+
+        Raises:
+            ValueError: if the toys have gaps.
+            StoreError: if the folder holds the store of another plan, or other files.
+        """
+        path = Path(path)
+        if toys.step != 1:
+            raise ValueError(f"the toys of a store are wanted without gaps, not every {toys.step}th: use shards")
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"{path} is not a folder: choose another place for the toys")
+        if (path / CAMPAIGN_FILE).exists():
+            store = cls.open(path, warn).require_plan(plan)
+            first, last = min(store.first, toys.start), max(store.first + store.count, toys.stop)
+            if (first, last - first) != (store.first, store.count):
+                store.first, store.count = first, last - first
+                store._describe()
+        else:
+            others = sorted(p.name for p in path.iterdir() if not p.name.startswith(".")) if path.exists() else []
+            if CAMPAIGN_FILE in others:  # another process, such as that of another shard, was quicker
+                return cls.create(path, plan, toys, about, warn)
+            if others:
+                raise StoreError(
+                    f"{path} holds other files ({', '.join(others[:3])}) and no {CAMPAIGN_FILE}: choose an empty"
+                    " folder for the toys"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            store = cls(path, plan, toys.start, len(toys), about or {}, warn)
+            store._describe()
+        store._remove_stale()
+        return store
+
+    def require_plan(self, plan: Plan) -> Store:
+        """The store itself, once it is known to be of the given plan.
+
+        Raises:
+            StoreError: saying where the plans differ.
+        """
+        if plan.hash != self.plan.hash:
+            different = "; ".join(plan.differences(self.plan)[:4])
+            raise StoreError(f"the toys in {self.path} are of another plan ({different}): choose another folder")
+        return self
+
+    @property
+    def wanted(self) -> range:
+        """Numbers of the toys that are wanted."""
+        return range(self.first, self.first + self.count)
+
+    def add(self, table: ToyTable) -> None:
+        """Writes toys: into the part that this object writes to, or into the next one if that is full.
+
+        A part is replaced as a whole, so a reader sees each toy once, and a killed process keeps what it has added.
+        """
+        if not len(table):
+            return
+        # Whoever was interrupted here may add the same toys again.
+        growing = table if self._growing is None else unique([self._growing, table], [str(self._part), "what is added"])
+        if self._part is None:
+            self._part = self.path / f"part-{int(table.index.min()):08d}-{secrets.token_hex(4)}.parquet"
+        # Remembered before they are written: whatever interrupts the writing, the next part that is written has them.
+        self._growing = growing
+        growing.write(self._part, {"plan_hash": self.plan.hash})
+        if len(growing) >= ROWS_OF_A_PART or self._part.stat().st_size >= _BYTES_OF_A_PART:
+            self._growing = self._part = None
+
+    def read(self) -> ToyTable:
+        """All toys, each once, in the order of their numbers.
+
+        A part that cannot be read is named and set aside (with .corrupt behind its name); its toys are missing then.
+
+        Raises:
+            StoreError: if a part is of another plan, or two parts have different values for one toy.
+        """
+        parts = [(path, table) for path in sorted(self.path.glob(PARTS)) if (table := self._read_part(path))]
+        return unique([table for _, table in parts], [str(path) for path, _ in parts])
+
+    def missing(self, table: ToyTable) -> Int64[np.ndarray, " missing"]:
+        """Numbers of the wanted toys that are not in the table."""
+        return np.setdiff1d(np.arange(self.first, self.first + self.count), table.index)
+
+    def _read_part(self, path: Path) -> ToyTable | None:
+        try:
+            table, texts = ToyTable.read_with_metadata(path)
+        except FileNotFoundError:  # another process has just set it aside
+            return None
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+            # The system's own errors (permissions, too many open files, a lost network disk) say nothing of the part.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+            aside = path.with_name(f"{path.name}.corrupt")
+            with suppress(OSError):  # a store that cannot be written stays as it is
+                path.replace(aside)
+            reason = " ".join(str(error).split())[:120]
+            self.warn(f"{path} is damaged and is set aside as {aside.name}; its toys are missing now ({reason})")
+            return None
+        if texts.get("plan_hash") != self.plan.hash:
+            raise StoreError(
+                f"{path} holds toys of another plan than {self.path / CAMPAIGN_FILE}: remove it from there"
+            )
+        return table
+
+    def _describe(self) -> None:
+        import jax
+
+        document = {
+            "schema": SCHEMA,
+            "plan_hash": self.plan.hash,
+            "plan": self.plan.document,
+            "toys": {"first": self.first, "count": self.count},
+            "about": self.about,
+            "versions": versions(),
+            "devices": [f"{d.platform}: {d.device_kind}" for d in jax.devices()],
+        }
+        with atomic_path(self.path / CAMPAIGN_FILE) as temporary:
+            temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def _remove_stale(self) -> None:
+        for pattern in (".part-*.parquet", ".campaign-*.json"):
+            for file in self.path.glob(pattern):
+                with suppress(OSError):  # another process may have been quicker
+                    if time.time() - file.stat().st_mtime > _STALE:
+                        file.unlink()
+
+
+def unique(tables: Sequence[ToyTable], names: Sequence[str]) -> ToyTable:
+    """The rows of all tables, each toy once.
+
+    Arguments:
+        tables: toys of one plan; a toy may be in several.
+        names: what to call each table in a message.
+
+    Raises:
+        StoreError: if two tables have different values for one toy.
+    """
+    everything = ToyTable.concatenate(tables)
+    if not len(everything):
+        return everything
+    again = np.flatnonzero(np.diff(everything.index) == 0) + 1
+    different = again[~_same(everything, again - 1, again)]
+    if len(different):
+        index = int(everything.index[different[0]])
+        values = [
+            f"t = {t:.10g} in {name}"
+            for table, name in zip(tables, names, strict=True)
+            for t in table.t[table.index == index]
+        ]
+        raise StoreError(
+            f"toy {index} has different values ({'; '.join(values)}). Of {len(again)} toys that were run twice"
+            f" {len(different)} ({100 * len(different) / len(again):.2g}%) ended in another maximum: they were not"
+            " fitted in the same way (number of threads, device, versions); run them again in one way"
+        )
+    return everything.select(np.setdiff1d(np.arange(len(everything)), again))
+
+
+def _same(table: ToyTable, one: Int64[np.ndarray, " m"], two: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+    """Whether pairs of rows hold the same toy with the same t, but for rounding."""
+    same: Bool[np.ndarray, " m"] = np.ones(len(one), dtype=bool)
+    for column in (table.t, table.total_weight):
+        a, b = column[one], column[two]
+        same &= (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= _ROUNDING * (1 + np.abs(a)))
+    return same
+
+
+def merge(sources: Sequence[Store], target: Path | str) -> tuple[Store, ToyTable]:
+    """Puts the toys of several stores of one plan, such as the shards of a campaign, into one.
+
+    Arguments:
+        sources: at least one store.
+        target: the folder of the new store; it may hold a store of the same plan already, such as one of the sources.
+
+    Returns:
+        The store and its toys; `Store.missing` says which are not there.
+
+    Raises:
+        StoreError: if the plans differ, or two stores have different values for one toy. Nothing is written then.
+    """
+    first = sources[0]
+    for other in sources[1:]:
+        other.require_plan(first.plan)
+    low, high = min(s.first for s in sources), max(s.first + s.count for s in sources)
+    tables = [source.read() for source in sources]
+    toys = unique(tables, [str(source.path) for source in sources])
+    if (Path(target) / CAMPAIGN_FILE).exists():
+        there = Store.open(target, first.warn).require_plan(first.plan)
+        unique([toys, there.read()], ["the sources", str(target)])
+    store = Store.create(target, first.plan, range(low, high), first.about, first.warn)
+    present = store.read()
+    new = toys.select(~np.isin(toys.index, present.index))
+    for start in range(0, len(new), ROWS_OF_A_PART):
+        store.add(new.select(slice(start, start + ROWS_OF_A_PART)))
+    return store, store.read()

@@ -1,0 +1,108 @@
+"""docs/clusters.md tells the truth: its commands parse, its scripts print sensible jobs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nplm.cli.commands import command_parsers
+from nplm.cli.options import given
+from nplm.cli.toys_options import MergeOptions, RunOptions, ShowOptions, StatusOptions
+
+DOCS = Path(__file__).parents[2] / "docs"
+SCRIPTS = DOCS / "clusters"
+PAGE = (DOCS / "clusters.md").read_text(encoding="utf-8")
+OPTIONS: dict[str, Any] = {"run": RunOptions, "status": StatusOptions, "merge": MergeOptions, "show": ShowOptions}
+COMMANDS = [
+    *re.findall(r"^    nplm (toys .*)$", PAGE, re.MULTILINE),
+    *re.findall(r"`nplm (toys \w+ [^`]+)`", PAGE),
+]
+
+
+def parsed(command: str) -> Any:
+    """The options of a command line, as the program reads them."""
+    words = shlex.split(command)
+    parser, _ = command_parsers()
+    return OPTIONS[words[1]].of(given(parser.parse_args(words)))
+
+
+def text(script: str) -> str:
+    return (SCRIPTS / script).read_text(encoding="utf-8")
+
+
+def test_there_are_commands() -> None:
+    assert {command.split()[1] for command in COMMANDS} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_parse(command: str) -> None:
+    assert parsed(command)
+
+
+def test_slurm_array_runs_all_shares_into_one_store() -> None:
+    script = text("slurm_array.sh")
+    subprocess.run(["bash", "-n", str(SCRIPTS / "slurm_array.sh")], check=True)
+    (command,) = re.findall(r"^exec nplm ((?:.*\\\n)*.*)$", script, re.MULTILINE)
+    # What bash makes of its variables.
+    plain = re.sub(r"\$\{\w+:-(\w[\w.]*)\}", r"\1", command.replace("\\\n", " "))
+    (jobs,) = re.findall(r"^#SBATCH --array=1-(\d+)$", script, re.MULTILINE)
+    (shares,) = re.findall(r"^SHARES=\$\{SHARES:-(\d+)\}$", script, re.MULTILINE)
+    assert jobs == shares
+    options = parsed(plain.replace("$SLURM_ARRAY_TASK_ID", "7").replace("$SHARES", shares))
+    assert options.shard == (7, int(shares))
+    assert options.output == Path("null")
+
+
+def test_htcondor_array_runs_all_shares_into_one_store() -> None:
+    script = text("htcondor_array.sub")
+    settings = dict(re.findall(r"^(\w+) *= *(.*)$", script, re.MULTILINE))
+    assert re.search(rf"^queue {settings['shares']}$", script, re.MULTILINE)
+    assert settings["share"] == "$(ProcId) + 1"
+    words = settings["arguments"].replace("$INT(share)", "100").replace("$(shares)", settings["shares"])
+    options = parsed(words)
+    assert options.shard == (100, 100)
+    assert options.output == Path("null")
+    assert not Path(options.reference[0].path).is_absolute()
+
+
+def test_arrays_run_the_same_toys() -> None:
+    # So that a campaign begun on one cluster can be finished on the other.
+    given_options = [
+        re.sub(r"\s*\\\n\s*", " ", script).split("--weights")[1].split("--toys")[0].split()
+        for script in (text("slurm_array.sh"), text("htcondor_array.sub"))
+    ]
+    assert given_options[0] == given_options[1] == ["weight", "--clip", "7"]
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("slurm_dask.py", ["#SBATCH -J nplm-toys", "#SBATCH --cpus-per-task=1", "#SBATCH --mem=2G", "export NPROC=1"]),
+        ("htcondor_dask.py", ["MY.DaskWorkerCores = 1", "MY.DaskWorkerMemory = 2000000000", "Queue"]),
+    ],
+)
+def test_dask_scripts_print_their_job(script: str, lines: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue")
+    command = [sys.executable, str(SCRIPTS / script), "--dry-run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert set(lines) <= set(done.stdout.splitlines())
+    assert re.search(r"distributed\.cli\.dask_worker tcp://\S+ .*--nthreads 1 .*--lifetime 220m", done.stdout)
+    assert not (tmp_path / "null").exists()
+
+
+def test_links_lead_somewhere() -> None:
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", PAGE) if not t.startswith("https://")]
+    headings = {
+        re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    assert [t for t in targets if not t.startswith("#") and not (DOCS / t).exists()] == []
+    assert [t for t in targets if t.startswith("#") and t[1:] not in headings] == []
+    assert {Path(t).name for t in targets if "/" in t} == {p.name for p in SCRIPTS.iterdir() if p.is_file()}
