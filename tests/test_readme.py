@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import nplm
+from nplm.cli.commands import command_parsers
 from nplm.cli.errors import MEANINGS
-from nplm.cli.main import _parsers
-from nplm.cli.options import Options, given
+from nplm.cli.options import given
+from nplm.cli.test_options import Options
+from nplm.cli.toys_options import MergeOptions, RunOptions, ShowOptions, StatusOptions
+from nplm.cli.tune_options import Options as TuneOptions
+from nplm.ensemble.store import Store
 from toys.demo import write_demo
+from toys.exponential import BULK, draw_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    nplm (test .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune) .*)$", README, re.MULTILINE)
+OPTIONS = {
+    ("test", None): Options,
+    ("tune", None): TuneOptions,
+    ("toys", "run"): RunOptions,
+    ("toys", "status"): StatusOptions,
+    ("toys", "merge"): MergeOptions,
+    ("toys", "show"): ShowOptions,
+}
 
 
-def test_there_are_commands() -> None:
-    assert len(COMMANDS) >= 2
+def test_every_command_is_shown() -> None:
+    words = [shlex.split(command) for command in COMMANDS]
+    assert {(w[0], w[1] if w[0] == "toys" else None) for w in words} == OPTIONS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_parse(command: str) -> None:
-    parser, _ = _parsers()
-    options = Options.of(given(parser.parse_args(shlex.split(command))))
-    assert options.data.startswith("data.")
-    assert options.reference
+    parser, _ = command_parsers()
+    values = given(parser.parse_args(shlex.split(command)))
+    assert OPTIONS[values["command"], values.get("subcommand")].of(values)
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
@@ -58,13 +73,19 @@ def test_citation_names_this_version() -> None:
 
 
 @pytest.mark.slow
-def test_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     write_demo(tmp_path)
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
-    exec(compile(example, "README.md", "exec"), {})
+    names: dict[str, Any] = {"draw_null": draw_data, "draw_signal": partial(draw_data, signal=BULK)}
+    exec(compile(first, "README.md", "exec"), names)
     t, p_value, z = map(float, capsys.readouterr().out.split())
     assert t > 0
     assert 0 < p_value < 0.05
     assert z > 1.6
+    # Fewer toys than a reader would run.
+    exec(compile(second.replace("400", "20").replace("200", "6"), "README.md", "exec"), names)
+    assert "Power(kind='empirical'" in capsys.readouterr().out
+    assert len(Store.open("null").read()) == 20
+    assert names["signal"].t.mean() > names["null"].t.mean()
