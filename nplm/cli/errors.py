@@ -6,22 +6,24 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `nplm test`."""
+    """Exit codes of the commands but `nplm doctor`."""
 
     DONE = 0
     USAGE = 2
     INPUT = 3
     OUTPUT = 4
     FIT = 5
+    ENGINE = 6
     INTERRUPTED = 130
 
 
 MEANINGS: dict[int, str] = {
-    ExitCode.DONE: "the test was done (whatever its p-value)",
+    ExitCode.DONE: "all was done (whatever the p-value)",
     ExitCode.USAGE: "wrong usage: an option, its value, or the file given with --config",
     ExitCode.INPUT: "bad input: a file, a column or a value in it",
-    ExitCode.OUTPUT: "the output folder holds another run, or cannot be written",
+    ExitCode.OUTPUT: "the output folder holds another run or toys of another plan, or cannot be written",
     ExitCode.FIT: "the fit of the data failed, so there is no t",
+    ExitCode.ENGINE: "the workers or the scheduler failed; toys that were done are kept",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
 }
 
@@ -54,9 +56,15 @@ class InputError(CommandError):
 
 
 class OutputError(CommandError):
-    """The output folder cannot be used."""
+    """The output folder or the toys in it cannot be used."""
 
     code = ExitCode.OUTPUT
+
+
+class WorkersError(CommandError):
+    """What should run the toys failed."""
+
+    code = ExitCode.ENGINE
 
 
 class DataFitError(CommandError):

@@ -1,36 +1,34 @@
-"""The options of `nplm test`: their names, their defaults, and which may stand together."""
+"""What the options of the commands have in common: input and model, and how they read as a command."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
     ReferenceFile,
-    count,
     feature_names,
     layers,
     output_path,
     positive_count,
     positive_number,
     reference_file,
-    seed,
     text,
 )
 
 MODEL_OPTIONS = {"network": ("hidden", "clip"), "histogram": ("bins",)}
+FLAG = argparse.BooleanOptionalAction
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `nplm test` was asked to do; the fields are the long options, with their defaults."""
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Which files to read, and what of them; the fields are the long options, with their defaults."""
 
-    data: str
-    reference: tuple[ReferenceFile, ...]
+    reference: tuple[ReferenceFile, ...] = ()
     features: tuple[str, ...] | None = None
     weights: str | None = None
     expected_yield: float | None = None
@@ -39,65 +37,63 @@ class Options:
     tree: str | None = None
     allow_remote: bool = False
     allow_external_links: bool = False
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any]) -> Self:
+        """The options, with defaults for those that are not in `values`."""
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The family of log-ratios, and how samples are compared."""
+
     model: str = "network"
     hidden: tuple[int, ...] = (4,)
     clip: float = 9.0
     bins: int = 10
-    toys: int = 200
     shape_only: bool = False
     standardize: bool = True
-    seed: int = 1
-    output: Path | None = None
-    json: bool = False
-    force: bool = False
-    quiet: bool = False
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Options:
-        """The options, with defaults for those that are not in `values`.
-
-        Arguments:
-            values: parsed values by field name.
-
-        Raises:
-            UsageError: if something is missing, or options contradict each other.
-        """
-        files = [str(f) for f in values.get("reference", ())]
-        if "data" not in values:
-            swallowed = f" ('{files[-1]}' was read as one more file of the reference)" if len(files) > 1 else ""
-            raise UsageError(f"DATA is missing{swallowed}; put it first: nplm test DATA --reference REF [REF ...]")
-        if not files:
-            raise UsageError("--reference is missing; give the file of what is expected: --reference REF [REF ...]")
-        if "output" not in values and not values.get("json"):
-            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
-        model = values.get("model", cls.model)
-        for other, names in MODEL_OPTIONS.items():
-            for name in names:
-                if other != model and name in values:
-                    raise UsageError(
-                        f"--{name} is an option of --model {other}, but the model is {model}; leave one of them out"
-                    )
-        with_yield = [f.path for f in values["reference"] if f.expected_yield is not None]
-        if with_yield and "expected_yield" in values:
-            raise UsageError(
-                f"--expected-yield and the yield of {with_yield[0]} contradict each other; give the sum or its parts"
-            )
-        if values.get("shape_only") and "expected_yield" in values:
-            raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
-        repeated = [f for f in values.get("features", ()) if values["features"].count(f) > 1]
-        if repeated:
-            raise UsageError(f"--features names '{repeated[0]}' twice")
-        if values.get("weights") in values.get("features", ()):
-            raise UsageError(f"'{values['weights']}' is both a feature and the weight column; leave it out of one")
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declares the arguments of `nplm test`; what is not given stays None."""
-    flag = argparse.BooleanOptionalAction
-    parser.add_argument("data", metavar="DATA", nargs="?", help="the data: npz, npy, csv, h5, parquet or root")
-    files = parser.add_argument_group("input")
-    files.add_argument(
+def require_input(values: Mapping[str, Any]) -> None:
+    """Refuses options of the input that contradict each other.
+
+    Raises:
+        UsageError: naming them.
+    """
+    with_yield = [f.path for f in values.get("reference", ()) if f.expected_yield is not None]
+    if with_yield and "expected_yield" in values:
+        raise UsageError(
+            f"--expected-yield and the yield of {with_yield[0]} contradict each other; give the sum or its parts"
+        )
+    repeated = [f for f in values.get("features", ()) if values["features"].count(f) > 1]
+    if repeated:
+        raise UsageError(f"--features names '{repeated[0]}' twice")
+    if values.get("weights") in values.get("features", ()):
+        raise UsageError(f"'{values['weights']}' is both a feature and the weight column; leave it out of one")
+
+
+def require_model(values: Mapping[str, Any]) -> None:
+    """Refuses options of the model that contradict each other.
+
+    Raises:
+        UsageError: naming them.
+    """
+    model = values.get("model", ModelOptions.model)
+    for other, names in MODEL_OPTIONS.items():
+        for name in names:
+            if other != model and name in values:
+                raise UsageError(
+                    f"--{name} is an option of --model {other}, but the model is {model}; leave one of them out"
+                )
+    if values.get("shape_only") and "expected_yield" in values:
+        raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
+
+
+def add_reference_options(group: argparse._ArgumentGroup) -> None:
+    """Declares the options of `InputOptions`, but for the pool; what is not given stays None."""
+    group.add_argument(
         "--reference",
         action="extend",
         nargs="+",
@@ -106,7 +102,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="files of what is expected, which add up; REF=1200 scales the weights of that file to 1200 events"
         " after the cut",
     )
-    files.add_argument(
+    group.add_argument(
         "--features",
         action="extend",
         nargs="+",
@@ -114,60 +110,67 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
     )
-    files.add_argument(
+    group.add_argument(
         "--weights",
         type=text,
         metavar="COLUMN",
-        help="column with the weights of the reference's events, and of the data's and the pool's if they have it",
+        help="column with the weights of the reference's events, and of the other files' if they have it",
     )
-    files.add_argument(
+    group.add_argument(
         "--expected-yield",
         type=positive_number,
         metavar="N",
         help="events that the reference predicts in the data, after the cut (default: the sum of its weights)",
     )
-    files.add_argument(
+    group.add_argument(
         "--where", type=text, metavar="EXPR", help='cut on the events of all files, such as "60 < mll < 120"'
     )
-    files.add_argument(
+    group.add_argument("--tree", type=text, metavar="NAME", help="tree of ROOT files that hold several")
+    group.add_argument("--allow-remote", action=FLAG, help="read ROOT files from addresses such as root://...")
+    group.add_argument("--allow-external-links", action=FLAG, help="let HDF5 files lead to other files")
+
+
+def add_pool_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that names the pool."""
+    group.add_argument(
         "--pool", type=text, metavar="FILE", help="draw the toys from this file (default: from the reference)"
     )
-    files.add_argument("--tree", type=text, metavar="NAME", help="tree of ROOT files that hold several")
-    files.add_argument("--allow-remote", action=flag, help="read ROOT files from addresses such as root://...")
-    files.add_argument("--allow-external-links", action=flag, help="let HDF5 files lead to other files")
 
-    test = parser.add_argument_group("test")
-    test.add_argument("--model", choices=tuple(MODEL_OPTIONS), help="family of log-ratios (default: network)")
-    test.add_argument(
+
+def add_model_options(group: argparse._ArgumentGroup) -> None:
+    """Declares the options of `ModelOptions`."""
+    group.add_argument("--model", choices=tuple(MODEL_OPTIONS), help="family of log-ratios (default: network)")
+    group.add_argument(
         "--hidden",
         type=layers,
         metavar="N[xN...]",
         help="network: neurons of its hidden layers, 5x5 for two layers of five (default: 4)",
     )
-    test.add_argument("--clip", type=positive_number, metavar="C", help="network: largest absolute weight (default: 9)")
-    test.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
-    test.add_argument(
-        "--toys",
-        type=count,
-        metavar="N",
-        help="null toys that calibrate t (default: 200; 0 trusts the chi2, unchecked)",
+    group.add_argument(
+        "--clip", type=positive_number, metavar="C", help="network: largest absolute weight (default: 9)"
     )
-    test.add_argument("--shape-only", action=flag, help="compare shapes, whatever the yields")
-    test.add_argument(
+    group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
+    group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
+    add_standardize_option(group)
+
+
+def add_standardize_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that turns the standardisation off."""
+    group.add_argument(
         "--standardize",
-        action=flag,
+        action=FLAG,
         help="shift and scale features by the reference's mean and deviation (default: yes)",
     )
-    test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
 
-    output = parser.add_argument_group("output and control")
-    output.add_argument(
-        *("--output", "-o"), type=output_path, metavar="OUT", help="folder for result.json, report.html, plots and toys"
-    )
-    output.add_argument("--json", action=flag, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument("--force", action=flag, help="replace the run that the output folder holds")
-    output.add_argument("--quiet", action=flag, help="no notes and no progress bar")
-    output.add_argument(
+
+def add_output_option(group: argparse._ArgumentGroup, what: str) -> None:
+    """Declares -o."""
+    group.add_argument(*("--output", "-o"), type=output_path, metavar="OUT", help=what)
+
+
+def add_config_option(group: argparse._ArgumentGroup) -> None:
+    """Declares --config."""
+    group.add_argument(
         "--config",
         type=text,
         metavar="FILE",
@@ -181,23 +184,49 @@ def given(namespace: argparse.Namespace) -> dict[str, Any]:
     values = {name: value for name, value in vars(namespace).items() if value is not None}
     if "features" in values:
         values["features"] = tuple(name for names in values["features"] for name in names)
-    if "reference" in values:
-        values["reference"] = tuple(values["reference"])
-    return values
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def to_command(options: Options) -> list[str]:
-    """The shortest command that asks for the same test, whatever configuration file the options came from."""
-    words = ["nplm", "test", options.data, "--reference", *map(str, options.reference)]
+def to_command(command: str, options: Any, positional: Sequence[str] = (), hidden: Sequence[str] = ()) -> list[str]:
+    """The shortest command that asks for the same, whatever configuration file the options came from.
+
+    Arguments:
+        command: "nplm test".
+        options: a dataclass whose fields are the long options.
+        positional: fields that stand before the options, without a name.
+        hidden: fields that do not change the answer.
+    """
+    first = [str(getattr(options, name)) for name in positional]
+    references = [str(file) for file in options.reference]
+    words = [*command.split(), *first, *(["--reference", *references] if references else [])]
     for field in fields(options):
         value = getattr(options, field.name)
-        if field.name in ("data", "reference", "force", "quiet") or value == field.default:
+        if field.name in ("reference", *positional, *hidden) or value == field.default:
             continue
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
         elif field.name == "features":
             words += [option, *value]
+        elif field.name == "hidden":
+            words += [option, *map(written_layers, value if isinstance(value[0], tuple) else [value])]
         else:
-            words += [option, "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+            words += [option, str(value)]
     return words
+
+
+def written_layers(hidden: Sequence[int]) -> str:
+    """The layers of a network as --hidden takes them: 5x5."""
+    return "x".join(map(str, hidden))
+
+
+def output_or_refuse(values: Mapping[str, Any], what: str) -> Path:
+    """The folder given with -o.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    if "output" not in values:
+        raise UsageError(f"-o is missing; give the folder for {what}")
+    output: Path = values["output"]
+    return output

@@ -5,47 +5,59 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nplm.cli.errors import OutputError
+from nplm.ensemble.store import CAMPAIGN_FILE, Store, StoreError
+from nplm.ensemble.table import ToyTable
 
 if TYPE_CHECKING:
-    from nplm.ensemble.table import ToyTable
+    from nplm.ensemble.campaign import Campaign
 
 # All that a run writes, relative to its folder; a killed run may leave the names with a dot, see `atomic_path`.
 _RUN_FILES = re.compile(
     r"result\.json|\.result-[0-9a-f]{16}\.json"
     r"|report\.html|\.report-[0-9a-f]{16}\.html"
     r"|plots/\.?(feature-\d|null|log-ratio)[^/]*\.(png|pdf)"
-    r"|toys/\.?part-\d{5,}(-[0-9a-f]{16})?\.parquet"
+    r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
+    r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
 )
 _RUN_FOLDERS = ("plots", "toys")
-# Few files, and each is quickly written again.
-_ROWS_OF_A_PART = 10_000
 
 
 @dataclass
 class RunFolder:
     """The output folder of one run.
 
-    An older run in it stays untouched until this one has something to write.
+    An older run in it stays untouched until this one has something to write; an unfinished one goes on.
 
     Arguments:
         path: the folder.
+        unfinished: whether it holds a run that was killed or interrupted before all its toys were done.
     """
 
     path: Path
+    unfinished: bool = False
     _created: list[Path] = field(default_factory=list)
-    _parts: list[ToyTable] = field(default_factory=list)
+    _store: Store | None = None
+    _make_store: Callable[[], Store] | None = None
+    _written: int = 0
     _begun: bool = False
 
     @classmethod
-    def check(cls, path: Path, force: bool) -> RunFolder:
+    def check(cls, path: Path, force: bool, resume: bool = True) -> RunFolder:
         """The folder, once it is known that a run may be written there; nothing is changed yet.
+
+        Arguments:
+            path: the folder.
+            force: whether an older run in it may be replaced.
+            resume: whether an unfinished run in it may go on.
 
         Raises:
             OutputError: if it is not a folder, holds an older run and `force` is not given, or holds other things
@@ -64,12 +76,16 @@ class RunFolder:
                 f"{path} holds other files ({_some(content)}) and no run of nplm; choose another -o, nothing is mixed"
                 " or overwritten"
             )
-        if content and not force:
+        unfinished = resume and not force and _is_unfinished(path)
+        if content and not force and not unfinished:
             raise OutputError(f"{path} holds another run; choose another -o, or give --force to replace that run")
         for name in _RUN_FOLDERS:
             if (path / name).is_symlink():
                 raise OutputError(f"{path / name} is a link; remove it or choose another -o")
-        return cls(path)
+        others = sorted({*(path / "toys").glob("*")} - {*_run_files(path)})
+        if others:
+            raise OutputError(f"{path / 'toys'} holds other files ({_some(others)}); choose another -o")
+        return cls(path, unfinished)
 
     def create(self) -> None:
         """Makes the folder where it does not exist, and proves that files can be written to it."""
@@ -88,12 +104,39 @@ class RunFolder:
             with suppress(OSError):  # a folder that is not empty stays
                 path.rmdir()
 
+    def expect(self, campaign: Campaign, toys: int, about: dict[str, Any]) -> ToyTable:
+        """Says which toys will come; returns those that an unfinished run in the folder has done.
+
+        Arguments:
+            campaign: of the toys.
+            toys: how many are wanted.
+            about: remarks for the store of the toys, with the fingerprint of the data as "data".
+
+        Raises:
+            OutputError: if the unfinished run is not the same.
+        """
+        plan, folder = campaign.plan(), self.path / "toys"
+        self._make_store = lambda: Store.create(folder, plan, range(toys), {**about, **campaign.describe()})
+        if not self.unfinished:
+            return ToyTable.empty()
+        try:
+            store = Store.open(folder).require_plan(plan)
+            if store.about.get("data") != about["data"]:
+                raise StoreError(f"{self.path} holds the unfinished run of other data")
+            self._store = self._make_store()
+            known = self._store.read()
+        except StoreError as error:
+            raise OutputError(f"{error}; choose another -o, or give --force to replace that run") from error
+        self._written = len(known)
+        return known
+
     def begin(self) -> None:
-        """Removes the older run, file by file, once; anything else in the folder is left alone."""
+        """Removes the older run, file by file, once, but the toys that this one goes on with; and nothing else."""
         if self._begun:
             return
         for file in _run_files(self.path):
-            file.unlink()
+            if self._store is None or file.parent.name != "toys":
+                file.unlink()
         for name in _RUN_FOLDERS:
             folder = self.path / name
             if folder.is_dir() and not any(folder.iterdir()):
@@ -101,32 +144,28 @@ class RunFolder:
         self._begun = True
 
     def add_toys(self, table: ToyTable) -> None:
-        """Adds a finished batch of toys to the last part, or to the next one if that is full.
-
-        A part is replaced as a whole: a reader sees each toy once at any time, and a killed run keeps what it has done.
+        """Adds a finished batch of toys to their store; a killed run keeps what it has done.
 
         Raises:
-            OutputError: if the part cannot be written.
+            OutputError: if they cannot be written.
         """
-        parts = list(self._parts)
-        if parts and len(parts[-1]) < _ROWS_OF_A_PART:
-            table = type(table).concatenate([parts.pop(), table])
         with self.writing():
             self.begin()
-            folder = self.path / "toys"
-            folder.mkdir(exist_ok=True)
-            table.write(folder / f"part-{len(parts):05d}.parquet")
-        self._parts = [*parts, table]
+            if self._store is None:
+                assert self._make_store is not None, "expect comes first"
+                self._store = self._make_store()
+            self._store.add(table)
+        self._written += len(table)
 
     def complete_toys(self, toys: ToyTable) -> None:
         """Writes the last toys of an interrupted run, if Ctrl-C came before they were on disk.
 
         Arguments:
-            toys: all toys of the run, in order.
+            toys: all toys of the run.
         """
-        written = self._toys
-        if len(toys) > written:
-            self.add_toys(type(toys)(*(getattr(toys, f.name)[written:] for f in fields(toys))))
+        if len(toys) > self._written:
+            on_disk = (ToyTable.empty() if self._store is None else self._store.read()).index
+            self.add_toys(toys.select(~np.isin(toys.index, on_disk)))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -138,17 +177,12 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            kept = [f"{self._toys} toys"] if self._parts else []
+            kept = [f"{self._written} toys"] if self._written else []
             kept += ["result.json"] if self._begun and (self.path / "result.json").is_file() else []
             raise OutputError(
                 f"{error.filename or self.path} cannot be written: {error.strerror or error};"
                 f" {' and '.join(kept) or 'nothing of this run'} kept in {self.path}"
             ) from error
-
-    @property
-    def _toys(self) -> int:
-        """How many toys are on disk."""
-        return sum(map(len, self._parts))
 
 
 def _run_files(folder: Path) -> list[Path]:
@@ -166,6 +200,18 @@ def _holds_run(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and str(document.get("schema")).startswith("nplm-result/")
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether the folder holds toys of a run that was killed, or interrupted before it had all."""
+    if not (folder / "toys" / CAMPAIGN_FILE).is_file():
+        return False
+    try:
+        return json.loads((folder / "result.json").read_text(encoding="utf-8"))["complete"] is False
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _some(paths: list[Path]) -> str:

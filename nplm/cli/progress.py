@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
 
 
+# Seconds between two lines on progress where there is no terminal for a bar.
+_BETWEEN_LINES = 30.0
+
+
 class Reporter:
-    """Prints notes as plain lines on stderr and, if that is a terminal, a progress bar for the toys.
+    """Prints notes as plain lines on stderr, and the progress of the toys: a bar on a terminal, else a line at times.
 
     Arguments:
         quiet: print nothing at all.
@@ -25,7 +30,8 @@ class Reporter:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._bar: Progress | None = None
-        self._done, self._total, self._seconds = 0, 0, 0.0
+        self._done, self._total = 0, 0
+        self._began = self._line = time.monotonic()
 
     def note(self, message: str) -> None:
         """Tells the user something that is worth knowing, not an error."""
@@ -44,15 +50,19 @@ class Reporter:
     def advance(self, table: ToyTable) -> None:
         """Counts a finished batch of toys."""
         self._done += len(table)
-        self._seconds += float(table.seconds.sum())
+        now = time.monotonic()
+        pace = describe_pace(self._done, self._total, now - self._began)
         if self._bar is not None:
-            pace = describe_pace(self._done, self._total, self._seconds)
             self._bar.update(self._bar.task_ids[0], completed=self._done, pace=pace)
+        elif now - self._line > _BETWEEN_LINES:
+            self._line = now
+            self.note(f"{self._done:,} of {self._total:,} toys, {pace}")
 
     def __enter__(self) -> Self:
+        self._began = self._line = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
             self._bar = _bar()
-            self._bar.add_task("toys", total=self._total or None, pace="fitting the data")
+            self._bar.add_task("toys", total=self._total or None, pace="starting")
             self._bar.start()
         return self
 
@@ -65,7 +75,7 @@ class Reporter:
 
 
 def describe_pace(done: int, total: int, seconds: float) -> str:
-    """Rate and time left, from the seconds that the toys done so far have taken."""
+    """Rate and time left, from the seconds on the clock that the toys done so far have taken."""
     rate = done / seconds if seconds > 0 else float("inf")
     if rate >= 1:
         pace = f"{rate:,.0f} toys/s" if rate >= 100 else f"{rate:.3g} toys/s"

@@ -1,25 +1,16 @@
-"""Reads the samples that `nplm test` needs, and refuses what does not fit together."""
+"""Reads the samples that a command needs, and refuses what does not fit together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from nplm.cli.errors import InputError
-from nplm.cli.options import Options
+from nplm.cli.options import InputOptions
 from nplm.io import column_names, in_order, read_reference, read_sample
 from nplm.sample import Sample, require_varying
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Data, reference and (if there is one) pool, with the same features in the same order."""
-
-    data: Sample
-    reference: Sample
-    pool: Sample | None
 
 
 @contextmanager
@@ -34,56 +25,66 @@ def refusing_bad_input() -> Iterator[None]:
         raise InputError(str(error)) from error
 
 
-def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
-    """Reads all samples; the reference says which features there are, and in which order.
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads the files of a command: the reference, and others that must have its features.
 
     Arguments:
         options: files, features, weights and cut.
         note: told which files the weight column was taken from.
-
-    Raises:
-        InputError: if a file, a column or a value is bad, or the files do not fit together.
     """
-    access: dict[str, Any] = {
-        "tree": options.tree,
-        "allow_remote": options.allow_remote,
-        "allow_external_links": options.allow_external_links,
-    }
-    paths = [options.data, *([options.pool] if options.pool else []), *(f.path for f in options.reference)]
-    if options.where and (options.expected_yield or options.reference[0].expected_yield):
-        note("the expected yield is taken to be that after the cut")
-    with refusing_bad_input():
-        # All headers first: a misspelt name should not wait for the large files before it.
-        columns = {path: column_names(path, **access) for path in paths}
-        reference = read_reference(
-            [f.path for f in options.reference],
-            [f.expected_yield for f in options.reference],
-            features=options.features,
-            weights=options.weights,
-            where=options.where,
-            **access,
-        )
-        require_varying(reference)
 
-        def read(path: str) -> Sample:
-            has_weights = options.weights in columns[path]
-            if options.weights is not None:
-                found = "its weights are" if has_weights else "every event has weight one, as there is no column"
-                note(f"{path}: {found} '{options.weights}'")
-            sample = read_sample(
-                path,
+    options: InputOptions
+    note: Callable[[str], None]
+
+    def read(self, *paths: str | None) -> tuple[Sample, list[Sample | None]]:
+        """The reference, and a sample for each path, with the features in the order of the reference; None for None.
+
+        Raises:
+            InputError: if a file, a column or a value is bad, or the files do not fit together.
+        """
+        options = self.options
+        if options.where and (options.expected_yield or options.reference[0].expected_yield):
+            self.note("the expected yield is taken to be that after the cut")
+        with refusing_bad_input():
+            # All headers first: a misspelt name should not wait for the large files before it.
+            everything = [*(path for path in paths if path is not None), *(f.path for f in options.reference)]
+            columns = {path: column_names(path, **self._access) for path in everything}
+            reference = read_reference(
+                [f.path for f in options.reference],
+                [f.expected_yield for f in options.reference],
                 features=options.features,
-                weights=options.weights if has_weights else None,
+                weights=options.weights,
                 where=options.where,
-                **access,
+                **self._access,
             )
-            return _ordered_like(reference, sample, path)
+            require_varying(reference)
+            samples = [None if path is None else self._like(reference, path, columns[path]) for path in paths]
+        return reference, samples
 
-        data = read(options.data)
-        pool = None if options.pool is None else read(options.pool)
-        if options.shape_only:
-            reference = reference.scaled_to(data.total_weight)
-    return Samples(data, reference, pool)
+    @property
+    def _access(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "tree": options.tree,
+            "allow_remote": options.allow_remote,
+            "allow_external_links": options.allow_external_links,
+        }
+
+    def _like(self, reference: Sample, path: str, columns: Sequence[str]) -> Sample:
+        """The sample in a file, which must have the features of the reference."""
+        weights = self.options.weights
+        if weights is not None:
+            found = "its weights are" if weights in columns else "every event has weight one, as there is no column"
+            self.note(f"{path}: {found} '{weights}'")
+        sample = read_sample(
+            path,
+            features=self.options.features,
+            weights=weights if weights in columns else None,
+            where=self.options.where,
+            **self._access,
+        )
+        return _ordered_like(reference, sample, path)
 
 
 def _ordered_like(reference: Sample, sample: Sample, path: str) -> Sample:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from nplm.cli.errors import DataFitError, ExitCode
-from nplm.cli.options import Options, to_command
+from nplm.cli.models import model_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Samples, read_samples, refusing_bad_input
+from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.say import say
+from nplm.cli.test_options import Options, command_of
+from nplm.cli.toys_status import open_stores
 
 if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
     from nplm.hypothesis_test import NPLMTest
-    from nplm.models.base import Model
     from nplm.result import Result
+    from nplm.sample import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Data, reference and (if there is one) pool, with the same features in the same order."""
+
+    data: Sample
+    reference: Sample
+    pool: Sample | None
 
 
 def run_test(options: Options) -> int:
@@ -31,8 +43,9 @@ def run_test(options: Options) -> int:
         CommandError: if the input, the output folder or the fit is bad.
     """
     reporter = Reporter(options.quiet)
-    folder = None if options.output is None else RunFolder.check(options.output, options.force)
-    samples = read_samples(options, reporter.note)
+    resume = options.toys > 0 and options.null is None
+    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)
+    samples = _read(options, reporter.note)
     if folder is not None:
         folder.create()
     try:
@@ -45,36 +58,44 @@ def run_test(options: Options) -> int:
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
 
 
+def _read(options: Options, note: Callable[[str], None]) -> Samples:
+    reference, (data, pool) = Reader(options, note).read(options.data, options.pool)
+    assert data is not None
+    return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool)
+
+
 def _prepare(options: Options, samples: Samples) -> NPLMTest:
     """The test, once all input is known to be good."""
     from nplm.hypothesis_test import NPLMTest
 
     with refusing_bad_input():
-        test = NPLMTest(
+        return NPLMTest(
             samples.reference,
-            _model(options),
+            model_of(options),
             expected_yield=options.expected_yield,
             shape_only=options.shape_only,
             standardize=options.standardize,
         )
-        if options.toys:
-            test.sampler(samples.data, samples.pool)
-    return test
-
-
-def _model(options: Options) -> Model:
-    if options.model == "histogram":
-        from nplm.models.histogram import HistogramModel
-
-        return HistogramModel(bins=options.bins)
-    from nplm.models.network import NetworkModel
-
-    return NetworkModel(hidden=options.hidden, clip=options.clip)
 
 
 def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None, reporter: Reporter) -> Result:
     """Fits and runs toys, which are written as they come; on Ctrl-C the result holds those that were done."""
+    from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import FitError, Interrupted
+
+    toys: int | NullToys = options.toys
+    known = None
+    if options.null is not None:
+        with refusing_bad_input():
+            toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data))
+    elif options.toys:
+        with refusing_bad_input():
+            campaign = test.campaign(samples.data, seed=options.seed, pool=samples.pool)
+        if folder is not None:
+            about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
+            known = folder.expect(campaign, options.toys, about)
+            if len(known):
+                reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
 
     def on_toys(table: ToyTable) -> None:
         if folder is not None:
@@ -82,12 +103,13 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
         reporter.advance(table)
 
     try:
-        with reporter.expect(options.toys):
+        with reporter.expect(0 if options.null else options.toys - (0 if known is None else len(known))):
             result = test.run(
                 samples.data,
-                options.toys,
+                toys,
                 seed=options.seed,
                 pool=samples.pool,
+                known=known,
                 notify=reporter.note,
                 on_toys=on_toys,
             )
@@ -133,6 +155,7 @@ def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
         "data": options.data,
         "reference": [{"path": f.path, "expected_yield": f.expected_yield} for f in options.reference],
         "pool": options.pool,
+        "null": options.null,
     }
     fingerprints = {
         "data": samples.data.fingerprint(),
@@ -145,5 +168,5 @@ def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
         "features": list(samples.reference.features),
         "weights": options.weights,
         "where": options.where,
-        "command": join(to_command(options)),
+        "command": join(command_of(options)),
     }

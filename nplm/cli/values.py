@@ -61,15 +61,28 @@ def layers(word: str) -> tuple[int, ...]:
     return neurons
 
 
+def number(word: str) -> float:
+    """Any finite number."""
+    value = _float(word)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"it must be a number, not '{word}'")
+    return value
+
+
 def positive_number(word: str) -> float:
     """A finite number above zero."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.nan
+    value = _float(word)
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"it must be a positive number, not '{word}'")
     return value
+
+
+def shard(word: str) -> tuple[int, int]:
+    """I/N: the I-th of N shards."""
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", word)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"it must be I/N with I from 1 to N, such as 3/8, not '{word}'")
+    return int(match[1]), int(match[2])
 
 
 def count(word: str) -> int:
@@ -82,9 +95,29 @@ def positive_count(word: str) -> int:
     return _whole(word, 1)
 
 
+def tuning_toys(word: str) -> int:
+    """A number of toys that can be compared with a chi2."""
+    return _whole(word, 50)
+
+
+def z_threshold(word: str) -> float:
+    """A Z-score that a p-value in double precision can have."""
+    value = _float(word)
+    if not abs(value) < 37:
+        raise argparse.ArgumentTypeError(f"it must be a number below 37, not '{word}'")
+    return value
+
+
 def seed(word: str) -> int:
     """A whole number that JAX can take as seed, whatever its precision."""
     return _whole(word, 0, 2**32 - 1)
+
+
+def _float(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 def _whole(word: str, least: int, largest: float = math.inf) -> int:

@@ -13,16 +13,18 @@ import numpy as np
 
 from nplm._cores import available_cores
 from nplm.ensemble.plan import Plan, summary
-from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey
+from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
-from nplm.sample import Sample, require_same_features
+from nplm.sample import Sample, concatenate, require_same_features
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
 
 # The number of a toy that no campaign runs; it shows in the plan what a sampler draws.
 PROBE = 2**32 - 1
+# How many more such toys are drawn: settings that change a number of events a little hardly show in one.
+_TRIALS = 3
 
 
 class SamplerError(ValueError):
@@ -65,19 +67,23 @@ class Campaign:
     def plan(self) -> Plan:
         """What decides about the toys' values; two campaigns with equal plans have equal toys.
 
-        What the samplers draw shows in a toy that no campaign runs.
+        What the samplers draw shows in their settings, and in toys that no campaign runs.
 
         Raises:
             SamplerError: if a sampler gives no good toy.
         """
-        reference = None if self.reference_sampler is None else summary(self._reference(PROBE))
+        reference = None
+        if self.reference_sampler is not None:
+            reference = {"sampler": settings_of(self.reference_sampler), "trial": summary(self._reference(PROBE))}
         # Settings first, then what follows from them: a message names the first differences of two plans.
         return Plan.of(
             {
                 "test": test_document(self.test),
                 "seed": self.seed,
                 "keep_parameters": self.keep_parameters,
+                "sampler": settings_of(self.sampler),
                 "toy": summary(self.draw(PROBE)),
+                "trial_toys": summary(concatenate([self._trial(i) for i in range(_TRIALS)])),
                 "reference_per_toy": reference,
             }
         )
@@ -88,10 +94,20 @@ class Campaign:
         return {
             "toys": self.sampler.describe(),
             "reference_per_toy": reference,
-            "inflation": self.sampler.inflation if isinstance(self.sampler, PoolSampler) else 1.0,
+            "inflation": self._inflation,
             "degrees_of_freedom": self.test.degrees_of_freedom,
             "not_null": _not_null(self.sampler),
         }
+
+    @property
+    def _inflation(self) -> float:
+        """By how much a fluctuation that the toys do not share widens t; references of their own do fluctuate."""
+        if isinstance(self.sampler, PoolSampler) and self.reference_sampler is None:
+            return self.sampler.inflation
+        return 1.0
+
+    def _trial(self, number: int) -> Sample:
+        return self._drawn(self.sampler, jax.random.fold_in(self._key(PROBE), number), PROBE)
 
     def draw(self, index: int) -> Sample:
         """The data of toy `index`.

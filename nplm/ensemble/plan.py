@@ -14,6 +14,7 @@ from nplm.sample import Sample
 
 # Digits of a sample's summary: sums in another order, on another machine, must not change it.
 _DIGITS = 10
+_DIRECTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,30 @@ class Plan:
 
 
 def summary(sample: Sample) -> dict[str, Any]:
-    """What a sample holds, to ten digits: features, number of events, yield, mean and deviation of each feature."""
+    """What a sample holds, to ten digits: features, number of events, yield, mean and deviation of each feature.
+
+    The shape is that of all features together: means of cos(v.z) over the events, with z the standardised features and
+    fixed directions v, which tell samples apart that have the same margins.
+    """
     total = float(np.abs(sample.weights).sum())
     share = np.abs(sample.weights) / (total if total > 0 else 1.0)
     mean = share @ sample.events
     deviation = np.sqrt(share @ (sample.events - mean) ** 2)
     size = np.hypot(mean, deviation)
+    z = (sample.events - mean) / np.where(deviation > 0, deviation, 1.0)
+    directions = np.random.default_rng(0).normal(size=(sample.dimension, _DIRECTIONS))
     return {
         "features": list(sample.features),
         "events": len(sample),
-        "yield": _rounded(sample.total_weight, total),
-        "sum_of_squares": _rounded(float((sample.weights**2).sum())),
-        "mean": [_rounded(m, s) for m, s in zip(mean, size, strict=True)],
-        "deviation": [_rounded(d, s) for d, s in zip(deviation, size, strict=True)],
+        "yield": rounded(sample.total_weight, total),
+        "sum_of_squares": rounded(float((sample.weights**2).sum())),
+        "mean": [rounded(m, s) for m, s in zip(mean, size, strict=True)],
+        "deviation": [rounded(d, s) for d, s in zip(deviation, size, strict=True)],
+        "shape": [rounded(c, 1.0) for c in share @ np.cos(z @ directions)],
     }
 
 
-def _rounded(value: float, size: float | None = None) -> float:
+def rounded(value: float, size: float | None = None) -> float:
     """A value with so many digits of the numbers that were added up to it: what cancels leaves only their rounding."""
     size = abs(value) if size is None else size
     if not size > 0:

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -139,6 +139,10 @@ class ProblemData:
         # The signal's events stand together, so that the first events would not be a fair choice.
         return drawn.select(rng.permutation(len(drawn))[: self.events])
 
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys."""
+        return asdict(self)
+
     def describe(self) -> str:
         """For the report."""
         background = f"data of {self.problem} with {self.expected_yield:g} background events expected"
@@ -160,6 +164,10 @@ class ProblemReference:
     def __call__(self, rng: np.random.Generator) -> Sample:
         return load_problem(self.problem).draw_reference(rng, self.n_reference, self.expected_yield)
 
+    def settings(self) -> dict[str, Any]:
+        """What decides about the references."""
+        return asdict(self)
+
     def describe(self) -> str:
         """For the report."""
         return f"{self.n_reference} events of {self.problem}"
@@ -174,6 +182,10 @@ class NamedGenerator:
     """
 
     name: str
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys."""
+        return asdict(self)
 
     def __call__(self, rng: np.random.Generator) -> Any:
         function = load(self.name)

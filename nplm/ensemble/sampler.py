@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float64, Key
 
+from nplm.ensemble.plan import rounded, summary
 from nplm.sample import Sample, concatenate
 
 ToyKey = Key[Array, ""]
@@ -21,7 +22,8 @@ LARGEST_POOL_SHARE = 0.05
 class Sampler(Protocol):
     """Draws toy data samples: the same key gives the same toy, wherever and whenever it is drawn.
 
-    To run toys in other processes, a sampler must be picklable.
+    To run toys in other processes, a sampler must be picklable. One whose draws depend on settings that hardly show in
+    a few toys should also have a method `settings()` that returns them as JSON values, for the plan of a campaign.
     """
 
     def __call__(self, key: ToyKey) -> Sample:
@@ -31,6 +33,15 @@ class Sampler(Protocol):
     def describe(self) -> str:
         """What the toys are drawn from, in words for the report."""
         ...
+
+
+def settings_of(drawing: object) -> Any:
+    """The settings that a sampler, or a function that generates toys, declares; else its description, if it has one."""
+    for name in ("settings", "describe"):
+        declared = getattr(drawing, name, None)
+        if callable(declared):
+            return declared()
+    return None
 
 
 def generator(key: ToyKey) -> np.random.Generator:
@@ -87,6 +98,16 @@ class PoolSampler:
         """1 + N/n_eff: by how much the pool's own fluctuation, the same in all toys, widens t of fluctuating data."""
         return 1.0 + self.expected_yield / self.pool.effective_size
 
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys."""
+        weights = None if self.data_weights is None else summary(Sample(self.data_weights))
+        return {
+            "pool": summary(self.pool),
+            "expected_yield": rounded(self.expected_yield),
+            "data_weights": weights,
+            "fixed_size": self.fixed_size,
+        }
+
     def describe(self) -> str:
         number = f"exactly {self.fixed_size}" if self.fixed_size is not None else "a Poisson number of"
         return f"{number} events drawn with replacement from {self.pool.name} ({len(self.pool)} events)"
@@ -111,6 +132,10 @@ class GeneratorSampler:
         drawn = self.generate(generator(key))
         return drawn if isinstance(drawn, Sample) else Sample(drawn, features=self.features, name="toy")
 
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys, as far as the function says."""
+        return {"description": self.description, "generate": settings_of(self.generate)}
+
     def describe(self) -> str:
         return self.description
 
@@ -125,6 +150,10 @@ class InjectionSampler:
     def __call__(self, key: ToyKey) -> Sample:
         background, signal = (draw(k) for draw, k in zip(self._parts, jax.random.split(key), strict=True))
         return concatenate([background, signal], "toy")
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys."""
+        return {"background": settings_of(self.background), "signal": settings_of(self.signal)}
 
     def describe(self) -> str:
         return " with a signal of ".join(part.describe() for part in self._parts)
@@ -148,6 +177,10 @@ class ExpectationSampler:
     def __call__(self, key: ToyKey) -> Sample:
         return self.expectation
 
+    def settings(self) -> dict[str, Any]:
+        """What decides about the toys."""
+        return {"expectation": summary(self.expectation)}
+
     def describe(self) -> str:
         return f"the expectation itself, without fluctuations: {self.expectation.name}"
 
@@ -164,6 +197,10 @@ class BootstrapSampler:
     def __call__(self, key: ToyKey) -> Sample:
         rows = generator(key).integers(len(self.original), size=len(self.original))
         return self.original.select(rows)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the samples."""
+        return {"original": summary(self.original)}
 
     def describe(self) -> str:
         return f"as many events drawn with replacement from {self.original.name}, with their weights"

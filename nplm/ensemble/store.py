@@ -123,6 +123,11 @@ class Store:
         if (path / CAMPAIGN_FILE).exists():
             store = cls.open(path, warn).require_plan(plan)
             first, last = min(store.first, toys.start), max(store.first + store.count, toys.stop)
+            if last - first > store.count + len(toys):
+                raise StoreError(
+                    f"{path} is for toys {store.first} to {store.wanted.stop - 1}; with toys {toys.start} to"
+                    f" {toys.stop - 1} those between would be missing: let them follow each other"
+                )
             if (first, last - first) != (store.first, store.count):
                 store.first, store.count = first, last - first
                 store._describe()
@@ -272,7 +277,7 @@ def _same(table: ToyTable, one: Int64[np.ndarray, " m"], two: Int64[np.ndarray, 
     return same
 
 
-def merge(sources: Sequence[Store], target: Path | str) -> tuple[Store, ToyTable]:
+def merge_stores(sources: Sequence[Store], target: Path | str) -> tuple[Store, ToyTable]:
     """Puts the toys of several stores of one plan, such as the shards of a campaign, into one.
 
     Arguments:

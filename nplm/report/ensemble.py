@@ -13,12 +13,14 @@ from nplm.calibrate.chi2 import Chi2Null, fit_chi2
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.null import Null
-from nplm.calibrate.precision import largest_z
+from nplm.calibrate.precision import largest_z, toys_for_z
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.calibrate.zscore import z_interval, z_score
 from nplm.report.numbers import INTERVAL, count, p_text, z_interval_text, z_text
 
 Rows = list[tuple[str, ...]]
+# The precision whose price is named as an example.
+_Z, _Z_ERROR = 3.0, 0.1
 
 
 def ensemble_text(
@@ -37,7 +39,7 @@ def ensemble_text(
         summary: that of the same toys and degrees of freedom, if it is known already.
     """
     summary = summary or summarize_toys(t, degrees_of_freedom)
-    lines = aligned(ensemble_rows(summary))
+    lines = aligned([*ensemble_rows(summary), ("precision", precision_text(summary.toys))] if summary.toys else [])
     comparison = comparison_rows(summary)
     lines += ["", *aligned(comparison)] if comparison else [f"  no comparison with a chi2: {why_not_compared(summary)}"]
     if observed is not None and len(t):
@@ -96,6 +98,14 @@ def ensemble_rows(summary: EnsembleSummary) -> Rows:
         width = _measured(summary.width, summary.width_error)
         rows.append(("width", f"sd^2 / (2 mean) = {width}; it is 1 for every chi2"))
     return rows
+
+
+def precision_text(toys: int) -> str:
+    """What so many toys can show by counting, and how many it takes for a Z of 3 that is known to a tenth."""
+    return (
+        f"counting shows Z up to {z_text(largest_z(toys)).removeprefix('Z = ')};"
+        f" Z = {_Z:g} +- {_Z_ERROR:g} takes {toys_for_z(_Z, _Z_ERROR):,} toys"
+    )
 
 
 def comparison_rows(summary: EnsembleSummary) -> Rows:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nplm._format import format_seconds
 from nplm._json import json_value
 from nplm.calibrate.tune import Tuned, largest_chi2
-from nplm.report.numbers import p_text
+from nplm.report.ensemble import aligned, comparison_rows
 
 
 def tune_text(results: Sequence[Tuned]) -> str:
@@ -29,7 +31,7 @@ def choice(results: Sequence[Tuned]) -> str:
 
 def tune_markdown(results: Sequence[Tuned]) -> str:
     """A table with a row for each network."""
-    head = ["network", "chi2 sought", "clip", "68% interval", "toys", "fresh toys: mean t", "all tests p", "is chi2"]
+    head = ["network", "chi2 sought", "clip", "68% interval", "toys", "mean t at clip", "p of the shape", "is chi2"]
     rows = [head, ["---"] * len(head)]
     for result in results:
         check = result.check
@@ -39,10 +41,10 @@ def tune_markdown(results: Sequence[Tuned]) -> str:
                 name(result),
                 str(result.degrees_of_freedom),
                 "none" if result.clip is None else f"{result.clip:.3g}",
-                _interval(result),
+                interval_text(result),
                 "" if result.path is None else str(len(result.path.t)),
                 "" if check is None else f"{check.mean:.2f} +- {error:.2f}",
-                "" if check is None or check.given is None else f"{check.given.p_value:.2g}",
+                "" if check is None or check.fitted is None else f"{check.fitted.p_value:.2g}",
                 "yes" if result.is_chi2 else "no",
             ]
         )
@@ -50,7 +52,7 @@ def tune_markdown(results: Sequence[Tuned]) -> str:
 
 
 def tune_dict(results: Sequence[Tuned]) -> dict[str, Any]:
-    """What was found as JSON values, following the schema nplm-tune/1."""
+    """What was found as JSON values."""
     best = largest_chi2(results)
     document: dict[str, Any] = json_value(
         {
@@ -71,11 +73,14 @@ def _hidden(result: Tuned) -> str:
     return "x".join(map(str, result.hidden))
 
 
-def _interval(result: Tuned) -> str:
+def interval_text(result: Tuned) -> str:
+    """The 68% interval of the clip: 6.1 to 8.3; an end beyond the scan is open."""
     if result.interval is None:
         return ""
     low, high = result.interval
-    return f"{low:.3g} to {high:.3g}"
+    if np.isinf(high):
+        return f"above {low:.3g}" if low > 0 else "open on both sides"
+    return f"{low:.3g} to {high:.3g}" if low > 0 else f"below {high:.3g}"
 
 
 def _scan_lines(result: Tuned) -> list[str]:
@@ -86,24 +91,21 @@ def _scan_lines(result: Tuned) -> list[str]:
         for clip, mean, error in zip(result.path.clips, result.path.mean, result.path.mean_error, strict=True)
     ]
     if result.clip is not None:
-        lines.append(f"  68% interval of the clip: {_interval(result)}, from {len(result.path.t)} toys")
+        lines.append(f"  68% interval of the clip: {interval_text(result)}, from {len(result.path.t)} toys")
         lines.append(
             f"  fits at the clip: the search misses the best t known in {100 * result.missed:.0f}% of toys, which"
             f" lowers mean t by {result.shortfall:.2f}; two or more searches agree in {100 * result.agreeing:.0f}%"
         )
-    if result.check is not None and result.check.given is not None:
-        given = result.check.given
-        lines.append(
-            f"  fresh toys against chi2({result.degrees_of_freedom}): all tests together {p_text(given.p_value)},"
-            f" Kolmogorov-Smirnov {p_text(given.kolmogorov_smirnov)}, upper tail {p_text(given.upper_tail)},"
-            f" width {p_text(given.width)}"
-        )
+    if result.check is not None:
+        lines += aligned(comparison_rows(result.check))
     return [*lines, f"  time {format_seconds(result.seconds)}"]
 
 
 def _network_dict(result: Tuned) -> dict[str, Any]:
     path = result.path
-    scan = None if path is None else {"clips": path.clips, "mean": path.mean, "mean_error": path.mean_error}
+    scan = None
+    if path is not None:
+        scan = {"clips": path.clips, "mean": path.mean, "mean_error": path.mean_error, "corrected": path.corrected}
     return {
         "hidden": result.hidden,
         "degrees_of_freedom": result.degrees_of_freedom,
@@ -112,6 +114,7 @@ def _network_dict(result: Tuned) -> dict[str, Any]:
         "is_chi2": result.is_chi2,
         "statement": result.statement(),
         "toys": 0 if path is None else len(path.t),
+        "failed": 0 if result.check is None else result.check.failed,
         "walk": [vars(step) for step in result.walk],
         "scan": scan,
         "missed": result.missed,

@@ -39,9 +39,8 @@ def test_interruption_during_toys_keeps_those_that_are_done(folder: Path, signal
     command = [sys.executable, "-m", "nplm.cli.main", *RUN, "--toys", "1000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not (folder / "out" / "toys" / "part-00000.parquet").exists():
+        while not list(folder.glob("out/toys/part-*.parquet")) and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "no toys within two minutes"
             time.sleep(0.05)
         process.send_signal(signal_sent)
         out, err = process.communicate(timeout=120)
@@ -58,13 +57,13 @@ def test_interruption_during_toys_keeps_those_that_are_done(folder: Path, signal
 def test_ctrl_c_while_toys_are_written(folder: Path, nplm, monkeypatch, moment: str) -> None:
     write, sizes = ToyTable.write, []
 
-    def interrupted_write(table: ToyTable, path: Path) -> None:
+    def interrupted_write(table: ToyTable, path: Path, metadata: dict[str, str] | None = None) -> None:
         sizes.append(len(table))
         if len(sizes) != 2:
-            write(table, path)
+            write(table, path, metadata)
             return
         if moment == "after":
-            write(table, path)
+            write(table, path, metadata)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ToyTable, "write", interrupted_write)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from nplm.cli.output import RunFolder
 from nplm.ensemble.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "--quiet", "-o", "out")
@@ -35,7 +34,7 @@ def test_another_run_is_not_overwritten(out: Path, nplm) -> None:
 
 
 def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> None:
-    others = ("notes.txt", "toys/mine.parquet", "plots/mine.png", "sub/result.json")
+    others = ("notes.txt", "plots/mine.png", "sub/result.json")
     (out / "sub").mkdir()
     for name in others:
         (out / name).write_text("mine")
@@ -44,9 +43,9 @@ def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> No
     outcome = nplm(*RUN, "--toys", "10", "--force")
     assert outcome.code == 0, outcome.err
     assert all((out / name).read_text() == "mine" for name in others)
-    parts = sorted(p.name for p in (out / "toys").iterdir())
-    assert parts == ["mine.parquet", "part-00000.parquet"]
-    assert len(ToyTable.read(out / "toys" / "part-00000.parquet")) == 10
+    (part,) = out.glob("toys/part-*.parquet")
+    assert sorted(p.name for p in (out / "toys").iterdir()) == ["campaign.json", part.name]
+    assert len(ToyTable.read(part)) == 10
     assert not (out / "plots" / "null-old.png").exists()
     assert json.loads((out / "result.json").read_text())["calibration"]["toys"] == 10
 
@@ -75,6 +74,15 @@ def test_the_toys_of_a_killed_run_are_a_run(out: Path, nplm) -> None:
     assert nplm(*RUN, "--toys", "0").code == 4
     assert nplm(*RUN, "--toys", "0", "--force").code == 0
     assert not list(out.glob("toys/*"))
+
+
+def test_toys_are_not_mixed_with_other_files(out: Path, nplm) -> None:
+    (out / "toys" / "mine.parquet").write_text("mine")
+    before = snapshot(out)
+    outcome = nplm(*RUN, "--force")
+    assert outcome.code == 4
+    assert "mine.parquet" in outcome.err
+    assert snapshot(out) == before
 
 
 def test_an_empty_folder_is_used(folder: Path, nplm) -> None:
@@ -136,42 +144,32 @@ def toys_in(out: Path) -> list[int]:
     return [i for part in sorted(out.glob("toys/*.parquet")) for i in ToyTable.read(part).index.tolist()]
 
 
-def batches(sizes: list[int]) -> list[ToyTable]:
-    index = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-    return [ToyTable(i, 1.0 * i, 1.0 * i, i >= 0, i, 1.0 * i) for i in index]
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toys in batches of 100."""
+    monkeypatch.setattr("nplm.models.histogram._LARGEST_BATCH", 100)
 
 
-def test_small_batches_share_few_files_and_every_toy_is_there_once_at_any_time(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("nplm.cli.output._ROWS_OF_A_PART", 10)
-    folder = RunFolder.check(tmp_path / "out", force=False)
-    folder.create()
-    done = 0
-    for table in batches([4] * 7):
-        folder.add_toys(table)
-        done += 4
-        assert toys_in(tmp_path / "out") == list(range(done))
-    assert sorted(p.name for p in (tmp_path / "out/toys").iterdir()) == [f"part-0000{i}.parquet" for i in range(3)]
-
-
-def test_a_run_of_usual_length_has_one_file_of_toys(out: Path, nplm) -> None:
-    assert nplm(*RUN, "--toys", "250", "--force").code == 0  # in batches of 100
-    assert [p.name for p in (out / "toys").iterdir()] == ["part-00000.parquet"]
+def test_a_run_of_usual_length_has_one_file_of_toys(out: Path, nplm, small_batches) -> None:
+    assert nplm(*RUN, "--toys", "250", "--force").code == 0
+    assert len(list(out.glob("toys/part-*.parquet"))) == 1
     assert toys_in(out) == list(range(250))
+    assert nplm("toys", "status", "out/toys").out.startswith("out/toys: 250 of 250 toys done")
 
 
-def test_a_disk_that_fills_up_during_the_toys_ends_the_run(folder: Path, nplm, monkeypatch) -> None:
+def test_a_disk_that_fills_up_during_the_toys_ends_the_run(folder: Path, nplm, monkeypatch, small_batches) -> None:
     write, sizes = ToyTable.write, []
 
-    def full(table: ToyTable, path: Path) -> None:
+    def full(table: ToyTable, path: Path, metadata: dict[str, str] | None = None) -> None:
         sizes.append(len(table))
         if len(sizes) > 1:
             raise OSError(28, "No space left on device", str(path))
-        write(table, path)
+        write(table, path, metadata)
 
     monkeypatch.setattr(ToyTable, "write", full)
     outcome = nplm(*RUN, "--toys", "250")
     assert outcome.code == 4
-    assert "part-00000.parquet cannot be written: No space left on device; 100 toys kept in out" in outcome.err
+    assert re.search(r"part-\S+ cannot be written: No space left on device; 100 toys kept in out", outcome.err)
     assert "Traceback" not in outcome.err
     assert toys_in(folder / "out") == list(range(100))
 

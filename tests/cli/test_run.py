@@ -199,6 +199,7 @@ def test_the_configuration_tells_how_to_repeat_the_test(nplm) -> None:
         "data": "data.npz",
         "reference": [{"path": "ref.npz", "expected_yield": None}],
         "pool": None,
+        "null": None,
     }
     assert settings["where"] == "x < 9"
     assert settings["weights"] is None

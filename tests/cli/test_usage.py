@@ -10,7 +10,7 @@ import pytest
 
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS
 from nplm.cli.main import main
-from nplm.cli.options import Options
+from nplm.cli.test_options import Options
 from nplm.cli.values import ReferenceFile, layers, reference_file
 
 USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")

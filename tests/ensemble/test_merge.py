@@ -13,7 +13,7 @@ import pytest
 
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
-from nplm.ensemble.store import PARTS, Store, StoreError, merge
+from nplm.ensemble.store import PARTS, Store, StoreError, merge_stores
 from tests.ensemble.programs import ROOT, Exponential, exponential_campaign
 
 
@@ -33,7 +33,7 @@ def test_four_shards_make_one_run(
     shards: list[Store], campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None]
 ) -> None:
     before = [files(s.path) for s in shards]
-    store, toys = merge(shards, tmp_path / "merged")
+    store, toys = merge_stores(shards, tmp_path / "merged")
     assert_same(toys, run_campaign(campaign, 22))
     assert len(store.missing(toys)) == 0
     assert Store.open(tmp_path / "merged").about == shards[0].about
@@ -42,11 +42,11 @@ def test_four_shards_make_one_run(
 
 
 def test_the_toys_of_a_missing_shard_are_reported(shards: list[Store], tmp_path: Path) -> None:
-    store, toys = merge([shards[0], shards[1], shards[3]], tmp_path / "merged")
+    store, toys = merge_stores([shards[0], shards[1], shards[3]], tmp_path / "merged")
     assert store.missing(toys).tolist() == [2, 6, 10, 14, 18]
     assert Store.open(tmp_path / "merged").wanted == range(22)
     # The missing shard may come later.
-    store, toys = merge([shards[2]], tmp_path / "merged")
+    store, toys = merge_stores([shards[2]], tmp_path / "merged")
     assert len(store.missing(toys)) == 0
 
 
@@ -54,7 +54,7 @@ def test_stores_may_be_merged_into_one_of_them(
     shards: list[Store], campaign: Campaign, assert_same: Callable[..., None]
 ) -> None:
     for _ in range(2):
-        _, toys = merge(shards, shards[1].path)
+        _, toys = merge_stores(shards, shards[1].path)
         assert_same(toys, run_campaign(campaign, 22))
     rows = sum(len(table) for p in shards[1].path.glob(PARTS) if (table := shards[1]._read_part(p)))
     assert rows == 22, "a toy is in the folder twice"
@@ -64,7 +64,7 @@ def test_equal_toys_in_two_stores_are_one(
     shards: list[Store], campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None]
 ) -> None:
     run_campaign(campaign, range(3, 9), store=tmp_path / "more")
-    _, toys = merge([*shards, Store.open(tmp_path / "more")], tmp_path / "merged")
+    _, toys = merge_stores([*shards, Store.open(tmp_path / "more")], tmp_path / "merged")
     assert_same(toys, run_campaign(campaign, 22))
 
 
@@ -77,11 +77,11 @@ def test_toys_may_differ_by_rounding_only(
     Store.open(tmp_path / "more").add(replace(table, t=table.t + np.array([0.0, difference])))
     sources = [*shards, Store.open(tmp_path / "more")]
     if equal:
-        assert len(merge(sources, tmp_path / "merged")[1]) == 22
+        assert len(merge_stores(sources, tmp_path / "merged")[1]) == 22
         return
     message = r"toy 7 has different values \(t = [\d.]+ in .*shard4; t = [\d.]+ in .*more\)"
     with pytest.raises(StoreError, match=message):
-        merge(sources, tmp_path / "merged")
+        merge_stores(sources, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
@@ -107,11 +107,11 @@ def test_other_plans_are_not_merged(shards: list[Store], tmp_path: Path) -> None
     run_campaign(exponential_campaign(Exponential(310.0), seed=2), 3, store=tmp_path / "other")
     other = Store.open(tmp_path / "other")
     with pytest.raises(StoreError, match=rf"{tmp_path / 'other'} are of another plan \(seed: 1 here, 2 there"):
-        merge([*shards, other], tmp_path / "merged")
+        merge_stores([*shards, other], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
     before = files(other.path)
     with pytest.raises(StoreError, match=r"other are of another plan \(seed"):
-        merge(shards, other.path)
+        merge_stores(shards, other.path)
     assert files(other.path) == before
 
 
@@ -122,7 +122,7 @@ def test_a_target_that_contradicts_is_left_as_it_was(shards: list[Store], campai
     target.add(replace(table, t=table.t + 1))
     before = files(target.path)
     with pytest.raises(StoreError, match=r"toy 5 has different values \(t = [\d.]+ in the sources; t = .* in .*target"):
-        merge(shards, target.path)
+        merge_stores(shards, target.path)
     assert files(target.path) == before
 
 

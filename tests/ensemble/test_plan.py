@@ -12,7 +12,7 @@ import pytest
 
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.plan import Plan, summary
-from nplm.ensemble.sampler import BootstrapSampler, PoolSampler
+from nplm.ensemble.sampler import BootstrapSampler, InjectionSampler, PoolSampler
 from nplm.hypothesis_test import NPLMTest
 from nplm.io.read import read_sample
 from nplm.models.histogram import HistogramModel
@@ -54,7 +54,7 @@ def changed(name: str) -> Campaign:
         ("seed", r"seed: 1 here, 2 there"),
         ("sampler", r"toy\.events: \d+ here, \d+ there"),
         ("pool", r"toy\.mean: \[[\d.]+\] here, \[[\d.]+\] there"),
-        ("reference_per_toy", r"reference_per_toy.events: null here, 3000 there"),
+        ("reference_per_toy", r"reference_per_toy.trial.events: null here, 3000 there"),
         ("keep_parameters", r"keep_parameters: false here, true there"),
         ("shape_only", r"test.shape_only: false here, true there"),
         ("standardize", r"test.standardize: true here, false there"),
@@ -157,3 +157,24 @@ def test_a_summary_sees_ten_digits(digit: float, rng: np.random.Generator) -> No
 @pytest.mark.parametrize("sample", [Sample(np.zeros((0, 2))), Sample([1.0], [0.0])])
 def test_any_sample_has_a_summary(sample: Sample) -> None:
     assert Plan.of(summary(sample)).document["events"] == len(sample)
+
+
+@pytest.mark.parametrize("yields", [(5.0, 5.1), (2000.0, 2000.5)])
+def test_a_small_change_of_a_yield_is_seen_although_the_toys_hardly_change(yields: tuple[float, float]) -> None:
+    campaign = exponential_campaign()
+    signal = Sample(np.linspace(1.0, 2.0, 50), features=campaign.test.reference.features)
+    background = PoolSampler(campaign.test.reference, 300.0)
+    plans = [replace(campaign, sampler=InjectionSampler(background, PoolSampler(signal, y))).plan() for y in yields]
+    assert plans[0].hash != plans[1].hash
+    assert plans[0].differences(plans[1])[0].startswith("sampler.signal.expected_yield: ")
+
+
+def test_references_with_the_same_margins_are_told_apart(rng: np.random.Generator) -> None:
+    events = rng.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 500)
+    shuffled = np.column_stack([events[:, 0], rng.permutation(events[:, 1])])
+    one, other = (summary(Sample(e)) for e in (events, shuffled))
+    assert one["mean"] == other["mean"]
+    assert one["deviation"] == other["deviation"]
+    assert one["shape"] != other["shape"]
+    # The order of the events does not matter.
+    assert summary(Sample(events[::-1])) == one

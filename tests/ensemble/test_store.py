@@ -15,7 +15,7 @@ import pytest
 from nplm.ensemble import store as store_module
 from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_campaign
-from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store, StoreError, merge
+from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store, StoreError, merge_stores
 from nplm.ensemble.table import ToyTable
 from tests.ensemble.programs import exponential_campaign
 
@@ -98,7 +98,7 @@ def test_a_hundred_thousand_toys(tmp_path: Path, assert_same: Callable[..., None
         halves.append(Store.open(store.path))
         assert len(list(store.path.glob(PARTS))) <= 6
     assert halves[0].missing(halves[0].read()).tolist() == list(range(1, n, 2))
-    merged, toys = merge(halves, tmp_path / "merged")
+    merged, toys = merge_stores(halves, tmp_path / "merged")
     assert_same(toys, table_of(range(n)))
     assert len(merged.missing(toys)) == 0
     assert len(list(merged.path.glob(PARTS))) == 10

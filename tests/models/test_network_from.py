@@ -118,9 +118,7 @@ def test_another_clip_is_as_if_prepared_with_it(exponential: Exponential, quick:
 def test_another_clip_leaves_free_biases_free(exponential: Exponential, quick: BoxSearch) -> None:
     reference, _ = exponential
     bound = prepared(reference, clip=9.0, clip_biases=False, optimizer=quick).with_clip(2.5).bound
-    np.testing.assert_array_equal(
-        bound, prepared(reference, clip=2.5, clip_biases=False, optimizer=quick).bound
-    )
+    np.testing.assert_array_equal(bound, prepared(reference, clip=2.5, clip_biases=False, optimizer=quick).bound)
     assert {2.5, np.inf} == set(bound)
 
 

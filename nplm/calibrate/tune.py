@@ -1,0 +1,348 @@
+"""Tunes the weight clipping: the clip at which t on null toys is a chi2 with the network's number of parameters."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.calibrate.clip_path import ClipPath, follow_path
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.engine import Engine
+from nplm.ensemble.run import run_campaign
+from nplm.ensemble.store import Store
+from nplm.ensemble.table import ToyTable
+from nplm.hypothesis_test import FitError, NPLMTest
+from nplm.models.network import NetworkModel
+from nplm.models.network_fit import AGREEMENT, PreparedNetwork
+from nplm.optimize.adam import Adam
+
+# The coarse walk: a share of the toys, and the factor from clip to clip.
+_SHARE, _FEWEST, _STEP = 0.25, 20, 1.5
+_RANGE = (0.2, 100.0)
+# Clips of the scan, relative to what the walk found.
+_SCAN = (0.75, 1.0, 1.33)
+# If the root lies outside of the scan, it moves on, so often.
+_MOVES = 3
+_TINY = 1e-9
+# Share of toys whose fit may fail.
+_MOST_FAILED = 0.02
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How much to spend on tuning.
+
+    Arguments:
+        toys: null toys, the same at every clip; numbers 0 to toys - 1.
+        start: clip at which the walk begins.
+    """
+
+    toys: int = 100
+    start: float = 6.0
+
+    def __post_init__(self) -> None:
+        if self.toys < LEAST_TOYS_FOR_CHECK or not self.start > 0:
+            raise ValueError(
+                f"tuning needs {LEAST_TOYS_FOR_CHECK} toys or more and a positive clip to start at, not {self.toys} and"
+                f" {self.start:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A clip of the walk, with the mean of t of so many toys."""
+
+    clip: float
+    mean: float
+    toys: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What tuning found for one network.
+
+    Arguments:
+        hidden: neurons of its hidden layers.
+        degrees_of_freedom: its number of parameters, which is the mean of t that is sought.
+        clip: where mean t has this value; None if there is no such clip.
+        interval: 68% interval of the clip, from resampling the toys; None without a clip.
+        path: the fits at the clips of the scan and at the clip found; None if the walk found no bracket.
+        walk: clips and mean t of the walk, by increasing clip; with fewer toys than the scan.
+        check_t: t of the toys at the clip as the model's own search, which fits the data, finds it; shape (toys,).
+        check: its comparison with the chi2 that fits it best; the clip was tuned with the same toys, so a comparison
+            with the chi2 sought would be no test. None without a clip.
+        missed: share of the toys for which that search ends more than 0.05 below the best t known.
+        shortfall: by how much the mean of t is lower for that.
+        agreeing: share of the toys for which two or more independent searches agree.
+        seconds: spent in this call.
+    """
+
+    hidden: tuple[int, ...]
+    degrees_of_freedom: int
+    clip: float | None
+    interval: tuple[float, float] | None
+    path: ClipPath | None
+    walk: tuple[Step, ...]
+    check_t: Float64[np.ndarray, " toys"] | None
+    check: EnsembleSummary | None
+    missed: float
+    shortfall: float
+    agreeing: float
+    seconds: float
+
+    @property
+    def is_chi2(self) -> bool:
+        """Whether t at the clip has the shape of a chi2 by all tests together, and the search finds its maxima."""
+        fitted = None if self.check is None else self.check.fitted
+        return fitted is not None and fitted.accepted and self._finds_maxima
+
+    @property
+    def _finds_maxima(self) -> bool:
+        """Whether what the search misses lowers the mean of t by less than the error of this mean."""
+        error = None if self.check is None else self.check.mean_error
+        return error is not None and self.shortfall <= error
+
+    def statement(self) -> str:
+        """The answer in a sentence."""
+        k = self.degrees_of_freedom
+        if self.clip is None or self.check is None or self.check.fitted is None:
+            first, last = self._ends()
+            return f"no clip was found that makes t a chi2({k}): its mean goes from {first} to {last}"
+        p = self.check.fitted.p_value
+        if not self.check.fitted.accepted:
+            return (
+                f"t is not a chi2({k}) at clip {self.clip:.3g}, where its mean is right: {self.check.toys} toys reject"
+                f" the shape (p = {p:.2g})"
+            )
+        if not self._finds_maxima:
+            return (
+                f"no clip is given for chi2({k}): at clip {self.clip:.3g} the mean of the best t known is right, but"
+                f" the search that fits data ends {self.shortfall:.1f} below it on average; calibrate with toys"
+            )
+        return f"t is a chi2({k}) at clip {self.clip:.3g}: {self.check.toys} toys accept the shape (p = {p:.2g})"
+
+    def _ends(self) -> tuple[str, str]:
+        """Mean of t at the outer clips of the scan, or of the walk."""
+        ends = [(step.clip, step.mean) for step in (self.walk[0], self.walk[-1])]
+        if self.path is not None:
+            ends = [(float(self.path.clips[i]), float(self.path.mean[i])) for i in (0, -1)]
+        first, last = (f"{mean:.1f} at clip {clip:.3g}" for clip, mean in ends)
+        return first, last
+
+
+class Tuning:
+    """Finds the clip for one network, with everything it fits kept in a folder.
+
+    Arguments:
+        campaign: null toys of a test whose model is a network; its clip is of no account.
+        settings: how much to spend.
+        folder: where the toys of each clip are stored; each store is an ordinary one. None to keep nothing.
+        engine: what runs the toys.
+        batch: how many are fitted together; default: what suits the model.
+        on_toys: called with each batch of toys that is run.
+        notify: told what is going on.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        settings: TuneSettings | None = None,
+        *,
+        folder: Path | None = None,
+        engine: Engine | None = None,
+        batch: int | None = None,
+        on_toys: Callable[[ToyTable], None] = lambda table: None,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        if not isinstance(campaign.test.model, NetworkModel):
+            raise ValueError(f"only the clip of a network can be tuned, not a {campaign.test.model.name} model")
+        if isinstance(campaign.test.model.optimizer, Adam):
+            raise ValueError("the published recipe cannot follow maxima from clip to clip: tune with the search")
+        if campaign.test.shape_only or campaign.reference_sampler is not None:
+            raise ValueError("the clip is tuned for tests of shape and yield with one reference for all toys")
+        self.campaign = campaign
+        self.model = campaign.test.model
+        self.settings = settings or TuneSettings()
+        self.folder, self.engine, self.batch = folder, engine, batch
+        self.on_toys, self.notify = on_toys, notify
+        self._tables: dict[float, ToyTable] = {}
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """The mean of t that is sought."""
+        return self.campaign.test.degrees_of_freedom
+
+    @property
+    def most_toys(self) -> int:
+        """About how many fits tuning takes: the walk, three clips of the scan, and the clip found."""
+        return 3 * self._few + (len(_SCAN) + 1) * self.settings.toys
+
+    @property
+    def _few(self) -> int:
+        return max(_FEWEST, int(_SHARE * self.settings.toys))
+
+    def run(self) -> Tuned:
+        """Walks to a bracket, scans around the root, and looks at the clip found."""
+        began = time.perf_counter()
+        k = self.degrees_of_freedom
+        walk, root = self._walk()
+        path = None if root is None else self._scan(root)
+        found = None if path is None else path.clip_of(k)
+        if path is None or found is None:
+            seconds = time.perf_counter() - began
+            return Tuned(self.model.hidden, k, None, None, path, walk, None, None, 0.0, 0.0, 0.0, seconds)
+        clip = _rounded(found, 3)
+        table = self.toys_at(clip, range(self.settings.toys))
+        path = self._around(path, clip)
+        here = int(np.searchsorted(path.clips, clip))
+        behind = path.t[:, here] - path.searched[:, here]
+        return Tuned(
+            hidden=self.model.hidden,
+            degrees_of_freedom=k,
+            clip=clip,
+            interval=path.interval_of(k),
+            path=path,
+            walk=walk,
+            check_t=table.t,
+            check=summarize_toys(table.t),
+            missed=float(np.mean(behind > AGREEMENT)),
+            shortfall=float(behind.mean()),
+            agreeing=float(np.mean(table.starts_agreeing >= 2)),
+            seconds=time.perf_counter() - began,
+        )
+
+    def at_clip(self, clip: float) -> Campaign:
+        """The campaign with another clip; nothing is prepared or compiled again."""
+        test = copy.copy(self.campaign.test)
+        test.model = replace(self.model, clip=clip)
+        test.prepared = _network(self.campaign.test).with_clip(clip)
+        return replace(self.campaign, test=test, keep_parameters=True)
+
+    def toys_at(self, clip: float, wanted: range) -> ToyTable:
+        """Toys at a clip, fitted as data are; those that were run before are not run again."""
+        known = self._tables.get(clip, ToyTable.empty())
+        if not set(wanted) <= set(known.index.tolist()):
+            campaign = self.at_clip(clip)
+            store = None
+            if self.folder is not None:
+                path = self.folder / f"clip-{clip:.6g}"
+                store = Store.create(path, campaign.plan(), wanted, campaign.describe(), self.notify)
+            known = run_campaign(
+                campaign, wanted, store=store, engine=self.engine, batch=self.batch, on_toys=self.on_toys
+            )
+            self._tables[clip] = known
+        return known.select(np.isin(known.index, wanted))
+
+    def _walk(self) -> tuple[tuple[Step, ...], float | None]:
+        """Goes up or down from the first clip until mean t has crossed the target: the steps, and about where."""
+        k = self.degrees_of_freedom
+        steps = [self._step(self.settings.start)]
+        factor = _STEP if steps[0].mean < k else 1 / _STEP
+        # Only the end ahead counts: a first clip beyond the other end leads back into the range.
+        least, most = (0.0, _RANGE[1]) if factor > 1 else (_RANGE[0], np.inf)
+        while least < (clip := _rounded(steps[-1].clip * factor, 6)) < most:
+            steps.append(self._step(clip))
+            if (steps[-1].mean < k) != (factor > 1):
+                low, high = sorted(steps[-2:], key=lambda step: step.clip)
+                share = (k - low.mean) / max(high.mean - low.mean, _TINY)
+                return _by_clip(steps), low.clip * (high.clip / low.clip) ** share
+        return _by_clip(steps), None
+
+    def _step(self, clip: float) -> Step:
+        few = self._few
+        table = self.toys_at(clip, range(few))
+        _require_fits(table, clip)
+        mean = float(table.t[table.succeeded].mean())
+        self.notify(f"clip {clip:.3g}: mean t {mean:.2f} of {few} toys (sought: {self.degrees_of_freedom})")
+        return Step(clip, mean, few)
+
+    def _scan(self, root: float) -> ClipPath:
+        """The path of all toys around the root; moves on if the root turns out to lie elsewhere."""
+        k = self.degrees_of_freedom
+        for _ in range(_MOVES):
+            path = self._path([_rounded(root * factor, 4) for factor in _SCAN])
+            found = path.clip_of(k)
+            if found is not None:
+                break
+            root = float(path.clips[0] if path.mean[0] > k else path.clips[-1])
+        return path
+
+    def _around(self, path: ClipPath, clip: float) -> ClipPath:
+        """The path with the clip found, and reaching beyond both ends of its interval."""
+        clips = {*path.clips.tolist(), clip}
+        for _ in range(_MOVES):
+            path = self._path(sorted(clips))
+            low, high = path.interval_of(self.degrees_of_freedom) or (0.0, np.inf)
+            if low > 0 and np.isfinite(high):
+                break
+            clips |= {_rounded(path.clips[0] * _SCAN[0], 4)} if low == 0 else set()
+            clips |= {_rounded(path.clips[-1] * _SCAN[-1], 4)} if np.isinf(high) else set()
+        return path
+
+    def _path(self, clips: list[float]) -> ClipPath:
+        wanted = range(self.settings.toys)
+        tables = [self.toys_at(clip, wanted) for clip in clips]
+        for clip, table in zip(clips, tables, strict=True):
+            _require_fits(table, clip)
+        # A toy that failed at one clip is left out of the scan at all.
+        good = np.all([table.succeeded for table in tables], axis=0)
+        tables = [table.select(good) for table in tables]
+        index = tables[0].index
+        self.notify(f"following the maxima of {len(index)} toys through clips {clips[0]:.3g} to {clips[-1]:.3g}")
+
+        def climb(clip: float, rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            network = _network(self.campaign.test).with_clip(clip)
+            size = network.batch_size
+            parts = [
+                network.fit_from([self.campaign.draw(int(index[row])) for row in rows[at]], list(points[at, None]))
+                for at in (slice(start, start + size) for start in range(0, len(rows), size))
+            ]
+            return np.concatenate([p.t for p in parts]), np.concatenate([p.parameters for p in parts])
+
+        t = np.stack([table.t for table in tables], axis=1)
+        parameters = np.stack([_parameters(table) for table in tables], axis=1)
+        return follow_path(clips, t, parameters, climb)
+
+
+def largest_chi2(results: Sequence[Tuned]) -> Tuned | None:
+    """Of several networks that with most parameters whose t is a chi2 at its clip; None if there is none."""
+    good = [result for result in results if result.is_chi2]
+    return max(good, key=lambda result: result.degrees_of_freedom, default=None)
+
+
+def _require_fits(table: ToyTable, clip: float) -> None:
+    """Refuses to tune with toys of which many failed: the others are no fair choice."""
+    failed = ~table.succeeded
+    if failed.mean() > _MOST_FAILED:
+        raise FitError(
+            f"{failed.sum()} of {len(table)} toys failed at clip {clip:.3g} ({table.failure[failed][0]}), so the clip"
+            " cannot be tuned"
+        )
+
+
+def _by_clip(steps: list[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: step.clip))
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _network(test: NPLMTest) -> PreparedNetwork:
+    prepared: Any = test.prepared
+    assert isinstance(prepared, PreparedNetwork)
+    return prepared
+
+
+def _parameters(table: ToyTable) -> np.ndarray:
+    assert table.parameters is not None
+    return table.parameters

@@ -1,0 +1,190 @@
+"""The commands of `nplm`: how each is parsed, and what runs it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
+
+from nplm.cli import test_options, toys_options, tune_options
+from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
+from nplm.cli.say import say
+
+Values = Mapping[str, Any]
+
+_TEST_EXAMPLES = """examples:
+  nplm test data.parquet --reference simulation.parquet --features mll pt --weights w -o run1
+  nplm test data.root --reference A.root=1200 B.root=300 --where "mll > 60" -o run2
+  nplm test data.npz --reference ref.npz --expected-yield 2000 --model histogram --json | jq .p_value
+"""
+_RUN_EXAMPLES = """examples:
+  nplm toys run --reference ref.npz --weights w --clip 7 --toys 400 -o null
+  nplm toys run --reference ref.npz --weights w --clip 7 --signal peak.npz --signal-yield 10 --seed 2 -o peak
+  nplm toys run --reference ref.npz --weights w --clip 7 --toys 10000 --shard 3/100 -o null   (in an array job)
+  nplm toys run --problem toys.exponential --signal tail --toys 400 --workers 2 -o tail      (in a clone of nplm)
+"""
+_TUNE_EXAMPLES = """examples:
+  nplm tune --reference ref.npz --weights w -o tuned
+  nplm tune --reference ref.npz --weights w --hidden 4 5x5 10 --toys 100 -o tuned
+"""
+
+
+@dataclass(frozen=True)
+class CommandParser:
+    """A command: its parser, and what runs it with the parsed values."""
+
+    parser: argparse.ArgumentParser
+    run: Callable[[Values], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of leaving the program, so that every error ends in the same place."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+    def print_help(self, file: TextIO | None = None) -> None:  # type: ignore[override]
+        say(self.format_help().rstrip(), file)
+
+
+def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]]:
+    """The parser of `nplm`, and its commands by name."""
+    parser = _Parser(
+        prog="nplm",
+        description="New Physics Learning Machine: do two samples agree, and if not, where?",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--cite", action="store_true", help="print what to cite, as text and as BibTeX")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    codes = _exit_codes(MEANINGS)
+    test = subparsers.add_parser(
+        "test",
+        usage="nplm test DATA --reference REF [REF ...] -o OUT [options]",
+        help="test whether data agree with a reference",
+        description="Tests whether DATA agree with a reference: likelihood-ratio test with a calibrated p-value.",
+        epilog=f"{_TEST_EXAMPLES}\n{codes}",
+    )
+    test_options.add_options(test)
+    toys = subparsers.add_parser(
+        "toys",
+        usage="nplm toys run | status | merge | show",
+        help="run and use ensembles of toys",
+        description="Runs toys into a store (run), says what stores hold (status), makes one of several (merge), and"
+        " shows what their toys say about the null and the power (show).",
+        epilog=codes,
+    )
+    kinds = toys.add_subparsers(dest="subcommand", metavar="COMMAND")
+    run = kinds.add_parser(
+        "run",
+        usage="nplm toys run (--reference REF [REF ...] | --problem MODULE[:NAME]) -o STORE [options]",
+        help="draw and fit toys; goes on where an earlier call ended",
+        description="Draws toys, fits them and stores t. The same command goes on with what is missing.",
+        epilog=f"{_RUN_EXAMPLES}\n{codes}",
+    )
+    toys_options.add_run_options(run)
+    status = kinds.add_parser(
+        "status",
+        usage="nplm toys status STORE [STORE ...] [--json]",
+        help="what toy stores hold",
+        description="Says what toy stores hold.",
+        epilog=codes,
+    )
+    toys_options.add_status_options(status)
+    merge = kinds.add_parser(
+        "merge",
+        usage="nplm toys merge STORE [STORE ...] -o OUT",
+        help="put the toys of several stores, such as shards, into one",
+        description="Puts the toys of several stores of one plan into one, and says which are missing.",
+        epilog=codes,
+    )
+    toys_options.add_merge_options(merge)
+    show = kinds.add_parser(
+        "show",
+        usage="nplm toys show STORE [--null STORE] [-o OUT] [options]",
+        help="what the toys say: null, compatibility with chi2, power",
+        description="Shows mean and width of t and how well it follows a chi2; with --null the Z of toys with a"
+        " signal, and the power.",
+        epilog=codes,
+    )
+    toys_options.add_show_options(show)
+    tune = subparsers.add_parser(
+        "tune",
+        usage="nplm tune (--reference REF [REF ...] | --problem MODULE[:NAME]) -o OUT [options]",
+        help="find the clip at which t of the null is a chi2",
+        description="Finds the weight clipping at which t on null toys is a chi2 with as many degrees of freedom as"
+        " the network has parameters. The same command goes on with what is missing.",
+        epilog=f"{_TUNE_EXAMPLES}\n{codes}",
+    )
+    tune_options.add_options(tune)
+    doctor = subparsers.add_parser(
+        "doctor",
+        help="check the installation",
+        description="Checks the installation.",
+        epilog=_exit_codes(DOCTOR_MEANINGS),
+    )
+    return parser, {
+        "test": CommandParser(test, _test),
+        "toys run": CommandParser(run, _toys_run),
+        "toys status": CommandParser(status, _toys_status),
+        "toys merge": CommandParser(merge, _toys_merge),
+        "toys show": CommandParser(show, _toys_show),
+        "tune": CommandParser(tune, _tune),
+        "doctor": CommandParser(doctor, _doctor),
+    }
+
+
+def _exit_codes(meanings: Mapping[int, str]) -> str:
+    return "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in meanings.items())
+
+
+# What runs a command is imported when it runs: --help and usage errors should not wait for JAX.
+def _test(values: Values) -> int:
+    options = test_options.Options.of(values)
+    from nplm.cli.test_command import run_test
+
+    return run_test(options)
+
+
+def _toys_run(values: Values) -> int:
+    options = toys_options.RunOptions.of(values)
+    from nplm.cli.toys_run import run_toys
+
+    return run_toys(options)
+
+
+def _toys_status(values: Values) -> int:
+    options = toys_options.StatusOptions.of(values)
+    from nplm.cli.toys_status import show_status
+
+    return show_status(options)
+
+
+def _toys_merge(values: Values) -> int:
+    options = toys_options.MergeOptions.of(values)
+    from nplm.cli.toys_status import run_merge
+
+    return run_merge(options)
+
+
+def _toys_show(values: Values) -> int:
+    options = toys_options.ShowOptions.of(values)
+    from nplm.cli.toys_show import show_toys
+
+    return show_toys(options)
+
+
+def _tune(values: Values) -> int:
+    options = tune_options.Options.of(values)
+    from nplm.cli.tune_command import run_tune
+
+    return run_tune(options)
+
+
+def _doctor(values: Values) -> int:
+    from nplm.cli.doctor import doctor
+
+    return doctor()

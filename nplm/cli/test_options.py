@@ -1,0 +1,99 @@
+"""The options of `nplm test`: their names, their defaults, and which may stand together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nplm.cli.errors import UsageError
+from nplm.cli.options import (
+    FLAG,
+    InputOptions,
+    ModelOptions,
+    add_config_option,
+    add_model_options,
+    add_output_option,
+    add_pool_option,
+    add_reference_options,
+    require_input,
+    require_model,
+    to_command,
+)
+from nplm.cli.values import count, seed, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ModelOptions, InputOptions):
+    """What `nplm test` was asked to do; the fields are the long options, with their defaults."""
+
+    data: str
+    toys: int = 200
+    null: str | None = None
+    seed: int = 1
+    output: Path | None = None
+    json: bool = False
+    force: bool = False
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """The options, with defaults for those that are not in `values`.
+
+        Arguments:
+            values: parsed values by field name.
+
+        Raises:
+            UsageError: if something is missing, or options contradict each other.
+        """
+        files = [str(f) for f in values.get("reference", ())]
+        if "data" not in values:
+            swallowed = f" ('{files[-1]}' was read as one more file of the reference)" if len(files) > 1 else ""
+            raise UsageError(f"DATA is missing{swallowed}; put it first: nplm test DATA --reference REF [REF ...]")
+        if not files:
+            raise UsageError("--reference is missing; give the file of what is expected: --reference REF [REF ...]")
+        if "output" not in values and not values.get("json"):
+            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        if "null" in values:
+            for name in ("toys", "seed"):
+                if name in values:
+                    raise UsageError(f"--{name} is that of the toys given with --null; leave it out")
+        require_model(values)
+        require_input(values)
+        return cls._of(values)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `nplm test`; what is not given stays None."""
+    parser.add_argument("data", metavar="DATA", nargs="?", help="the data: npz, npy, csv, h5, parquet or root")
+    files = parser.add_argument_group("input")
+    add_reference_options(files)
+    add_pool_option(files)
+    test = parser.add_argument_group("test")
+    add_model_options(test)
+    test.add_argument(
+        "--toys",
+        type=count,
+        metavar="N",
+        help="null toys that calibrate t (default: 200; 0 trusts the chi2, unchecked)",
+    )
+    test.add_argument(
+        "--null",
+        type=text,
+        metavar="STORE",
+        help="calibrate with the toys that `nplm toys run` has put there, and run none",
+    )
+    test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
+    output = parser.add_argument_group("output and control")
+    add_output_option(output, "folder for result.json, report.html, plots and toys; an interrupted run in it goes on")
+    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
+    output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
+    output.add_argument("--quiet", action=FLAG, help="no notes and no progress bar")
+    add_config_option(output)
+
+
+def command_of(options: Options) -> list[str]:
+    """The shortest command that asks for the same test."""
+    return to_command("nplm test", options, positional=("data",), hidden=("force", "quiet"))

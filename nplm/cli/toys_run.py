@@ -1,0 +1,136 @@
+"""The command `nplm toys run`: draws and fits the toys of a campaign into a store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from shlex import join
+from typing import TYPE_CHECKING
+
+from nplm._format import format_seconds
+from nplm.cli.errors import ExitCode, InputError, OutputError, WorkersError
+from nplm.cli.models import model_of
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.cli.setup import Setup, setup_of
+from nplm.cli.toys_options import DASK_HERE, EngineOptions, RunOptions, command_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nplm.ensemble.campaign import Campaign
+    from nplm.ensemble.engine import Engine
+    from nplm.ensemble.store import Store
+
+
+def run_toys(options: RunOptions) -> int:
+    """Runs `nplm toys run`; all input is checked before any toy is run.
+
+    Returns:
+        The exit code: done or interrupted.
+
+    Raises:
+        CommandError: if the input, the store or the engine is bad.
+    """
+    from nplm.cli.toys_status import status_text
+    from nplm.ensemble.campaign import SamplerError
+    from nplm.ensemble.engine import EngineError
+    from nplm.ensemble.run import run_campaign
+    from nplm.ensemble.store import StoreError
+
+    reporter = Reporter(options.quiet)
+    setup = setup_of(options, reporter.note)
+    campaign, store = _campaign(options, setup, reporter)
+    wanted = range(options.first, options.first + options.toys)
+    try:
+        left = _left(options, store, campaign, reporter)
+        with reporter.expect(left):
+            run_campaign(
+                campaign,
+                wanted,
+                store=store,
+                engine=engine_of(options, reporter.note),
+                batch=options.batch,
+                shard=options.shard,
+                on_toys=reporter.advance,
+            )
+    except EngineError as error:
+        raise WorkersError(f"{error}; {_kept(store)}") from error
+    except StoreError as error:
+        raise OutputError(str(error)) from error
+    except SamplerError as error:
+        raise InputError(f"{error}; {_kept(store)}") from error
+    except OSError as error:
+        raise OutputError(f"{error.filename or store.path} cannot be written: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        say(f"nplm: interrupted; {_kept(store)}. The same command runs the rest", sys.stderr)
+        return ExitCode.INTERRUPTED
+    say(status_text(store, store.read()))
+    return ExitCode.DONE
+
+
+def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Campaign, Store]:
+    """The campaign and its store, once all is known to be good; the store is made."""
+    from nplm.ensemble.campaign import Campaign
+    from nplm.ensemble.store import Store, StoreError
+    from nplm.hypothesis_test import NPLMTest
+
+    with refusing_bad_input():
+        test = NPLMTest(
+            setup.reference,
+            model_of(options),
+            expected_yield=options.expected_yield,
+            shape_only=options.shape_only,
+            standardize=options.standardize,
+        )
+        reference_sampler = setup.reference_sampler if options.reference_per_toy else None
+        campaign = Campaign(test, setup.sampler(test), options.seed, reference_sampler, options.parameters)
+        plan = campaign.plan()
+    about = {**campaign.describe(), **setup.about}
+    if options.toy_yield is not None:
+        about["not_null"] = f"their expected yield is {options.toy_yield:g}"
+    about["command"] = join(command_of(options))
+    wanted = range(options.first, options.first + options.toys)
+    try:
+        return campaign, Store.create(options.output, plan, wanted, about, reporter.note)
+    except StoreError as error:
+        raise OutputError(str(error)) from error
+    except OSError as error:
+        raise OutputError(f"{options.output} cannot be written: {error.strerror or error}") from error
+
+
+def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Reporter) -> int:
+    """How many toys are to be run; says so, and how long they are projected to take."""
+    i, n = options.shard
+    wanted = range(options.first, options.first + options.toys)[i - 1 :: n]
+    done = store.read()
+    left = len(set(wanted) - set(done.index.tolist()))
+    if len(done):
+        reporter.note(f"{options.output} holds {len(done)} toys; {left} are left to run")
+    if left and options.dask is None:
+        seconds = campaign.test.prepared.projected_seconds(campaign.draw(options.first), left)
+        reporter.note(f"projected time: at most {format_seconds(seconds)} for {left} toys on all cores")
+    return left
+
+
+def engine_of(options: EngineOptions, note: Callable[[str], None]) -> Engine:
+    """What runs the toys; it notes what keeps them waiting.
+
+    Raises:
+        WorkersError: if the packages of the engine are missing.
+    """
+    from nplm.ensemble.engine import InProcess
+    from nplm.ensemble.processes import LocalProcesses
+
+    if options.dask is not None:
+        try:
+            from nplm.ensemble.dask_engine import DaskWorkers
+        except ImportError as error:
+            raise WorkersError(str(error)) from error
+        return DaskWorkers(None if options.dask == DASK_HERE else options.dask, notify=note)
+    return InProcess() if options.workers is None else LocalProcesses(options.workers)
+
+
+def _kept(store: Store) -> str:
+    return f"{len(store.read())} of {store.count} toys are in {store.path}"

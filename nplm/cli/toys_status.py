@@ -1,0 +1,158 @@
+"""The commands `nplm toys status` and `nplm toys merge`: what toy stores hold, and how they become one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nplm._format import format_seconds
+from nplm.cli.errors import ExitCode, InputError, OutputError
+from nplm.cli.say import say
+from nplm.cli.toys_options import MergeOptions, StatusOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nplm.ensemble.store import Store
+    from nplm.ensemble.table import ToyTable
+
+_RANGES_SHOWN = 5
+
+
+def show_status(options: StatusOptions) -> int:
+    """Runs `nplm toys status`.
+
+    Raises:
+        InputError: if a folder is no toy store, or its parts contradict each other.
+    """
+    stores = open_stores(options.stores)
+    with _refusing_bad_stores():
+        tables = [store.read() for store in stores]
+    if options.json:
+        say(json.dumps([status(*pair) for pair in zip(stores, tables, strict=True)], indent=2))
+    else:
+        say("\n\n".join(status_text(*pair) for pair in zip(stores, tables, strict=True)))
+    return ExitCode.DONE
+
+
+def run_merge(options: MergeOptions) -> int:
+    """Runs `nplm toys merge`.
+
+    Raises:
+        InputError: if a folder is no toy store, or the stores do not belong together.
+        OutputError: if the merged store cannot be written, or its folder holds other toys.
+    """
+    from nplm.ensemble.store import StoreError, merge_stores, unique
+
+    stores = open_stores(options.stores)
+    # First what is wrong with the sources: what is refused after that is the target.
+    with _refusing_bad_stores():
+        for store in stores[1:]:
+            store.require_plan(stores[0].plan)
+        unique([store.read() for store in stores], options.stores)
+    try:
+        store, table = merge_stores(stores, options.output)
+    except StoreError as error:
+        raise OutputError(str(error)) from error
+    except OSError as error:
+        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
+    say(json.dumps(status(store, table), indent=2) if options.json else status_text(store, table))
+    return ExitCode.DONE
+
+
+def open_stores(paths: Sequence[str]) -> list[Store]:
+    """The stores in folders; what is wrong with a part of theirs goes to stderr.
+
+    Raises:
+        InputError: naming the folder that holds none.
+    """
+    from nplm.ensemble.store import Store
+
+    with _refusing_bad_stores():
+        return [Store.open(path, warn=lambda message: say(f"nplm: {message}", sys.stderr)) for path in paths]
+
+
+def read_store(store: Store) -> ToyTable:
+    """The toys of a store.
+
+    Raises:
+        InputError: if its parts contradict each other.
+    """
+    with _refusing_bad_stores():
+        return store.read()
+
+
+@contextmanager
+def _refusing_bad_stores() -> Iterator[None]:
+    from nplm.ensemble.store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise InputError(str(error)) from error
+
+
+def status(store: Store, table: ToyTable) -> dict[str, Any]:
+    """What a store holds, as JSON values."""
+    missing = store.missing(table)
+    reasons = Counter(str(reason) for reason in table.failure[~table.succeeded])
+    mean_seconds = float(table.seconds.mean()) if len(table) else None
+    return {
+        "store": str(store.path),
+        "plan_hash": store.plan.hash,
+        "toys_from": store.about.get("toys"),
+        "wanted": store.count,
+        "first": store.first,
+        "done": len(table),
+        "missing": len(missing),
+        "missing_toys": _ranges(missing),
+        "failed": int((~table.succeeded).sum()),
+        "failures": dict(reasons),
+        "not_converged": int((table.succeeded & ~table.converged).sum()),
+        "one_start_agreeing": int((table.succeeded & (table.starts_agreeing == 1)).sum()),
+        "seconds_per_toy": mean_seconds,
+        "seconds_left": None if mean_seconds is None else mean_seconds * len(missing),
+        "command": store.about.get("command"),
+    }
+
+
+def status_text(store: Store, table: ToyTable) -> str:
+    """What a store holds, for the terminal."""
+    numbers = status(store, table)
+    model = store.plan.document["test"]["model"]
+    lines = [
+        f"{store.path}: {numbers['done']:,} of {store.count:,} toys done"
+        + (f", {numbers['missing']:,} missing" if numbers["missing"] else ""),
+        f"  toys       {store.about.get('toys', 'unknown')}",
+        f"  model      {model['name']}, {store.about.get('degrees_of_freedom', '?')} parameters",
+        f"  plan       {store.plan.hash[:16]}, seed {store.plan.document.get('seed')}",
+    ]
+    if numbers["missing"] and numbers["done"]:
+        shown = numbers["missing_toys"][:_RANGES_SHOWN]
+        more = ", ..." if len(numbers["missing_toys"]) > _RANGES_SHOWN else ""
+        left = format_seconds(numbers["seconds_left"])
+        lines.append(f"  missing    {', '.join(shown)}{more}; about {left} at the pace of one worker")
+    if numbers["failed"]:
+        lines.append(f"  failed     {numbers['failed']:,}; they count as exceeding any t:")
+        lines += [f"             {n:,} x {reason}" for reason, n in numbers["failures"].items()]
+    if numbers["not_converged"]:
+        lines.append(f"  unfinished {numbers['not_converged']:,} fits stopped at their fixed budget; their t counts")
+    if numbers["done"]:
+        lines.append(f"  pace       {numbers['seconds_per_toy']:.3g} s a toy on one worker")
+        mean = float(np.mean(table.t[table.succeeded])) if table.succeeded.any() else float("nan")
+        lines.append(f"  mean t     {mean:.2f}")
+    return "\n".join(lines)
+
+
+def _ranges(numbers: np.ndarray) -> list[str]:
+    """Numbers as ranges: 3, 7-12."""
+    if not len(numbers):
+        return []
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]

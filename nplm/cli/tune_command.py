@@ -1,0 +1,130 @@
+"""The command `nplm tune`: finds the clip at which t of the null is a chi2, for one network or several."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nplm._format import format_seconds
+from nplm.cli.errors import ExitCode, InputError, OutputError, WorkersError
+from nplm.cli.options import written_layers
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.cli.setup import Setup, setup_of
+from nplm.cli.toys_options import RunOptions
+from nplm.cli.toys_run import engine_of
+from nplm.cli.tune_options import Options
+
+if TYPE_CHECKING:
+    from nplm.calibrate.tune import Tuned, Tuning
+
+
+def run_tune(options: Options) -> int:
+    """Runs `nplm tune`.
+
+    Returns:
+        The exit code: done or interrupted.
+
+    Raises:
+        CommandError: if the input, the folder or the engine is bad.
+    """
+    from nplm.ensemble.campaign import SamplerError
+    from nplm.ensemble.engine import EngineError
+    from nplm.ensemble.store import StoreError
+    from nplm.report.tune import tune_text
+
+    reporter = Reporter(options.quiet)
+    setup = setup_of(RunOptions.null_like(options), reporter.note)
+    _usable(options.output)
+    tunings = [_tuning(options, hidden, setup, reporter) for hidden in options.hidden]
+    results = []
+    try:
+        for hidden, tuning in zip(options.hidden, tunings, strict=True):
+            reporter.note(f"network {written_layers(hidden)}: {_expected_cost(tuning)}")
+            with reporter.expect(tuning.most_toys):
+                results.append(tuning.run())
+    except EngineError as error:
+        raise WorkersError(f"{error}; toys that were done are in {options.output}") from error
+    except StoreError as error:
+        raise OutputError(str(error)) from error
+    except SamplerError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        say(f"nplm: interrupted; the same command goes on with the toys in {options.output}", sys.stderr)
+        return ExitCode.INTERRUPTED
+    document = _write(options, results)
+    say(document if options.json else tune_text(results))
+    return ExitCode.DONE
+
+
+def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: Reporter) -> Tuning:
+    from nplm.calibrate.tune import TuneSettings, Tuning
+    from nplm.ensemble.campaign import Campaign
+    from nplm.hypothesis_test import NPLMTest
+    from nplm.models.network import NetworkModel
+
+    with refusing_bad_input():
+        test = NPLMTest(
+            setup.reference,
+            NetworkModel(hidden=hidden),
+            expected_yield=options.expected_yield,
+            standardize=options.standardize,
+        )
+        campaign = Campaign(test, setup.sampler(test), options.seed)
+        campaign.plan()
+    return Tuning(
+        campaign,
+        TuneSettings(options.toys, options.start),
+        folder=options.output / f"hidden-{written_layers(hidden)}",
+        engine=engine_of(options, reporter.note),
+        batch=options.batch,
+        on_toys=reporter.advance,
+        notify=reporter.note,
+    )
+
+
+def _expected_cost(tuning: Tuning) -> str:
+    """The projected time of one pass through all toys, and how many passes tuning takes."""
+    test, toys = tuning.campaign.test, tuning.settings.toys
+    seconds = test.prepared.projected_seconds(tuning.campaign.draw(0), toys)
+    return f"about {format_seconds(seconds)} for each of 4 to 6 passes through {toys} toys"
+
+
+def _usable(folder: Path) -> None:
+    """Makes the folder, or refuses it before any toy is run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = [p.name for p in folder.iterdir() if not p.name.startswith((".", "hidden-", "tune"))]
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be used: {error.strerror or error}; choose another -o") from error
+    if others:
+        raise OutputError(f"{folder} holds other files ({', '.join(sorted(others)[:3])}); choose another -o")
+
+
+def _write(options: Options, results: list[Tuned]) -> str:
+    """Writes tune.json, tune.md and the plots; returns the JSON text."""
+    from nplm._atomic import atomic_path
+    from nplm.plot.qq import plot_qq
+    from nplm.plot.style import save_figure
+    from nplm.plot.tune import plot_tune
+    from nplm.report.tune import choice, tune_dict, tune_markdown
+
+    document = json.dumps(tune_dict(results), indent=2, allow_nan=False)
+    texts = {"tune.json": document, "tune.md": f"{tune_markdown(results)}\n\n{choice(results)}"}
+    try:
+        for name, content in texts.items():
+            with atomic_path(options.output / name) as temporary:
+                temporary.write_text(content + "\n", encoding="utf-8")
+        for result in results:
+            stem = f"tune-{written_layers(result.hidden)}"
+            save_figure(plot_tune(result), options.output / stem)
+            if result.check_t is not None:
+                save_figure(plot_qq(result.check_t, result.degrees_of_freedom), options.output / f"{stem}-qq")
+    except OSError as error:
+        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
+    return document

@@ -1,0 +1,358 @@
+"""`nplm toys run`, `status` and `merge` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from nplm import HistogramModel, NPLMTest, read_sample
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.problem import ProblemReference
+from nplm.ensemble.run import run_campaign
+from nplm.ensemble.sampler import GeneratorSampler, PoolSampler, generator
+from nplm.ensemble.store import Store
+from nplm.ensemble.table import ToyTable
+from nplm.models.histogram import PreparedHistogram
+from toys import exponential
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+FILES = ("toys", "run", "--reference", "wref.npz", "--weights", "w", "--model", "histogram")
+PROBLEM = ("toys", "run", "--problem", "toys.exponential", "--n-reference", "5000", "--model", "histogram")
+# A module in the current folder, which is on nobody's path; Python imports a module of one name only once.
+GENERATOR = """
+def draw(rng):
+    n = rng.poisson(400)
+    return [[a, b] for a, b in zip(rng.exponential(size=n), rng.normal(size=n))]
+"""
+
+
+def stored(path: str) -> ToyTable:
+    """All toys of a store that is whole."""
+    return Store.open(path, warn=pytest.fail).read()
+
+
+def about(path: str) -> dict[str, object]:
+    return Store.open(path).about
+
+
+def same(one: ToyTable, two: ToyTable) -> None:
+    """Demands that two tables hold the same toys."""
+    np.testing.assert_array_equal(one.index, two.index)
+    np.testing.assert_array_equal(one.t, two.t)
+    np.testing.assert_array_equal(one.total_weight, two.total_weight)
+
+
+def python_test() -> NPLMTest:
+    return NPLMTest(read_sample("wref.npz", weights="w"), HistogramModel())
+
+
+def closed_form(test: NPLMTest, events: np.ndarray, weights: np.ndarray) -> float:
+    """2 sum [n log(n / nu) - n + nu] of weighted data."""
+    prepared = test.prepared
+    assert isinstance(prepared, PreparedHistogram)
+    nu = prepared.expected
+    n = np.bincount(prepared.binning.assign(events), weights=weights, minlength=len(nu))
+    return float(2 * np.sum(n * np.log(n / nu) - n + nu))
+
+
+def test_toys_are_those_of_python(nplm) -> None:
+    outcome = nplm(*FILES, "--toys", "30", "--seed", "4", "-o", "null")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("null: 30 of 30 toys done\n")
+    assert "histogram, 10 parameters" in outcome.out
+    assert "from wref.npz (8000 events)" in outcome.out
+    test = python_test()
+    same(stored("null"), run_campaign(Campaign(test, PoolSampler(test.reference, 400.0), seed=4), 30))
+    assert f"mean t     {stored('null').t.mean():.2f}" in outcome.out
+
+
+def test_the_same_command_runs_nothing_again(nplm, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = nplm(*FILES, "--toys", "30", "-o", "null")
+    before = {path: path.stat().st_mtime_ns for path in Path("null").iterdir()}
+
+    def fit(*arguments: object) -> None:
+        raise AssertionError("a toy was fitted again")
+
+    monkeypatch.setattr(PreparedHistogram, "fit", fit)
+    again = nplm(*FILES, "--toys", "30", "-o", "null")
+    assert again.code == 0
+    assert again.out == first.out
+    assert "null holds 30 toys; 0 are left to run" in again.err
+    assert "projected" not in again.err
+    assert {path: path.stat().st_mtime_ns for path in Path("null").iterdir()} == before
+
+
+def test_more_toys_extend_a_store(nplm) -> None:
+    nplm(*FILES, "--toys", "20", "-o", "null")
+    first = stored("null")
+    outcome = nplm(*FILES, "--toys", "50", "-o", "null")
+    assert "holds 20 toys; 30 are left to run" in outcome.err
+    assert "50 of 50 toys done" in outcome.out
+    same(stored("null").select(slice(0, 20)), first)
+    nplm(*FILES, "--toys", "50", "-o", "fresh")
+    same(stored("null"), stored("fresh"))
+    # Fewer are there already; nothing is taken away.
+    assert "50 of 50 toys done" in nplm(*FILES, "--toys", "10", "-o", "null").out
+
+
+def test_a_store_holds_the_toys_of_one_clip(nplm) -> None:
+    network = (*FILES[:-2], "--features", "x", "--hidden", "1", "--toys", "1", "-o", "null")
+    assert nplm(*network, "--clip", "7").code == 0
+    outcome = nplm(*network, "--clip", "8")
+    assert outcome.code == 4
+    assert (
+        "the toys in null are of another plan (test.model.clip: 8 here, 7 there): choose another folder" in outcome.err
+    )
+    assert len(stored("null")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "culprit"),
+    [
+        (("--seed", "2"), "seed: 2 here, 1 there"),
+        (("--bins", "5"), "test.model.bins: 5 here, 10 there"),
+        (("--expected-yield", "300"), "test.expected_yield: 300 here, 400 there"),
+        (("--parameters",), "keep_parameters: true here, false there"),
+        (("--reference-per-toy",), "reference_per_toy"),
+        (("--pool", "ref.npz"), "toy."),
+    ],
+)
+def test_a_store_holds_the_toys_of_one_plan(nplm, words: tuple[str, ...], culprit: str) -> None:
+    nplm(*FILES, "--toys", "3", "-o", "null")
+    outcome = nplm(*FILES, "--toys", "3", "-o", "null", *words)
+    assert outcome.code == 4
+    assert culprit in outcome.err
+
+
+def test_toys_from_a_pool(nplm) -> None:
+    assert nplm(*FILES, "--pool", "ref.npz", "--toys", "20", "-o", "pool").code == 0
+    test, pool = python_test(), read_sample("ref.npz")
+    same(stored("pool"), run_campaign(Campaign(test, PoolSampler(pool, 400.0)), 20))
+    assert about("pool")["pool"] == "ref.npz"
+    assert about("pool")["inflation"] == pytest.approx(1 + 400 / 8000)
+
+
+def test_toys_of_a_function_in_the_current_folder(nplm) -> None:
+    Path("detector.py").write_text(GENERATOR)
+    outcome = nplm(*FILES, "--generator", "detector:draw", "--toys", "12", "-o", "mine")
+    assert outcome.code == 0, outcome.err
+    assert "toys       toys of detector:draw" in outcome.out
+    names: dict[str, Callable] = {}
+    exec(GENERATOR, names)
+    test = python_test()
+    sampler = GeneratorSampler(names["draw"], "mine", test.reference.features)
+    same(stored("mine"), run_campaign(Campaign(test, sampler), 12))
+
+
+def test_workers_find_the_function_too_and_run_the_same_toys(nplm) -> None:
+    Path("detector.py").write_text(GENERATOR)
+    words = (*FILES, "--generator", "detector:draw", "--toys", "12", "--quiet")
+    assert nplm(*words, "-o", "here").code == 0
+    outcome = nplm(*words, "--workers", "2", "--batch", "4", "-o", "workers")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err == ""
+    same(stored("here"), stored("workers"))
+
+
+def test_toys_of_a_problem(nplm) -> None:
+    words = (*PROBLEM, "--reference-seed", "3", "--toys", "10")
+    assert nplm(*words, "-o", "null").code == 0
+    table = stored("null")
+    assert np.all(np.abs(table.total_weight - 2000) < 6 * np.sqrt(2000))
+    assert "ideal_z" not in about("null")
+    document = Store.open("null").plan.document["test"]
+    assert document["reference"]["events"] == 5000
+    assert document["expected_yield"] == 2000
+    nplm(*words, "--expected-yield", "500", "-o", "small")
+    assert np.all(np.abs(stored("small").total_weight - 500) < 6 * np.sqrt(500))
+    assert nplm(*PROBLEM, "--toys", "10", "-o", "null").code == 4, "another reference seed is another plan"
+
+
+def test_a_signal_of_a_problem(nplm) -> None:
+    assert nplm(*PROBLEM, "--signal", "bulk", "--toys", "10", "-o", "bulk").code == 0
+    assert about("bulk")["signal"] == "bulk"
+    assert about("bulk")["signal_yield"] == 90
+    assert about("bulk")["ideal_z"] == pytest.approx(exponential.ideal_z(exponential.BULK))
+    nplm(*PROBLEM, "--signal", "bulk", "--signal-yield", "200", "--toys", "10", "-o", "more")
+    assert about("more")["ideal_z"] == pytest.approx(exponential.ideal_z(exponential.BULK, 200.0))
+    nplm(*PROBLEM, "--toys", "10", "-o", "null")
+    null, some, many = (stored(name).t.mean() for name in ("null", "bulk", "more"))
+    assert null < some < many
+
+
+def test_a_signal_from_a_file(nplm, folder: Path) -> None:
+    rng = np.random.default_rng(3)
+    np.savez("peak.npz", x=rng.normal(3, 0.1, 500), y=rng.normal(size=500))
+    words = (*FILES, "--toys", "40", "--signal", "peak.npz")
+    assert nplm(*words, "--signal-yield", "50", "-o", "peak").code == 0
+    table = stored("peak")
+    # 450 expected events in 40 toys: within 4 standard errors of 3.4; without the signal 50 fewer.
+    assert table.total_weight.mean() == pytest.approx(450, abs=4 * np.sqrt(450 / 40))
+    assert about("peak")["signal"] == "peak.npz"
+    nplm(*FILES, "--toys", "40", "-o", "null")
+    assert table.t.mean() > stored("null").t.mean() + 5
+
+
+def test_the_expectation_of_files_has_t_in_closed_form(nplm) -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(3, 0.1, 500), rng.normal(size=500)
+    np.savez("peak.npz", x=x, y=y)
+    words = (*FILES, "--expectation", "--toys", "2")
+    assert nplm(*words, "--signal", "peak.npz", "--signal-yield", "50", "-o", "peak").code == 0
+    test = python_test()
+    events = np.concatenate([test.reference.events, np.stack([x, y], axis=1)])
+    expected = closed_form(test, events, np.concatenate([test.reference.weights, np.full(500, 0.1)]))
+    assert expected > 5
+    np.testing.assert_allclose(stored("peak").t, expected, rtol=1e-10)
+    assert nplm(*words, "-o", "nothing").code == 0
+    np.testing.assert_allclose(stored("nothing").t, 0, atol=1e-9)
+
+
+def test_the_expectation_of_a_problem_has_t_in_closed_form(nplm) -> None:
+    assert nplm(*PROBLEM, "--expectation", "--signal", "bulk", "--toys", "1", "-o", "bulk").code == 0
+    document = Store.open("bulk").plan.document
+    reference = ProblemReference("toys.exponential", 5000, 2000.0)(generator(jax.random.key(1)))
+    ratio = np.exp(exponential.log_ratio(reference.events, exponential.BULK))
+    test = NPLMTest(reference, HistogramModel())
+    np.testing.assert_allclose(
+        stored("bulk").t, closed_form(test, reference.events, reference.weights * ratio), rtol=1e-9
+    )
+    # All of the signal is there, up to the fluctuation of the 5000 reference events.
+    assert document["toy"]["yield"] == pytest.approx(2090, abs=15)
+
+
+def test_toys_of_another_yield_are_no_null(nplm) -> None:
+    assert nplm(*FILES, "--toy-yield", "100", "--toys", "30", "-o", "few").code == 0
+    assert stored("few").total_weight.mean() == pytest.approx(100, abs=4 * np.sqrt(100 / 30))
+    assert about("few")["not_null"] == "their expected yield is 100"
+    nplm(*PROBLEM, "--toy-yield", "100", "--toys", "30", "-o", "problem")
+    assert stored("problem").total_weight.mean() == pytest.approx(100, abs=4 * np.sqrt(100 / 30))
+
+
+def test_a_reference_for_each_toy_widens_t(nplm) -> None:
+    """As many reference as data events: both fluctuate, so the mean of t is 2 x 10 instead of 10.
+
+    200 toys know the means to 0.63 and 0.32; allowed are 4 of these, and 1.5 for what is not linear in 40 events a bin.
+    """
+    with np.load("wref.npz") as columns:
+        np.savez("small.npz", x=columns["x"][:400], w=np.ones(400))
+    words = ("toys", "run", "--reference", "small.npz", "--weights", "w", "--model", "histogram", "--toys", "200")
+    nplm(*words, "-o", "one")
+    outcome = nplm(*words, "--reference-per-toy", "-o", "each")
+    assert outcome.code == 0, outcome.err
+    assert stored("one").t.mean() == pytest.approx(10, abs=4 * 0.32)
+    assert stored("each").t.mean() == pytest.approx(20, abs=4 * 0.63 + 1.5)
+    np.testing.assert_array_equal(stored("one").total_weight, stored("each").total_weight)
+    assert "drawn with replacement from small.npz" in str(about("each")["reference_per_toy"])
+
+
+def test_shapes_of_toys_with_a_fixed_number_of_events(nplm) -> None:
+    rng = np.random.default_rng(3)
+    np.savez("peak.npz", x=rng.normal(3, 0.1, 500), y=rng.normal(size=500))
+    shape = ("--shape-only", "--events", "350", "--toys", "20")
+    signal = ("--signal", "peak.npz", "--signal-yield", "100")
+    for name, words in {
+        "null": FILES,
+        "peak": (*FILES, *signal),
+        "problem": PROBLEM,
+        "bulk": (*PROBLEM, "--signal", "bulk"),
+    }.items():
+        outcome = nplm(*words, *shape, "-o", name)
+        assert outcome.code == 0, outcome.err
+        assert "10 parameters" not in outcome.out, "the yield is no parameter"
+        np.testing.assert_array_equal(stored(name).total_weight, 350)
+    test = NPLMTest(read_sample("wref.npz", weights="w"), HistogramModel(), shape_only=True)
+    same(stored("null"), run_campaign(Campaign(test, PoolSampler(test.reference, 400.0, fixed_size=350)), 20))
+    assert stored("peak").t.mean() > stored("null").t.mean() + 10
+
+
+def test_parameters_are_kept_on_demand(nplm) -> None:
+    nplm(*FILES, "--toys", "4", "-o", "without")
+    nplm(*FILES, "--toys", "4", "--parameters", "-o", "with")
+    assert stored("without").parameters is None
+    parameters = stored("with").parameters
+    assert parameters is not None
+    assert parameters.shape == (4, 10)
+    # f = log(n / nu): the bins' n add up to the toy.
+    nu = python_test().prepared.expected  # type: ignore[attr-defined]
+    np.testing.assert_allclose((nu * np.exp(parameters)).sum(axis=1), stored("with").total_weight)
+
+
+def test_shards_meet_in_one_store(nplm) -> None:
+    words = (*FILES, "--toys", "21")
+    outcome = nplm(*words, "--shard", "1/2", "-o", "null")
+    assert "11 of 21 toys done, 10 missing" in outcome.out
+    assert stored("null").index.tolist() == list(range(0, 21, 2))
+    assert "21 of 21 toys done" in nplm(*words, "--shard", "2/2", "-o", "null").out
+    nplm(*words, "-o", "whole")
+    same(stored("null"), stored("whole"))
+    assert about("null")["command"] == about("whole")["command"].replace("whole", "null")  # type: ignore[attr-defined]
+
+
+def test_shards_of_several_stores_are_merged(nplm) -> None:
+    words = (*FILES, "--toys", "30")
+    for i in (1, 2, 3):
+        assert nplm(*words, "--shard", f"{i}/3", "-o", f"part{i}").code == 0
+    outcome = nplm("toys", "merge", "part1", "part3", "-o", "merged")
+    assert outcome.code == 0, outcome.err
+    assert "20 of 30 toys done, 10 missing" in outcome.out
+    outcome = nplm("toys", "merge", "part2", "merged", "-o", "merged", "--json")
+    assert json.loads(outcome.out)["missing"] == 0
+    nplm(*words, "-o", "whole")
+    same(stored("merged"), stored("whole"))
+    assert len(stored("part2")) == 10, "the sources stay as they are"
+
+
+def test_the_first_toy_may_be_any(nplm) -> None:
+    nplm(*FILES, "--first", "10", "--toys", "5", "-o", "later")
+    nplm(*FILES, "--toys", "15", "-o", "whole")
+    assert stored("later").index.tolist() == [10, 11, 12, 13, 14]
+    same(stored("later"), stored("whole").select(slice(10, 15)))
+
+
+def test_toys_do_not_depend_on_the_batch(nplm) -> None:
+    nplm(*FILES, "--toys", "20", "--batch", "7", "-o", "sevens")
+    nplm(*FILES, "--toys", "20", "-o", "whole")
+    same(stored("sevens"), stored("whole"))
+
+
+def test_status_counts_what_is_there_and_what_is_not(nplm) -> None:
+    nplm(*FILES, "--toys", "4", "--first", "2", "-o", "a")
+    nplm(*FILES, "--toys", "12", "--shard", "1/4", "-o", "b")
+    outcome = nplm("toys", "status", "a", "b", "--json")
+    assert outcome.code == 0
+    a, b = json.loads(outcome.out)
+    assert (a["store"], a["first"], a["wanted"], a["done"], a["missing"], a["missing_toys"]) == ("a", 2, 4, 4, 0, [])
+    assert (b["done"], b["missing"], b["missing_toys"]) == (3, 9, ["1-3", "5-7", "9-11"])
+    assert (b["failed"], b["failures"], b["not_converged"]) == (0, {}, 0)
+    assert b["seconds_left"] == pytest.approx(9 * b["seconds_per_toy"])
+    assert a["plan_hash"] == b["plan_hash"]
+    assert b["command"].startswith("nplm toys run --reference wref.npz --weights w --model histogram")
+    text = nplm("toys", "status", "b").out
+    assert text.startswith("b: 3 of 12 toys done, 9 missing\n")
+    assert "missing    1-3, 5-7, 9-11; about" in text
+    # The command that is written there runs what is missing.
+    assert nplm(*b["command"].split()[1:]).code == 0
+    assert len(stored("b")) == 12
+
+
+def test_failed_fits_are_counted_with_their_reasons(nplm) -> None:
+    Path("either_sign.py").write_text(
+        "from nplm.sample import Sample\n"
+        "def draw(rng):\n"
+        "    return Sample([[0.5, 0.0], [1.0, 0.3]], [5.0, rng.choice([-1.0, 1.0])], ('x', 'y'))\n"
+    )
+    outcome = nplm(*FILES, "--generator", "either_sign:draw", "--toys", "20", "-o", "bad")
+    assert outcome.code == 0, outcome.err
+    failed = int((~stored("bad").succeeded).sum())
+    assert 0 < failed < 20
+    assert f"failed     {failed}; they count as exceeding any t:" in outcome.out
+    assert f"{failed} x the data's weights in bin" in outcome.out
+    (document,) = json.loads(nplm("toys", "status", "bad", "--json").out)
+    assert sum(document["failures"].values()) == document["failed"] == failed
