@@ -33,7 +33,7 @@ _SCAN = (0.75, 1.0, 1.33)
 # If the root lies outside of the scan, it moves on, so often.
 _MOVES = 3
 _TINY = 1e-9
-# Share of toys whose fit may fail.
+# Share of toys whose fit may fail; one may, however few they are.
 _MOST_FAILED = 0.02
 
 
@@ -114,9 +114,14 @@ class Tuned:
     def statement(self) -> str:
         """The answer in a sentence."""
         k = self.degrees_of_freedom
-        if self.clip is None or self.check is None or self.check.fitted is None:
+        if self.clip is None or self.check is None:
             first, last = self._ends()
             return f"no clip was found that makes t a chi2({k}): its mean goes from {first} to {last}"
+        if self.check.fitted is None:
+            return (
+                f"no clip is given for chi2({k}): at clip {self.clip:.3g} its mean is right, but fewer than"
+                f" {LEAST_TOYS_FOR_CHECK} toys have a positive t to test the shape with; take more toys"
+            )
         p = self.check.fitted.p_value
         if not self.check.fitted.accepted:
             return (
@@ -322,7 +327,7 @@ def largest_chi2(results: Sequence[Tuned]) -> Tuned | None:
 def _require_fits(table: ToyTable, clip: float) -> None:
     """Refuses to tune with toys of which many failed: the others are no fair choice."""
     failed = ~table.succeeded
-    if failed.mean() > _MOST_FAILED:
+    if failed.sum() > max(1, _MOST_FAILED * len(table)):
         raise FitError(
             f"{failed.sum()} of {len(table)} toys failed at clip {clip:.3g} ({table.failure[failed][0]}), so the clip"
             " cannot be tuned"

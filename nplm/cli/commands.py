@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
 from nplm.cli import test_options, toys_options, tune_options
@@ -127,64 +128,26 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=_exit_codes(DOCTOR_MEANINGS),
     )
     return parser, {
-        "test": CommandParser(test, _test),
-        "toys run": CommandParser(run, _toys_run),
-        "toys status": CommandParser(status, _toys_status),
-        "toys merge": CommandParser(merge, _toys_merge),
-        "toys show": CommandParser(show, _toys_show),
-        "tune": CommandParser(tune, _tune),
-        "doctor": CommandParser(doctor, _doctor),
+        "test": CommandParser(test, _command(test_options.Options.of, "test_command", "run_test")),
+        "toys run": CommandParser(run, _command(toys_options.RunOptions.of, "toys_run", "run_toys")),
+        "toys status": CommandParser(status, _command(toys_options.StatusOptions.of, "toys_status", "show_status")),
+        "toys merge": CommandParser(merge, _command(toys_options.MergeOptions.of, "toys_status", "run_merge")),
+        "toys show": CommandParser(show, _command(toys_options.ShowOptions.of, "toys_show", "show_toys")),
+        "tune": CommandParser(tune, _command(tune_options.Options.of, "tune_command", "run_tune")),
+        "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
+
+
+def _command(options_of: Callable[[Values], Any], module: str, function: str) -> Callable[[Values], int]:
+    """What runs a command; it is imported only then, as --help and usage errors should not wait for JAX."""
+
+    def run(values: Values) -> int:
+        options = options_of(values)
+        code: int = getattr(import_module(f"nplm.cli.{module}"), function)(options)
+        return code
+
+    return run
 
 
 def _exit_codes(meanings: Mapping[int, str]) -> str:
     return "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in meanings.items())
-
-
-# What runs a command is imported when it runs: --help and usage errors should not wait for JAX.
-def _test(values: Values) -> int:
-    options = test_options.Options.of(values)
-    from nplm.cli.test_command import run_test
-
-    return run_test(options)
-
-
-def _toys_run(values: Values) -> int:
-    options = toys_options.RunOptions.of(values)
-    from nplm.cli.toys_run import run_toys
-
-    return run_toys(options)
-
-
-def _toys_status(values: Values) -> int:
-    options = toys_options.StatusOptions.of(values)
-    from nplm.cli.toys_status import show_status
-
-    return show_status(options)
-
-
-def _toys_merge(values: Values) -> int:
-    options = toys_options.MergeOptions.of(values)
-    from nplm.cli.toys_status import run_merge
-
-    return run_merge(options)
-
-
-def _toys_show(values: Values) -> int:
-    options = toys_options.ShowOptions.of(values)
-    from nplm.cli.toys_show import show_toys
-
-    return show_toys(options)
-
-
-def _tune(values: Values) -> int:
-    options = tune_options.Options.of(values)
-    from nplm.cli.tune_command import run_tune
-
-    return run_tune(options)
-
-
-def _doctor(values: Values) -> int:
-    from nplm.cli.doctor import doctor
-
-    return doctor()

@@ -38,8 +38,8 @@ class Finding:
         return f"{self.status:<5} {self.text}"
 
 
-def doctor() -> int:
-    """Prints what it finds; returns the exit code, see `nplm.cli.errors.DOCTOR_MEANINGS`."""
+def doctor(options: None = None) -> int:
+    """Prints what it finds (there are no options); returns the exit code, see `nplm.cli.errors.DOCTOR_MEANINGS`."""
     warned = False
     for check in (_versions, _name, _devices, _extras, _machine):
         for finding in check():

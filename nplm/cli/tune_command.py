@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
-from nplm.cli.errors import ExitCode, InputError, OutputError, WorkersError
+from nplm.cli.errors import DataFitError, ExitCode, InputError, OutputError, WorkersError
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
@@ -29,11 +29,12 @@ def run_tune(options: Options) -> int:
         The exit code: done or interrupted.
 
     Raises:
-        CommandError: if the input, the folder or the engine is bad.
+        CommandError: if the input, the folder or the engine is bad, or too many fits fail.
     """
     from nplm.ensemble.campaign import SamplerError
     from nplm.ensemble.engine import EngineError
     from nplm.ensemble.store import StoreError
+    from nplm.hypothesis_test import FitError
     from nplm.report.tune import tune_text
 
     reporter = Reporter(options.quiet)
@@ -46,6 +47,8 @@ def run_tune(options: Options) -> int:
             reporter.note(f"network {written_layers(hidden)}: {_expected_cost(tuning)}")
             with reporter.expect(tuning.most_toys):
                 results.append(tuning.run())
+    except FitError as error:
+        raise DataFitError(str(error)) from error
     except EngineError as error:
         raise WorkersError(f"{error}; toys that were done are in {options.output}") from error
     except StoreError as error:
@@ -123,8 +126,9 @@ def _write(options: Options, results: list[Tuned]) -> str:
         for result in results:
             stem = f"tune-{written_layers(result.hidden)}"
             save_figure(plot_tune(result), options.output / stem)
-            if result.check_t is not None:
-                save_figure(plot_qq(result.check_t, result.degrees_of_freedom), options.output / f"{stem}-qq")
+            # Against the chi2 that fits them: with the one sought, whose mean they were given, they agree too well.
+            if result.check_t is not None and result.check is not None and result.check.fitted is not None:
+                save_figure(plot_qq(result.check_t, summary=result.check), options.output / f"{stem}-qq")
     except OSError as error:
         raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
     return document

@@ -39,9 +39,9 @@ except ImportError as error:
         f"{error}: the Dask engine needs dask and distributed; pip install 'nplm-jax[cluster]'"
     ) from error
 
+from nplm._cores import available_cores
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.engine import Batch, EngineError
-from nplm.ensemble.processes import available_cores
 from nplm.ensemble.table import ToyTable
 
 # Batches that are submitted for each thread of the workers: one that runs, and one so that none is idle. The scheduler

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_connection
 from multiprocessing.queues import SimpleQueue
 
-from nplm._cores import available_cores as available_cores
+from nplm._cores import available_cores
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.engine import Batch, EngineError
 from nplm.ensemble.table import ToyTable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from nplm._cores import available_cores
 from nplm.cells import Cells, compact_cells
 from nplm.likelihood import statistic
 from nplm.models import network_starts
@@ -98,8 +98,7 @@ class PreparedNetwork:
     @property
     def batch_size(self) -> int:
         """Toys fitted together: one for each core that this process may use, or each device if these are more."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(cores, len(jax.local_devices()))
+        return max(len(available_cores()), len(jax.local_devices()))
 
     def with_clip(self, clip: float) -> PreparedNetwork:
         """The same with another clip; nothing is prepared or compiled again."""

@@ -49,5 +49,11 @@ def plot_tune(tuned: Tuned) -> Figure:
 
 
 def _clip_label(tuned: Tuned) -> str:
-    verdict = "accepted" if tuned.is_chi2 else "rejected"
+    shape = None if tuned.check is None else tuned.check.fitted
+    if shape is None:
+        verdict = "not tested"
+    elif not shape.accepted:
+        verdict = "rejected"
+    else:
+        verdict = "accepted" if tuned.is_chi2 else "accepted, but maxima missed"
     return f"clip {tuned.clip:.3g} ({interval_text(tuned)})\nχ²({tuned.degrees_of_freedom}) {verdict} there"
