@@ -284,10 +284,10 @@ class Tuning:
     def _around(self, path: ClipPath, clip: float) -> ClipPath:
         """The path with the clip found, and reaching beyond both ends of its interval."""
         clips = {*path.clips.tolist(), clip}
-        for _ in range(_MOVES):
+        for extensions_left in range(_MOVES, -1, -1):
             path = self._path(sorted(clips))
             low, high = path.interval_of(self.degrees_of_freedom) or (0.0, np.inf)
-            if low > 0 and np.isfinite(high):
+            if (low > 0 and np.isfinite(high)) or not extensions_left:
                 break
             clips |= {_rounded(path.clips[0] * _SCAN[0], 4)} if low == 0 else set()
             clips |= {_rounded(path.clips[-1] * _SCAN[-1], 4)} if np.isinf(high) else set()

@@ -10,6 +10,8 @@ from nplm.plot import style
 from nplm.report.tune import interval_text
 
 _POINTS = 300
+# The legend lies above everything that is drawn.
+_HEADROOM = 1.5
 
 
 def plot_tune(tuned: Tuned) -> Figure:
@@ -41,6 +43,8 @@ def plot_tune(tuned: Tuned) -> Figure:
             low, high = tuned.interval or (tuned.clip, tuned.clip)
             if np.isfinite(high) and low > 0:
                 axes.axvspan(low, high, color=style.REWEIGHTED, alpha=style.BAND_ALPHA / 2, linewidth=0)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, low + _HEADROOM * (high - low))
         style.plain_log_ticks(axes)
         axes.set_xlabel("clip: largest absolute weight of the network")
         axes.set_ylabel("mean of t on null toys")

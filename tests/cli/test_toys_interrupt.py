@@ -74,11 +74,11 @@ def test_toys_go_on_where_they_were_stopped(nplm, sent: signal.Signals) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_a_test_goes_on_where_it_was_stopped(nplm, sent: signal.Signals) -> None:
-    many = ("--toys", "6000")
+    many = ("--toys", "3000")
     code, _ = stop(sent, (*TEST, *many, "-o", "out"), Path("out/toys"), 250)
     assert code == (130 if sent is signal.SIGINT else -9)
     done = len(stored("out/toys"))
-    assert 250 <= done < 6000
+    assert 250 <= done < 3000
     outcome = nplm(*TEST, *many, "-o", "out")
     assert outcome.code == 0, outcome.err
     assert f"going on with the {done} toys of the unfinished run in out" in outcome.err
@@ -88,7 +88,7 @@ def test_a_test_goes_on_where_it_was_stopped(nplm, sent: signal.Signals) -> None
     assert again["complete"] is whole["complete"] is True
     for key in ("t", "p_value", "p_interval", "z", "calibration"):
         assert again[key] == whole[key], key
-    assert again["p_value"] == (1 + np.sum(stored("out/toys").t >= again["t"])) / 6001
+    assert again["p_value"] == (1 + np.sum(stored("out/toys").t >= again["t"])) / 3001
 
 
 @pytest.fixture
