@@ -57,7 +57,7 @@ class Options(ModelOptions, InputOptions):
         if "output" not in values and not values.get("json"):
             raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
         if "null" in values:
-            for name in ("toys", "seed"):
+            for name in ("toys", "seed", "pool"):
                 if name in values:
                     raise UsageError(f"--{name} is that of the toys given with --null; leave it out")
         require_model(values)

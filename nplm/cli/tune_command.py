@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
+from nplm._versions import versions
 from nplm.cli.errors import DataFitError, ExitCode, InputError, OutputError, WorkersError
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
@@ -16,7 +18,7 @@ from nplm.cli.say import say
 from nplm.cli.setup import Setup, setup_of
 from nplm.cli.toys_options import RunOptions
 from nplm.cli.toys_run import engine_of
-from nplm.cli.tune_options import Options
+from nplm.cli.tune_options import Options, command_of
 
 if TYPE_CHECKING:
     from nplm.calibrate.tune import Tuned, Tuning
@@ -117,7 +119,8 @@ def _write(options: Options, results: list[Tuned]) -> str:
     from nplm.plot.tune import plot_tune
     from nplm.report.tune import choice, tune_dict, tune_markdown
 
-    document = json.dumps(tune_dict(results), indent=2, allow_nan=False)
+    found = {**tune_dict(results), "command": join(command_of(options)), "versions": versions()}
+    document = json.dumps(found, indent=2, allow_nan=False)
     texts = {"tune.json": document, "tune.md": f"{tune_markdown(results)}\n\n{choice(results)}"}
     try:
         for name, content in texts.items():
