@@ -63,7 +63,6 @@ COMMANDS = ("toys", "toys run", "toys status", "toys merge", "toys show", "tune"
         (("toys", "show", "a", "--z", "2"), ("--z", "--null")),
         (("toys", "show", "a", "--ideal-z", "2"), ("--ideal-z", "--null")),
         (("toys", "show", "a", "--null", "b", "--observed", "2"), ("--observed", "--null")),
-        (("test", "d", "--reference", "r", "--json", "--null", "b", "--pool", "p"), ("--pool", "--null")),
         (("toys", "show", "a", "--degrees-of-freedom", "0"), ("--degrees-of-freedom", "'0'")),
     ],
 )

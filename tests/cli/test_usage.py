@@ -52,6 +52,8 @@ USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")
             ("--expected-yield", "ref.npz"),
         ),
         ((*USUAL, "--shape-only", "--expected-yield", "400"), ("--shape-only", "--expected-yield")),
+        ((*USUAL, "--null", "store", "--toys", "40"), ("--toys", "--null")),
+        ((*USUAL, "--null", "store", "--pool", "pool.npz"), ("--pool", "--null")),
         (("tset", "data.npz"), ("tset",)),
     ],
 )
