@@ -10,7 +10,7 @@ from toys import exponential
 from toys.dimuon import DIMUON
 
 SMALL, LARGE, DIMUONS = 20_000, 200_000, 100_000
-TOYS = {SMALL: 40, LARGE: 100, DIMUONS: 4}
+TOYS = {SMALL: 20, LARGE: 40, DIMUONS: 3}
 
 _HEAD = [
     "network",

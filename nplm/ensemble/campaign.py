@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The number of a toy that no campaign runs; it shows in the plan what a sampler draws.
 PROBE = 2**32 - 1
 # How many more such toys are drawn: settings that change a number of events a little hardly show in one.
-_TRIALS = 3
+TRIALS = 3
 
 
 class SamplerError(ValueError):
@@ -83,7 +83,7 @@ class Campaign:
                 "keep_parameters": self.keep_parameters,
                 "sampler": settings_of(self.sampler),
                 "toy": summary(self.draw(PROBE)),
-                "trial_toys": summary(concatenate([self._trial(i) for i in range(_TRIALS)])),
+                "trial_toys": summary(concatenate([self._trial(i) for i in range(TRIALS)])),
                 "reference_per_toy": reference,
             }
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.campaign import TRIALS, Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import PARTS, Store, StoreError, merge_stores
 from tests.ensemble.programs import ROOT, Exponential, exponential_campaign
@@ -137,4 +137,6 @@ def test_four_processes_share_one_store(campaign: Campaign, tmp_path: Path, asse
     rows = [table.index for p in store.glob(PARTS) if (table := opened._read_part(p))]
     assert sorted(np.concatenate(rows).tolist()) == list(range(30)), "each toy was run by one process"
     assert len(rows) == 4
-    assert len((tmp_path / "log").read_text().splitlines()) == 30 + 4, "each process draws a toy for the plan"
+    assert len((tmp_path / "log").read_text().splitlines()) == 30 + 4 * (1 + TRIALS), (
+        "each process draws toys for the plan"
+    )
