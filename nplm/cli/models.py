@@ -18,4 +18,4 @@ def model_of(options: ModelOptions) -> Model:
         return HistogramModel(bins=options.bins)
     from nplm.models.network import NetworkModel
 
-    return NetworkModel(hidden=options.hidden, clip=options.clip)
+    return NetworkModel(hidden=options.hidden, clip=options.clip, clip_biases=options.clip_biases)

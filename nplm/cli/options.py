@@ -20,7 +20,7 @@ from nplm.cli.values import (
     text,
 )
 
-MODEL_OPTIONS = {"network": ("hidden", "clip"), "histogram": ("bins",)}
+MODEL_OPTIONS = {"network": ("hidden", "clip", "clip_biases"), "histogram": ("bins",)}
 FLAG = argparse.BooleanOptionalAction
 
 
@@ -51,6 +51,7 @@ class ModelOptions:
     model: str = "network"
     hidden: tuple[int, ...] = (4,)
     clip: float = 9.0
+    clip_biases: bool = True
     bins: int = 10
     shape_only: bool = False
     standardize: bool = True
@@ -85,7 +86,7 @@ def require_model(values: Mapping[str, Any]) -> None:
         for name in names:
             if other != model and name in values:
                 raise UsageError(
-                    f"--{name} is an option of --model {other}, but the model is {model}; leave one of them out"
+                    f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model}; leave one of them out"
                 )
     if values.get("shape_only") and "expected_yield" in values:
         raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
@@ -149,9 +150,19 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--clip", type=positive_number, metavar="C", help="network: largest absolute weight (default: 9)"
     )
+    add_clip_biases_option(group)
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
     add_standardize_option(group)
+
+
+def add_clip_biases_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that leaves biases free."""
+    group.add_argument(
+        "--clip-biases",
+        action=FLAG,
+        help="network: clip biases as the weights are (default: yes; some published results leave them free)",
+    )
 
 
 def add_standardize_option(group: argparse._ArgumentGroup) -> None:

@@ -76,7 +76,7 @@ def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: R
     with refusing_bad_input():
         test = NPLMTest(
             setup.reference,
-            NetworkModel(hidden=hidden),
+            NetworkModel(hidden=hidden, clip_biases=options.clip_biases),
             expected_yield=options.expected_yield,
             standardize=options.standardize,
         )

@@ -12,6 +12,7 @@ from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
     InputOptions,
+    add_clip_biases_option,
     add_config_option,
     add_output_option,
     add_pool_option,
@@ -44,6 +45,7 @@ class Options(EngineOptions, SourceOptions, InputOptions):
     hidden: tuple[tuple[int, ...], ...] = ((4,),)
     toys: int = 100
     start: float = 6.0
+    clip_biases: bool = True
     standardize: bool = True
     seed: int = SEED
     json: bool = False
@@ -90,6 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="one architecture or several, such as 4 5x5 10: the largest whose t is a chi2 is kept (default: 4)",
     )
     networks.add_argument("--start", type=positive_number, metavar="C", help="first clip to look at (default: 6)")
+    add_clip_biases_option(networks)
     add_standardize_option(networks)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for toys, tune.json, tune.md and plots; the same command goes on in it")
