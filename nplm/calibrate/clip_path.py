@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from scipy.interpolate import PchipInterpolator
 
 # Climbs from given points at a clip: for toys (rows), and a point for each, the t reached and where.
@@ -14,6 +15,9 @@ Climb = Callable[
     [float, Int64[np.ndarray, " m"], Float64[np.ndarray, "m p"]],
     tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "m p"]],
 ]
+# A fit that has risen by more than this since a neighbour was climbed from it is news to that neighbour; the climbs
+# themselves end once they expect less.
+_NEWS = 1e-3
 _RESAMPLINGS = 1000
 _SEED = 1
 _GRID = 2000
@@ -28,12 +32,19 @@ class ClipPath:
         t: the best t known of each toy, shape (n, m); never falls with the clip.
         searched: the t that the model's own search finds, shape (n, m).
         corrected: the largest fall of t that was left, and is mended in `t`.
+        points: the parameters of the best fits, shape (n, m, P); None if they are not known.
     """
 
     clips: Float64[np.ndarray, " m"]
     t: Float64[np.ndarray, "n m"]
     searched: Float64[np.ndarray, "n m"]
     corrected: float = 0.0
+    points: Float64[np.ndarray, "n m p"] | None = None
+
+    def select(self, rows: Bool[np.ndarray, " n"]) -> ClipPath:
+        """The path of some of the toys."""
+        points = None if self.points is None else self.points[rows]
+        return replace(self, t=self.t[rows], searched=self.searched[rows], points=points)
 
     @property
     def mean(self) -> Float64[np.ndarray, " m"]:
@@ -71,20 +82,31 @@ def follow_path(
     t: Float64[np.ndarray, "n m"],
     parameters: Float64[np.ndarray, "n m p"],
     climb: Climb,
+    before: ClipPath | None = None,
 ) -> ClipPath:
     """Improves fits at several clips with each other, until no toy's t falls as the clip grows.
 
     The box of a clip lies inside that of every larger one, so the largest t can only grow. Where a search has missed
     the maximum, the fit at the next smaller clip, which is a point of the box, or the one at the next larger clip,
-    clipped, leads to it. Every fit is tried from both of its neighbours, first upwards and then downwards.
+    clipped, leads to it. Every fit is tried from both of its neighbours, first upwards and then downwards; again only
+    where the neighbour has risen since.
 
     Arguments:
         clips: increasing, m of them.
         t: what the search found, shape (n, m).
         parameters: where, shape (n, m, P).
         climb: climbs from given points; it must not end below the t that they have in the box.
+        before: a path of the same toys through some of these clips, which is where to go on.
     """
     best, where = t.copy(), parameters.copy()
+    news = np.ones(t.shape, dtype=bool)
+    tried: set[tuple[float, float]] = set()
+    if before is not None and before.points is not None:
+        tried = {*pairwise(before.clips.tolist())}
+        for column, clip in enumerate(clips):
+            for there in np.flatnonzero(before.clips == clip):
+                best[:, column], where[:, column] = before.t[:, there], before.points[:, there]
+                news[:, column] = False
     last = len(clips) - 1
 
     def improve(column: int, source: int, rows: np.ndarray) -> None:
@@ -92,19 +114,23 @@ def follow_path(
             return
         reached, points = climb(clips[column], rows, where[rows, source])
         better = reached > best[rows, column]
+        news[rows, column] |= reached > best[rows, column] + _NEWS
         best[rows[better], column] = reached[better]
         where[rows[better], column] = points[better]
 
-    everything = np.arange(len(t))
+    def untried(column: int, source: int) -> np.ndarray:
+        low, high = sorted((clips[column], clips[source]))
+        return np.flatnonzero(news[:, source] | ((low, high) not in tried))
+
     for column in range(1, last + 1):
-        improve(column, column - 1, everything)
+        improve(column, column - 1, untried(column, column - 1))
     for column in range(last - 1, -1, -1):
-        improve(column, column + 1, everything)
+        improve(column, column + 1, untried(column, column + 1))
     for column in range(1, last + 1):
         improve(column, column - 1, np.flatnonzero(best[:, column] < best[:, column - 1]))
     rising = np.maximum.accumulate(best, axis=1)
     # A point of the smaller box is one of the larger, so nothing but rounding can be left.
-    return ClipPath(np.array(clips, dtype=np.float64), rising, t, float((rising - best).max()))
+    return ClipPath(np.array(clips, dtype=np.float64), rising, t, float((rising - best).max()), where)
 
 
 def _curve(clips: np.ndarray, mean: np.ndarray) -> PchipInterpolator:

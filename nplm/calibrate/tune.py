@@ -6,12 +6,14 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
+from nplm.calibrate.climbs import Climbs
 from nplm.calibrate.clip_path import ClipPath, follow_path
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
@@ -32,7 +34,11 @@ _RANGE = (0.2, 100.0)
 _SCAN = (0.75, 1.0, 1.33)
 # If the root lies outside of the scan, it moves on, so often.
 _MOVES = 3
+# How often the toys are fitted at the root again, after what was fitted there has moved it.
+_CORRECTIONS = 2
 _TINY = 1e-9
+# In the folder of the tuning, beside the stores of the clips.
+CLIMBS_FILE = "climbs.npz"
 # Share of toys whose fit may fail; one may, however few they are.
 _MOST_FAILED = 0.02
 
@@ -180,6 +186,8 @@ class Tuning:
         self.folder, self.engine, self.batch = folder, engine, batch
         self.on_toys, self.notify = on_toys, notify
         self._tables: dict[float, ToyTable] = {}
+        # What was followed last, and the numbers of its toys.
+        self._followed: tuple[ClipPath, Int64[np.ndarray, " n"]] | None = None
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -188,8 +196,8 @@ class Tuning:
 
     @property
     def most_toys(self) -> int:
-        """About how many fits tuning takes: the walk, three clips of the scan, and the clip found."""
-        return 3 * self._few + (len(_SCAN) + 1) * self.settings.toys
+        """About how many fits tuning takes: the walk, three clips of the scan, and the clip found, once corrected."""
+        return 3 * self._few + (len(_SCAN) + 2) * self.settings.toys
 
     @property
     def _few(self) -> int:
@@ -205,9 +213,8 @@ class Tuning:
         if path is None or found is None:
             seconds = time.perf_counter() - began
             return Tuned(self.model.hidden, k, None, None, path, walk, None, None, 0.0, 0.0, 0.0, seconds)
-        clip = _rounded(found, 3)
+        path, clip = self._around(path, _rounded(found, 3))
         table = self.toys_at(clip, range(self.settings.toys))
-        path = self._around(path, clip)
         here = int(np.searchsorted(path.clips, clip))
         behind = path.t[:, here] - path.searched[:, here]
         return Tuned(
@@ -274,26 +281,39 @@ class Tuning:
         """The path of all toys around the root; moves on if the root turns out to lie elsewhere."""
         k = self.degrees_of_freedom
         for _ in range(_MOVES):
-            path = self._path([_rounded(root * factor, 4) for factor in _SCAN])
+            path = self._follow([_rounded(root * factor, 4) for factor in _SCAN])
             found = path.clip_of(k)
             if found is not None:
                 break
             root = float(path.clips[0] if path.mean[0] > k else path.clips[-1])
         return path
 
-    def _around(self, path: ClipPath, clip: float) -> ClipPath:
-        """The path with the clip found, and reaching beyond both ends of its interval."""
+    def _around(self, path: ClipPath, clip: float) -> tuple[ClipPath, float]:
+        """The path with the clip found, reaching beyond both ends of its interval, and the clip that is its root."""
         clips = {*path.clips.tolist(), clip}
-        for extensions_left in range(_MOVES, -1, -1):
-            path = self._path(sorted(clips))
-            low, high = path.interval_of(self.degrees_of_freedom) or (0.0, np.inf)
-            if (low > 0 and np.isfinite(high)) or not extensions_left:
-                break
-            clips |= {_rounded(path.clips[0] * _SCAN[0], 4)} if low == 0 else set()
-            clips |= {_rounded(path.clips[-1] * _SCAN[-1], 4)} if np.isinf(high) else set()
-        return path
+        extensions, corrections = _MOVES, _CORRECTIONS
+        while True:
+            path = self._follow(sorted(clips))
+            beyond = self._open_ends(path)
+            root = _rounded(path.clip_of(self.degrees_of_freedom) or clip, 3)
+            if beyond and extensions:
+                extensions -= 1
+                clips |= beyond
+            elif root != clip and corrections:
+                corrections -= 1
+                clip = root
+                clips |= {clip}
+            else:
+                return path, clip
 
-    def _path(self, clips: list[float]) -> ClipPath:
+    def _open_ends(self, path: ClipPath) -> set[float]:
+        """Clips beyond those ends of the path at which the interval is open."""
+        low, high = path.interval_of(self.degrees_of_freedom) or (0.0, np.inf)
+        beyond = {_rounded(path.clips[0] * _SCAN[0], 4)} if low == 0 else set()
+        return beyond | ({_rounded(path.clips[-1] * _SCAN[-1], 4)} if np.isinf(high) else set())
+
+    def _follow(self, clips: list[float]) -> ClipPath:
+        """The path through these clips; goes on from the path that was followed last, if its toys are the same."""
         wanted = range(self.settings.toys)
         tables = [self.toys_at(clip, wanted) for clip in clips]
         for clip, table in zip(clips, tables, strict=True):
@@ -303,19 +323,36 @@ class Tuning:
         tables = [table.select(good) for table in tables]
         index = tables[0].index
         self.notify(f"following the maxima of {len(index)} toys through clips {clips[0]:.3g} to {clips[-1]:.3g}")
+        climbs = self._climbs
 
         def climb(clip: float, rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            network = _network(self.campaign.test).with_clip(clip)
-            size = network.batch_size
-            parts = [
-                network.fit_from([self.campaign.draw(int(index[row])) for row in rows[at]], list(points[at, None]))
-                for at in (slice(start, start + size) for start in range(0, len(rows), size))
-            ]
-            return np.concatenate([p.t for p in parts]), np.concatenate([p.parameters for p in parts])
+            return climbs(clip, index[rows], points)
 
         t = np.stack([table.t for table in tables], axis=1)
         parameters = np.stack([_parameters(table) for table in tables], axis=1)
-        return follow_path(clips, t, parameters, climb)
+        before = None
+        if self._followed is not None and np.isin(index, self._followed[1]).all():
+            before = self._followed[0].select(np.isin(self._followed[1], index))
+        path = follow_path(clips, t, parameters, climb, before)
+        self._followed = path, index
+        return path
+
+    @cached_property
+    def _climbs(self) -> Climbs:
+        """Climbs of the toys, kept beside them."""
+
+        def climber(clip: float, toys: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            fits = (
+                _network(self.campaign.test)
+                .with_clip(clip)
+                .fit_from([self.campaign.draw(int(toy)) for toy in toys], list(points[:, None]))
+            )
+            return fits.t, fits.parameters
+
+        file = None if self.folder is None else self.folder / CLIMBS_FILE
+        # The campaign's own clip is of no account, so another one must not make the climbs those of other toys.
+        plan = self.at_clip(1.0).plan()
+        return Climbs(climber, _network(self.campaign.test).batch_size, file, plan.hash)
 
 
 def largest_chi2(results: Sequence[Tuned]) -> Tuned | None:

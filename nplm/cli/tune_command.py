@@ -97,7 +97,7 @@ def _expected_cost(tuning: Tuning) -> str:
     """The projected time of one pass through all toys, and how many passes tuning takes."""
     test, toys = tuning.campaign.test, tuning.settings.toys
     seconds = test.prepared.projected_seconds(tuning.campaign.draw(0), toys)
-    return f"about {format_seconds(seconds)} for each of 4 to 6 passes through {toys} toys"
+    return f"about {format_seconds(seconds)} for each of 4 to 7 passes through {toys} toys"
 
 
 def _usable(folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nplm.calibrate.clip_path import ClipPath, follow_path
+from nplm.calibrate.clip_path import Climb, ClipPath, follow_path
 
 CLIPS = (1.0, 1.5, 2.5, 4.0, 6.0)
 TOYS = 60
@@ -182,16 +182,73 @@ def test_a_fall_that_climbing_leaves_is_mended_and_told(family: Family) -> None:
 
 def test_the_last_pass_climbs_only_toys_whose_t_falls(family: Family) -> None:
     calls: list[tuple[float, int]] = []
-
-    def counted(clip: float, rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        calls.append((clip, len(rows)))
-        assert len(rows)
-        return family.climb(clip, rows, points)
-
     t, points = family.searched(np.zeros((TOYS, len(CLIPS)), dtype=bool))
-    follow_path(CLIPS, t, points, counted)
+    follow_path(CLIPS, t, points, counted(family, calls))
     inner = [clip for clip in CLIPS if clip != CLIPS[0]]
     assert calls == [(clip, TOYS) for clip in [*inner, *CLIPS[-2::-1]]]
+
+
+def counted(family: Family, calls: list[tuple[float, int]]) -> Climb:
+    """The climbs of the family; `calls` gets the clip and the number of toys of each."""
+
+    def climb(clip: float, rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        calls.append((clip, len(rows)))
+        return family.climb(clip, rows, points)
+
+    return climb
+
+
+@pytest.mark.parametrize(("new", "first"), [(2, [2.5, 4.0, 2.5, 1.5]), (0, [1.5, 1.0]), (4, [6.0, 4.0])])
+def test_a_path_that_goes_on_climbs_only_what_is_new(
+    family: Family, rng: np.random.Generator, new: int, first: list[float]
+) -> None:
+    """A clip that is added is climbed from its neighbours, and they from it; others only where these have risen."""
+    old = np.delete(np.arange(len(CLIPS)), new)
+    misses = half_missed(rng)
+    # Maxima that only the new clip knows, and those that only the others know.
+    misses[:5] = np.arange(len(CLIPS)) != new
+    misses[5:, new] = True
+    misses[5:, old[0]] = False
+    t, points = family.searched(misses)
+    before = follow_path(np.array(CLIPS)[old].tolist(), t[:, old], points[:, old], family.climb)
+    calls: list[tuple[float, int]] = []
+    path = follow_path(CLIPS, t, points, counted(family, calls), before)
+    np.testing.assert_allclose(path.t, family.truth(), rtol=1e-12)
+    np.testing.assert_allclose(path.t, follow_path(CLIPS, t, points, family.climb).t, rtol=1e-12)
+    np.testing.assert_array_equal(path.searched, t)
+    assert [clip for clip, rows in calls if rows == TOYS] == first
+    rest = [(clip, rows) for clip, rows in calls if rows < TOYS]
+    assert {rows for _, rows in rest} == {5}
+    assert {clip for clip, _ in rest} >= set(CLIPS) - set(first), "what the new clip knows reaches all others"
+
+
+def test_a_path_that_is_followed_again_climbs_nothing(family: Family, rng: np.random.Generator) -> None:
+    calls: list[tuple[float, int]] = []
+    t, points = family.searched(half_missed(rng))
+    path = follow_path(CLIPS, t, points, family.climb)
+    again = follow_path(CLIPS, t, points, counted(family, calls), path)
+    assert calls == []
+    np.testing.assert_array_equal(again.t, path.t)
+
+
+def test_a_path_goes_on_with_some_of_its_toys(family: Family, rng: np.random.Generator) -> None:
+    t, points = family.searched(half_missed(rng))
+    path = follow_path(CLIPS, t, points, family.climb)
+    rows = np.arange(TOYS) % 3 > 0
+    some = path.select(rows)
+    np.testing.assert_array_equal(some.t, path.t[rows])
+    np.testing.assert_array_equal(some.searched, t[rows])
+    calls: list[tuple[float, int]] = []
+    again = follow_path(CLIPS, t[rows], points[rows], counted(family, calls), some)
+    np.testing.assert_array_equal(again.t, path.t[rows])
+    assert calls == []
+
+
+def test_the_points_are_those_of_the_best_fits(family: Family, rng: np.random.Generator) -> None:
+    path = follow_path(CLIPS, *family.searched(half_missed(rng)), family.climb)
+    assert path.points is not None
+    np.testing.assert_array_equal(path.points[..., 0], np.ones((TOYS, len(CLIPS))))
+    np.testing.assert_array_equal(path.points[..., 1], np.broadcast_to(CLIPS, (TOYS, len(CLIPS))))
 
 
 def test_the_searched_fits_are_left_as_they_were(family: Family, rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.calibrate.clip_path import follow_path
 from nplm.calibrate.compatibility import chi2_compatibility
-from nplm.calibrate.tune import Tuned, TuneSettings, Tuning
+from nplm.calibrate.tune import CLIMBS_FILE, Tuned, TuneSettings, Tuning
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import Store
@@ -41,7 +43,13 @@ def tuning(folder: Path | None, toys: list[int], settings: TuneSettings = FEW) -
 
 def stores(folder: Path) -> dict[float, Store]:
     """The stores by their clip."""
-    return {float(path.name.removeprefix("clip-")): Store.open(path) for path in folder.iterdir()}
+    return {float(path.name.removeprefix("clip-")): Store.open(path) for path in folder.glob("clip-*")}
+
+
+def climbs_in(folder: Path) -> int:
+    """How many climbs a folder keeps."""
+    with np.load(folder / CLIMBS_FILE) as arrays:
+        return len(arrays["t"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,9 +83,10 @@ def test_a_clip_is_found_and_looked_at(done: Done) -> None:
     assert tuned.clip == float(f"{tuned.clip:.3g}")
     assert tuned.path is not None
     assert tuned.path.mean[0] < 4 < tuned.path.mean[-1]
-    # The clip is one of those that were fitted, and its mean is the one sought, to a part of its error.
+    # The clip is one of those that were fitted, and to its three digits the root of the curve.
     here = tuned.path.clips.tolist().index(tuned.clip)
-    assert tuned.path.mean[here] == pytest.approx(4, abs=0.3 * tuned.path.mean_error[here])
+    assert tuned.path.clip_of(4) == pytest.approx(tuned.clip, rel=2e-3)
+    assert tuned.path.mean[here] == pytest.approx(4, abs=0.02 * tuned.path.mean_error[here])
     assert tuned.interval == tuned.path.interval_of(4)
     assert tuned.check is not None
     assert tuned.check.given is None, "a comparison with the chi2 sought would be no test"
@@ -152,11 +161,12 @@ def test_stores_are_ordinary_ones_of_the_test_at_their_clip(done: Done) -> None:
         np.testing.assert_array_equal(run_campaign(campaign, 3).t, table.t[:3])
 
 
-def test_a_second_run_fits_no_toy(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_fits_no_toy_and_climbs_none(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*arguments: object) -> None:
         raise AssertionError("a toy was fitted again")
 
     monkeypatch.setattr(PreparedNetwork, "fit", fit)
+    monkeypatch.setattr(PreparedNetwork, "fit_from", fit)
     toys: list[int] = []
     again = tuning(done.folder, toys).run()
     assert toys == []
@@ -185,6 +195,57 @@ def test_an_interrupted_run_goes_on_to_the_same_end(done: Done, tmp_path: Path) 
     assert sum(toys) + sum(rest) == done.toys, "toys were run twice, or lost"
     assert (tuned.clip, tuned.interval, tuned.walk) == (done.tuned.clip, done.tuned.interval, done.tuned.walk)
     np.testing.assert_array_equal(tuned.check_t, done.tuned.check_t)
+
+
+def test_a_run_that_is_interrupted_as_it_climbs_goes_on_from_there(
+    done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tuned"
+    shutil.copytree(done.folder, folder, ignore=shutil.ignore_patterns(CLIMBS_FILE))
+    climb = PreparedNetwork.fit_from
+    climbed: list[int] = []
+    batches_left = [10, 1000]
+
+    def fit_from(network: PreparedNetwork, data: list[Sample], starts: list[np.ndarray]) -> Fits:
+        batches_left[0] -= 1
+        if batches_left[0] < 0:
+            raise KeyboardInterrupt
+        climbed.append(len(data))
+        return climb(network, data, starts)
+
+    monkeypatch.setattr(PreparedNetwork, "fit_from", fit_from)
+    with pytest.raises(KeyboardInterrupt):
+        tuning(folder, []).run()
+    assert 0 < climbs_in(folder) == sum(climbed) < climbs_in(done.folder)
+    batches_left.pop(0)
+    tuned = tuning(folder, []).run()
+    assert sum(climbed) == climbs_in(folder) == climbs_in(done.folder)
+    assert (tuned.clip, tuned.interval) == (done.tuned.clip, done.tuned.interval)
+    assert tuned.path is not None
+    assert done.tuned.path is not None
+    np.testing.assert_array_equal(tuned.path.t, done.tuned.path.t)
+
+
+def test_maxima_are_those_that_are_followed_at_once(done: Done) -> None:
+    """Going on from clip to clip ends where following all clips together from the search's fits ends, or above.
+
+    A climb ends when it expects less than 0.001 for t.
+    """
+    path = done.tuned.path
+    assert path is not None
+    searched = [stores(done.folder)[clip].read() for clip in path.clips.tolist()]
+    points = np.stack([table.parameters for table in searched if table.parameters is not None], axis=1)
+    campaign = tuning(None, []).campaign
+
+    def climb(clip: float, rows: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        network = tuning(None, []).at_clip(clip).test.prepared
+        assert isinstance(network, PreparedNetwork)
+        fits = network.fit_from([campaign.draw(int(row)) for row in rows], list(starts[:, None]))
+        return fits.t, fits.parameters
+
+    at_once = follow_path(path.clips.tolist(), path.searched, points, climb)
+    assert np.all(path.t > at_once.t - 1e-3)
+    np.testing.assert_allclose(path.mean, at_once.mean, atol=2e-3)
 
 
 def test_only_networks_are_tuned() -> None:

@@ -88,7 +88,9 @@ def tune(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., T
     monkeypatch.setattr(path_module, "_RESAMPLINGS", 200)
 
     def run(toys: Toys, start: float = 6.0) -> Tuned:
-        def no_climbs(clips: list[float], t: np.ndarray, parameters: np.ndarray, climb: object) -> ClipPath:
+        def no_climbs(
+            clips: list[float], t: np.ndarray, parameters: np.ndarray, climb: object, before: object
+        ) -> ClipPath:
             return ClipPath(np.array(clips), t + np.reshape(toys.gap, (-1, 1)), t)
 
         monkeypatch.setattr(module, "follow_path", no_climbs)
@@ -171,6 +173,38 @@ def test_the_scan_is_extended_until_it_covers_the_interval(
     error = float(tuned.path.mean_error[tuned.path.clips.tolist().index(tuned.clip)])
     assert np.log(high / low) / 2 == pytest.approx(0.994 * error / slope, rel=0.2)
     assert interval_text(tuned) == f"{low:.3g} to {high:.3g}"
+
+
+def scan_clips(toys: Toys) -> list[float]:
+    """The clips at which all toys were fitted, in the order of time, each once."""
+    return list(dict.fromkeys(clip for clip, wanted in toys.asked if len(wanted) == toys.scan))
+
+
+def test_the_clip_is_the_root_of_the_curve_with_the_toys_that_were_fitted_there(tune: Callable[..., Tuned]) -> None:
+    """Three points do not show the waves of this mean, so the first root is off."""
+    steep = logarithmic(7.0, 3.0)
+    toys = Toys(lambda clip: steep(clip) + 0.3 * np.sin(9 * np.log(clip / 7)), 100)
+    tuned = tune(toys)
+    assert tuned.path is not None
+    assert tuned.clip == float(f"{tuned.path.clip_of(4):.3g}")
+    first = scan_clips(toys)[3]
+    assert first != tuned.clip
+    assert {first, tuned.clip} < set(tuned.path.clips)
+    here = tuned.path.clips.tolist().index(tuned.clip)
+    assert tuned.path.mean[here] == pytest.approx(4, abs=0.02)
+    np.testing.assert_array_equal(tuned.check_t, toys(tuned.clip, range(100)).t)
+
+
+def test_a_root_that_goes_on_moving_is_corrected_twice(tune: Callable[..., Tuned]) -> None:
+    """A mean with a jump has no root: each fit halves the distance to it."""
+    toys = Toys(lambda clip: 3.0 if clip < 7 else 5.0, 100)
+    tuned = tune(toys)
+    clips = scan_clips(toys)
+    assert len(clips) == 3 + 1 + 2
+    assert tuned.clip == clips[-1]
+    assert tuned.path is not None
+    assert tuned.path.clips.tolist() == sorted(clips)
+    assert tuned.interval is not None
 
 
 def test_only_the_end_that_is_open_is_extended(tune: Callable[..., Tuned]) -> None:

@@ -17,11 +17,9 @@ from nplm.calibrate.tune import Step, Tuned, Tuning
 from nplm.cli import test_options, toys_options, tune_options
 from nplm.ensemble.store import Store
 from nplm.hypothesis_test import FitError
-from nplm.models.base import Fits
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.plot import style
-from nplm.sample import Sample
 from tests.ensemble.programs import QUICK
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -71,20 +69,6 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Tuned]]:
         return results
 
     return prepare
-
-
-def remember_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Climbs of the same toys from the same points are not done again, as they take most of the time."""
-    known: dict[bytes, Fits] = {}
-    climb = PreparedNetwork.fit_from
-
-    def fit_from(network: PreparedNetwork, data: list[Sample], starts: list[np.ndarray]) -> Fits:
-        key = b"".join(array.tobytes() for array in (network.bound, *(toy.events for toy in data), *starts))
-        if key not in known:
-            known[key] = climb(network, data, starts)
-        return known[key]
-
-    monkeypatch.setattr(PreparedNetwork, "fit_from", fit_from)
 
 
 @pytest.fixture
@@ -256,9 +240,8 @@ def test_ctrl_c_says_how_to_go_on(nplm, found, folder: Path, monkeypatch: pytest
 
 
 def test_from_files_to_a_clip_and_again(nplm, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """End to end with a search that is quick and poor; the second time no toy is fitted, and the answer is the same."""
+    """From end to end with a quick and poor search; the second time nothing is fitted, and the answer is the same."""
     monkeypatch.setattr(NetworkModel, "_optimizer", lambda model, dimension: QUICK.optimizer)
-    remember_climbs(monkeypatch)
     rng = np.random.default_rng(7)
     np.savez(folder / "wref.npz", x=rng.exponential(size=3000), w=np.full(3000, 0.1))
     np.savez(folder / "data.npz", x=rng.exponential(size=300))
@@ -288,6 +271,7 @@ def test_from_files_to_a_clip_and_again(nplm, folder: Path, monkeypatch: pytest.
         raise AssertionError("a toy was fitted again")
 
     monkeypatch.setattr(PreparedNetwork, "fit", fit)
+    monkeypatch.setattr(PreparedNetwork, "fit_from", fit)
     monkeypatch.setattr(PreparedNetwork, "projected_seconds", lambda *arguments: 1.0)
     again = nplm(*words, "--json")
     assert again.code == 0, again.err
