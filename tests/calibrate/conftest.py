@@ -1,0 +1,44 @@
+"""Tuning on toys whose t is a known function of the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import nplm.calibrate.clip_path as path_module
+import nplm.calibrate.tune as module
+from nplm.calibrate.clip_path import ClipPath
+from nplm.calibrate.tune import Tuned, TuneSettings, Tuning
+from nplm.ensemble.campaign import Campaign
+from tests.calibrate.tuned_toys import Toys
+from tests.ensemble.programs import QUICK, exponential_campaign
+
+
+@pytest.fixture(scope="module")
+def campaign() -> Campaign:
+    return exponential_campaign(model=replace(QUICK, hidden=(1,)))
+
+
+@pytest.fixture
+def tune(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tuned]:
+    """Tunes on synthetic toys; the network's own climbs are replaced by the gap that they would close.
+
+    200 resamplings know an end of the interval to a tenth of the error of the clip.
+    """
+    monkeypatch.setattr(path_module, "_RESAMPLINGS", 200)
+
+    def run(toys: Toys, start: float = 6.0) -> Tuned:
+        def no_climbs(
+            clips: list[float], t: np.ndarray, parameters: np.ndarray, climb: object, before: object
+        ) -> ClipPath:
+            return ClipPath(np.array(clips), t + np.reshape(toys.gap, (-1, 1)), t)
+
+        monkeypatch.setattr(module, "follow_path", no_climbs)
+        tuning = Tuning(campaign, TuneSettings(toys.scan, start))
+        monkeypatch.setattr(tuning, "toys_at", toys)
+        return tuning.run()
+
+    return run
