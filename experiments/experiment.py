@@ -10,13 +10,15 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import yaml
+
+from nplm.report.markdown import markdown_table
 
 HERE = Path(__file__).parent
 # Toys and other large files; what is kept with the code goes into the folder of the experiment.
@@ -92,12 +94,6 @@ def options(settings: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
 def checks_table(checks: Sequence[Check]) -> str:
     """The checks as a Markdown table."""
     rows = [
@@ -110,7 +106,7 @@ def checks_table(checks: Sequence[Check]) -> str:
         ]
         for check in checks
     ]
-    return table(["what", "measured", "expected", "with tolerance", "agrees"], rows)
+    return markdown_table(["what", "measured", "expected", "with tolerance", "agrees"], rows)
 
 
 def circumstances() -> str:

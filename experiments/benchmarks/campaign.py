@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.benchmarks.measure import Cost, measured, peak_memory_gib, table
+from experiments.benchmarks.measure import Cost, measured, peak_memory_gib
 from nplm import NetworkModel, NPLMTest, Sample
+from nplm.report.markdown import markdown_table
 from toys import exponential
 from toys.dimuon import DIMUON
 
@@ -36,7 +37,7 @@ def run() -> str:
         rows.append(_campaign("1-4-1", test, exponential.draw_data(rng)))
     test = NPLMTest(DIMUON.draw_reference(rng, DIMUONS), NetworkModel(hidden=(5, 5, 5), clip=2.15))
     rows.append(_campaign("5-5-5-5-1", test, DIMUON.draw_data(rng)))
-    return table(_HEAD, rows)
+    return markdown_table(_HEAD, rows)
 
 
 def _campaign(network: str, test: NPLMTest, data: Sample) -> list[object]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks.measure import table
 from nplm import Sample, write_sample
+from nplm.report.markdown import markdown_table
 
 N_REFERENCE, N_DATA = 1_000_000, 200_000
 
@@ -36,4 +36,6 @@ def run() -> str:
     projected = next(line for line in done.stderr.splitlines() if "projected" in line).split("time: ")[1]
     row = [f"{wall:.0f}", f"{usage.ru_utime + usage.ru_stime:.0f}", f"{usage.ru_maxrss / 2**20:.2f}", projected]
     row += [f"{result['t']:.1f}", f"{result['seconds']:.0f}"]
-    return table(["wall s", "CPU s", "peak memory GiB", "projected", "t", "seconds of prepare, fit and toys"], [row])
+    return markdown_table(
+        ["wall s", "CPU s", "peak memory GiB", "projected", "t", "seconds of prepare, fit and toys"], [row]
+    )

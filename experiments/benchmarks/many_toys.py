@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks.measure import table
 from nplm import HistogramModel, NPLMTest, Store, ToyTable
+from nplm.report.markdown import markdown_table
 from toys.exponential import draw_data, draw_reference
 
 TOYS = 100_000
@@ -34,7 +34,7 @@ def run() -> str:
         shown = time.perf_counter() - began
         parts = len(list(store.path.glob("part-*")))
     head = ["toys", "parts", f"written in batches of {BATCH}: s", "load, calibrate and plot: s"]
-    return table(head, [[f"{TOYS:,}", parts, f"{written:.1f}", f"{shown:.1f}"]])
+    return markdown_table(head, [[f"{TOYS:,}", parts, f"{written:.1f}", f"{shown:.1f}"]])
 
 
 def _toys(rng: np.random.Generator, start: int) -> ToyTable:

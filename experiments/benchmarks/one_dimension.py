@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.benchmarks.measure import measured, table
+from experiments.benchmarks.measure import measured
 from nplm import Adam, NetworkModel, NPLMTest, Sample
+from nplm.report.markdown import markdown_table
 
 # Seeds of the two arrays; t that Adam reached on them in an older code, its CPU seconds, and the best t known.
 PROBLEMS = {0: (7.337, 87.5, 11.598), 1: (6.177, 85.6, 8.884)}
@@ -38,4 +39,4 @@ def run() -> str:
         rows.append([seed, "Adam of an older code", f"{older_t:.3f}", f"{older_cpu:.2f}", "1", "", ""])
         rows.append([seed, "best known", f"{best:.3f}", "", "", "", ""])
     head = ["array", "optimiser", "t", "CPU s", "times faster than the older code", "compilation s", "starts agreeing"]
-    return table(head, rows)
+    return markdown_table(head, rows)

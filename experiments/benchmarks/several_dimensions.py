@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.benchmarks.measure import measured, table
+from experiments.benchmarks.measure import measured
 from nplm import Adam, BoxSearch, NetworkModel, NPLMTest, Sample
 from nplm.models.mlp import Layout
+from nplm.report.markdown import markdown_table
 
 EPOCHS = 20_000
 NETWORKS = (((4,), 9.0), ((5, 5, 5), 2.15))
@@ -45,4 +46,4 @@ def run() -> str:
                 agreeing = f"{fits.starts_agreeing[0]} of {fits.starts}, spread {fits.start_spread[0]:.1f}"
                 cpu = f"{cost.cpu - cost.compile_seconds:.1f}"
                 rows.append([shape, clip, seed, name, f"{fits.t[0]:.2f}", cpu, agreeing])
-    return table(["network", "clip", "data", "optimiser", "t", "CPU s", "starts agreeing"], rows)
+    return markdown_table(["network", "clip", "data", "optimiser", "t", "CPU s", "starts agreeing"], rows)

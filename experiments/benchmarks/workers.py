@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.benchmarks.measure import table
 from nplm import Campaign, DaskWorkers, LocalProcesses, NetworkModel, NPLMTest
 from nplm.ensemble.engine import Engine
 from nplm.ensemble.table import ToyTable
+from nplm.report.markdown import markdown_table
 from toys.exponential import draw_data, draw_reference
 
 TOYS = 40
@@ -53,7 +53,7 @@ def run() -> str:
         "s in all, start included",
         "largest difference of t",
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _timed(engine: Engine, campaign: Campaign) -> Iterator[tuple[float, ToyTable]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.experiment import Check, nplm, options, read_config, table
+from experiments.experiment import Check, nplm, options, read_config
+from nplm.report.markdown import markdown_table
 
 # Mean t at the true maximum, from independent fits of ours with another optimiser: clip, mean, error.
 MEASURED_BEFORE = ((7.0, 13.0, 0.7), (8.0, 12.25, 0.28), (9.0, 14.0, 0.6))
@@ -49,7 +50,7 @@ def _tables(network: dict[str, Any]) -> list[str]:
     ]
     low, high = ("open" if not end else f"{end:.3g}" for end in network["interval"])
     return [
-        table(["clip", f"mean t of the same {network['toys']} toys"], rows),
+        markdown_table(["clip", f"mean t of the same {network['toys']} toys"], rows),
         f"The clip is {network['clip']:.3g} (68% interval {low} to {high}). Searches miss the best t known in"
         f" {100 * network['missed']:.0f}% of toys, which lowers mean t by {network['shortfall']:.2f}; two or more of"
         f" three searches agree in {100 * network['agreeing']:.0f}%.",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, chi2, kstest
 
-from experiments.experiment import Check, nplm, options, read_config, table
+from experiments.experiment import Check, nplm, options, read_config
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.plot.power import plot_power
 from nplm.plot.style import save_figure
+from nplm.report.markdown import markdown_table
 
 PARAMETERS = 13
 # P(Z >= 2.07) and P(Z >= 2.73), read off a figure to +-0.05, of the published optimiser at its clip 8.
@@ -49,7 +50,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     text = "\n\n".join(
         [
             f"Clip {config['toys']['clip']}, {len(null)} null toys; Z from counting them, and from chi2({PARAMETERS}).",
-            table(_HEAD, [row for name in PUBLISHED for row in _power_rows(name, shown[name])]),
+            markdown_table(_HEAD, [row for name in PUBLISHED for row in _power_rows(name, shown[name])]),
             f"Published median Z of the tail peak: {MEDIAN_TAIL}, biases free. Here they are clipped as the weights"
             " are, so a neuron that switches at x = 6.4 has a slope of at most clip / 6.4, gentle for a peak of width"
             " 0.16, and the power is below the published one. The other signals are compared below.",
@@ -60,7 +61,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             f" (Kolmogorov-Smirnov); a nominal 5% test rejects {100 * rejected['null']:.1f}% of them (binomial p ="
             f" {size_test:.2g}). Negative control, a yield that is {100 * (config['control_yield'] - 1):.0f}% too"
             f" large: {100 * rejected['control']:.0f}% of {len(toys['control'])} toys rejected.",
-            table(_COST_HEAD, [_cost_row(name, table_) for name, table_ in toys.items()]),
+            markdown_table(_COST_HEAD, [_cost_row(name, table_) for name, table_ in toys.items()]),
             "![Null and signal toys](power.png) ![Quantiles of the null toys](qq.png)",
         ]
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from nplm.calibrate.power import Power, PowerAt
 from nplm.report.ensemble import aligned
+from nplm.report.markdown import markdown_table
 from nplm.report.numbers import count, format_z
 
 
@@ -35,8 +36,7 @@ def power_markdown(found: Mapping[str, Power]) -> str:
         raise ValueError("a table of powers needs at least one signal, and the same thresholds for all")
     first = next(iter(found.values()))
     head = ["signal", "toys", "median Z", "16% to 84%", "ideal Z", *(f"P(Z >= {at.z:g})" for at in first.at), "Z from"]
-    lines = [_row(head), _row(["---"] * len(head))]
-    return "\n".join([*lines, *(_row([name.replace("|", "\\|"), *_cells(power)]) for name, power in found.items())])
+    return markdown_table(head, [[name, *_cells(power)] for name, power in found.items()])
 
 
 def _cells(found: Power) -> list[str]:
@@ -49,10 +49,6 @@ def _cells(found: Power) -> list[str]:
         *(_power_in_short(at) for at in found.at),
         found.kind,
     ]
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _median(found: Power) -> str:

@@ -11,6 +11,7 @@ from nplm._format import format_seconds
 from nplm._json import json_value
 from nplm.calibrate.tune import Tuned, largest_chi2
 from nplm.report.ensemble import aligned, comparison_rows
+from nplm.report.markdown import markdown_table
 
 
 def tune_text(results: Sequence[Tuned]) -> str:
@@ -32,7 +33,7 @@ def choice(results: Sequence[Tuned]) -> str:
 def tune_markdown(results: Sequence[Tuned]) -> str:
     """A table with a row for each network."""
     head = ["network", "chi2 sought", "clip", "68% interval", "toys", "mean t at clip", "p of the shape", "is chi2"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for result in results:
         check = result.check
         error = 0.0 if check is None or check.mean_error is None else check.mean_error
@@ -48,7 +49,7 @@ def tune_markdown(results: Sequence[Tuned]) -> str:
                 "yes" if result.is_chi2 else "no",
             ]
         )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(head, rows)
 
 
 def tune_dict(results: Sequence[Tuned]) -> dict[str, Any]:
