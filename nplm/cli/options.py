@@ -86,7 +86,8 @@ def require_model(values: Mapping[str, Any]) -> None:
         for name in names:
             if other != model and name in values:
                 raise UsageError(
-                    f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model}; leave one of them out"
+                    f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model};"
+                    " leave one of them out"
                 )
     if values.get("shape_only") and "expected_yield" in values:
         raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")

@@ -8,17 +8,16 @@ from shlex import join
 from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
-from nplm.cli.errors import ExitCode, InputError, OutputError, WorkersError
+from nplm.cli.errors import ExitCode, OutputError, WorkersError
 from nplm.cli.models import model_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
+from nplm.cli.refusing import refusing_failed_toys
 from nplm.cli.say import say
 from nplm.cli.setup import Setup, setup_of
 from nplm.cli.toys_options import DASK_HERE, EngineOptions, RunOptions, command_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nplm.ensemble.campaign import Campaign
     from nplm.ensemble.engine import Engine
     from nplm.ensemble.store import Store
@@ -34,35 +33,25 @@ def run_toys(options: RunOptions) -> int:
         CommandError: if the input, the store or the engine is bad.
     """
     from nplm.cli.toys_status import status_text
-    from nplm.ensemble.campaign import SamplerError
-    from nplm.ensemble.engine import EngineError
     from nplm.ensemble.run import run_campaign
-    from nplm.ensemble.store import StoreError
 
     reporter = Reporter(options.quiet)
     setup = setup_of(options, reporter.note)
     campaign, store = _campaign(options, setup, reporter)
     wanted = range(options.first, options.first + options.toys)
     try:
-        left = _left(options, store, campaign, reporter)
-        with reporter.expect(left):
-            run_campaign(
-                campaign,
-                wanted,
-                store=store,
-                engine=engine_of(options, reporter.note),
-                batch=options.batch,
-                shard=options.shard,
-                on_toys=reporter.advance,
-            )
-    except EngineError as error:
-        raise WorkersError(f"{error}; {_kept(store)}") from error
-    except StoreError as error:
-        raise OutputError(str(error)) from error
-    except SamplerError as error:
-        raise InputError(f"{error}; {_kept(store)}") from error
-    except OSError as error:
-        raise OutputError(f"{error.filename or store.path} cannot be written: {error.strerror or error}") from error
+        with refusing_failed_toys(store.path, lambda: _kept(store)):
+            left = _left(options, store, campaign, reporter)
+            with reporter.expect(left):
+                run_campaign(
+                    campaign,
+                    wanted,
+                    store=store,
+                    engine=engine_of(options, reporter.note),
+                    batch=options.batch,
+                    shard=options.shard,
+                    on_toys=reporter.advance,
+                )
     except KeyboardInterrupt:
         say(f"nplm: interrupted; {_kept(store)}. The same command runs the rest", sys.stderr)
         return ExitCode.INTERRUPTED

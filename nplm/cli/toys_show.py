@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nplm._json import json_value
 from nplm.cli.errors import ExitCode, InputError, OutputError
+from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import ShowOptions
 from nplm.cli.toys_status import open_stores, read_store
@@ -145,12 +146,10 @@ def _write(folder: Path, document: dict[str, Any], text: str, figures: dict[str,
 
     if (folder / CAMPAIGN_FILE).exists():
         raise OutputError(f"{folder} is a toy store: choose another folder for the plots")
-    try:
+    with refusing_bad_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in (("toys.json", _json(document)), ("toys.txt", text)):
             with atomic_path(folder / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")
         for stem, draw in figures.items():
             save_figure(draw(), folder / stem)
-    except OSError as error:
-        raise OutputError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error

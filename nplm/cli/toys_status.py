@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nplm._format import format_seconds
-from nplm.cli.errors import ExitCode, InputError, OutputError
+from nplm.cli.errors import ExitCode, InputError
+from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import MergeOptions, StatusOptions
 
@@ -48,7 +49,7 @@ def run_merge(options: MergeOptions) -> int:
         InputError: if a folder is no toy store, or the stores do not belong together.
         OutputError: if the merged store cannot be written, or its folder holds other toys.
     """
-    from nplm.ensemble.store import StoreError, merge_stores, unique
+    from nplm.ensemble.store import merge_stores, unique
 
     stores = open_stores(options.stores)
     # First what is wrong with the sources: what is refused after that is the target.
@@ -56,12 +57,8 @@ def run_merge(options: MergeOptions) -> int:
         for store in stores[1:]:
             store.require_plan(stores[0].plan)
         unique([store.read() for store in stores], options.stores)
-    try:
+    with refusing_bad_output(options.output):
         store, table = merge_stores(stores, options.output)
-    except StoreError as error:
-        raise OutputError(str(error)) from error
-    except OSError as error:
-        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
     say(json.dumps(status(store, table), indent=2) if options.json else status_text(store, table))
     return ExitCode.DONE
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
 from nplm._versions import versions
-from nplm.cli.errors import DataFitError, ExitCode, InputError, OutputError, WorkersError
+from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
+from nplm.cli.refusing import refusing_bad_output, refusing_failed_toys
 from nplm.cli.say import say
 from nplm.cli.setup import Setup, setup_of
 from nplm.cli.toys_options import RunOptions
@@ -33,10 +34,6 @@ def run_tune(options: Options) -> int:
     Raises:
         CommandError: if the input, the folder or the engine is bad, or too many fits fail.
     """
-    from nplm.ensemble.campaign import SamplerError
-    from nplm.ensemble.engine import EngineError
-    from nplm.ensemble.store import StoreError
-    from nplm.hypothesis_test import FitError
     from nplm.report.tune import tune_text
 
     reporter = Reporter(options.quiet)
@@ -45,20 +42,11 @@ def run_tune(options: Options) -> int:
     tunings = [_tuning(options, hidden, setup, reporter) for hidden in options.hidden]
     results = []
     try:
-        for hidden, tuning in zip(options.hidden, tunings, strict=True):
-            reporter.note(f"network {written_layers(hidden)}: {_expected_cost(tuning)}")
-            with reporter.expect(tuning.most_toys):
-                results.append(tuning.run())
-    except FitError as error:
-        raise DataFitError(str(error)) from error
-    except EngineError as error:
-        raise WorkersError(f"{error}; toys that were done are in {options.output}") from error
-    except StoreError as error:
-        raise OutputError(str(error)) from error
-    except SamplerError as error:
-        raise InputError(str(error)) from error
-    except OSError as error:
-        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
+        with refusing_failed_toys(options.output, lambda: f"toys that were done are in {options.output}"):
+            for hidden, tuning in zip(options.hidden, tunings, strict=True):
+                reporter.note(f"network {written_layers(hidden)}: {_expected_cost(tuning)}")
+                with reporter.expect(tuning.most_toys):
+                    results.append(tuning.run())
     except KeyboardInterrupt:
         say(f"nplm: interrupted; the same command goes on with the toys in {options.output}", sys.stderr)
         return ExitCode.INTERRUPTED
@@ -122,7 +110,7 @@ def _write(options: Options, results: list[Tuned]) -> str:
     found = {**tune_dict(results), "command": join(command_of(options)), "versions": versions()}
     document = json.dumps(found, indent=2, allow_nan=False)
     texts = {"tune.json": document, "tune.md": f"{tune_markdown(results)}\n\n{choice(results)}"}
-    try:
+    with refusing_bad_output(options.output):
         for name, content in texts.items():
             with atomic_path(options.output / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")
@@ -132,6 +120,4 @@ def _write(options: Options, results: list[Tuned]) -> str:
             # Against the chi2 that fits them: with the one sought, whose mean they were given, they agree too well.
             if result.check_t is not None and result.check is not None and result.check.fitted is not None:
                 save_figure(plot_qq(result.check_t, summary=result.check), options.output / f"{stem}-qq")
-    except OSError as error:
-        raise OutputError(f"{error.filename or options.output} cannot be written: {error.strerror or error}") from error
     return document

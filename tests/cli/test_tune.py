@@ -15,7 +15,9 @@ from nplm.calibrate.clip_path import ClipPath
 from nplm.calibrate.summary import summarize_toys
 from nplm.calibrate.tune import Step, Tuned, Tuning
 from nplm.cli import test_options, toys_options, tune_options
-from nplm.ensemble.store import Store
+from nplm.ensemble.campaign import SamplerError
+from nplm.ensemble.engine import EngineError
+from nplm.ensemble.store import Store, StoreError
 from nplm.hypothesis_test import FitError
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
@@ -169,17 +171,30 @@ def test_the_default_seed_is_not_that_of_the_commands_that_check_the_clip(nplm, 
     assert tuning.campaign.draw(0).total_weight != others.draw(0).total_weight
 
 
-def test_toys_that_fail_end_the_command_with_what_is_wrong(nplm, found, folder: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (FitError("9 of 100 toys failed at clip 7"), 5, "9 of 100 toys failed at clip 7"),
+        (EngineError("a worker died"), 6, "a worker died; toys that were done are in tuned"),
+        (StoreError("the toys are of another plan"), 4, "the toys are of another plan"),
+        (SamplerError("toy 3 is empty", 3), 3, "toy 3 is empty; toys that were done are in tuned"),
+        (OSError(28, "No space left on device"), 4, "tuned cannot be written: No space left on device"),
+        (OSError(28, "No space left on device", "climbs"), 4, "climbs cannot be written: No space left on device"),
+    ],
+)
+def test_what_fails_ends_the_command_with_what_is_wrong(
+    nplm, found, folder: Path, monkeypatch, error: Exception, code: int, message: str
+) -> None:
     found(h4=(7.0, True))
 
     def fail(tuning: Tuning) -> None:
-        raise FitError("9 of 100 toys failed at clip 7 (the likelihood overflowed), so the clip cannot be tuned")
+        raise error
 
     monkeypatch.setattr(Tuning, "run", fail)
     outcome = nplm(*FILES, "-o", "tuned")
-    assert outcome.code == 5
+    assert outcome.code == code
     assert outcome.out == ""
-    assert "nplm: error: 9 of 100 toys failed at clip 7 (the likelihood overflowed)" in outcome.err
+    assert f"nplm: error: {message}\n" in outcome.err
     assert "Traceback" not in outcome.err
     assert not (folder / "tuned" / "tune.json").exists()
 
