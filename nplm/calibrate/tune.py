@@ -90,6 +90,7 @@ class Tuned:
         shortfall: by how much the mean of t is lower for that.
         agreeing: share of the toys for which two or more independent searches agree.
         seconds: spent in this call.
+        clip_biases: whether the clip holds for biases too.
     """
 
     hidden: tuple[int, ...]
@@ -104,6 +105,7 @@ class Tuned:
     shortfall: float
     agreeing: float
     seconds: float
+    clip_biases: bool = True
 
     @property
     def is_chi2(self) -> bool:
@@ -192,7 +194,7 @@ class Tuning:
     @property
     def degrees_of_freedom(self) -> int:
         """The mean of t that is sought."""
-        return self.campaign.test.degrees_of_freedom
+        return round(self.campaign.test.degrees_of_freedom)
 
     @property
     def most_toys(self) -> int:
@@ -211,8 +213,8 @@ class Tuning:
         path = None if root is None else self._scan(root)
         found = None if path is None else path.clip_of(k)
         if path is None or found is None:
-            seconds = time.perf_counter() - began
-            return Tuned(self.model.hidden, k, None, None, path, walk, None, None, 0.0, 0.0, 0.0, seconds)
+            seconds, biases = time.perf_counter() - began, self.model.clip_biases
+            return Tuned(self.model.hidden, k, None, None, path, walk, None, None, 0.0, 0.0, 0.0, seconds, biases)
         path, clip = self._around(path, _rounded(found, 3))
         table = self.toys_at(clip, range(self.settings.toys))
         here = int(np.searchsorted(path.clips, clip))
@@ -230,6 +232,7 @@ class Tuning:
             shortfall=float(behind.mean()),
             agreeing=float(np.mean(table.starts_agreeing >= 2)),
             seconds=time.perf_counter() - began,
+            clip_biases=self.model.clip_biases,
         )
 
     def at_clip(self, clip: float) -> Campaign:

@@ -27,7 +27,7 @@ def choice(results: Sequence[Tuned]) -> str:
     best = largest_chi2(results)
     if best is None:
         return "none of these networks has a t that is a chi2: calibrate with toys, or try smaller networks"
-    return f"take --hidden {_hidden(best)} --clip {best.clip:.3g}"
+    return f"take --hidden {_hidden(best)} --clip {best.clip:.3g}{'' if best.clip_biases else ' --no-clip-biases'}"
 
 
 def tune_markdown(results: Sequence[Tuned]) -> str:
@@ -55,10 +55,11 @@ def tune_markdown(results: Sequence[Tuned]) -> str:
 def tune_dict(results: Sequence[Tuned]) -> dict[str, Any]:
     """What was found as JSON values."""
     best = largest_chi2(results)
+    chosen = None if best is None else {"hidden": best.hidden, "clip": best.clip, "clip_biases": best.clip_biases}
     document: dict[str, Any] = json_value(
         {
             "schema": "nplm-tune/1",
-            "chosen": None if best is None else {"hidden": best.hidden, "clip": best.clip},
+            "chosen": chosen,
             "networks": [_network_dict(result) for result in results],
         }
     )
@@ -97,8 +98,8 @@ def _scan_lines(result: Tuned) -> list[str]:
             f"  fits at the clip: the search misses the best t known in {100 * result.missed:.0f}% of toys, which"
             f" lowers mean t by {result.shortfall:.2f}; two or more searches agree in {100 * result.agreeing:.0f}%"
         )
-    if result.check is not None:
-        lines += aligned(comparison_rows(result.check))
+    if result.check is not None and result.check_t is not None:
+        lines += aligned(comparison_rows(result.check_t, None, result.check))
     return [*lines, f"  time {format_seconds(result.seconds)}"]
 
 

@@ -152,13 +152,16 @@ def test_the_largest_network_that_is_a_chi2_is_taken(tune: Callable[..., Tuned])
     assert largest_chi2([large]) is None
     assert largest_chi2([]) is None
     assert choice([small, middle, large]) == f"take --hidden 5x5 --clip {good.clip:.3g}"
+    free = replace(middle, clip_biases=False)
+    assert choice([small, free]) == f"take --hidden 5x5 --clip {good.clip:.3g} --no-clip-biases"
+    assert tune_dict([small, free])["chosen"]["clip_biases"] is False
 
 
 def test_all_forms_say_the_same(tune: Callable[..., Tuned]) -> None:
     good, none = tune(Toys(logarithmic(7.0), 100)), tune(Toys(lambda clip: 3.0, 50))
     document = tune_dict([good, none])
     assert document["schema"] == "nplm-tune/1"
-    assert document["chosen"] == {"hidden": [1], "clip": good.clip}
+    assert document["chosen"] == {"hidden": [1], "clip": good.clip, "clip_biases": True}
     first, second = document["networks"]
     assert (first["clip"], second["clip"]) == (good.clip, None)
     assert (first["is_chi2"], second["is_chi2"]) == (True, False)

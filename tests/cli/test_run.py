@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -191,6 +192,26 @@ def test_the_network_gets_its_options(nplm) -> None:
         result["calibration"]["degrees_of_freedom"] == 7
     )  # 1-2-1: two weights and two biases, two weights and one bias
     assert result["configuration"]["model"]["clip"] == 3
+
+
+def test_biases_may_stay_free(nplm) -> None:
+    """Their bound is infinite, the configuration says so, and the command that it keeps gives the same t."""
+    words = (*GOOD[:6], "--features", "x", "--hidden", "2", "--clip", "0.5", "--toys", "0", "--json")
+    clipped, free = (json.loads(nplm(*words, *more).out) for more in ((), ("--no-clip-biases",)))
+    assert clipped["configuration"]["model"]["clip_biases"] is True
+    assert "clip-biases" not in clipped["configuration"]["command"]
+    assert free["configuration"]["model"]["clip_biases"] is False
+    assert free["t"] > clipped["t"] + 0.01, "its box holds the other one"
+    command = shlex.split(free["configuration"]["command"])
+    assert "--no-clip-biases" in command
+    assert json.loads(nplm(*command[1:]).out)["t"] == free["t"]
+
+
+@pytest.mark.parametrize("option", ["--clip-biases", "--no-clip-biases"])
+def test_a_histogram_has_no_biases(nplm, option: str) -> None:
+    outcome = nplm(*GOOD, option, "--json")
+    assert outcome.code == 2
+    assert "--clip-biases is an option of --model network, but the model is histogram" in outcome.err
 
 
 def test_the_configuration_tells_how_to_repeat_the_test(nplm) -> None:

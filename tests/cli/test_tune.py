@@ -47,6 +47,7 @@ def synthetic(tuning: Tuning, clip: float | None, is_chi2: bool) -> Tuned:
         walk=(Step(4.0, 0.8 * k, 25), Step(6.0, 0.95 * k, 25), Step(9.0, (0.98 if clip is None else 1.1) * k, 25)),
         check=None if clip is None else summarize_toys(t[:, 2]),
         check_t=None if clip is None else t[:, 2],
+        clip_biases=tuning.model.clip_biases,
         missed=0.1,
         shortfall=0.05,
         agreeing=0.8,
@@ -89,7 +90,7 @@ def test_the_largest_network_that_is_accepted_is_chosen(nplm, found, folder: Pat
         assert result.statement() in outcome.out
     document = json.loads((folder / "tuned" / "tune.json").read_text())
     assert document["schema"] == "nplm-tune/1"
-    assert document["chosen"] == {"hidden": [5, 5], "clip": 3.2}
+    assert document["chosen"] == {"hidden": [5, 5], "clip": 3.2, "clip_biases": True}
     assert [network["hidden"] for network in document["networks"]] == [[4], [5, 5], [10], [1]]
     assert [network["is_chi2"] for network in document["networks"]] == [True, True, False, False]
     assert [network["degrees_of_freedom"] for network in document["networks"]] == [13, 46, 31, 4]
@@ -154,6 +155,29 @@ def test_the_options_reach_the_tuning(nplm, found, monkeypatch: pytest.MonkeyPat
     assert nplm("tune", "--problem", "toys.exponential", "--n-reference", "4000", "-o", "problem").code == 0
     assert len(seen[1].campaign.test.reference) == 4000
     assert seen[1].campaign.sampler.describe().startswith("data of toys.exponential with 2000 background events")
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(("words", "clipped"), [((), True), (("--no-clip-biases",), False)])
+def test_biases_may_stay_free(nplm, found, folder: Path, monkeypatch, words: tuple[str, ...], clipped: bool) -> None:
+    """At every clip, in the command that is kept, and in what is advised."""
+    found(h4=(7.0, True))
+    seen: list[Tuning] = []
+    run = Tuning.run
+    monkeypatch.setattr(Tuning, "run", lambda tuning: (seen.append(tuning), run(tuning))[1])
+    outcome = nplm(*FILES, *words, "-o", "tuned")
+    assert outcome.code == 0, outcome.err
+    (tuning,) = seen
+    test = tuning.at_clip(3.0).test
+    assert isinstance(test.prepared, PreparedNetwork)
+    assert test.model == NetworkModel(clip=3.0, clip_biases=clipped)
+    # 1-4-1: four biases of the hidden layer and the one of the output.
+    assert np.sum(test.prepared.bound == 3.0) == (13 if clipped else 8)
+    assert np.sum(np.isinf(test.prepared.bound)) == (0 if clipped else 5)
+    document = json.loads((folder / "tuned" / "tune.json").read_text())
+    assert ("--no-clip-biases" in document["command"]) == (not clipped)
+    assert document["chosen"]["clip_biases"] == clipped
+    assert outcome.out.splitlines()[-1] == " ".join(("take --hidden 4 --clip 7", *words))
 
 
 @pytest.mark.usefixtures("no_plots")
