@@ -133,6 +133,8 @@ def observed_rows(
 ) -> Rows:
     """p and Z of an observed t under each null, with what they stand on."""
     rows: Rows = [("observed t", f"{observed:.2f}")]
+    # As far as there are toys, they have checked the formula.
+    checked = "from the formula" if np.any(t >= observed) else "extrapolated"
     for null, check in _nulls(t, degrees_of_freedom, summary):
         name = null.kind if null.kind == "empirical" else _short(null.kind)
         if check is not None and not check.accepted:
@@ -146,7 +148,7 @@ def observed_rows(
         if interval[0] != interval[1]:
             text += f" ({INTERVAL}: {z_interval_text(interval)})"
         if null.kind != "empirical":
-            text += ", extrapolated" if check else ", unchecked"
+            text += f", {checked if check else 'unchecked'}"
             text += f", {summary.failed:,} failed left out" if summary.failed else ""
         rows.append((name, text))
     return rows
