@@ -134,7 +134,7 @@ def observed_rows(
     """p and Z of an observed t under each null, with what they stand on."""
     rows: Rows = [("observed t", f"{observed:.2f}")]
     # As far as there are toys, they have checked the formula.
-    checked = "from the formula" if np.any(t >= observed) else "extrapolated"
+    checked = "by formula" if np.any(t >= observed) else "extrapolated"
     for null, check in _nulls(t, degrees_of_freedom, summary):
         name = null.kind if null.kind == "empirical" else _short(null.kind)
         if check is not None and not check.accepted:
