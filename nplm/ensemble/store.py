@@ -122,15 +122,12 @@ class Store:
             raise StoreError(f"{path} is not a folder: choose another place for the toys")
         if (path / CAMPAIGN_FILE).exists():
             store = cls.open(path, warn).require_plan(plan)
-            first, last = min(store.first, toys.start), max(store.first + store.count, toys.stop)
-            if last - first > store.count + len(toys):
+            if len(store._with(toys)) > store.count + len(toys):
                 raise StoreError(
                     f"{path} is for toys {store.first} to {store.wanted.stop - 1}; with toys {toys.start} to"
                     f" {toys.stop - 1} those between would be missing: let them follow each other"
                 )
-            if (first, last - first) != (store.first, store.count):
-                store.first, store.count = first, last - first
-                store._describe()
+            store._extend(toys)
         else:
             others = sorted(p.name for p in path.iterdir() if not p.name.startswith(".")) if path.exists() else []
             if CAMPAIGN_FILE in others:  # another process, such as that of another shard, was quicker
@@ -166,6 +163,8 @@ class Store:
         """Writes toys: into the part that this object writes to, or into the next one if that is full.
 
         A part is replaced as a whole, so a reader sees each toy once, and a killed process keeps what it has added.
+        Another process that extended the store at the same instant may have overwritten which toys are wanted: what
+        this one wants is written again then.
         """
         if not len(table):
             return
@@ -178,6 +177,10 @@ class Store:
         growing.write(self._part, {"plan_hash": self.plan.hash})
         if len(growing) >= ROWS_OF_A_PART or self._part.stat().st_size >= _BYTES_OF_A_PART:
             self._growing = self._part = None
+        with suppress(StoreError):  # toys are stored, and what is wrong with the store is said to whoever opens it
+            there = Store.open(self.path).require_plan(self.plan)
+            there._extend(self.wanted)
+            self.first, self.count = there.first, there.count
 
     def read(self) -> ToyTable:
         """All toys, each once, in the order of their numbers.
@@ -214,6 +217,16 @@ class Store:
                 f"{path} holds toys of another plan than {self.path / CAMPAIGN_FILE}: remove it from there"
             )
         return table
+
+    def _with(self, toys: range) -> range:
+        """The toys that are wanted if these are wanted too, and those between."""
+        return range(min(self.first, toys.start), max(self.first + self.count, toys.stop))
+
+    def _extend(self, toys: range) -> None:
+        wanted = self._with(toys)
+        if wanted != self.wanted:
+            self.first, self.count = wanted.start, len(wanted)
+            self._describe()
 
     def _describe(self) -> None:
         import jax

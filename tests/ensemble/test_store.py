@@ -65,6 +65,66 @@ def test_more_toys_extend_a_store(tmp_path: Path) -> None:
     assert len(opened.missing(opened.read())) == 30
 
 
+def test_a_range_that_another_process_overwrote_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process has read which toys are wanted, and writes more; the other one does both in between."""
+    Store.create(tmp_path, PLAN, range(100), {"toys": "first"})
+    describe = Store._describe
+    others: list[Store] = []
+
+    def overtaken(store: Store) -> None:
+        monkeypatch.setattr(Store, "_describe", describe)
+        others.append(Store.create(tmp_path, PLAN, range(100, 300)))
+        describe(store)
+
+    monkeypatch.setattr(Store, "_describe", overtaken)
+    slow = Store.create(tmp_path, PLAN, range(100, 150))
+    (other,) = others
+    assert Store.open(tmp_path).wanted == range(150), "the larger range is lost"
+    other.add(table_of([299]))
+    assert Store.open(tmp_path).wanted == range(300)
+    slow.add(table_of([149]))
+    assert Store.open(tmp_path).wanted == slow.wanted == other.wanted == range(300)
+    assert Store.open(tmp_path).about == {"toys": "first"}
+    assert Store.open(tmp_path).read().index.tolist() == [149, 299]
+
+
+def test_stores_that_are_made_at_the_same_instant_want_the_toys_of_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = Store._describe
+    others: list[Store] = []
+
+    def overtaken(store: Store) -> None:
+        monkeypatch.setattr(Store, "_describe", describe)
+        others.append(Store.create(tmp_path, PLAN, range(100, 200)))
+        describe(store)
+
+    monkeypatch.setattr(Store, "_describe", overtaken)
+    slow = Store.create(tmp_path, PLAN, range(100))
+    assert Store.open(tmp_path).wanted == range(100)
+    others[0].add(table_of([100]))
+    slow.add(table_of([0]))
+    assert Store.open(tmp_path).wanted == range(200)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "of another plan"])
+def test_toys_are_stored_even_if_the_description_is_lost(tmp_path: Path, damage: str) -> None:
+    """Who opens the store hears of it; hours of toys are not lost for that."""
+    store = Store.create(tmp_path / "store", PLAN, range(10))
+    file = store.path / CAMPAIGN_FILE
+    whole = file.read_text()
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut":
+        file.write_text(whole[:50])
+    else:
+        other = Store.create(tmp_path / "other", Plan.of({"seed": 2}), range(10))
+        (other.path / CAMPAIGN_FILE).replace(file)
+    store.add(table_of([3]))
+    file.write_text(whole)
+    assert Store.open(store.path).read().index.tolist() == [3]
+
+
 def test_toys_are_kept_in_few_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "ROWS_OF_A_PART", 10)
     store = Store.create(tmp_path, PLAN, range(50))
