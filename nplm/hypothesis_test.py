@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import ArrayLike, Float64
 
 from nplm._format import format_seconds
 from nplm._versions import versions
-from nplm.calibrate.chi2 import Chi2Null
 from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.summary import summarize_toys
-from nplm.calibrate.zscore import z_interval, z_score
+from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
+from nplm.calibrate.mixture import MixtureNull
+from nplm.calibrate.null import Null
+from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.calibrate.zscore import z_interval
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.run import run_missing
@@ -23,9 +25,13 @@ from nplm.ensemble.sampler import LARGEST_POOL_SHARE, PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model
 from nplm.models.histogram import HistogramModel
+from nplm.models.kernel import KernelModel
 from nplm.models.network import NetworkModel
 from nplm.result import Calibration, Result
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
+
+Calibrate = Literal["toys", "analytic", "analytic+toys"]
+CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 
 
 class FitError(RuntimeError):
@@ -45,7 +51,7 @@ class NPLMTest:
 
     Arguments:
         reference: what is expected: a Sample, or an array of events of shape (n, d).
-        model: the family of log-ratios: "network", "histogram", or a model object with settings of its own.
+        model: the family of log-ratios: "network", "kernel", "histogram", or a model object with settings of its own.
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
@@ -74,8 +80,7 @@ class NPLMTest:
         self.standardize = standardize
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
         self.prepared = self.model.prepare(self.reference, self.scaler)
-        if self.degrees_of_freedom < 1:
-            raise ValueError("one bin has no shape: use more bins, or test shape and yield")
+        self.formula()  # refuses a test that has nothing to compare
         self._prepare_seconds = time.perf_counter() - began
 
     def with_reference(self, reference: Sample) -> NPLMTest:
@@ -99,9 +104,26 @@ class NPLMTest:
         }
 
     @property
-    def degrees_of_freedom(self) -> int:
-        """Of the chi2 that t would follow: the model's parameters, less one for the yield in a shape-only test."""
-        return self.prepared.degrees_of_freedom - self.shape_only
+    def degrees_of_freedom(self) -> float:
+        """Mean of t under the null by the formula: of a chi2 its degrees of freedom, of other laws effective ones."""
+        return self.formula().mean
+
+    def formula(self, data: Sample | None = None, *, fixed_reference: bool = False) -> Formula:
+        """The null distribution of t without toys.
+
+        A chi2 with as many degrees of freedom as parameters (less one in a shape-only test) for a network that is
+        regularised well, and for bins; a weighted sum of chi2 variables for a kernel model.
+
+        Arguments:
+            data: for whose weights it holds; None for unit weights.
+            fixed_reference: for toys that are drawn from the reference itself, which does not fluctuate then.
+        """
+        return self.prepared.null(
+            data,
+            shape_only=self.shape_only,
+            normalized=self._given[1] is not None,
+            fixed_reference=fixed_reference,
+        )
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
@@ -163,6 +185,7 @@ class NPLMTest:
         *,
         seed: int = 1,
         pool: Sample | None = None,
+        calibrate: Calibrate | None = None,
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
         on_toys: Callable[[ToyTable], None] = lambda table: None,
@@ -172,7 +195,11 @@ class NPLMTest:
         Arguments:
             data: a Sample, or an array of events of shape (n, d).
             toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
-                unchecked.
+                unchecked, or to the formula of a kernel model.
+            calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
+                formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
+                counts toys otherwise. Default: "analytic+toys" for a kernel model, "toys" for others, and "analytic"
+                without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of bootstrapping the reference.
             known: toys that were run before, of `campaign(data, seed=seed, pool=pool)`; all of them are used, and only
@@ -186,6 +213,13 @@ class NPLMTest:
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         sample = self._checked(data)
+        calibrate = calibrate or self._usual_calibration(toys)
+        if calibrate not in CALIBRATIONS:
+            raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
+        if calibrate == "analytic":
+            toys = 0
+        elif toys == 0:
+            raise ValueError(f"calibration with '{calibrate}' needs toys, not 0")
         done = ToyTable.empty() if known is None else known
         if isinstance(toys, NullToys):
             if sample.is_weighted:
@@ -221,7 +255,7 @@ class NPLMTest:
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            return self._result(sample, fits, null, requested, seed, seconds, notes, complete)
+            return self._result(sample, fits, null, calibrate, requested, seed, seconds, notes, complete)
 
         if campaign is None:
             return result(null)
@@ -233,6 +267,11 @@ class NPLMTest:
         except KeyboardInterrupt:
             raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
         return result(NullToys.running(campaign, *tables))
+
+    def _usual_calibration(self, toys: int | NullToys) -> Calibrate:
+        if toys == 0:
+            return "analytic"
+        return "analytic+toys" if isinstance(self.formula(), MixtureNull) else "toys"
 
     def _checked(self, data: Sample | ArrayLike) -> Sample:
         sample = _as_sample(data, "data").require_yield()
@@ -256,9 +295,7 @@ class NPLMTest:
                 " give the expected yield, or test the shape only"
             )
         if null is None:
-            notes.append(
-                "no toys: the p-value is that of a chi2 which nothing has checked for this model and its settings"
-            )
+            notes.append(f"no toys: nothing has checked the formula ({self.formula(data).name}) for this test")
         source = pool or self.reference
         inflation = 1 + expected / source.effective_size if null is None else null.inflation
         if inflation > 1 + LARGEST_POOL_SHARE:
@@ -291,6 +328,7 @@ class NPLMTest:
         data: Sample,
         fits: Fits,
         null: NullToys | None,
+        calibrate: Calibrate,
         requested: int,
         seed: int,
         seconds: dict[str, float],
@@ -299,31 +337,39 @@ class NPLMTest:
     ) -> Result:
         t = float(fits.t[0])
         table = ToyTable.empty() if null is None else null.table
-        asymptotic = Chi2Null(self.degrees_of_freedom)
+        formula, formula_for_toys = self.formula(data), self.formula(data, fixed_reference=True)
         counted = EmpiricalNull(table.t) if len(table) else None
-        ensemble = None if counted is None else summarize_toys(table.t, self.degrees_of_freedom)
-        p_value = asymptotic.pvalue(t) if counted is None else counted.pvalue(t)
-        p_interval = None if counted is None else counted.interval(t)
+        ensemble = None if counted is None else summarize_toys(table.t, formula_for_toys)
+        standing: Null = formula
+        if counted is not None:
+            standing = counted
+            if calibrate == "analytic+toys":
+                standing = _trusted(formula, formula_for_toys, counted, ensemble)
+        p_value = standing.pvalue(t)
+        p_interval = None if standing is formula else standing.interval(t)
+        unchecked = ", unchecked" if counted is None else ""
         calibration = Calibration(
-            kind=asymptotic.kind if counted is None else counted.kind,
-            null=f"{asymptotic.describe()}, unchecked" if counted is None else counted.describe(),
+            kind=standing.kind,
+            null=f"{standing.describe()}{unchecked}",
+            mean=standing.mean,
+            sd=standing.sd,
             toys_requested=requested,
             toys=len(table),
             toys_failed=0 if counted is None else counted.failed,
             toys_exceeding=0 if counted is None else counted.exceeding(t),
             source="" if null is None else null.source,
             inflation=1.0 if null is None else null.inflation,
-            degrees_of_freedom=self.degrees_of_freedom,
-            chi2_p_value=asymptotic.pvalue(t),
-            chi2_z=z_score(asymptotic.pvalue(t)),
-            chi2_check=None if ensemble is None or ensemble.given is None else ensemble.given.p_value,
+            formula=formula,
+            formula_for_toys=formula_for_toys,
+            formula_p_value=formula.pvalue(t),
+            formula_z=formula.z(t),
             ensemble=ensemble,
         )
         return Result(
             t=t,
             p_value=p_value,
             p_interval=p_interval,
-            z=z_score(p_value),
+            z=standing.z(t),
             z_interval=None if p_interval is None else z_interval(p_interval),
             calibration=calibration,
             model=self.model.name,
@@ -345,10 +391,21 @@ class NPLMTest:
             seconds=seconds,
             seed=seed if null is None else null.seed,
             versions=versions(),
-            configuration={**self.configuration(), "toys": requested, "seed": seed},
+            configuration={**self.configuration(), "calibrate": calibrate, "toys": requested, "seed": seed},
             notes=notes,
             complete=complete,
         )
+
+
+def _trusted(formula: Formula, for_toys: Formula, counted: EmpiricalNull, ensemble: EnsembleSummary | None) -> Null:
+    """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
+    if counted.failed or ensemble is None or ensemble.given is None:
+        return counted
+    if ensemble.given.accepted:
+        return formula
+    if ensemble.fitted is not None and ensemble.fitted.accepted:
+        return with_scale_of(fit_formula(counted.t, for_toys), formula)
+    return counted
 
 
 def _rebuilt(
@@ -362,7 +419,11 @@ def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:
 
 
 def _named_model(name: str) -> Model:
-    models: dict[str, Callable[[], Model]] = {"network": NetworkModel, "histogram": HistogramModel}
+    models: dict[str, Callable[[], Model]] = {
+        "network": NetworkModel,
+        "kernel": KernelModel,
+        "histogram": HistogramModel,
+    }
     if name not in models:
-        raise ValueError(f"there is no model '{name}': choose {' or '.join(models)}")
+        raise ValueError(f"there is no model '{name}': choose {', '.join(models)}")
     return models[name]()

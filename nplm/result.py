@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from nplm._json import json_value
 from nplm.calibrate.compatibility import ACCEPTED
+from nplm.calibrate.formula import Formula
 from nplm.calibrate.null import Kind
 from nplm.calibrate.summary import EnsembleSummary
 from nplm.ensemble.table import ToyTable
@@ -25,34 +26,39 @@ class Calibration:
     """How t became a p-value.
 
     Arguments:
-        kind: what the p-value stands on: "empirical" (toys, counted), or "chi2 given" or "chi2 fitted" (formulas).
+        kind: what the p-value stands on: "empirical" (toys, counted), or a formula: "chi2 given", "chi2 fitted",
+            "analytic", or "analytic fitted", whose scale was fitted to the toys.
         null: the null distribution in words.
+        mean, sd: of that distribution.
         toys_requested: toys asked for.
         toys: toys done.
         toys_failed: those whose fit failed.
         toys_exceeding: those with t at least the observed one, failed ones included.
         source: what the toys were drawn from; empty without toys.
         inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
-        degrees_of_freedom: of the chi2 that t would follow if the model is regularised well.
-        chi2_p_value: P(chi2 >= t).
-        chi2_z: its Z-score.
-        chi2_check: p-value of the tests of bulk, tail and width of the toys against that chi2, all together
-            (`ensemble.given.p_value`); None for fewer than 50 toys with a t.
-        ensemble: numbers of the toys, and each test of them against the given and a fitted chi2; None without toys.
+        formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
+            is regularised well, or a weighted sum of chi2 variables, to second order in the fluctuations.
+        formula_for_toys: the same for the toys, which are drawn while the reference is held fixed.
+        formula_p_value: its p-value.
+        formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
+        ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
+            None without toys.
     """
 
     kind: Kind
     null: str
+    mean: float
+    sd: float
     toys_requested: int
     toys: int
     toys_failed: int
     toys_exceeding: int
     source: str
     inflation: float
-    degrees_of_freedom: int
-    chi2_p_value: float
-    chi2_z: float
-    chi2_check: float | None
+    formula: Formula
+    formula_for_toys: Formula
+    formula_p_value: float
+    formula_z: float
     ensemble: EnsembleSummary | None
 
     @property
@@ -61,9 +67,39 @@ class Calibration:
         return self.kind == "empirical"
 
     @property
-    def chi2_accepted(self) -> bool | None:
-        """Whether the toys are compatible with the chi2 (p >= 0.05); None if nothing was checked."""
-        return None if self.chi2_check is None else self.chi2_check >= ACCEPTED
+    def degrees_of_freedom(self) -> float:
+        """Mean of the formula: the degrees of freedom of a chi2, effective ones otherwise."""
+        return self.formula.mean
+
+    @property
+    def formula_check(self) -> float | None:
+        """P-value of the tests of bulk, tail and width of the toys against the formula, all together.
+
+        It is `ensemble.given.p_value`; None for fewer than 50 toys with a t.
+        """
+        return None if self.ensemble is None or self.ensemble.given is None else self.ensemble.given.p_value
+
+    @property
+    def formula_accepted(self) -> bool | None:
+        """Whether the toys are compatible with the formula (p >= 0.05); None if nothing was checked."""
+        return None if self.formula_check is None else self.formula_check >= ACCEPTED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        left_out = ("formula", "formula_for_toys", "mean", "sd", "ensemble")
+        return {
+            **{name: value for name, value in vars(self).items() if name not in left_out},
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "formula": {
+                "kind": self.formula.kind,
+                "description": self.formula.describe(),
+                "mean": self.formula.mean,
+                "sd": self.formula.sd,
+            },
+            "formula_check": self.formula_check,
+            "formula_accepted": self.formula_accepted,
+            "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +164,6 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values, following the schema nplm-result/1; numbers that are not finite become None."""
-        ensemble = self.calibration.ensemble
-        calibration = {
-            **vars(self.calibration),
-            "chi2_accepted": self.calibration.chi2_accepted,
-            "ensemble": None if ensemble is None else ensemble.to_dict(),
-        }
         document = {
             "schema": SCHEMA,
             "t": self.t,
@@ -141,7 +171,8 @@ class Result:
             "p_interval": self.p_interval,
             "z": self.z,
             "z_interval": self.z_interval,
-            "calibration": calibration,
+            "null": {"kind": self.calibration.kind, "mean": self.calibration.mean, "sd": self.calibration.sd},
+            "calibration": self.calibration.to_dict(),
             "model": self.model,
             "converged": self.converged,
             "fit": {

@@ -38,7 +38,7 @@ def test_null_toys_of_the_histogram_are_chi2(reference: Sample, data: Sample) ->
     result = NPLMTest(reference, HistogramModel(bins=10)).run(data, toys=TOYS)
     assert len(result.toys) == TOYS
     assert ks(result.toys.t, 10) > SIZE
-    assert result.calibration.chi2_accepted
+    assert result.calibration.formula_accepted
     # The test can fail: toys of this reference, fitted with a yield that is wrong by 10%, are rejected.
     wrong = NPLMTest(reference, HistogramModel(bins=10), expected_yield=1100)
     sampler = NPLMTest(reference, HistogramModel(bins=10)).sampler(data)
@@ -152,7 +152,7 @@ def test_bad_input_is_refused_before_any_fit(
         ((np.array([1.0, np.inf]),), {}, "not finite"),
         ((np.array([[1.0, 2.0], [1.0, 3.0]]),), {}, r"feature 'x0' of reference is constant \(1\)"),
         ((np.array([[1.0, 2.0], [1.0, 3.0]]),), {"standardize": False}, "constant"),
-        ((np.arange(5.0), "kernels"), {}, "no model 'kernels': choose network or histogram"),
+        ((np.arange(5.0), "kernels"), {}, "no model 'kernels': choose network, kernel, histogram"),
         ((np.arange(5.0),), {"expected_yield": 0.0}, "expected yield must be a positive number, not 0"),
         ((np.arange(5.0),), {"expected_yield": np.nan}, "expected yield must be a positive number"),
     ],

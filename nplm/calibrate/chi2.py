@@ -6,26 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import digamma, polygamma
-from scipy.stats import chi2
+from scipy.special import digamma, gammaln, ndtri_exp, polygamma
+from scipy.stats import chi2, norm
 
 from nplm.calibrate.null import Kind
 
 # A t below this is zero within the rounding of a fit. No chi2 has an atom at zero, so the likelihood of such a toy is
 # zero or infinite whatever its degrees of freedom, and it takes no part in fitting them.
 SMALLEST_T = 1e-6
+# Below this the incomplete gamma function loses digits.
+_UNDERFLOW = 1e-280
 
 
-@dataclass(frozen=True)
-class Chi2Null:
-    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters."""
+class _Chi2:
+    """What a chi2 of given and one of fitted degrees of freedom have in common."""
 
     degrees_of_freedom: float
 
     @property
-    def kind(self) -> Kind:
-        """A chi2 whose degrees of freedom were given."""
-        return "chi2 given"
+    def mean(self) -> float:
+        """The degrees of freedom."""
+        return self.degrees_of_freedom
+
+    @property
+    def sd(self) -> float:
+        """sqrt(2 degrees of freedom)."""
+        return float(np.sqrt(2 * self.degrees_of_freedom))
 
     def pvalue(self, t: float) -> float:
         """P(chi2 >= t)."""
@@ -35,13 +41,50 @@ class Chi2Null:
         """P(chi2 >= t) of each t, shape (m,)."""
         return np.asarray(chi2.sf(t, self.degrees_of_freedom))
 
-    def interval(self, t: float) -> tuple[float, float]:
-        """The p-value twice: a formula has no counting error."""
-        return self.pvalue(t), self.pvalue(t)
+    def log_pvalue(self, t: float) -> float:
+        """log P(chi2 >= t), natural; finite for any finite t."""
+        p = self.pvalue(t)
+        if p > _UNDERFLOW:
+            return float(np.log(p))
+        # Gamma(a, x) = x^(a-1) e^-x [1 + (a-1)/x + (a-1)(a-2)/x^2 + ...]: a few terms, where p underflows.
+        a, x = self.degrees_of_freedom / 2, t / 2
+        terms = np.cumprod([1.0, *((a - k) / x for k in range(1, 30))])
+        smallest = int(np.argmin(np.abs(terms)))
+        return float((a - 1) * np.log(x) - x - gammaln(a) + np.log(terms[: smallest + 1].sum()))
+
+    def z(self, t: float) -> float:
+        """Z-score of the p-value, from its logarithm where that is small; finite for finite t > 0."""
+        p = self.pvalue(t)
+        return float(norm.ppf(chi2.cdf(t, self.degrees_of_freedom)) if p > 0.5 else -ndtri_exp(self.log_pvalue(t)))
 
     def threshold(self, p: float) -> float:
         """The t with P(chi2 >= t) = p."""
         return float(chi2.isf(p, self.degrees_of_freedom))
+
+    def thresholds(self, p: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """The t with P(chi2 >= t) = p, for each p, shape (m,)."""
+        return np.asarray(chi2.isf(p, self.degrees_of_freedom))
+
+
+@dataclass(frozen=True)
+class Chi2Null(_Chi2):
+    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters."""
+
+    degrees_of_freedom: float
+
+    @property
+    def name(self) -> str:
+        """chi2(13)"""
+        return f"chi2({self.degrees_of_freedom:g})"
+
+    @property
+    def kind(self) -> Kind:
+        """A chi2 whose degrees of freedom were given."""
+        return "chi2 given"
+
+    def interval(self, t: float) -> tuple[float, float]:
+        """The p-value twice: a formula has no counting error."""
+        return self.pvalue(t), self.pvalue(t)
 
     def threshold_interval(self, p: float) -> tuple[float, float]:
         """The threshold twice."""
@@ -53,7 +96,7 @@ class Chi2Null:
 
 
 @dataclass(frozen=True)
-class FittedChi2Null:
+class FittedChi2Null(_Chi2):
     """t distributed as a chi2 whose degrees of freedom k were fitted to toys, see `fit_chi2`.
 
     Arguments:
@@ -71,26 +114,19 @@ class FittedChi2Null:
     zeros: int = 0
 
     @property
+    def name(self) -> str:
+        """chi2(12.86 +- 0.08)"""
+        return f"chi2({self.degrees_of_freedom:.2f} +- {self.error:.2f})"
+
+    @property
     def kind(self) -> Kind:
         """A chi2 whose degrees of freedom were fitted."""
         return "chi2 fitted"
-
-    def pvalue(self, t: float) -> float:
-        """P(chi2(k) >= t)."""
-        return float(chi2.sf(t, self.degrees_of_freedom))
-
-    def pvalues(self, t: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
-        """P(chi2(k) >= t) of each t, shape (m,)."""
-        return np.asarray(chi2.sf(t, self.degrees_of_freedom))
 
     def interval(self, t: float) -> tuple[float, float]:
         """The p-values at k - error and k + error: the more degrees of freedom, the larger the p-value."""
         low, high = self._within_error
         return float(chi2.sf(t, low)), float(chi2.sf(t, high))
-
-    def threshold(self, p: float) -> float:
-        """The t with P(chi2(k) >= t) = p."""
-        return float(chi2.isf(p, self.degrees_of_freedom))
 
     def threshold_interval(self, p: float) -> tuple[float, float]:
         """The thresholds at k - error and k + error."""

@@ -1,16 +1,16 @@
-"""Do toys follow a chi2? Tests of bulk, tail and width, right also if the chi2 was fitted to the same toys.
+"""Do toys follow a chi2, or another law? Tests of bulk, tail and width, right also if it was fitted to the same toys.
 
 All statistics compare counts with their expectation on a fixed grid of about 560 cells, equally spaced in the logit of
-the chi2's cumulative probability, so that both tails are resolved to 1e-6. Ensembles of exactly as many toys are
+the law's cumulative probability, so that both tails are resolved to 1e-6. Ensembles of exactly as many toys are
 simulated as multinomial counts in these cells: the cost does not depend on the number of toys, no asymptotic formula
-is used, and a fit of the degrees of freedom to each simulated ensemble costs one sum. Within a cell t varies so little
+is used, and a fit of the law's parameter to each simulated ensemble costs one sum. Within a cell t varies so little
 that its middle stands for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -20,10 +20,10 @@ from scipy.stats import chi2
 from nplm.calibrate.chi2 import fit_chi2, solve_degrees_of_freedom
 from nplm.calibrate.null import Kind
 
-# Fewer toys cannot tell a chi2 from another distribution.
+# Fewer toys cannot tell one law from another.
 LEAST_TOYS_FOR_CHECK = 50
 SIMULATIONS = 1000
-# At or above this overall p-value the toys are said to follow the chi2.
+# At or above this overall p-value the toys are said to follow the law.
 ACCEPTED = 0.05
 
 _REACH, _STEP = 14.0, 0.05
@@ -34,13 +34,13 @@ _LEAST_EXPECTED = 2.0
 
 @dataclass(frozen=True)
 class Tail:
-    """Toys beyond a quantile of the chi2.
+    """Toys beyond a quantile of the law.
 
     Arguments:
         probability: of a toy to lie beyond it: 0.05 or 0.01.
         threshold: the quantile, as t.
         toys: number of toys beyond it.
-        expected: number that the chi2 expects there.
+        expected: number that the law expects there.
         p_value: probability of a number at least as far from the expected one, on either side.
     """
 
@@ -53,12 +53,10 @@ class Tail:
 
 @dataclass(frozen=True)
 class Compatibility:
-    """How well toys follow a chi2; every p-value is the share of simulated ensembles that follow it less well.
+    """How well toys follow a law; every p-value is the share of simulated ensembles that follow it less well.
 
     Arguments:
-        kind: "chi2 given" or "chi2 fitted", then to these toys.
-        degrees_of_freedom: of the chi2.
-        error: their standard deviation, if fitted; 0 if given.
+        kind: of the law: "chi2 given" or "analytic", or "chi2 fitted" or "analytic fitted", then to these toys.
         p_value: of all tests together: of the smallest of their p-values, given how many were looked at.
         kolmogorov_smirnov: p-value of the largest difference between the cumulative distributions.
         anderson_darling: p-value of their squared difference, weighted with 1 / (F (1 - F)): both tails.
@@ -69,8 +67,6 @@ class Compatibility:
     """
 
     kind: Kind
-    degrees_of_freedom: float
-    error: float
     p_value: float
     kolmogorov_smirnov: float
     anderson_darling: float
@@ -81,12 +77,53 @@ class Compatibility:
 
     @property
     def accepted(self) -> bool:
-        """Whether the toys follow the chi2 as far as these tests see: p_value >= 0.05."""
+        """Whether the toys follow the law as far as these tests see: p_value >= 0.05."""
         return self.p_value >= ACCEPTED
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {**vars(self), "tails": [vars(tail) for tail in self.tails], "accepted": self.accepted}
+
+
+@dataclass(frozen=True)
+class Chi2Compatibility(Compatibility):
+    """How well toys follow a chi2.
+
+    Arguments:
+        degrees_of_freedom: of the chi2.
+        error: their standard deviation, if fitted; 0 if given.
+    """
+
+    degrees_of_freedom: float
+    error: float
+
+
+class Law(Protocol):
+    """A family of distributions of t with one parameter: the degrees of freedom of a chi2, or a scale."""
+
+    def quantiles(self, logits: Float64[np.ndarray, " m"], parameter: float) -> Float64[np.ndarray, " m"]:
+        """The t at which log(F / (1 - F)) has these values, shape (m,)."""
+        ...
+
+    def isf(self, p: float, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """The t that each member exceeds with probability p, shape (m,)."""
+        ...
+
+    def sf(
+        self, t: Float64[np.ndarray, " edges"], parameter: Float64[np.ndarray, "m 1"]
+    ) -> Float64[np.ndarray, "m edges"]:
+        """P(T >= t) under each member."""
+        ...
+
+    def width(self, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """sd^2 / (2 mean) of each member, shape (m,)."""
+        ...
+
+    def fitted(
+        self, counts: Int64[np.ndarray, "m cells"], middles: Float64[np.ndarray, " cells"]
+    ) -> Float64[np.ndarray, " m"]:
+        """The parameters fitted to ensembles that are counted in cells with these middles, as they are to toys."""
+        ...
 
 
 def chi2_compatibility(
@@ -95,7 +132,7 @@ def chi2_compatibility(
     *,
     simulations: int = SIMULATIONS,
     seed: int = 1,
-) -> Compatibility:
+) -> Chi2Compatibility:
     """Tests whether toys follow a chi2, by parametric bootstrap.
 
     With F the chi2's cumulative distribution and F_n that of the n toys, the statistics are
@@ -121,38 +158,93 @@ def chi2_compatibility(
     Raises:
         ValueError: for fewer than 50 toys with a t (or, to be fitted, with t > 0).
     """
-    finite = t[np.isfinite(t)]
-    if len(finite) < LEAST_TOYS_FOR_CHECK:
-        raise ValueError(f"comparing toys with a chi2 needs at least {LEAST_TOYS_FOR_CHECK} of them, not {len(finite)}")
+    finite = enough_toys(t)
     fit = fit_chi2(finite) if degrees_of_freedom is None else None
     k = fit.degrees_of_freedom if fit else float(degrees_of_freedom or 0)
-    grid = _Grid.of(k)
-    n = len(finite)
+    tests = compare(finite, Chi2Law(), k, fitted=fit is not None, simulations=simulations, seed=seed)
+    return Chi2Compatibility(
+        kind="chi2 fitted" if fit else "chi2 given", degrees_of_freedom=k, error=fit.error if fit else 0.0, **tests
+    )
+
+
+def enough_toys(t: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " m"]:
+    """The toys that have a t.
+
+    Raises:
+        ValueError: if they are fewer than 50.
+    """
+    finite = t[np.isfinite(t)]
+    if len(finite) < LEAST_TOYS_FOR_CHECK:
+        raise ValueError(f"comparing toys with a law needs at least {LEAST_TOYS_FOR_CHECK} of them, not {len(finite)}")
+    return finite
+
+
+def compare(
+    t: Float64[np.ndarray, " n"], law: Law, parameter: float, *, fitted: bool, simulations: int, seed: int
+) -> dict[str, Any]:
+    """The tests of `chi2_compatibility` against a member of any law, as fields of `Compatibility` less its kind.
+
+    Arguments:
+        t: the toys' test statistics, all finite, shape (n,).
+        law, parameter: what the toys are compared with.
+        fitted: whether the parameter was fitted to these toys, as `Law.fitted` fits it to simulated ones.
+        simulations, seed: see `chi2_compatibility`.
+    """
+    grid = _Grid.of(parameter, law)
+    n = len(t)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, grid.probabilities, size=simulations)
-    # The simulated ensembles are fitted as the toys were; the toys' own fit is k.
-    simulated_k = solve_degrees_of_freedom(counts @ np.log(grid.middles) / n) if fit else np.full(simulations, k)
-    thresholds = [float(chi2.isf(share, k)) for share in _tails(n)]
-    beyond = [int((finite >= threshold).sum()) for threshold in thresholds]
-    found = grid.statistics(grid.count(finite)[None], np.array([k]), np.array([_width(finite)]), np.array([beyond]))
-    simulated = grid.statistics(counts, simulated_k, grid.widths(counts), grid.beyond(counts, simulated_k, rng))
+    # The simulated ensembles are fitted as the toys were.
+    simulated_parameters = law.fitted(counts, grid.middles) if fitted else np.full(simulations, parameter)
+    own = np.array([parameter])
+    thresholds = [float(law.isf(share, own)[0]) for share in _tails(n)]
+    beyond = [int((t >= threshold).sum()) for threshold in thresholds]
+    found = grid.statistics(grid.count(t)[None], own, np.array([_width(t)]), np.array([beyond]))
+    simulated_beyond = grid.beyond(counts, simulated_parameters, rng)
+    simulated = grid.statistics(counts, simulated_parameters, grid.widths(counts), simulated_beyond)
     p, overall = _ranked(np.vstack([found, simulated]))
     ks, ad, upper, width, *tails = p
-    return Compatibility(
-        kind="chi2 fitted" if fit else "chi2 given",
-        degrees_of_freedom=k,
-        error=fit.error if fit else 0.0,
-        p_value=overall,
-        kolmogorov_smirnov=ks,
-        anderson_darling=ad,
-        upper_tail=upper,
-        tails=tuple(
+    return {
+        "p_value": overall,
+        "kolmogorov_smirnov": ks,
+        "anderson_darling": ad,
+        "upper_tail": upper,
+        "tails": tuple(
             Tail(share, threshold, toys, n * share, p_tail)
             for share, threshold, toys, p_tail in zip(_tails(n), thresholds, beyond, tails, strict=True)
         ),
-        width=width,
-        simulations=simulations,
-    )
+        "width": width,
+        "simulations": simulations,
+    }
+
+
+class Chi2Law:
+    """The chi2 distributions, with their degrees of freedom as parameter: a `Law`."""
+
+    def quantiles(self, logits: Float64[np.ndarray, " m"], parameter: float) -> Float64[np.ndarray, " m"]:
+        """From whichever tail is nearer, where 1 - F does not round."""
+        law = chi2(parameter)
+        return np.where(logits < 0, law.ppf(expit(logits)), law.isf(expit(-logits)))
+
+    def isf(self, p: float, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """The t that each chi2 exceeds with probability p."""
+        return np.asarray(chi2.isf(p, parameter))
+
+    def sf(
+        self, t: Float64[np.ndarray, " edges"], parameter: Float64[np.ndarray, "m 1"]
+    ) -> Float64[np.ndarray, "m edges"]:
+        """P(chi2 >= t)."""
+        return np.asarray(chdtrc(parameter, t))
+
+    def width(self, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """1, whatever the degrees of freedom."""
+        return np.ones(parameter.shape)
+
+    def fitted(
+        self, counts: Int64[np.ndarray, "m cells"], middles: Float64[np.ndarray, " cells"]
+    ) -> Float64[np.ndarray, " m"]:
+        """The degrees of freedom of the largest likelihood, see `fit_chi2`."""
+        return solve_degrees_of_freedom(counts @ np.log(middles) / counts.sum(axis=1))
 
 
 def _tails(n: int) -> tuple[float, ...]:
@@ -161,7 +253,7 @@ def _tails(n: int) -> tuple[float, ...]:
 
 def _width(t: np.ndarray) -> float:
     mean = t.mean()
-    # Toys that are all zero have no width to speak of, and are as far from a chi2 as can be.
+    # Toys that are all zero have no width to speak of, and are as far from any law as can be.
     return float(t.var(ddof=1) / (2 * mean)) if mean > 0 else np.inf
 
 
@@ -181,35 +273,35 @@ class _Grid:
     """Cells of t.
 
     Arguments:
-        k: degrees of freedom of the chi2 that the cells are made for.
+        law, parameter: the distribution that the cells are made for.
         edges: inner edges as t, increasing, shape (edges,); the outer cells are open.
-        sf: P(chi2 >= edge), shape (edges,).
+        sf: P(T >= edge), shape (edges,).
         probabilities: of the cells, shape (edges + 1,).
         middles: t in the middle of the cells, shape (edges + 1,).
     """
 
-    k: float
+    law: Law
+    parameter: float
     edges: Float64[np.ndarray, " edges"]
     sf: Float64[np.ndarray, " edges"]
     probabilities: Float64[np.ndarray, " cells"]
     middles: Float64[np.ndarray, " cells"]
 
     @classmethod
-    def of(cls, k: float) -> _Grid:
-        """The grid of chi2(k)."""
+    def of(cls, parameter: float, law: Law | None = None) -> _Grid:
+        """The grid of a member of a law; of chi2(k) if none is named."""
+        law = law or Chi2Law()
         steps = round(_REACH / _STEP)
         logits = _STEP * np.arange(-steps, steps + 1)
-        law = chi2(k)
-        # The quantiles from whichever tail is nearer, where 1 - F does not round.
-        edges = np.where(logits < 0, law.ppf(expit(logits)), law.isf(expit(-logits)))
         centers = np.concatenate([[logits[0] - 1], (logits[:-1] + logits[1:]) / 2, [logits[-1] + 1]])
         return cls(
-            k=k,
-            edges=edges,
+            law=law,
+            parameter=parameter,
+            edges=law.quantiles(logits, parameter),
             sf=expit(-logits),
             probabilities=np.diff(np.concatenate([[0.0], expit(logits), [1.0]])),
             # For degrees of freedom near zero the lowest quantiles underflow, but their logarithms are needed.
-            middles=np.maximum(np.where(centers < 0, law.ppf(expit(centers)), law.isf(expit(-centers))), 1e-300),
+            middles=np.maximum(law.quantiles(centers, parameter), 1e-300),
         )
 
     def count(self, t: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " cells"]:
@@ -224,9 +316,9 @@ class _Grid:
         return (counts @ self.middles**2 / n - mean**2) * n / (n - 1) / (2 * mean)
 
     def beyond(
-        self, counts: Int64[np.ndarray, "m cells"], k: Float64[np.ndarray, " m"], rng: np.random.Generator
+        self, counts: Int64[np.ndarray, "m cells"], parameter: Float64[np.ndarray, " m"], rng: np.random.Generator
     ) -> Int64[np.ndarray, "m tails"]:
-        """Toys of each ensemble beyond the tails' quantiles of its own chi2(k).
+        """Toys of each ensemble beyond the tails' quantiles of its own member of the law.
 
         A quantile cuts a cell, whose toys lie on either side at random: whole toys, as in the ensemble to be judged.
         """
@@ -234,7 +326,7 @@ class _Grid:
         above = n - np.cumsum(counts, axis=1)
         columns = []
         for share in _tails(n):
-            quantile = chi2.isf(share, k)
+            quantile = self.law.isf(share, parameter)
             cut = np.clip(np.searchsorted(self.edges, quantile), 1, len(self.edges) - 1)
             low, high = self.edges[cut - 1], self.edges[cut]
             upper_part = np.clip((high - quantile) / (high - low), 0.0, 1.0)
@@ -244,14 +336,15 @@ class _Grid:
     def statistics(
         self,
         counts: Int64[np.ndarray, "m cells"],
-        k: Float64[np.ndarray, " m"],
+        parameter: Float64[np.ndarray, " m"],
         widths: Float64[np.ndarray, " m"],
         beyond: Int64[np.ndarray, "m tails"],
     ) -> Float64[np.ndarray, "m s"]:
-        """The statistics of ensembles, each against its own chi2(k); large values disagree."""
+        """The statistics of ensembles, each against its own member of the law; large values disagree."""
         n = int(counts[0].sum())
         above = n - np.cumsum(counts, axis=1)[:, :-1]
-        difference = above / n - (self.sf if (k == self.k).all() else chdtrc(k[:, None], self.edges))
+        own = (parameter == self.parameter).all()
+        difference = above / n - (self.sf if own else self.law.sf(self.edges, parameter[:, None]))
         squared = n * difference**2
         # dF / (F (1 - F)) is the step in logit F, and dF / (1 - F) is F times that.
         return np.column_stack(
@@ -259,7 +352,7 @@ class _Grid:
                 np.abs(difference).max(axis=1),
                 _STEP * squared.sum(axis=1),
                 _STEP * squared @ (1 - self.sf),
-                np.abs(widths - 1),
+                np.abs(widths / self.law.width(parameter) - 1),
                 np.abs(beyond - n * np.array(_tails(n))),
             ]
         )

@@ -49,6 +49,16 @@ class EmpiricalNull:
         """`pvalue` of each t, shape (m,)."""
         return (1 + self._exceeding(t)) / (1 + len(self.t))
 
+    @property
+    def mean(self) -> float:
+        """Mean of the toys' t; NaN without toys that have one."""
+        return float(self._sorted.mean()) if len(self._sorted) else np.nan
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the toys' t; NaN with fewer than two that have one."""
+        return float(self._sorted.std(ddof=1)) if len(self._sorted) > 1 else np.nan
+
     def interval(self, t: float, level: float = ONE_SIGMA) -> tuple[float, float]:
         """Clopper and Pearson's interval for P(t_toy >= t) from the counted toys."""
         return clopper_pearson(self.exceeding(t), len(self.t), level)

@@ -7,23 +7,38 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float64
 
-# What a p-value stands on: toys that were counted, or a chi2 whose degrees of freedom were given or fitted to toys.
-Kind = Literal["empirical", "chi2 given", "chi2 fitted"]
+# What a p-value stands on: toys that were counted, a chi2 whose degrees of freedom were given or fitted to toys, or a
+# weighted sum of chi2 variables as it was computed, or with its scale fitted to toys.
+Kind = Literal["empirical", "chi2 given", "chi2 fitted", "analytic", "analytic fitted"]
 
 # One standard deviation of a normal distribution, two-sided.
 ONE_SIGMA = 0.6826894921370859
 
 
 class Null(Protocol):
-    """A null distribution of t: `EmpiricalNull`, `Chi2Null` or `FittedChi2Null`."""
+    """A null distribution of t: `EmpiricalNull`, `Chi2Null`, `FittedChi2Null`, `MixtureNull` or `FittedMixtureNull`."""
 
     @property
     def kind(self) -> Kind:
         """What its p-values stand on."""
         ...
 
+    @property
+    def mean(self) -> float:
+        """Mean of t; NaN if nothing says."""
+        ...
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of t; NaN if nothing says."""
+        ...
+
     def pvalue(self, t: float) -> float:
         """The p-value of one t."""
+        ...
+
+    def z(self, t: float) -> float:
+        """The Z-score of one t."""
         ...
 
     def pvalues(self, t: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:

@@ -10,7 +10,8 @@ from jaxtyping import Float64
 
 from nplm._json import json_value
 from nplm.calibrate.chi2 import SMALLEST_T
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility, chi2_compatibility
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility
+from nplm.calibrate.formula import Formula, as_formula, formula_compatibility
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class EnsembleSummary:
         sd: standard deviation of t; needs two toys.
         width: sd^2 / (2 mean), which is 1 for a chi2 of any degrees of freedom; needs two toys.
         width_error: its standard deviation if t follows a chi2, see `width_error`.
-        given: compatibility with the chi2 of given degrees of freedom; needs 50 toys, and that they were given.
-        fitted: compatibility with a chi2 whose degrees of freedom were fitted to the toys; needs 50 with t > 0.
+        given: compatibility with a given formula; needs 50 toys, and that it was given.
+        fitted: compatibility with the same formula fitted to the toys, see `fit_formula`, a chi2 if none was given;
+            needs 50 with t > 0.
     """
 
     toys: int
@@ -52,16 +54,16 @@ class EnsembleSummary:
 
 def summarize_toys(
     t: Float64[np.ndarray, " n"],
-    degrees_of_freedom: float | None = None,
+    formula: Formula | float | None = None,
     *,
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> EnsembleSummary:
-    """Summarises toys and compares them with chi2 distributions: given, if degrees of freedom are, and fitted.
+    """Summarises toys and compares them with formulas: a given one, if there is one, and a fitted one.
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a toy whose fit failed.
-        degrees_of_freedom: of the chi2 to compare with; None compares with the fitted one alone.
+        formula: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
         simulations, seed: of the simulated ensembles, see `chi2_compatibility`.
     """
     finite = t[np.isfinite(t)]
@@ -71,8 +73,12 @@ def summarize_toys(
     sd = float(finite.std(ddof=1)) if n > 1 else None
     has_width = mean is not None and sd is not None and mean > 0
 
-    def compared(k: float | None, usable: int) -> Compatibility | None:
-        return chi2_compatibility(t, k, simulations=simulations, seed=seed) if usable >= LEAST_TOYS_FOR_CHECK else None
+    expected = as_formula(formula)
+
+    def compared(usable: int, fitted: bool) -> Compatibility | None:
+        if usable < LEAST_TOYS_FOR_CHECK:
+            return None
+        return formula_compatibility(t, expected, fitted=fitted, simulations=simulations, seed=seed)
 
     return EnsembleSummary(
         toys=len(t),
@@ -83,8 +89,8 @@ def summarize_toys(
         sd=sd,
         width=sd**2 / (2 * mean) if has_width else None,  # type: ignore[operator]
         width_error=width_error(mean, n) if has_width else None,  # type: ignore[arg-type]
-        given=None if degrees_of_freedom is None else compared(degrees_of_freedom, n),
-        fitted=compared(None, positive),
+        given=None if expected is None else compared(n, fitted=False),
+        fitted=compared(positive, fitted=True),
     )
 
 

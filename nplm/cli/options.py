@@ -20,7 +20,11 @@ from nplm.cli.values import (
     text,
 )
 
-MODEL_OPTIONS = {"network": ("hidden", "clip", "clip_biases"), "histogram": ("bins",)}
+MODEL_OPTIONS = {
+    "network": ("hidden", "clip", "clip_biases"),
+    "kernel": ("width", "centers", "penalty", "selection", "solver"),
+    "histogram": ("bins",),
+}
 FLAG = argparse.BooleanOptionalAction
 
 
@@ -52,6 +56,11 @@ class ModelOptions:
     hidden: tuple[int, ...] = (4,)
     clip: float = 9.0
     clip_biases: bool = True
+    width: float | None = None
+    centers: int | None = None
+    penalty: float = 1e-6
+    selection: str = "uniform"
+    solver: str = "ml"
     bins: int = 10
     shape_only: bool = False
     standardize: bool = True
@@ -152,6 +161,35 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--clip", type=positive_number, metavar="C", help="network: largest absolute weight (default: 9)"
     )
     add_clip_biases_option(group)
+    group.add_argument(
+        "--width",
+        type=positive_number,
+        metavar="W",
+        help="kernel: width of the Gaussian kernels, in standardised features (default: 90%% quantile of the distances"
+        " between pairs of reference events)",
+    )
+    group.add_argument(
+        "--centers",
+        type=positive_count,
+        metavar="M",
+        help="kernel: number of kernels (default: square root of the number of events, between 100 and 2000)",
+    )
+    group.add_argument(
+        "--penalty",
+        type=positive_number,
+        metavar="LAMBDA",
+        help="kernel: penalty in Falkon's convention (default: 1e-6)",
+    )
+    group.add_argument(
+        "--selection",
+        choices=("uniform", "covering"),
+        help="kernel: centres drawn uniformly from the reference, or such that they cover its tails (default: uniform)",
+    )
+    group.add_argument(
+        "--solver",
+        choices=("ml", "falkon-step"),
+        help="kernel: maximum of the penalised likelihood, or the one step that LogisticFalkon takes (default: ml)",
+    )
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
     add_standardize_option(group)

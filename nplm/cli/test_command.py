@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from shlex import join
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nplm.cli.errors import DataFitError, ExitCode
 from nplm.cli.models import model_of
@@ -19,7 +19,7 @@ from nplm.cli.toys_status import open_stores
 
 if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
-    from nplm.hypothesis_test import NPLMTest
+    from nplm.hypothesis_test import Calibrate, NPLMTest
     from nplm.result import Result
     from nplm.sample import Sample
 
@@ -109,6 +109,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 toys,
                 seed=options.seed,
                 pool=samples.pool,
+                calibrate=cast("Calibrate | None", options.calibrate),
                 known=known,
                 notify=reporter.note,
                 on_toys=on_toys,

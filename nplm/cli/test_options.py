@@ -31,6 +31,7 @@ class Options(ModelOptions, InputOptions):
 
     data: str
     toys: int = 200
+    calibrate: str | None = None
     null: str | None = None
     seed: int = 1
     output: Path | None = None
@@ -60,6 +61,13 @@ class Options(ModelOptions, InputOptions):
             for name in ("toys", "seed", "pool"):
                 if name in values:
                     raise UsageError(f"--{name} is that of the toys given with --null; leave it out")
+        if values.get("calibrate") == "analytic":
+            for name in ("toys", "null", "pool"):
+                if values.get(name):
+                    raise UsageError(f"--calibrate analytic runs no toys: leave out --{name}")
+            values = {**values, "toys": 0}
+        elif "calibrate" in values and values.get("toys") == 0:
+            raise UsageError(f"--calibrate {values['calibrate']} needs toys: leave out --toys 0")
         require_model(values)
         require_input(values)
         return cls._of(values)
@@ -77,7 +85,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--toys",
         type=count,
         metavar="N",
-        help="null toys that calibrate t (default: 200; 0 trusts the chi2, unchecked)",
+        help="null toys that calibrate t (default: 200; 0 trusts the formula, unchecked)",
+    )
+    test.add_argument(
+        "--calibrate",
+        choices=("toys", "analytic", "analytic+toys"),
+        help="count toys; or take the formula, unchecked; or take it if the toys follow it, with its scale fitted if"
+        " they follow that, and count them otherwise (default: analytic+toys for a kernel, toys for others)",
     )
     test.add_argument(
         "--null",

@@ -19,6 +19,7 @@ from nplm.ensemble.store import CAMPAIGN_FILE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from nplm.calibrate.formula import Formula
     from nplm.ensemble.store import Store
     from nplm.ensemble.table import ToyTable
 
@@ -50,22 +51,22 @@ def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     from nplm.plot.qq import plot_qq
     from nplm.report.ensemble import ensemble_dict, ensemble_text
 
-    k = options.degrees_of_freedom or float(store.about["degrees_of_freedom"])
-    summary = summarize_toys(table.t, k)
-    document = {**_header(store, table), **ensemble_dict(table.t, k, observed=options.observed, summary=summary)}
-    text = f"{_title(store, table)}\n{ensemble_text(table.t, k, observed=options.observed, summary=summary)}"
+    formula = _formula(options, store)
+    summary = summarize_toys(table.t, formula)
+    document = {**_header(store, table), **ensemble_dict(table.t, formula, observed=options.observed, summary=summary)}
+    text = f"{_title(store, table)}\n{ensemble_text(table.t, formula, observed=options.observed, summary=summary)}"
     figures: dict[str, Callable[[], Figure]] = {
-        "null": lambda: plot_null_ensemble(table.t, k, options.observed, summary=summary)
+        "null": lambda: plot_null_ensemble(table.t, formula, options.observed, summary=summary)
     }
     if summary.fitted is not None or summary.given is not None:
-        figures["qq"] = lambda: plot_qq(table.t, k, summary=summary)
+        figures["qq"] = lambda: plot_qq(table.t, formula, summary=summary)
     return document, text, figures
 
 
 def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
-    """Z and power of toys with a signal against null toys, and against the chi2 if these follow it."""
-    from nplm.calibrate.chi2 import Chi2Null, fit_chi2
+    """Z and power of toys with a signal against null toys, and against the formula if these follow it."""
     from nplm.calibrate.empirical import EmpiricalNull
+    from nplm.calibrate.formula import fit_formula
     from nplm.calibrate.null import Null
     from nplm.calibrate.power import signal_power
     from nplm.calibrate.summary import summarize_toys
@@ -76,13 +77,13 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     null_table = _filled(null_store)
     _require_same_test(store, null_store)
     _require_null(null_store)
-    k = options.degrees_of_freedom or float(null_store.about["degrees_of_freedom"])
-    summary = summarize_toys(null_table.t, k)
+    formula = _formula(options, null_store)
+    summary = summarize_toys(null_table.t, formula)
     nulls: list[Null] = [EmpiricalNull(null_table.t)]
     if summary.given is not None and summary.given.accepted:
-        nulls.append(Chi2Null(k))
+        nulls.append(formula)
     if summary.fitted is not None and summary.fitted.accepted:
-        nulls.append(fit_chi2(null_table.t))
+        nulls.append(fit_formula(null_table.t, formula))
     ideal = store.about.get("ideal_z") if options.ideal_z is None else options.ideal_z
     powers = [signal_power(null, table.t, options.z, ideal_z=ideal) for null in nulls]
     document = {
@@ -92,10 +93,20 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     }
     title = f"{_title(store, table)}\n  against {_title(null_store, null_table)}"
     if summary.failed:
-        title += f"\n  {summary.failed} null toys failed: counting has them exceed any t, the chi2 leaves them out"
+        title += f"\n  {summary.failed} null toys failed: counting has them exceed any t, the formula leaves them out"
     text = "\n\n".join([title, *map(power_text, powers)])
     signals = {str(store.about.get("signal") or store.path.name): table.t}
     return document, text, {"power": lambda: plot_power(null_table.t, signals, thresholds=options.z)}
+
+
+def _formula(options: ShowOptions, store: Store) -> Formula:
+    """What the toys are compared with: the formula of their test, or the chi2 that was asked for."""
+    from nplm.calibrate.chi2 import Chi2Null
+    from nplm.calibrate.formula import read_formula
+
+    if options.degrees_of_freedom is not None:
+        return Chi2Null(options.degrees_of_freedom)
+    return read_formula(store.about["formula"])
 
 
 def _require_same_test(store: Store, null: Store) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nplm._format import format_seconds
+from nplm.calibrate.formula import read_formula
 from nplm.cli.errors import ExitCode, InputError
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
@@ -127,7 +128,7 @@ def status_text(store: Store, table: ToyTable) -> str:
         f"{store.path}: {numbers['done']:,} of {store.count:,} toys done"
         + (f", {numbers['missing']:,} missing" if numbers["missing"] else ""),
         f"  toys       {store.about.get('toys', 'unknown')}",
-        f"  model      {model['name']}, {store.about.get('degrees_of_freedom', '?')} parameters",
+        f"  model      {model['name']}, with a null of {read_formula(store.about['formula']).name}",
         f"  plan       {store.plan.hash[:16]}, seed {store.plan.document.get('seed')}",
     ]
     if numbers["missing"] and numbers["done"]:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from nplm._cores import available_cores
+from nplm.calibrate.formula import formula_document
 from nplm.ensemble.plan import Plan, summary
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.ensemble.table import ToyTable
@@ -95,7 +96,7 @@ class Campaign:
             "toys": self.sampler.describe(),
             "reference_per_toy": reference,
             "inflation": self._inflation,
-            "degrees_of_freedom": self.test.degrees_of_freedom,
+            "formula": formula_document(self.test.formula(fixed_reference=True)),
             "not_null": _not_null(self.sampler),
         }
 
@@ -154,7 +155,7 @@ class Campaign:
             try:
                 test = self.test.with_reference(reference)
             except ValueError as error:  # such as a bin that this reference leaves empty
-                return _failed(f"its reference cannot be used: {error}", self.test.prepared.degrees_of_freedom)
+                return _failed(f"its reference cannot be used: {error}", self.test.prepared.parameters)
             return test.fit([toy])
 
         # Each thread holds a reference of its own.

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
+from nplm.calibrate.chi2 import Chi2Null
+from nplm.calibrate.formula import Formula
 from nplm.sample import Sample, Scaler
 
 
@@ -46,12 +48,23 @@ class Fits:
         return cls(starts=parts[0].starts, **columns)
 
 
+def parameter_chi2(parameters: int, shape_only: bool) -> Chi2Null:
+    """The chi2 of so many free parameters, one of which is the yield.
+
+    Raises:
+        ValueError: if there is no other.
+    """
+    if parameters - shape_only < 1:
+        raise ValueError("one bin has no shape: use more bins, or test shape and yield")
+    return Chi2Null(parameters - shape_only)
+
+
 class PreparedModel(Protocol):
     """A model together with everything that depends on the reference and not on the data."""
 
     @property
-    def degrees_of_freedom(self) -> int:
-        """Number of free parameters: what chi2 the null tends to when the model is regularised well."""
+    def parameters(self) -> int:
+        """Number of parameters P that a fit ends with."""
         ...
 
     @property
@@ -61,6 +74,27 @@ class PreparedModel(Protocol):
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Maximises the likelihood ratio for each of a batch of data samples."""
+        ...
+
+    def null(
+        self,
+        data: Sample | None = None,
+        *,
+        shape_only: bool = False,
+        normalized: bool = False,
+        fixed_reference: bool = False,
+    ) -> Formula:
+        """The distribution that t tends to under the null, from a formula.
+
+        Arguments:
+            data: whose weights it is for; None for unit weights.
+            shape_only: whether the yields are taken to be equal.
+            normalized: whether the reference was scaled to a yield that is known from elsewhere.
+            fixed_reference: for toys that are drawn from the reference itself; else it fluctuates too.
+
+        Raises:
+            ValueError: if nothing is left to be compared, as in the shape of one bin.
+        """
         ...
 
     def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
+from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
-from nplm.models.base import Fits
+from nplm.models.base import Fits, parameter_chi2
 from nplm.sample import Sample, Scaler
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
@@ -85,7 +86,7 @@ class PreparedHistogram:
     expected: Float64[np.ndarray, " bins"]
 
     @property
-    def degrees_of_freedom(self) -> int:
+    def parameters(self) -> int:
         return len(self.expected)
 
     @property
@@ -109,6 +110,10 @@ class PreparedHistogram:
             log_ratio = np.log(n / nu)
         zeros = np.zeros(len(data))
         return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros, failure)
+
+    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as parameters, whatever fluctuates: less one without the yield."""
+        return parameter_chi2(self.parameters, shape_only)
 
     def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         return parameters[self.binning.assign(events)]

@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Float
 
 from nplm._cores import available_cores
+from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, compact_cells
 from nplm.likelihood import statistic
 from nplm.models import network_starts
-from nplm.models.base import Fits
+from nplm.models.base import Fits, parameter_chi2
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout, forward, with_ones
 from nplm.models.network_loss import climb, climb_population, climb_with_secants, fit_adam
@@ -86,7 +87,7 @@ class PreparedNetwork:
         return _single(self.full)
 
     @property
-    def degrees_of_freedom(self) -> int:
+    def parameters(self) -> int:
         return self.layout.parameters
 
     @cached_property
@@ -142,6 +143,10 @@ class PreparedNetwork:
             put = partial(jax.device_put, device=device)
             levels = tuple(replace(level, reference=put(level.reference)) for level in self.levels)
             return replace(self, levels=levels, full=put(self.full))
+
+    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as parameters, whatever fluctuates: less one without the yield."""
+        return parameter_chi2(self.parameters, shape_only)
 
     def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float[np.ndarray, "n d"]) -> np.ndarray:
         """f(x) as float64, in slices that bound the memory."""

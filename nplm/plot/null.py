@@ -1,4 +1,4 @@
-"""The null distribution of t: toys, the chi2 they are compared with, and the observed t."""
+"""The null distribution of t: toys, the formula they are compared with, and the observed t."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import chi2
 
 from nplm.calibrate.compatibility import Compatibility
 from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.formula import Formula, as_formula, fit_formula
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.plot import style
 from nplm.plot.binning import poisson_interval
@@ -24,22 +24,21 @@ _HEADROOM = 1.6
 
 
 def plot_null(result: Result) -> Figure:
-    """Draws the density of the toys' t with Poisson error bars, the chi2 and the observed t.
+    """Draws the density of the toys' t with Poisson error bars, the formula and the observed t.
 
-    Without toys there is only the chi2, labelled as unchecked; failed toys have no t and are counted in the legend. If
-    the toys reject the chi2, the one fitted to them is drawn as well.
+    Without toys there is only the formula, labelled as unchecked; failed toys have no t and are counted in the legend.
+    If the toys reject the formula, the one fitted to them is drawn as well.
     """
     calibration = result.calibration
     answer = f"{format_p_value(result)}, {format_z_score(result)} ({calibration.kind})"
-    unchecked = f"{chi2_name(calibration.degrees_of_freedom)}: unchecked, {why_unchecked(result)}"
-    return _draw(
-        result.toys.t, calibration.ensemble, calibration.degrees_of_freedom, result.t, answer, unchecked=unchecked
-    )
+    formula = calibration.formula_for_toys if len(result.toys) else calibration.formula
+    unchecked = f"{formula_name(formula)}: unchecked, {why_unchecked(result)}"
+    return _draw(result.toys.t, calibration.ensemble, formula, result.t, answer, unchecked=unchecked)
 
 
 def plot_null_ensemble(
     t: Float64[np.ndarray, " n"],
-    degrees_of_freedom: float | None = None,
+    formula: Formula | float | None = None,
     observed: float | None = None,
     *,
     summary: EnsembleSummary | None = None,
@@ -48,30 +47,31 @@ def plot_null_ensemble(
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a failed toy.
-        degrees_of_freedom: of the chi2 to compare with; None draws a fitted one alone.
+        formula: to compare with, or the degrees of freedom of a chi2; None draws a fitted chi2 alone.
         observed: the t of data.
-        summary: that of the same toys and degrees of freedom, if it is known already.
+        summary: that of the same toys and formula, if it is known already.
 
     Raises:
         ValueError: if there is no toy.
     """
     null = EmpiricalNull(t)
     answer = "" if observed is None else f"{p_text(null.pvalue(observed))}, {z_text(null.z(observed))} (empirical)"
-    summary = summary or summarize_toys(t, degrees_of_freedom)
-    name = "" if degrees_of_freedom is None else f"{chi2_name(degrees_of_freedom)}: unchecked, too few toys"
-    return _draw(t, summary, degrees_of_freedom, observed, answer, unchecked=name)
+    expected = as_formula(formula)
+    summary = summary or summarize_toys(t, expected)
+    name = "" if expected is None else f"{formula_name(expected)}: unchecked, too few toys"
+    return _draw(t, summary, expected, observed, answer, unchecked=name)
 
 
-def chi2_name(degrees_of_freedom: float, error: float = 0.0) -> str:
+def formula_name(formula: Formula) -> str:
     """χ²(13), or χ²(12.86 ± 0.08) for a fitted one."""
-    return f"χ²({degrees_of_freedom:.2f} ± {error:.2f})" if error else f"χ²({degrees_of_freedom:g})"
+    return formula.name.replace("chi2", "χ²").replace("+-", "±")
 
 
-def verdict_label(check: Compatibility) -> str:
-    """What the toys say about a chi2."""
+def verdict_label(formula: Formula, check: Compatibility) -> str:
+    """What the toys say about a formula."""
     verdict = "accepted" if check.accepted else "rejected"
-    fitted = "fitted, " if check.kind == "chi2 fitted" else ""
-    return f"{chi2_name(check.degrees_of_freedom, check.error)}: {fitted}{verdict} (p = {format_p(check.p_value)})"
+    fitted = "fitted, " if check.kind.endswith("fitted") else ""
+    return f"{formula_name(formula)}: {fitted}{verdict} (p = {format_p(check.p_value)})"
 
 
 def draw_density(axes: Axes, t: Float64[np.ndarray, " n"], color: str, label: str) -> float:
@@ -96,34 +96,36 @@ def toys_label(t: Float64[np.ndarray, " n"], thing: str = "toy") -> str:
 def _draw(
     toys: np.ndarray,
     summary: EnsembleSummary | None,
-    degrees_of_freedom: float | None,
+    formula: Formula | None,
     observed: float | None,
     answer: str,
     unchecked: str,
 ) -> Figure:
-    """The picture; `unchecked` labels a chi2 with the given degrees of freedom that no toys have checked."""
+    """The picture; `unchecked` labels a formula that no toys have checked."""
     t = toys[np.isfinite(toys)]
-    curves: list[tuple[float, str, str]] = []
+    curves: list[tuple[Formula, str, str]] = []
     given, fitted = (None, None) if summary is None else (summary.given, summary.fitted)
-    if degrees_of_freedom is not None:
-        label = unchecked if given is None else verdict_label(given)
-        curves.append((degrees_of_freedom, label, style.REFERENCE))
+    if formula is not None:
+        label = unchecked if given is None else verdict_label(formula, given)
+        curves.append((formula, label, style.REFERENCE))
     if fitted is not None and not (given is not None and given.accepted):
-        curves.append((fitted.degrees_of_freedom, verdict_label(fitted), style.FITTED))
+        best = fit_formula(toys, formula)
+        curves.append((best, verdict_label(best, fitted), style.FITTED))
     with style.house_style():
         figure = style.new_figure(height=4.2)
         axes = figure.add_axes((0.125, 0.13, 0.845, 0.83))
-        end = float(max([1e-3, *(chi2.ppf(0.9995, k) for k, _, _ in curves), *(1.05 * t)]))
+        end = float(max([1e-3, *(curve.threshold(0.0005) for curve, _, _ in curves), *(1.05 * t)]))
         fits = observed is not None and np.isfinite(observed) and observed <= _FARTHEST * end
         if observed is not None and fits:
             end = max(end, 1.08 * observed)
         height = draw_density(axes, t, style.MUTED, toys_label(toys)) if len(t) else 0.0
-        grid = np.linspace(0, end, 500)[1:]
-        for number, (k, label, color) in enumerate(curves):
-            density = chi2.pdf(grid, k)
-            axes.plot(grid, density, color=color, linestyle=("--", "-.")[number], label=label)
+        edges = np.linspace(0, end, 501)
+        middles = (edges[1:] + edges[:-1]) / 2
+        for number, (curve, label, color) in enumerate(curves):
+            density = -np.diff(curve.pvalues(edges)) / np.diff(edges)
+            axes.plot(middles, density, color=color, linestyle=("--", "-.")[number], label=label)
             # With one or two degrees of freedom the density rises without bound, or to its edge, at zero.
-            height = max(height, float(density[grid > 0.02 * end].max()))
+            height = max(height, float(density[middles > 0.02 * end].max()))
         axes.set_xlim(0, end)
         axes.set_ylim(0, _HEADROOM * height)
         if observed is not None:

@@ -1,16 +1,17 @@
-"""Quantiles of toys against those of a chi2: where in the distribution they agree, tails included."""
+"""Quantiles of toys against those of a formula: where in the distribution they agree, tails included."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
-from scipy.stats import beta, chi2
+from scipy.stats import beta
 
+from nplm.calibrate.formula import Formula, as_formula, fit_formula
 from nplm.calibrate.null import ONE_SIGMA
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.plot import style
-from nplm.plot.null import chi2_name, toys_label, verdict_label
+from nplm.plot.null import formula_name, toys_label, verdict_label
 
 # All toys of either tail up to this rank are drawn, and of the others about so many in all.
 _ALL_UP_TO, _OTHERS = 60, 240
@@ -21,41 +22,44 @@ _LEAST_REACH = 3.5
 
 def plot_qq(
     t: Float64[np.ndarray, " n"],
-    degrees_of_freedom: float | None = None,
+    formula: Formula | float | None = None,
     *,
     summary: EnsembleSummary | None = None,
 ) -> Figure:
-    """Draws the ordered t of toys against the quantiles of a chi2, with pointwise 68% and 95% bands.
+    """Draws the ordered t of toys against the quantiles of a formula, with pointwise 68% and 95% bands.
 
-    If t follows the chi2 with cumulative distribution F, the i-th of n ordered toys has F(t_i) ~ Beta(i, n + 1 - i):
-    the horizontal axis is the chi2's quantile at the median of that distribution, and the bands are those at its 16%,
-    84%, 2.5% and 97.5% points. Below, the distance from the median in units of half the 68% band, which stays readable
-    where thousands of toys make the bands thin. Neighbouring toys are correlated, so whole stretches may leave a band;
-    and the bands do not know of a fit, which pulls the toys towards the middle.
+    If t follows the formula with cumulative distribution F, the i-th of n ordered toys has F(t_i) ~ Beta(i, n+1-i):
+    the horizontal axis is the formula's quantile at the median of that distribution, and the bands are those at its
+    16%, 84%, 2.5% and 97.5% points. Below, the distance from the median in units of half the 68% band, which stays
+    readable where thousands of toys make the bands thin. Neighbouring toys are correlated, so whole stretches may leave
+    a band; and the bands do not know of a fit, which pulls the toys towards the middle.
 
     Of large ensembles all toys in the tails are drawn, and of the others those at regular ranks.
 
     Arguments:
         t: the toys' test statistics, shape (n,); failed ones (NaN) are left out and counted.
-        degrees_of_freedom: of the chi2; None takes the one fitted to the toys.
-        summary: that of the same toys and degrees of freedom, if it is known already.
+        formula: expected, or the degrees of freedom of a chi2; None takes the chi2 fitted to the toys.
+        summary: that of the same toys and formula, if it is known already.
 
     Raises:
-        ValueError: if no degrees of freedom are given and there are too few toys to fit them; or if no toy has a t.
+        ValueError: if no formula is given and there are too few toys to fit them; or if no toy has a t.
     """
-    summary = summary or summarize_toys(t, degrees_of_freedom)
+    expected = as_formula(formula)
+    summary = summary or summarize_toys(t, expected)
     ordered = np.sort(t[np.isfinite(t)])
     fitted = summary.fitted
     if len(ordered) == 0:
-        raise ValueError("there is no toy with a t to compare with a chi2")
-    if degrees_of_freedom is None and fitted is None:
+        raise ValueError("there is no toy with a t to compare with a formula")
+    if expected is None and fitted is None:
         raise ValueError("too few toys to fit the degrees of freedom: give them, or run 50 toys")
-    base = summary.given if degrees_of_freedom is not None else fitted
-    k = base.degrees_of_freedom if base else float(degrees_of_freedom or 0)
+    best = None if fitted is None else fit_formula(t, expected)
+    base = expected or best
+    assert base is not None
+    check = fitted if expected is None else summary.given
     n = len(ordered)
     ranks = thinned_ranks(n)
     x, low, high, lowest, highest = (
-        _quantile_of_rank(q, ranks, n, k)
+        _quantile_of_rank(q, ranks, n, base)
         for q in (0.5, (1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2, (1 - _TWO_SIGMA) / 2, (1 + _TWO_SIGMA) / 2)
     )
     y = ordered[ranks - 1]
@@ -68,14 +72,14 @@ def plot_qq(
             x, lowest, highest, color=style.REFERENCE, alpha=0.15, linewidth=0, label="95% band, pointwise"
         )
         upper.fill_between(x, low, high, color=style.REFERENCE, alpha=0.3, linewidth=0, label="68% band, pointwise")
-        label = verdict_label(base) if base else f"{chi2_name(k)}: unchecked, too few toys"
+        label = verdict_label(base, check) if check else f"{formula_name(base)}: unchecked, too few toys"
         upper.plot(x, x, color=style.REFERENCE, linestyle="--", linewidth=1.0, label=label)
         lower.fill_between(x, (lowest - x) / half, (highest - x) / half, color=style.REFERENCE, alpha=0.15, linewidth=0)
         lower.fill_between(x, (low - x) / half, (high - x) / half, color=style.REFERENCE, alpha=0.3, linewidth=0)
         lower.axhline(0, color=style.REFERENCE, linestyle="--", linewidth=1.0)
-        if fitted is not None and fitted is not base:
-            other = _quantile_of_rank(0.5, ranks, n, fitted.degrees_of_freedom)
-            upper.plot(x, other, color=style.FITTED, linestyle="-.", linewidth=1.0, label=verdict_label(fitted))
+        if fitted is not None and best is not None and best is not base:
+            other = _quantile_of_rank(0.5, ranks, n, best)
+            upper.plot(x, other, color=style.FITTED, linestyle="-.", linewidth=1.0, label=verdict_label(best, fitted))
             lower.plot(x, (other - x) / half, color=style.FITTED, linestyle="-.", linewidth=1.0)
         upper.plot(x, y, "o", color=style.DATA, markersize=2.5, label=toys_label(t))
         pull = (y - x) / half
@@ -88,8 +92,7 @@ def plot_qq(
         upper.set_ylabel("t of the toys, in order")
         upper.tick_params(labelbottom=False)
         lower.set_ylabel("distance /\n(68% band / 2)", fontsize=style.SMALL)
-        error = base.error if base else 0.0
-        lower.set_xlabel(f"t expected from {chi2_name(k, error)}{', fitted' if error else ''}")
+        lower.set_xlabel(f"t expected from {formula_name(base)}{', fitted' if base is best else ''}")
         handles, labels = upper.get_legend_handles_labels()
         upper.legend(handles[::-1], labels[::-1], loc="upper left")
         figure.align_ylabels([upper, lower])
@@ -109,6 +112,6 @@ def thinned_ranks(n: int) -> Int64[np.ndarray, " m"]:
     return np.unique(np.concatenate([ends, between, n + 1 - ends]))
 
 
-def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, k: float) -> np.ndarray:
-    """The q-quantile of the i-th of n ordered values from chi2(k), through 1 - F, which does not round in the tail."""
-    return np.asarray(chi2.isf(beta.isf(q, n + 1 - ranks, ranks), k))
+def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, formula: Formula) -> np.ndarray:
+    """The q-quantile of the i-th of n ordered values, through 1 - F, which does not round in the tail."""
+    return formula.thresholds(np.asarray(beta.isf(q, n + 1 - ranks, ranks)))

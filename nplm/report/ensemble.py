@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.calibrate.chi2 import Chi2Null, fit_chi2
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
 from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.null import Null
+from nplm.calibrate.formula import Formula, as_formula, fit_formula
+from nplm.calibrate.null import Kind, Null
 from nplm.calibrate.precision import largest_z, toys_for_z
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
-from nplm.calibrate.zscore import z_interval, z_score
+from nplm.calibrate.zscore import z_interval
 from nplm.report.numbers import INTERVAL, count, p_text, z_interval_text, z_text
 
 Rows = list[tuple[str, ...]]
@@ -25,7 +25,7 @@ _Z, _Z_ERROR = 3.0, 0.1
 
 def ensemble_text(
     t: Float64[np.ndarray, " n"],
-    degrees_of_freedom: float | None = None,
+    formula: Formula | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -34,22 +34,23 @@ def ensemble_text(
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a failed toy.
-        degrees_of_freedom: of the chi2 to compare with; None compares with a fitted one alone.
+        formula: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
         observed: the t of data, whose Z is shown for each null and with what it stands on.
-        summary: that of the same toys and degrees of freedom, if it is known already.
+        summary: that of the same toys and formula, if it is known already.
     """
-    summary = summary or summarize_toys(t, degrees_of_freedom)
+    expected = as_formula(formula)
+    summary = summary or summarize_toys(t, expected)
     lines = aligned([*ensemble_rows(summary), ("precision", precision_text(summary.toys))] if summary.toys else [])
-    comparison = comparison_rows(summary)
-    lines += ["", *aligned(comparison)] if comparison else [f"  no comparison with a chi2: {why_not_compared(summary)}"]
+    comparison = comparison_rows(t, expected, summary)
+    lines += ["", *aligned(comparison)] if comparison else [f"  no comparison: {why_not_compared(summary)}"]
     if observed is not None and len(t):
-        lines += ["", *aligned(observed_rows(t, degrees_of_freedom, observed, summary))]
+        lines += ["", *aligned(observed_rows(t, expected, observed, summary))]
     return "\n".join(lines)
 
 
 def ensemble_dict(
     t: Float64[np.ndarray, " n"],
-    degrees_of_freedom: float | None = None,
+    formula: Formula | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -60,20 +61,22 @@ def ensemble_dict(
         The fields of `EnsembleSummary`, "largest_z" that so many toys can show, and, with an observed t, "observed":
         its t, and under "nulls" for each null what it stands on, whether the toys accept it, p, Z and intervals.
     """
-    summary = summary or summarize_toys(t, degrees_of_freedom)
+    expected = as_formula(formula)
+    summary = summary or summarize_toys(t, expected)
     found: dict[str, Any] = {**summary.to_dict(), "largest_z": largest_z(len(t)) if len(t) else None}
     if observed is not None and len(t):
         nulls = []
-        for null, check in _nulls(t, degrees_of_freedom, summary):
-            p, interval = null.pvalue(observed), null.interval(observed)
+        counted: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
+        for null, check in [*counted, *_formulas(t, expected, summary)]:
+            interval = null.interval(observed)
             nulls.append(
                 {
                     "kind": null.kind,
                     "null": null.describe(),
                     "accepted": None if check is None else check.accepted,
-                    "p_value": p,
+                    "p_value": null.pvalue(observed),
                     "p_interval": interval,
-                    "z": z_score(p),
+                    "z": null.z(observed),
                     "z_interval": z_interval(interval),
                 }
             )
@@ -108,13 +111,14 @@ def precision_text(toys: int) -> str:
     )
 
 
-def comparison_rows(summary: EnsembleSummary) -> Rows:
-    """The tests against the given and the fitted chi2, one in a column; the first row is the head, and may be all."""
-    checks = [check for check in (summary.given, summary.fitted) if check is not None]
-    if not checks:
+def comparison_rows(t: Float64[np.ndarray, " n"], formula: Formula | None, summary: EnsembleSummary) -> Rows:
+    """The tests against the formula as given and as fitted, one in a column; the first row is the head."""
+    compared = [(null, check) for null, check in _formulas(t, formula, summary) if check is not None]
+    if not compared:
         return []
+    checks = [check for _, check in compared]
     rows: Rows = [
-        ("compared with", *(_name(check) for check in checks)),
+        ("compared with", *(f"{null.name}, {_origin(check.kind)}" for null, check in compared)),
         ("all tests together", *(f"{p_text(c.p_value)}, {'accepted' if c.accepted else 'rejected'}" for c in checks)),
         ("Kolmogorov-Smirnov", *(p_text(check.kolmogorov_smirnov) for check in checks)),
         ("Anderson-Darling", *(p_text(check.anderson_darling) for check in checks)),
@@ -129,19 +133,19 @@ def comparison_rows(summary: EnsembleSummary) -> Rows:
 
 
 def observed_rows(
-    t: Float64[np.ndarray, " n"], degrees_of_freedom: float | None, observed: float, summary: EnsembleSummary
+    t: Float64[np.ndarray, " n"], formula: Formula | None, observed: float, summary: EnsembleSummary
 ) -> Rows:
     """p and Z of an observed t under each null, with what they stand on."""
     rows: Rows = [("observed t", f"{observed:.2f}")]
     # As far as there are toys, they have checked the formula.
     checked = "by formula" if np.any(t >= observed) else "extrapolated"
-    for null, check in _nulls(t, degrees_of_freedom, summary):
+    counted: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
+    for null, check in [*counted, *_formulas(t, formula, summary)]:
         name = null.kind if null.kind == "empirical" else _short(null.kind)
         if check is not None and not check.accepted:
             rows.append((name, "no p-value: the toys do not follow it"))
             continue
-        p = null.pvalue(observed)
-        text = f"{p_text(p)}, {z_text(z_score(p))}"
+        text = f"{p_text(null.pvalue(observed))}, {z_text(null.z(observed))}"
         if isinstance(null, EmpiricalNull) and null.is_limit(observed):
             text += f", the largest that {count(len(t), 'toy')} can give"
         interval = z_interval(null.interval(observed))
@@ -155,7 +159,7 @@ def observed_rows(
 
 
 def why_not_compared(summary: EnsembleSummary) -> str:
-    """Why there is neither a given nor a fitted chi2 that the toys were compared with."""
+    """Why there is neither a given nor a fitted formula that the toys were compared with."""
     usable = count(summary.toys - summary.failed, "toy")
     return f"{usable} with a t, and {LEAST_TOYS_FOR_CHECK} are needed"
 
@@ -168,22 +172,18 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _nulls(
-    t: np.ndarray, degrees_of_freedom: float | None, summary: EnsembleSummary
-) -> list[tuple[Null, Compatibility | None]]:
-    """The nulls that can be had from these toys, each with its check."""
-    nulls: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
-    if degrees_of_freedom is not None:
-        nulls.append((Chi2Null(degrees_of_freedom), summary.given))
+def _formulas(
+    t: np.ndarray, formula: Formula | None, summary: EnsembleSummary
+) -> list[tuple[Formula, Compatibility | None]]:
+    """The formula as it was given and as it is fitted to these toys, as far as there are such, each with its check."""
+    formulas: list[tuple[Formula, Compatibility | None]] = [] if formula is None else [(formula, summary.given)]
     if summary.fitted is not None:
-        nulls.append((fit_chi2(t), summary.fitted))
-    return nulls
+        formulas.append((fit_formula(t, formula), summary.fitted))
+    return formulas
 
 
-def _name(check: Compatibility) -> str:
-    if check.kind == "chi2 given":
-        return f"chi2({check.degrees_of_freedom:g}), given"
-    return f"chi2({_measured(check.degrees_of_freedom, check.error)}), fitted"
+def _origin(kind: Kind) -> str:
+    return "fitted" if kind.endswith("fitted") else "given"
 
 
 def _short(kind: str) -> str:

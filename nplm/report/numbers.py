@@ -45,11 +45,11 @@ def is_limit(result: Result) -> bool:
 
 
 def why_unchecked(result: Result) -> str:
-    """Why no toys were compared with the chi2; empty if they were."""
+    """Why no toys were compared with the formula; empty if they were."""
     calibration = result.calibration
-    if calibration.chi2_check is not None:
+    if calibration.formula_check is not None:
         return ""
-    if not calibration.counted:
+    if not calibration.toys:
         return "no toys were run"
     compared = calibration.toys - calibration.toys_failed
     if compared == 0:
@@ -134,12 +134,12 @@ def key_numbers(result: Result) -> Mapping[str, str]:
             format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result), largest
         )
         rows["stands on"] = _stands_on(result)
-        rows["chi2"] = _chi2_comparison(result)
+        rows["formula"] = _formula_comparison(result)
     rows["data"] = f"{count(result.n_data, 'event')}, yield {result.observed_yield:,.6g}"
     rows["expected"] = f"{result.expected_yield:,.6g}, from {count(result.n_reference, 'event')} of the reference"
-    parameters = result.calibration.degrees_of_freedom
+    freedom = result.calibration.degrees_of_freedom
     converged = "converged" if result.converged else "not converged"
-    rows["model"] = f"{result.model}, {parameters:g} degrees of freedom; fit {converged}{_agreement(result)}"
+    rows["model"] = f"{result.model}, {freedom:.4g} degrees of freedom; fit {converged}{_agreement(result)}"
     rows["time"] = format_duration(sum(result.seconds.values()))
     return rows
 
@@ -159,7 +159,8 @@ def _with_interval(value: str, interval: str, remark: str) -> str:
 def _stands_on(result: Result) -> str:
     calibration = result.calibration
     if not calibration.counted:
-        return f"{calibration.kind}: {calibration.null}; no toys, so not calibrated"
+        checked = {None: "", True: "; accepted by toys", False: "; refused by toys as computed"}
+        return f"{calibration.kind}: {calibration.null}{checked[calibration.formula_accepted]}"
     exceeding = calibration.toys_exceeding - calibration.toys_failed
     counted = f"{exceeding or 'none'} of {count(calibration.toys, 'toy')} with t at least the observed one"
     if calibration.toys_failed:
@@ -167,15 +168,17 @@ def _stands_on(result: Result) -> str:
     return f"{calibration.kind}: {counted}, (1 + {calibration.toys_exceeding}) / (1 + {calibration.toys})"
 
 
-def _chi2_comparison(result: Result) -> str:
+def _formula_comparison(result: Result) -> str:
     """The formula's p-value is shown only where its check allows."""
     calibration = result.calibration
-    name = f"chi2({calibration.degrees_of_freedom:g})"
-    if calibration.chi2_check is None:
+    name = calibration.formula_for_toys.name
+    if calibration.formula_check is None:
         return f"{name} is unchecked: nothing shows that t follows it"
     compared = count(calibration.toys - calibration.toys_failed, "toy")
-    check = f"by {compared} (p = {format_p(calibration.chi2_check)} of the tests of bulk, tail and width)"
-    if not calibration.chi2_accepted:
+    check = f"by {compared} (p = {format_p(calibration.formula_check)} of the tests of bulk, tail and width)"
+    if not calibration.formula_accepted:
         return f"{name} refused {check}, so it gives no p-value here"
-    formula = f"{p_text(calibration.chi2_p_value)}, {z_text(calibration.chi2_z)}"
-    return f"{name} accepted {check}; extrapolated, not counted: {formula}"
+    if not calibration.counted:
+        return f"{name} accepted {check}"
+    formula = f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
+    return f"{name} accepted {check}; from the formula, not counted: {formula}"

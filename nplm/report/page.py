@@ -19,7 +19,7 @@ from nplm.report.pictures import Picture
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
 
-_NAMES = {"stands on": "p-value stands on", "chi2": "comparison with chi2", "expected": "expected yield"}
+_NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
 
 
 def report_page(
@@ -101,18 +101,18 @@ def _numbers(result: Result) -> str:
 
 
 def _calibration(result: Result) -> str:
-    """The numbers of the toys, their tests against the given and a fitted chi2, and Z under each null."""
+    """The numbers of the toys, their tests against the formula as given and as fitted, and Z under each null."""
     summary = result.calibration.ensemble
     if summary is None:
         return ""
     rows = ensemble_rows(summary)
-    comparison = comparison_rows(summary)
+    formula = result.calibration.formula_for_toys
+    comparison = comparison_rows(result.toys.t, formula, summary)
     if not comparison:
-        rows.append(("chi2", f"not compared: {why_not_compared(summary)}"))
+        rows.append((formula.name, f"not compared: {why_not_compared(summary)}"))
     body = _table(rows) + _columns(comparison)
     if not math.isnan(result.t):
-        nulls = observed_rows(result.toys.t, result.calibration.degrees_of_freedom, result.t, summary)
-        body += _table(nulls)
+        body += _table(observed_rows(result.toys.t, formula, result.t, summary))
     return chi(body.replace(" +- ", " ± ").replace("sd^2", "sd²"))
 
 

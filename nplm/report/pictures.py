@@ -20,10 +20,10 @@ from nplm.result import Result
 from nplm.sample import Sample
 
 _QUANTILES_CAPTION = (
-    "The toys' t in order, against what a χ² expects for the toy of that rank. Where toys follow the dashed χ², each of"
+    "The toys' t in order, against what the formula expects for the toy of that rank. Where toys follow it, each of"
     " them lies in the dark band with probability 68% and in the light one with 95%; neighbours move together. Below:"
     " the distance from the dashed line in units of half the dark band. The upper right end is what small p-values are"
-    " read from. Green: a χ² with degrees of freedom fitted to the toys."
+    " read from. Green: the formula, fitted to the toys."
 )
 
 
@@ -62,13 +62,13 @@ def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -
         for number, feature in enumerate(data.features, start=1)
     ]
     pictures.append(picture("null", lambda: plot_null(result), "Is the observed t unusual?", _null_caption(result)))
-    ensemble, degrees_of_freedom = result.calibration.ensemble, result.calibration.degrees_of_freedom
+    ensemble, formula = result.calibration.ensemble, result.calibration.formula_for_toys
     if ensemble is not None and ensemble.given is not None:
         pictures.append(
             picture(
                 "null-quantiles",
-                lambda: plot_qq(result.toys.t, degrees_of_freedom, summary=ensemble),
-                "Do the toys follow the χ²?",
+                lambda: plot_qq(result.toys.t, formula, summary=ensemble),
+                "Do the toys follow the formula?",
                 _QUANTILES_CAPTION,
             )
         )
@@ -107,13 +107,24 @@ def _marginal_caption(data: Sample) -> str:
 
 def _null_caption(result: Result) -> str:
     calibration = result.calibration
-    if not calibration.counted:
+    if calibration.kind == "chi2 given":
         return (
             "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
         )
+    if not calibration.toys:
+        return (
+            "The distribution of t without a difference, computed to second order in the fluctuations, and the t of the"
+            " data (vertical line). No toys have checked it."
+        )
     source = f" Each toy: {calibration.source}." if calibration.source else ""
+    stands = (
+        "The p-value is counted from the toys; the dashed formula is for comparison."
+        if calibration.counted
+        else "The dashed line is the formula for these toys, whose reference is always the same one; the p-value of the"
+        " data is read from the formula for a reference that could have been another."
+    )
     return (
         "Test statistic of toys, which have no difference by construction (points with Poisson error bars), and of the"
-        f" data (vertical line). The p-value is counted from the toys; the dashed χ² is for comparison.{source}"
+        f" data (vertical line). {stands}{source}"
     )

@@ -98,8 +98,8 @@ def _scan_lines(result: Tuned) -> list[str]:
             f"  fits at the clip: the search misses the best t known in {100 * result.missed:.0f}% of toys, which"
             f" lowers mean t by {result.shortfall:.2f}; two or more searches agree in {100 * result.agreeing:.0f}%"
         )
-    if result.check is not None:
-        lines += aligned(comparison_rows(result.check))
+    if result.check is not None and result.check_t is not None:
+        lines += aligned(comparison_rows(result.check_t, None, result.check))
     return [*lines, f"  time {format_seconds(result.seconds)}"]
 
 

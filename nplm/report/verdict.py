@@ -46,7 +46,7 @@ def verdict(result: Result) -> Verdict:
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
         return Verdict("failed", "No answer", sentence)
     numbers = f"{format_p_value(result)}, {format_z_score(result)}, {result.calibration.kind}"
-    if not result.calibration.counted:
+    if result.calibration.kind == "chi2 given":
         return Verdict(
             "uncalibrated",
             "Not calibrated",
@@ -141,11 +141,12 @@ def cautions(result: Result) -> list[str]:
         found.append(
             f"{unfinished} of {toys} stopped before their fit converged: their t is what the fixed budget reaches"
         )
-    chi2 = f"the chi2 with {calibration.degrees_of_freedom:g} degrees of freedom"
-    if calibration.chi2_accepted is False:
-        found.append(f"the toys do not follow {chi2}, so no p-value is taken from it")
-    elif calibration.counted and calibration.chi2_check is None:
-        found.append(f"{chi2} is unchecked: {why_unchecked(result)}")
+    formula = calibration.formula_for_toys.name
+    if calibration.formula_accepted is False:
+        taken = "no p-value is taken from it" if calibration.counted else "its scale was fitted to them"
+        found.append(f"the toys do not follow {formula}, so {taken}")
+    elif calibration.counted and calibration.formula_check is None:
+        found.append(f"{formula} is unchecked: {why_unchecked(result)}")
     return found
 
 

@@ -65,7 +65,7 @@ def test_toys_are_those_of_python(nplm) -> None:
     outcome = nplm(*FILES, "--toys", "30", "--seed", "4", "-o", "null")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("null: 30 of 30 toys done\n")
-    assert "histogram, 10 parameters" in outcome.out
+    assert "histogram, with a null of chi2(10)" in outcome.out
     assert "from wref.npz (8000 events)" in outcome.out
     test = python_test()
     same(stored("null"), run_campaign(Campaign(test, PoolSampler(test.reference, 400.0), seed=4), 30))

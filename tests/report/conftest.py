@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nplm.calibrate.chi2 import Chi2Null
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.base import Fits
 from nplm.result import Result
@@ -36,7 +37,7 @@ class SlopeModel:
 
 
 class PreparedSlope:
-    degrees_of_freedom = 5
+    parameters = 1
     batch_size = 1000
 
     def __init__(self, model: SlopeModel) -> None:
@@ -51,6 +52,9 @@ class PreparedSlope:
         ones = np.ones(n)
         failure = np.where(np.isnan(t), "it was made to fail", "").astype(object)
         return Fits(t, np.full((n, 1), SLOPE), np.isfinite(t), 8, np.full(n, 6), 0.5 * ones, 1e-6 * ones, failure)
+
+    def null(self, data: Sample | None = None, **fluctuations: bool) -> Chi2Null:
+        return Chi2Null(5)
 
     def log_ratio(self, parameters: np.ndarray, events: np.ndarray) -> np.ndarray:
         return parameters[0] * events[:, 0]

@@ -28,7 +28,7 @@ from nplm.report.numbers import (
 from nplm.report.page import report_page
 from nplm.report.text import result_line, result_text
 from nplm.report.verdict import cautions, verdict
-from nplm.result import Result
+from nplm.result import Calibration, Result
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -57,11 +57,19 @@ class Page(HTMLParser):
         self.text += data
 
 
+def checked(result: Result, p: float) -> Calibration:
+    """The calibration as if all tests of the toys together had this p-value."""
+    ensemble = result.calibration.ensemble
+    if ensemble is None or ensemble.given is None:
+        return result.calibration
+    return replace(result.calibration, ensemble=replace(ensemble, given=replace(ensemble.given, p_value=p)))
+
+
 def counted(result: Result, exceeding: int, toys: int, failed: int = 0) -> Result:
     """The result as if counted with these toys."""
     p = (1 + exceeding) / (1 + toys)
     calibration = replace(
-        result.calibration, kind="empirical", toys=toys, toys_exceeding=exceeding, toys_failed=failed, chi2_check=0.5
+        checked(result, 0.5), kind="empirical", toys=toys, toys_exceeding=exceeding, toys_failed=failed
     )
     return replace(result, p_value=p, z=z_score(p), calibration=calibration)
 
@@ -152,7 +160,7 @@ def test_limits_and_intervals(run: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(("check", "shown"), [(0.4, True), (0.001, False)])
 def test_chi2_gives_a_number_only_if_its_check_accepts_it(check: float, shown: bool, run: Callable[..., Any]) -> None:
     result = run(toys=60).result
-    result = replace(result, calibration=replace(result.calibration, chi2_check=check, chi2_p_value=1.2345e-5))
+    result = replace(result, calibration=replace(checked(result, check), formula_p_value=1.2345e-5))
     text = " ".join(result_text(result).split())
     assert ("1.2e-05" in text) == shown
     assert ("refused" in text) == (not shown)
@@ -165,7 +173,7 @@ def test_cautions_name_what_is_wrong(run: Callable[..., Any]) -> None:
         converged=False,
         complete=False,
         notes=("mind the gap",),
-        calibration=replace(result.calibration, toys_requested=100, chi2_check=0.01),
+        calibration=replace(checked(result, 0.01), toys_requested=100),
     )
     text = "\n".join(cautions(result))
     for words in (
@@ -173,7 +181,7 @@ def test_cautions_name_what_is_wrong(run: Callable[..., Any]) -> None:
         "interrupted after 60 of 100 toys",
         "stopped before it converged",
         "4 of 60 toys failed",
-        "do not follow the chi2",
+        "do not follow chi2(5)",
     ):
         assert words in text
     assert "20 toys are too few to check" in "\n".join(cautions(run(toys=20).result))
@@ -195,7 +203,7 @@ def test_agreement_of_the_searches_is_stated(run: Callable[..., Any]) -> None:
 def test_calibration_by_toys_has_its_numbers(run: Callable[..., Any]) -> None:
     result = run(toys=200, failing=3).result
     ensemble = result.calibration.ensemble
-    assert ensemble.given.p_value == result.calibration.chi2_check
+    assert ensemble.given.p_value == result.calibration.formula_check
     section = report_page(result, []).split("Calibration by toys")[1].split("</section>")[0]
     assert "+-" not in section
     assert "chi2" not in section
@@ -216,12 +224,12 @@ def test_calibration_by_toys_has_its_numbers(run: Callable[..., Any]) -> None:
 def test_chi2_is_unchecked_for_fewer_than_fifty_toys(run: Callable[..., Any]) -> None:
     for toys, failing, reason in ((49, 0, "49 toys are too few"), (50, 1, "49 toys are too few"), (9, 9, "all toys")):
         result = run(toys=toys, failing=failing).result
-        assert result.calibration.chi2_check is None
-        assert f"the chi2 with 5 degrees of freedom is unchecked: {reason}" in "\n".join(cautions(result))
+        assert result.calibration.formula_check is None
+        assert f"chi2(5) is unchecked: {reason}" in "\n".join(cautions(result))
         assert "chi2(5) is unchecked" in result_text(result)
-    checked = run(toys=50).result
-    assert checked.calibration.chi2_check is not None
-    assert "unchecked" not in "\n".join([*cautions(checked), result_text(checked)])
+    enough = run(toys=50).result
+    assert enough.calibration.formula_check is not None
+    assert "unchecked" not in "\n".join([*cautions(enough), result_text(enough)])
 
 
 def test_toys_that_all_exceed_the_data_are_doubted(run: Callable[..., Any]) -> None:

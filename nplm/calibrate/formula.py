@@ -1,0 +1,108 @@
+"""Null distributions that are formulas: what they share, and how they are fitted to toys and compared with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.calibrate.chi2 import Chi2Null, fit_chi2
+from nplm.calibrate.compatibility import SIMULATIONS, Compatibility, chi2_compatibility
+from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
+from nplm.calibrate.mixture_compatibility import mixture_compatibility
+from nplm.calibrate.null import Null
+
+
+class Formula(Null, Protocol):
+    """A null distribution with a formula: a chi2, or a weighted sum of chi2 variables."""
+
+    @property
+    def name(self) -> str:
+        """A short name: chi2(13)."""
+        ...
+
+    @property
+    def mean(self) -> float:
+        """Mean of t."""
+        ...
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of t."""
+        ...
+
+    def log_pvalue(self, t: float) -> float:
+        """log P(T >= t), natural, which does not underflow."""
+        ...
+
+    def z(self, t: float) -> float:
+        """Z-score of the p-value, from its logarithm."""
+        ...
+
+    def threshold(self, p: float) -> float:
+        """The t with P(T >= t) = p."""
+        ...
+
+    def thresholds(self, p: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """The t with P(T >= t) = p, for each p between 0 and 1, shape (m,)."""
+        ...
+
+
+def as_formula(given: Formula | float | None) -> Formula | None:
+    """A number stands for a chi2 with so many degrees of freedom."""
+    return Chi2Null(given) if isinstance(given, int | float) else given
+
+
+def formula_document(formula: Formula) -> dict[str, Any]:
+    """The formula as JSON values, for a store of toys."""
+    if isinstance(formula, MixtureNull):
+        return {"kind": formula.kind, "weights": formula.weights.tolist()}
+    return {"kind": formula.kind, "degrees_of_freedom": formula.mean}
+
+
+def read_formula(document: Mapping[str, Any]) -> Formula:
+    """The formula that `formula_document` wrote."""
+    if "weights" in document:
+        return MixtureNull(np.array(document["weights"], dtype=np.float64))
+    return Chi2Null(document["degrees_of_freedom"])
+
+
+def fit_formula(t: Float64[np.ndarray, " n"], formula: Formula | None) -> Formula:
+    """The formula with its one free parameter fitted to toys: the scale of a mixture, or degrees of freedom.
+
+    Raises:
+        ValueError: if there are too few toys.
+    """
+    return fit_mixture(t, formula) if isinstance(formula, MixtureNull) else fit_chi2(t)
+
+
+def formula_compatibility(
+    t: Float64[np.ndarray, " n"],
+    formula: Formula | None,
+    *,
+    fitted: bool,
+    simulations: int = SIMULATIONS,
+    seed: int = 1,
+) -> Compatibility:
+    """Whether toys follow a formula as it is, or as `fit_formula` fits it to them.
+
+    Raises:
+        ValueError: if there are too few toys.
+    """
+    how = {"simulations": simulations, "seed": seed}
+    if isinstance(formula, MixtureNull):
+        return mixture_compatibility(t, formula, scaled=fitted, **how)
+    return chi2_compatibility(t, None if fitted or formula is None else formula.mean, **how)
+
+
+def with_scale_of(fitted: Formula, formula: Formula) -> Formula:
+    """A formula that was fitted to toys, for data whose own formula is another one of the same kind.
+
+    Toys of a fixed reference follow a narrower mixture than data, whose reference could have been another one; by how
+    much the formula has to be scaled is what both share.
+    """
+    if isinstance(fitted, FittedMixtureNull) and isinstance(formula, MixtureNull):
+        return FittedMixtureNull(formula, fitted.scale, fitted.error, fitted.toys, fitted.failed)
+    return fitted

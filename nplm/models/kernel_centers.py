@@ -1,0 +1,94 @@
+"""Where the kernels stand, and how wide they are: Nystrom centres and the heuristic for the width."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.spatial.distance import pdist
+
+Selection = Literal["covering", "uniform"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
+# Events whose pairwise distances give the width, and the quantile that is taken.
+_PAIRED, _QUANTILE = 2000, 0.9
+# Covering centres are sought among so many events for each centre wanted.
+_CANDIDATES = 20
+
+
+def heuristic_width(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], seed: int) -> float:
+    """The 90th percentile of the distances between pairs of events (arXiv:2204.02317, section 4).
+
+    Arguments:
+        events: standardised features.
+        weights: at most 2000 events are drawn in proportion to |w|.
+        seed: of the draw.
+    """
+    rows = _draw(np.random.default_rng(seed), weights, _PAIRED)
+    return float(np.quantile(pdist(events[rows]), _QUANTILE))
+
+
+def choose_centers(
+    events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], count: int, selection: Selection, seed: int
+) -> Float64[np.ndarray, "m d"]:
+    """Distinct events of the reference to put kernels on.
+
+    "uniform" draws them in proportion to |w|, as published: nearly all lie where events are dense. "covering" takes the
+    extremes of each feature, half of the others uniformly, and then again and again the event that is farthest from all
+    centres so far, so that sparse tails are covered too.
+
+    Arguments:
+        events: features as the kernel sees them.
+        weights: events of weight zero are never chosen.
+        count: number of centres.
+        selection: "uniform" or "covering".
+        seed: of the draw.
+
+    Raises:
+        ValueError: if there are fewer distinct events than centres.
+    """
+    usable = np.flatnonzero(weights)
+    _, first = np.unique(events[usable], axis=0, return_index=True)
+    distinct = usable[np.sort(first)]
+    if len(distinct) < count:
+        raise ValueError(
+            f"{count} centres were asked for, but the reference has {len(distinct)} distinct events of non-zero weight:"
+            " take fewer centres"
+        )
+    rng = np.random.default_rng(seed)
+    at, size = events[distinct], weights[distinct]
+    if selection == "uniform":
+        return at[_draw(rng, size, count)]
+    extremes = np.unique(np.concatenate([at.argmin(axis=0), at.argmax(axis=0)]))[:count]
+    drawn = np.setdiff1d(_draw(rng, size, (count - len(extremes)) // 2), extremes)
+    candidates = rng.permutation(len(at))[: _CANDIDATES * count]
+    chosen = _farthest(at, np.concatenate([extremes, drawn]), candidates, count)
+    return at[chosen]
+
+
+def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> Int64[np.ndarray, " k"]:
+    """Rows without repetition, in proportion to |w|: those with the smallest arrival times."""
+    usable = np.flatnonzero(weights)
+    arrival = rng.exponential(size=len(usable)) / np.abs(weights[usable])
+    return usable[np.argsort(arrival, kind="stable")[:count]]
+
+
+def _farthest(at: np.ndarray, start: np.ndarray, candidates: np.ndarray, count: int) -> Int64[np.ndarray, " count"]:
+    """The starting rows, and one after another the candidate farthest from all that were chosen before."""
+    chosen = list(start)
+    points = at[candidates]
+    # Row by row of the start, so that no array of all pairs is made.
+    nearest = np.full(len(points), np.inf)
+    for row in start:
+        nearest = np.minimum(nearest, _squared_distance(points, at[row]))
+    while len(chosen) < count:
+        best = int(nearest.argmax())
+        chosen.append(candidates[best])
+        nearest = np.minimum(nearest, _squared_distance(points, points[best]))
+    return np.array(chosen)
+
+
+def _squared_distance(points: np.ndarray, point: np.ndarray) -> np.ndarray:
+    difference = points - point
+    return np.einsum("nd,nd->n", difference, difference)

@@ -1,0 +1,233 @@
+"""The kernel model with its reference: fits of data samples from their sums over the modes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Float64
+
+from nplm.calibrate.mixture import MixtureNull
+from nplm.likelihood import statistic
+from nplm.models.base import Fits
+from nplm.models.kernel_line import Line
+from nplm.models.kernel_loss import Blocks, minimize, reference_sums
+from nplm.models.kernel_modes import Modes
+from nplm.models.kernel_products import in_blocks, kernel_blocks, kernel_sum
+from nplm.sample import Sample, Scaler
+
+Solver = Literal["ml", "falkon-step"]
+
+# phi of the reference is held if it fills at most so many bytes, and there are fewer modes than half of the centres.
+_HELD_BYTES = 3 << 30
+# The same for phi at the nodes of a line.
+_LINE_BYTES = 1 << 28
+# Bytes that w e^f of a batch of toys may fill, and toys at most.
+_BATCH_BYTES, _LARGEST_BATCH = 1 << 28, 512
+# A fit has converged when t would change by less than this.
+CONVERGED = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedKernel:
+    """The kernel model with its reference.
+
+    Arguments:
+        modes: of the reference.
+        scaler: the standardisation.
+        blocks: the reference, in modes or as features.
+        line: in one dimension, the cells that sums over events are taken with; None for sums event by event.
+        node_phi: phi at the line's nodes, shape (q, r); None without a line.
+        expected: s_R = sum_R w phi, shape (r,).
+        noise: sum_R w^2 (phi, 1)(phi, 1)^T, shape (r + 1, r + 1): what the reference's own fluctuation is made of.
+        events: number of reference events of non-zero weight.
+        total: N(R).
+        solver: "ml" for the maximum of the penalised likelihood, "falkon-step" for one Newton step of LogisticFalkon.
+    """
+
+    modes: Modes
+    scaler: Scaler
+    blocks: Blocks
+    line: Line | None
+    node_phi: Float64[np.ndarray, "q r"] | None
+    expected: Float64[np.ndarray, " r"]
+    noise: Float64[np.ndarray, "r_plus_1 r_plus_1"]
+    events: int
+    total: float
+    solver: Solver
+
+    @classmethod
+    def of(cls, modes: Modes, reference: Sample, scaler: Scaler, solver: Solver) -> PreparedKernel:
+        """Lays the reference out for the compiled loss."""
+        events, weights = scaler(reference.events), reference.weights
+        line = Line.of(modes.centers, modes.width) if reference.dimension == 1 else None
+        if line is not None and line.nodes.size * modes.count * 8 > _LINE_BYTES:
+            line = None
+        node_phi = None if line is None else modes(line.nodes)
+        if line is not None and node_phi is not None:
+            points, sizes = line.gauss(events, weights)
+            blocks, expected = _held(modes(points), sizes), line.weights(events, weights) @ node_phi
+        elif modes.count <= len(modes.centers) // 2 and len(events) * modes.count * 8 <= _HELD_BYTES:
+            phi = modes(events)
+            blocks, expected = _held(phi, weights), weights @ phi
+        else:
+            with jax.enable_x64(True):
+                x, w = map(jnp.asarray, in_blocks(events, weights, len(modes.centers)))
+                fixed = (modes.centers, np.float64(modes.width), modes.transform)
+                blocks = Blocks(x, w, *map(jnp.asarray, fixed))
+            expected = kernel_sum(events, weights, modes.centers, modes.width) @ modes.transform
+        used = weights[weights != 0]
+        if (used == used[0]).all():  # then it is w times sum_R w (phi, 1)(phi, 1)^T, and sum_R w phi phi^T = 1
+            yields = np.block([[np.eye(modes.count), expected[:, None]], [expected, used.sum()]])
+            noise = used[0] * yields
+        else:
+            noise = _second_moment(modes, line, node_phi, events, weights**2)
+        total = reference.total_weight
+        return cls(modes, scaler, blocks, line, node_phi, expected, noise, len(used), total, solver)
+
+    @property
+    def parameters(self) -> int:
+        return self.modes.count
+
+    @property
+    def batch_size(self) -> int:
+        return int(np.clip(_BATCH_BYTES // (8 * self.blocks.weights.size), 1, _LARGEST_BATCH))
+
+    def sums(self, data: Sample) -> Float64[np.ndarray, " r"]:
+        """s = sum_D v phi, shape (r,): all that a maximum-likelihood fit needs to know about the data."""
+        events = self.scaler(data.events)
+        if self.line is not None and self.node_phi is not None:
+            return self.line.weights(events, data.weights) @ self.node_phi
+        return kernel_sum(events, data.weights, self.modes.centers, self.modes.width) @ self.modes.transform
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """Fits each sample; all of them in one compiled call."""
+        sums = np.array([self.sums(d) for d in data])
+        if self.solver == "ml":
+            return self.fit_sums(sums)
+        steps = [self._falkon_step(d, s) for d, s in zip(data, sums, strict=True)]
+        return self._at(np.array(steps), sums)
+
+    def fit_sums(self, sums: Float64[np.ndarray, "B r"]) -> Fits:
+        """Maximum-likelihood fits of samples of which only their sums over the modes are known."""
+        # What fills the batch up agrees with the reference, and is fitted in no step.
+        s = np.tile(self.expected, (self._padded(len(sums)), 1))
+        s[: len(sums)] = sums
+        with jax.enable_x64(True):
+            end = minimize(self.blocks, *map(jnp.asarray, (self.modes.penalty, s, np.zeros_like(s))))
+            point = np.asarray(end.point)[: len(sums)]
+        return self._at(point, sums)
+
+    def _at(self, b: np.ndarray, sums: np.ndarray) -> Fits:
+        """The fits that ended at given points, with t of the likelihood without its penalty."""
+        count = len(b)
+        room = np.zeros((self._padded(count), self.modes.count))
+        room[:count] = b
+        with jax.enable_x64(True):
+            value, gradient = (np.asarray(v)[:count] for v in reference_sums(self.blocks, jnp.asarray(room)))
+        t = np.asarray(statistic(value - np.sum(b * sums, axis=1)))
+        penalty = self.modes.penalty
+        # What is left of the gradient bounds how far the minimum is, and by how much t would change on the way.
+        left = gradient - sums + penalty * b
+        decrement = np.sum(left**2 / (1 + penalty), axis=1) * (self.solver == "ml")
+        remaining = 2 * np.sqrt(np.sum(penalty * b**2, axis=1) * decrement) + decrement
+        failure = np.full(count, "", dtype=object)
+        bad = ~np.isfinite(t)
+        failure[bad] = "the likelihood overflowed"
+        t = np.where(bad, np.nan, t)
+        ones = np.ones(count, dtype=np.int64)
+        return Fits(t, b, ~bad & (remaining < CONVERGED), 1, ones, np.zeros(count), remaining, failure)
+
+    def _falkon_step(self, data: Sample, s: np.ndarray) -> np.ndarray:
+        """b = [(1 + sum_D v phi phi^T) / 2 + diag p]^{-1} (s - s_R): Newton's first step on the cross-entropy."""
+        second = _second_moment(self.modes, self.line, self.node_phi, self.scaler(data.events), data.weights)
+        matrix = (np.eye(len(s)) + second[:-1, :-1]) / 2 + np.diag(self.modes.penalty)
+        return np.linalg.solve(matrix, s - self.expected)
+
+    def null(
+        self,
+        data: Sample | None = None,
+        *,
+        shape_only: bool = False,
+        normalized: bool = False,
+        fixed_reference: bool = False,
+    ) -> MixtureNull:
+        """The distribution of t under the null, to second order in its fluctuations: no toys are needed.
+
+        With u = sum_D v phi - sum_R w phi, t tends to sum_i c_i u_i^2, c_i = 1 - (p_i / (1 + p_i))^2, and u to a normal
+        vector of covariance V, so t to sum_k lambda_k z_k^2 with lambda the eigenvalues of C^1/2 V C^1/2. V is the sum
+        of sum v^2 phi phi^T of the data (for unit weights sum_R w phi phi^T = 1) and of sum_R w^2 phi phi^T of the
+        reference, less s s^T / n for the number of its events, which is fixed. Where only the shape of a sample counts
+        its phi are taken from their mean.
+
+        Arguments:
+            data: whose weights the law is for; None for data of unit weights.
+            shape_only: data of a fixed yield, compared with the reference in shape.
+            normalized: the reference was scaled to a yield that is known from elsewhere.
+            fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
+        """
+        r = self.modes.count
+        one = np.block([[np.eye(r), self.expected[:, None]], [self.expected, self.total]])
+        if data is not None and data.is_weighted:
+            one = _second_moment(self.modes, self.line, self.node_phi, self.scaler(data.events), data.weights**2)
+        from_mean = np.column_stack([np.eye(r), -self.expected / self.total])
+        as_it_is = np.eye(r, r + 1)
+        project = from_mean if shape_only else as_it_is
+        covariance = project @ one @ project.T
+        if not fixed_reference:
+            if shape_only or normalized:
+                covariance += from_mean @ self.noise @ from_mean.T
+            else:
+                covariance += self.noise[:r, :r] - np.outer(self.expected, self.expected) / self.events
+        root = np.sqrt(self.modes.shrinkage)
+        weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
+        return MixtureNull(np.clip(weights[::-1], 0, None))
+
+    def log_ratio(self, parameters: Float[np.ndarray, " r"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        coefficients = self.modes.transform @ parameters
+        f = np.zeros(len(events))
+        for rows, block in kernel_blocks(self.scaler(events), self.modes.centers, self.modes.width):
+            f[rows] = block @ coefficients
+        return f
+
+    def named_parameters(self, parameters: Float[np.ndarray, " r"]) -> dict[str, np.ndarray]:
+        return {"centers": self.modes.centers, "coefficients": self.modes.transform @ parameters}
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        batch = [data] * min(fits, 4)
+        self.fit(batch)
+        began = time.perf_counter()
+        self.fit(batch)
+        return (time.perf_counter() - began) * fits / len(batch)
+
+    def _padded(self, count: int) -> int:
+        """Batches are filled up to a power of two, so that a few compilations serve all."""
+        return 1 << max(0, count - 1).bit_length()
+
+
+def _second_moment(
+    modes: Modes, line: Line | None, node_phi: np.ndarray | None, events: np.ndarray, weights: np.ndarray
+) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
+    """sum_e v_e (phi, 1)(phi, 1)^T."""
+    if line is not None and node_phi is not None:
+        v = line.weights(events, weights)
+        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(node_phi[v != 0], v[v != 0])]
+    else:
+        blocks = kernel_blocks(events, modes.centers, modes.width)
+        parts = ((block @ modes.transform, weights[rows]) for rows, block in blocks)
+    total = np.zeros((modes.count + 1,) * 2)
+    for phi, v in parts:
+        columns = np.column_stack([phi, np.ones(len(phi))])
+        total += (columns * v[:, None]).T @ columns
+    return total
+
+
+def _held(phi: Float64[np.ndarray, "n r"], weights: Float64[np.ndarray, " n"]) -> Blocks:
+    x, w = in_blocks(phi, weights, max(phi.shape[1], 64))
+    with jax.enable_x64(True):
+        return Blocks(jnp.asarray(x), jnp.asarray(w))

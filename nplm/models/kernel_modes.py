@@ -1,0 +1,111 @@
+"""The modes of a kernel model: directions of f in which the reference carries information, and their penalties.
+
+With psi(x) = K_CC^{-1/2} k(C, x), f = beta . psi and ||f||^2 = |beta|^2. The information matrix of the reference,
+A = sum_R w psi psi^T = V diag(a) V^T, gives the modes phi_i(x) = (V^T psi)_i / sqrt(a_i), for which
+sum_R w phi phi^T = 1, and the penalty (Lambda/2) ||f||^2 of f = b . phi is sum_i p_i b_i^2 / 2 with p_i = Lambda / a_i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import eigh
+
+from nplm.models.kernel_products import kernel_blocks
+
+# Eigenvalues of K_CC below this share of the largest are rounding.
+RANK_CUT = 1e-13
+# Modes with a_i below this times Lambda are dropped.
+MODE_CUT = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """r modes of M kernels.
+
+    Arguments:
+        centers: shape (M, d), in the features that the kernel sees.
+        width: of the Gaussian kernel.
+        transform: phi(x) = k(x, C) @ transform, shape (M, r).
+        penalty: p_i of each mode, increasing, shape (r,).
+        dropped: expected t, under the null, of the modes that were dropped: sum of 2 a_i / Lambda, an upper bound.
+        negative: number of directions in which negative weights prevail (a_i < -MODE_CUT Lambda); dropped.
+    """
+
+    centers: Float64[np.ndarray, "m d"]
+    width: float
+    transform: Float64[np.ndarray, "m r"]
+    penalty: Float64[np.ndarray, " r"]
+    dropped: float
+    negative: int
+
+    @classmethod
+    def of(
+        cls,
+        events: Float64[np.ndarray, "n d"],
+        weights: Float64[np.ndarray, " n"],
+        centers: Float64[np.ndarray, "m d"],
+        width: float,
+        penalty: float,
+        rank_cut: float = RANK_CUT,
+    ) -> Modes:
+        """The modes of a reference.
+
+        Arguments:
+            events: of the reference, with its weights.
+            centers: where the kernels stand.
+            width: of the kernels.
+            penalty: Lambda.
+            rank_cut: share of its largest eigenvalue below which those of K_CC are taken for rounding.
+
+        Raises:
+            ValueError: if no mode is left.
+        """
+        whiten = _inverse_root(centers, width, rank_cut)
+        information = np.zeros((whiten.shape[1],) * 2)
+        for rows, block in kernel_blocks(events, centers, width):
+            psi = block @ whiten
+            w = weights[rows]
+            # One sign at a time the product is symmetric by construction, and half of the work.
+            for sign, part in ((1.0, w > 0), (-1.0, w < 0)):
+                if part.any():
+                    rooted = psi[part] * np.sqrt(np.abs(w[part]))[:, None]
+                    information += sign * (rooted.T @ rooted)
+        a, vectors = eigh(information)
+        a, vectors = a[::-1], vectors[:, ::-1]
+        kept = a > MODE_CUT * penalty
+        if not kept.any():
+            raise ValueError(
+                f"the penalty is so large ({penalty:g}, with at most {max(a[0], 0):.3g} of information in a direction)"
+                " that nothing is left to be fitted: take a smaller one"
+            )
+        lost = float(2 * np.clip(a[~kept], 0, None).sum() / penalty)
+        transform = whiten @ (vectors[:, kept] / np.sqrt(a[kept]))
+        return cls(centers, width, transform, penalty / a[kept], lost, int((a < -MODE_CUT * penalty).sum()))
+
+    @property
+    def count(self) -> int:
+        """Number of modes, r."""
+        return len(self.penalty)
+
+    @property
+    def shrinkage(self) -> Float64[np.ndarray, " r"]:
+        """c_i = 1 - (p_i / (1 + p_i))^2: what a unit of each mode's squared fluctuation adds to t."""
+        return 1 - (self.penalty / (1 + self.penalty)) ** 2
+
+    def __call__(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
+        """phi at events, in the features that the kernel sees."""
+        phi = np.empty((len(events), self.count))
+        for rows, block in kernel_blocks(events, self.centers, self.width):
+            phi[rows] = block @ self.transform
+        return phi
+
+
+def _inverse_root(centers: np.ndarray, width: float, rank_cut: float) -> Float64[np.ndarray, "m q"]:
+    """B with B^T K_CC B = 1, one column for each eigenvalue of K_CC above the cut."""
+    gram = np.concatenate([block for _, block in kernel_blocks(centers, centers, width)])
+    s, u = eigh((gram + gram.T) / 2)
+    kept = s > rank_cut * s[-1]
+    return u[:, kept] / np.sqrt(s[kept])

@@ -1,0 +1,79 @@
+"""Gaussian kernels between events and centres, in blocks: the matrix of all events and centres is never held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64
+
+# Bytes that a block of the kernel matrix may fill.
+_BLOCK_BYTES = 1 << 25
+# Samples of about one size share a compilation: their numbers of events are rounded up to a multiple of this.
+_PADDING = 512
+# Up to so many features squared differences are summed one by one, which loses no digits; beyond, as a matrix product.
+_FEW_FEATURES = 8
+
+
+def gaussian(events: Float[Array, "m d"], centers: Float[Array, "c d"], width: Float[Array, ""]) -> Float[Array, "m c"]:
+    """k(x, c) = exp(-|x - c|^2 / (2 width^2)), shape (m, c)."""
+    x, c = events / width, centers / width
+    if events.shape[1] <= _FEW_FEATURES:
+        squared = sum((x[:, None, i] - c[None, :, i]) ** 2 for i in range(events.shape[1]))
+    else:
+        squared = jnp.sum(x**2, axis=1)[:, None] + jnp.sum(c**2, axis=1)[None] - 2 * x @ c.T
+    return jnp.exp(-0.5 * jnp.maximum(squared, 0.0))
+
+
+def in_blocks(
+    events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], columns: int
+) -> tuple[Float64[np.ndarray, "b m d"], Float64[np.ndarray, "b m"]]:
+    """Events in blocks whose rows of `columns` numbers fill a bounded memory, the last filled up with weight zero."""
+    most = max(_PADDING, _BLOCK_BYTES // (8 * max(1, columns)))
+    blocks = max(1, -(-len(events) // most))
+    rows = most if blocks > 1 else -(-max(1, len(events)) // _PADDING) * _PADDING
+    x = np.zeros((blocks * rows, events.shape[1]))
+    v = np.zeros(blocks * rows)
+    x[: len(events)], v[: len(events)] = events, weights
+    return x.reshape(blocks, rows, -1), v.reshape(blocks, rows)
+
+
+def kernel_blocks(
+    events: Float64[np.ndarray, "n d"], centers: Float64[np.ndarray, "c d"], width: float
+) -> Iterator[tuple[slice, Float64[np.ndarray, "m c"]]]:
+    """The rows of the kernel matrix, block after block, each with the slice of the events it belongs to."""
+    blocks, _ = in_blocks(events, np.zeros(len(events)), len(centers))
+    rows = blocks.shape[1]
+    for i, block in enumerate(blocks):
+        at = slice(i * rows, min((i + 1) * rows, len(events)))
+        with jax.enable_x64(True):
+            matrix = np.asarray(_gaussian(jnp.asarray(block), jnp.asarray(centers), jnp.asarray(width)))
+        yield at, matrix[: at.stop - at.start]
+
+
+def kernel_sum(
+    events: Float64[np.ndarray, "n d"],
+    weights: Float64[np.ndarray, " n"],
+    centers: Float64[np.ndarray, "c d"],
+    width: float,
+) -> Float64[np.ndarray, " c"]:
+    """sum_e v_e k(x_e, c) for each centre, shape (c,)."""
+    with jax.enable_x64(True):
+        x, v = map(jnp.asarray, in_blocks(events, weights, len(centers)))
+        return np.asarray(_kernel_sum(x, v, jnp.asarray(centers), jnp.asarray(width)))
+
+
+_gaussian = jax.jit(gaussian)
+
+
+@jax.jit
+def _kernel_sum(
+    events: Float[Array, "b m d"], weights: Float[Array, "b m"], centers: Float[Array, "c d"], width: Float[Array, ""]
+) -> Float[Array, " c"]:
+    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+        x, v = block
+        return total + v @ gaussian(x, centers, width), None
+
+    return jax.lax.scan(add, jnp.zeros(len(centers)), (events, weights))[0]
