@@ -209,6 +209,7 @@ class Tuning:
         """Walks to a bracket, scans around the root, and looks at the clip found."""
         began = time.perf_counter()
         k = self.degrees_of_freedom
+        self._followed = None  # so that a second call takes the same steps
         walk, root = self._walk()
         path = None if root is None else self._scan(root)
         found = None if path is None else path.clip_of(k)
