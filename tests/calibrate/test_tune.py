@@ -150,7 +150,7 @@ def test_stores_are_ordinary_ones_of_the_test_at_their_clip(done: Done) -> None:
         clip = float(path.clips[column])
         store = stores(done.folder)[clip]
         assert store.plan.document["test"]["model"]["clip"] == clip
-        assert store.about["degrees_of_freedom"] == 4
+        assert store.about["formula"]["degrees_of_freedom"] == 4
         table = store.read()
         np.testing.assert_array_equal(table.t, path.searched[:, column])
         assert table.parameters is not None
