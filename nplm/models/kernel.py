@@ -10,7 +10,6 @@ import numpy as np
 
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
-from nplm.models.kernel_modes import Modes
 from nplm.sample import Sample, Scaler
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
@@ -81,6 +80,4 @@ class KernelModel:
         width = self.width or heuristic_width(events, weights, self.seed)
         count = self.centers or int(np.clip(np.sqrt(size), LEAST_CENTERS, min(MOST_CENTERS, len(reference))))
         centers = choose_centers(events, weights, count, self.selection, self.seed)
-        return PreparedKernel.of(
-            Modes.of(events, weights, centers, width, 2 * self.penalty * size), reference, scaler, self.solver
-        )
+        return PreparedKernel.of(reference, scaler, centers, width, 2 * self.penalty * size, self.solver)

@@ -17,7 +17,7 @@ from nplm.likelihood import statistic
 from nplm.models.base import Fits
 from nplm.models.kernel_line import Line
 from nplm.models.kernel_loss import Blocks, minimize, reference_sums
-from nplm.models.kernel_modes import Modes
+from nplm.models.kernel_modes import RANK_CUT, Modes
 from nplm.models.kernel_products import in_blocks, kernel_blocks, kernel_sum
 from nplm.sample import Sample, Scaler
 
@@ -62,25 +62,33 @@ class PreparedKernel:
     solver: Solver
 
     @classmethod
-    def of(cls, modes: Modes, reference: Sample, scaler: Scaler, solver: Solver) -> PreparedKernel:
-        """Lays the reference out for the compiled loss."""
+    def of(
+        cls,
+        reference: Sample,
+        scaler: Scaler,
+        centers: Float64[np.ndarray, "m d"],
+        width: float,
+        penalty: float,
+        solver: Solver = "ml",
+        rank_cut: float = RANK_CUT,
+    ) -> PreparedKernel:
+        """Finds the modes of the reference and lays it out for the compiled loss; see `Modes.of`."""
         events, weights = scaler(reference.events), reference.weights
-        line = Line.of(modes.centers, modes.width) if reference.dimension == 1 else None
+        # Points that stand for the reference: in one dimension a few for each cell of a line.
+        line = Line.of(centers, width) if reference.dimension == 1 else None
+        points, sizes = (events, weights) if line is None else line.gauss(events, weights)
+        modes = Modes.of(points, sizes, centers, width, penalty, rank_cut)
+        if len(points) * modes.count * 8 <= _HELD_BYTES and (line or modes.count <= len(centers) // 2):
+            phi = modes(points)
+            blocks, expected = _held(phi, sizes), sizes @ phi
+        else:
+            with jax.enable_x64(True):
+                x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
+                blocks = Blocks(x, w, *map(jnp.asarray, (centers, np.float64(width), modes.transform)))
+            expected = kernel_sum(points, sizes, centers, width) @ modes.transform
         if line is not None and line.nodes.size * modes.count * 8 > _LINE_BYTES:
             line = None
         node_phi = None if line is None else modes(line.nodes)
-        if line is not None and node_phi is not None:
-            points, sizes = line.gauss(events, weights)
-            blocks, expected = _held(modes(points), sizes), line.weights(events, weights) @ node_phi
-        elif modes.count <= len(modes.centers) // 2 and len(events) * modes.count * 8 <= _HELD_BYTES:
-            phi = modes(events)
-            blocks, expected = _held(phi, weights), weights @ phi
-        else:
-            with jax.enable_x64(True):
-                x, w = map(jnp.asarray, in_blocks(events, weights, len(modes.centers)))
-                fixed = (modes.centers, np.float64(modes.width), modes.transform)
-                blocks = Blocks(x, w, *map(jnp.asarray, fixed))
-            expected = kernel_sum(events, weights, modes.centers, modes.width) @ modes.transform
         used = weights[weights != 0]
         if (used == used[0]).all():  # then it is w times sum_R w (phi, 1)(phi, 1)^T, and sum_R w phi phi^T = 1
             yields = np.block([[np.eye(modes.count), expected[:, None]], [expected, used.sum()]])

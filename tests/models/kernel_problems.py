@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nplm.models.kernel_fit import PreparedKernel, Solver
-from nplm.models.kernel_modes import RANK_CUT, Modes
+from nplm.models.kernel_modes import RANK_CUT
 from nplm.sample import Sample, Scaler
 
 
@@ -28,5 +28,6 @@ def prepare(
     rank_cut: float = RANK_CUT,
 ) -> PreparedKernel:
     """A kernel model on given centres with penalty Lambda, of features as they are."""
-    modes = Modes.of(reference.events, reference.weights, centers, width, penalty, rank_cut)
-    return PreparedKernel.of(modes, reference, Scaler.identity(reference.dimension), solver)
+    return PreparedKernel.of(
+        reference, Scaler.identity(reference.dimension), centers, width, penalty, solver, rank_cut
+    )
