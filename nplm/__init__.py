@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
+    from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
+    from nplm.calibrate.mixture_compatibility import mixture_compatibility
     from nplm.calibrate.power import Power, signal_power
     from nplm.calibrate.precision import largest_z, toys_for_p, toys_for_z, toys_to_reach
     from nplm.calibrate.summary import EnsembleSummary, summarize_toys
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from nplm.io import ReadError, read_reference, read_sample, write_sample
     from nplm.models.box_search import BoxSearch
     from nplm.models.histogram import HistogramModel
+    from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
@@ -59,12 +62,15 @@ __all__ = [
     "ExpectationSampler",
     "FitError",
     "FittedChi2Null",
+    "FittedMixtureNull",
     "GeneratorSampler",
     "HistogramModel",
     "InProcess",
     "InjectionSampler",
     "Interrupted",
+    "KernelModel",
     "LocalProcesses",
+    "MixtureNull",
     "NPLMTest",
     "NetworkModel",
     "NullToys",
@@ -87,9 +93,11 @@ __all__ = [
     "citation",
     "concatenate",
     "fit_chi2",
+    "fit_mixture",
     "largest_chi2",
     "largest_z",
     "merge_stores",
+    "mixture_compatibility",
     "read_reference",
     "read_sample",
     "run_campaign",
@@ -120,12 +128,15 @@ _HOME = {
     "ExpectationSampler": "nplm.ensemble.sampler",
     "FitError": "nplm.hypothesis_test",
     "FittedChi2Null": "nplm.calibrate.chi2",
+    "FittedMixtureNull": "nplm.calibrate.mixture",
     "GeneratorSampler": "nplm.ensemble.sampler",
     "HistogramModel": "nplm.models.histogram",
     "InProcess": "nplm.ensemble.engine",
     "InjectionSampler": "nplm.ensemble.sampler",
     "Interrupted": "nplm.hypothesis_test",
+    "KernelModel": "nplm.models.kernel",
     "LocalProcesses": "nplm.ensemble.processes",
+    "MixtureNull": "nplm.calibrate.mixture",
     "NPLMTest": "nplm.hypothesis_test",
     "NetworkModel": "nplm.models.network",
     "NullToys": "nplm.ensemble.null_toys",
@@ -147,9 +158,11 @@ _HOME = {
     "citation": "nplm._citation",
     "concatenate": "nplm.sample",
     "fit_chi2": "nplm.calibrate.chi2",
+    "fit_mixture": "nplm.calibrate.mixture",
     "largest_chi2": "nplm.calibrate.tune",
     "largest_z": "nplm.calibrate.precision",
     "merge_stores": "nplm.ensemble.store",
+    "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",
     "run_campaign": "nplm.ensemble.run",

@@ -1,0 +1,190 @@
+"""The null of the kernel model on set-up A: the closed form beside published toys and beside ours, at nine widths."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import kstest
+
+from experiments.experiment import Check, read_config
+from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, Sample, run_campaign
+from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.ensemble.problem import ProblemReference
+from nplm.ensemble.sampler import generator
+from nplm.plot import style
+from nplm.report.markdown import markdown_table
+
+# Mean and sd of t of 4000 toys, each with a reference and centres of its own; the error of the mean is sd/63.
+PUBLISHED = {0.01: (294.9, 23.3), 0.7: (13.44, 4.94), 2.3: (6.09, 3.32)}
+PROBLEM, EXPECTED = "toys.exponential", 2000.0
+# Of our own toys, and chance that a right program fails one of the tests.
+MEAN_TOLERANCE, SD_TOLERANCE, ERRORS = 0.03, 0.05, 3.0
+
+
+@dataclass(frozen=True)
+class AtWidth:
+    """Toys of one reference beside the closed form of the same."""
+
+    width: float
+    modes: int
+    law: MixtureNull
+    t: np.ndarray
+    summary: EnsembleSummary
+    milliseconds: float
+
+    @property
+    def kolmogorov(self) -> float:
+        """P-value of the toys against the law."""
+        return float(kstest(self.law.pvalues(self.t), "uniform").pvalue)
+
+
+def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
+    """Averages the closed form over references and centres, and compares one of each with toys.
+
+    Returns:
+        A Markdown text, and the checks.
+    """
+    config = read_config("kernel_null_1d", short)
+    averages = {width: _average(config, width, number) for width, number in config["draws"].items()}
+    found = [_toys(config, width, number) for width, number in config["toys"].items()]
+    style.save_figure(_draw(found), results / "kernel-null")
+    text = "\n\n".join(
+        [
+            "The closed form, averaged over references and centres, beside 4000 published toys that had a reference and"
+            " centres of their own each:",
+            markdown_table(
+                ["width", "draws", "mean t", "published", "sd of t", "published"],
+                [
+                    [
+                        f"{width:g}",
+                        str(len(laws)),
+                        _measured(laws[:, 0]),
+                        f"{PUBLISHED[width][0]} +- {PUBLISHED[width][1] / 63:.2f}",
+                        _measured(laws[:, 1]),
+                        f"{PUBLISHED[width][1]}",
+                    ]
+                    for width, laws in averages.items()
+                ],
+            ),
+            "Toys drawn from one reference, fitted in full, beside the closed form of that reference and its centres"
+            " (no parameter is fitted). The last columns are p-values of Kolmogorov and Smirnov, and of all tests of"
+            " bulk, tails and width together: of the closed form, and of the closed form with its scale fitted to the"
+            " toys, which is what --calibrate analytic+toys falls back to.",
+            markdown_table(_HEAD, [_row(at) for at in found]),
+            "![Mean and standard deviation of t against the width](kernel-null.png)",
+        ]
+    )
+    return text, [*(_published(width, laws) for width, laws in averages.items()), *_checks(found)]
+
+
+def _test(config: dict[str, Any], width: float, seed: int) -> NPLMTest:
+    draw = ProblemReference(PROBLEM, config["n_reference"], EXPECTED)
+    reference: Sample = draw(generator(jax.random.key(seed)))
+    model = KernelModel(width=width, centers=config["centers"], penalty=config["penalty"], seed=seed)
+    return NPLMTest(reference, model, standardize=False)
+
+
+def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:
+    """Mean and sd of the closed form for references and centres drawn anew, shape (draws, 2)."""
+    laws = [_test(config, width, seed).formula() for seed in range(1, draws + 1)]
+    return np.array([(law.mean, law.sd) for law in laws])
+
+
+def _toys(config: dict[str, Any], width: float, toys: int) -> AtWidth:
+    test = _test(config, width, 1)
+    campaign = Campaign(test, PoolSampler(test.reference, EXPECTED))
+    run_campaign(campaign, range(min(toys, test.prepared.batch_size)))  # compiles
+    began = time.process_time()
+    table = run_campaign(campaign, range(toys))
+    milliseconds = 1e3 * (time.process_time() - began) / toys
+    law = test.formula(fixed_reference=True)
+    assert isinstance(law, MixtureNull)
+    return AtWidth(width, test.prepared.parameters, law, table.t, summarize_toys(table.t, law), milliseconds)
+
+
+_HEAD = ["width", "modes", "toys", "mean t", "law", "sd", "law", "KS p", "all tests p", "scaled p", "CPU ms a toy"]
+
+
+def _row(at: AtWidth) -> list[str]:
+    given, fitted = at.summary.given, at.summary.fitted
+    assert given is not None
+    assert fitted is not None
+    return [
+        f"{at.width:g}",
+        str(at.modes),
+        f"{len(at.t):,}",
+        f"{at.t.mean():.2f} +- {at.summary.mean_error:.2f}",
+        f"{at.law.mean:.2f}",
+        f"{at.t.std(ddof=1):.2f}",
+        f"{at.law.sd:.2f}",
+        f"{at.kolmogorov:.2g}",
+        f"{given.p_value:.2g}",
+        f"{fitted.p_value:.2g}",
+        f"{at.milliseconds:.2f}",
+    ]
+
+
+def _measured(values: np.ndarray) -> str:
+    return f"{values.mean():.2f} +- {_error(values):.2f}"
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _published(width: float, laws: np.ndarray) -> Check:
+    mean, sd = PUBLISHED[width]
+    reach = ERRORS * float(np.hypot(_error(laws[:, 0]), sd / 63))
+    what, ours = f"width {width:g}: mean of the closed form", float(laws[:, 0].mean())
+    return Check(what, ours, _error(laws[:, 0]), mean - reach, mean + reach, f"{mean} +- {sd / 63:.2f}, 4000 toys")
+
+
+def _checks(found: list[AtWidth]) -> list[Check]:
+    """Mean and sd of toys in units of the closed form's; the errors of so many toys are added to the tolerance."""
+    checks = []
+    for at in found:
+        n = len(at.t)
+        errors = {"mean": at.law.sd / at.law.mean / np.sqrt(n), "sd": np.sqrt((2 + 12 / at.law.mean) / (4 * n))}
+        ratios = {"mean": at.t.mean() / at.law.mean, "sd": at.t.std(ddof=1) / at.law.sd}
+        for name, tolerance in (("mean", MEAN_TOLERANCE), ("sd", SD_TOLERANCE)):
+            reach = tolerance + 2 * float(errors[name])
+            what = f"width {at.width:g}: {name} of toys / closed form"
+            checks.append(Check(what, float(ratios[name]), float(errors[name]), 1 - reach, 1 + reach, "1"))
+    return checks
+
+
+def _draw(found: list[AtWidth]) -> Figure:
+    """Mean and sd of toys and closed form against the width, and their ratios."""
+    widths = np.array([at.width for at in found])
+    with style.house_style():
+        figure = style.new_figure(height=5.4)
+        upper = figure.add_axes((0.125, 0.40, 0.845, 0.57))
+        lower = figure.add_axes((0.125, 0.095, 0.845, 0.27), sharex=upper)
+        curves = (("mean", style.REFERENCE, 1.0), ("sd", style.REWEIGHTED, 1.03))
+        for name, color, shift in curves:
+            law = np.array([getattr(at.law, name) for at in found])
+            toys = np.array([at.t.mean() if name == "mean" else at.t.std(ddof=1) for at in found])
+            n = np.array([len(at.t) for at in found])
+            means, sds = (np.array([getattr(at.law, moment) for at in found]) for moment in ("mean", "sd"))
+            error = sds / np.sqrt(n) if name == "mean" else sds * np.sqrt((2 + 12 / means) / (4 * n))
+            label = {"mean": "mean", "sd": "standard deviation"}[name]
+            upper.plot(widths, law, color=color, label=f"{label}, closed form")
+            upper.plot(shift * widths, toys, "o", color=color, label=f"{label}, toys")
+            lower.errorbar(shift * widths, toys / law, error / law, fmt="o", color=color)
+        lower.axhline(1, color=style.DATA, linestyle="--", linewidth=1)
+        upper.set_xscale("log")
+        upper.set_yscale("log")
+        upper.set_ylabel("t of the null")
+        upper.tick_params(labelbottom=False)
+        lower.set_ylabel("toys / closed form")
+        lower.set_xlabel("width of the kernels")
+        style.plain_log_ticks(lower)
+        upper.legend()
+        figure.align_ylabels([upper, lower])
+    return figure
