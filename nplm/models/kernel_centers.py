@@ -15,6 +15,7 @@ SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 _PAIRED, _QUANTILE = 2000, 0.9
 # Covering centres are sought among so many events for each centre wanted.
 _CANDIDATES = 20
+_STREAM = 0x63656E74657273
 
 
 def heuristic_width(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], seed: int) -> float:
@@ -25,7 +26,7 @@ def heuristic_width(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndar
         weights: at most 2000 events are drawn in proportion to |w|.
         seed: of the draw.
     """
-    rows = _draw(np.random.default_rng(seed), weights, _PAIRED)
+    rows = _draw(_stream(seed), weights, _PAIRED)
     return float(np.quantile(pdist(events[rows]), _QUANTILE))
 
 
@@ -56,7 +57,7 @@ def choose_centers(
             f"{count} centres were asked for, but the reference has {len(distinct)} distinct events of non-zero weight:"
             " take fewer centres"
         )
-    rng = np.random.default_rng(seed)
+    rng = _stream(seed)
     at, size = events[distinct], weights[distinct]
     if selection == "uniform":
         return at[_draw(rng, size, count)]
@@ -65,6 +66,11 @@ def choose_centers(
     candidates = rng.permutation(len(at))[: _CANDIDATES * count]
     chosen = _farthest(at, np.concatenate([extremes, drawn]), candidates, count)
     return at[chosen]
+
+
+def _stream(seed: int) -> np.random.Generator:
+    """Random numbers that no one else draws: those of default_rng(1) may have made the events that are chosen from."""
+    return np.random.default_rng([seed, _STREAM])
 
 
 def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> Int64[np.ndarray, " k"]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
+from scipy.stats import kstest
 
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
@@ -149,6 +150,13 @@ def test_centres_are_distinct_events_and_cover(rng: np.random.Generator) -> None
         cdist(used, choose_centers(events, weights, 200, s, 1)).min(axis=1).max() for s in ("uniform", "covering")
     ]
     assert farthest[1] < 0.5 * farthest[0]
+
+
+def test_the_choice_does_not_follow_how_the_events_were_drawn() -> None:
+    # Events and choice with one seed: the smallest of all would be chosen if both used the same random numbers.
+    events = np.random.default_rng(1).exponential(size=(5000, 1))
+    chosen = choose_centers(events, np.ones(5000), 500, "uniform", seed=1)
+    assert kstest(chosen[:, 0], "expon").pvalue > 1e-3
 
 
 def test_the_width_is_a_quantile_of_distances(rng: np.random.Generator) -> None:
