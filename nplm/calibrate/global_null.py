@@ -1,0 +1,171 @@
+"""The null distribution of a combination of several tests, and the global p-value that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.special import ndtri_exp
+from scipy.stats import rankdata
+
+from nplm.calibrate.combine import Combination
+from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.formula import Formula
+from nplm.calibrate.joint import JointNull
+from nplm.calibrate.mixture import MixtureNull
+from nplm.calibrate.zscore import z_interval, z_score
+
+# What a global p-value stands on: normal vectors drawn from the joint law of all tests, or joint toys.
+GlobalKind = Literal["analytic joint", "empirical"]
+# Normal vectors that are drawn in all. If fewer than so many of them exceed, the tail is drawn by itself, so often,
+# and believed if its relative error is at most that.
+DRAWS, FEWEST_EXCEEDING, TAIL_DRAWS, LARGEST_ERROR = 200_000, 400, 50_000, 0.2
+
+
+@dataclass(frozen=True)
+class GlobalP:
+    """The global p-value of several tests.
+
+    Arguments:
+        kind: "analytic joint" if it stands on the normal law of all tests together, "empirical" on joint toys.
+        null: the same in words.
+        statistic: the combination T of the data.
+        p_value: probability under the null of a T at least this large.
+        p_interval: its 68% interval from the number of draws or toys.
+        z, z_interval: Z-scores of these.
+        draws: number of normal vectors that were drawn, or of toys.
+        exceeding: those with at least this T; failed toys do. Draws of the tail are not among them.
+        tail: whether the p-value is that of draws of the tail.
+    """
+
+    kind: GlobalKind
+    null: str
+    statistic: float
+    p_value: float
+    p_interval: tuple[float, float]
+    z: float
+    z_interval: tuple[float, float]
+    draws: int
+    exceeding: int
+    tail: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class JointGlobalNull:
+    """The null of a combination, from draws of the joint law of the tests; it is asymptotic, as that law.
+
+    Arguments:
+        joint: the law of t_1 ... t_K.
+        combination: what makes one number of their p-values, each from its own law.
+        draws: how many vectors t are drawn.
+        seed: of the draws.
+    """
+
+    joint: JointNull
+    combination: Combination
+    draws: int = DRAWS
+    seed: int = 1
+
+    def statistics(self, t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+        """T of n data samples, shape (n,)."""
+        return self.combination(_log_pvalues(self.joint.marginals, t))
+
+    def pvalues(self, t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+        """Global p-values (1 + #{T_draw >= T}) / (1 + draws) of n data samples, shape (n,): quick for many."""
+        return self._drawn.pvalues(self.statistics(t))
+
+    def global_p(self, t: Float64[np.ndarray, " k"]) -> GlobalP:
+        """The global p-value of one data sample.
+
+        Where few draws exceed T the tail is drawn by itself, so that small p-values are known as well and Z does not
+        saturate; if that is not precise enough, p is what the draws leave, and Z is limited by their number.
+        """
+        statistic = float(self.statistics(t[None])[0])
+        exceeding = self._drawn.exceeding(statistic)
+        p, interval = self._drawn.pvalue(statistic), self._drawn.interval(statistic)
+        tail = exceeding < FEWEST_EXCEEDING
+        if tail:
+            log_p, error = self._tail(statistic)
+            tail = error <= LARGEST_ERROR
+        null = f"joint normal law of {len(t)} tests to second order, {self.draws:,} draws"
+        if not tail:
+            return GlobalP(
+                "analytic joint", null, statistic, p, interval, z_score(p), z_interval(interval), self.draws, exceeding
+            )
+        log_ends = np.log1p([-error, 0.0, error]) + log_p
+        low, p, high = np.exp(log_ends).tolist()
+        largest_z, z, smallest_z = (-ndtri_exp(log_ends)).tolist()
+        return GlobalP(
+            kind="analytic joint",
+            null=f"{null} and {TAIL_DRAWS:,} of its tail",
+            statistic=statistic,
+            p_value=p,
+            p_interval=(low, high),
+            z=z,
+            z_interval=(smallest_z, largest_z),
+            draws=self.draws,
+            exceeding=exceeding,
+            tail=True,
+        )
+
+    def _tail(self, statistic: float) -> tuple[float, float]:
+        tests = self.joint.marginals
+        # -log p that brings about T in one test, while the others have the 1 that is expected of them.
+        alone = max(statistic - len(tests) + 1, statistic / len(tests))
+        z = -float(ndtri_exp(-(alone if self.combination.name == "product" else statistic)))
+        begins = np.array([null.threshold_of_z(z) for null in tests])
+        return self.joint.tail(lambda t: self.statistics(t) >= statistic, begins, TAIL_DRAWS, self.seed)
+
+    @cached_property
+    def _drawn(self) -> EmpiricalNull:
+        return EmpiricalNull(self.statistics(self.joint.draw(self.draws, self.seed)))
+
+
+@dataclass(frozen=True, eq=False)
+class ToyGlobalNull:
+    """The null of a combination, counted from toys that all tests have fitted.
+
+    Arguments:
+        t: of each toy in each test, shape (toys, K); NaN where the fit failed, and such a toy exceeds any data.
+        combination: what makes one number of the p-values.
+        marginals: formulas that turn t into the p-values to be combined. The global p-value is right however wrong they
+            are, as data and toys go through the same ones. None for ranks among toys and data, which favour no test
+            but cannot tell the largest t apart (Westfall and Young, Resampling-Based Multiple Testing, 1993).
+    """
+
+    t: Float64[np.ndarray, "toys k"]
+    combination: Combination
+    marginals: Sequence[Formula] | None = None
+
+    def global_p(self, t: Float64[np.ndarray, " k"]) -> GlobalP:
+        """The global p-value (1 + #{T_toy >= T} + #failed) / (1 + toys) of one data sample."""
+        failed = np.isnan(self.t).any(axis=1)
+        together = np.vstack([t, self.t[~failed]])
+        log_p = log_ranks(together) if self.marginals is None else _log_pvalues(self.marginals, together)
+        statistic, *toys = self.combination(log_p)
+        counted = EmpiricalNull(np.append(toys, np.full(failed.sum(), np.nan)))
+        p, interval = counted.pvalue(statistic), counted.interval(statistic)
+        null = f"{counted.describe()}, each fitted by {len(t)} tests"
+        exceeding = counted.exceeding(statistic)
+        return GlobalP(
+            "empirical", null, float(statistic), p, interval, z_score(p), z_interval(interval), len(self.t), exceeding
+        )
+
+
+def log_ranks(t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+    """log(#{t_j >= t_i} / n) in each column, shape (n, K)."""
+    return np.log(np.asarray(rankdata(-t, method="max", axis=0)) / len(t))
+
+
+def _log_pvalues(marginals: Sequence[Formula], t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+    columns = [
+        null.log_pvalues(column)
+        if isinstance(null, MixtureNull)
+        else np.array([null.log_pvalue(float(value)) for value in column])
+        for null, column in zip(marginals, t.T, strict=True)
+    ]
+    return np.column_stack(columns)

@@ -1,0 +1,80 @@
+"""The joint null distribution of t of several kernel models with the same reference, without toys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.calibrate.joint import JointNull
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_line import Line
+from nplm.sample import Sample
+
+# Events whose modes are evaluated at a time.
+_ROWS = 16_384
+
+
+def joint_null(
+    kernels: Sequence[PreparedKernel],
+    reference: Sample,
+    data: Sample | None = None,
+    *,
+    shape_only: bool = False,
+    normalized: bool = False,
+    fixed_reference: bool = False,
+) -> JointNull:
+    """The distribution of t_1 ... t_K of K kernel models under the null, to second order in the fluctuations.
+
+    The vectors u_m = sum_D v phi_m - sum_R w phi_m of all models are linear in the same events. Stacked, they tend to
+    one normal vector, whose covariance has the blocks sum v^2 phi_m phi_l^T of the data, sum_R w^2 phi_m phi_l^T of the
+    reference and the corrections of `PreparedKernel.null`, which gives the diagonal blocks; and t_m tends to
+    u_m^T C_m u_m. So the correlations of the t are those of their modes, and the price of looking at many widths is
+    computed, not simulated.
+
+    Arguments:
+        kernels: the models, prepared with this reference.
+        reference: with the weights that add up to N(R).
+        data, shape_only, normalized, fixed_reference: see `PreparedKernel.null`.
+    """
+    weights = reference.weights
+    r = sum(kernel.modes.count for kernel in kernels)
+    information = _second_moment(kernels, reference, weights)
+    expected, total = information[:r, r], information[r, r]
+    one = information
+    if data is not None and data.is_weighted:
+        one = _second_moment(kernels, data, data.weights**2)
+    from_mean = np.column_stack([np.eye(r), -expected / total])
+    project = from_mean if shape_only else np.eye(r, r + 1)
+    covariance = project @ one @ project.T
+    if not fixed_reference:
+        used = weights[weights != 0]
+        same = bool((used == used[0]).all())
+        noise = used[0] * information if same else _second_moment(kernels, reference, weights**2)
+        if shape_only or normalized:
+            covariance += from_mean @ noise @ from_mean.T
+        else:
+            covariance += noise[:r, :r] - np.outer(expected, expected) / len(used)
+    root = np.sqrt(np.concatenate([kernel.modes.shrinkage for kernel in kernels]))
+    return JointNull.of(root[:, None] * covariance * root, [kernel.modes.count for kernel in kernels])
+
+
+def _second_moment(
+    kernels: Sequence[PreparedKernel], sample: Sample, weights: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
+    """sum_e v_e (phi_1, ..., phi_K, 1)(phi_1, ..., phi_K, 1)^T."""
+    events = sample.events
+    if sample.dimension == 1:
+        # In the cells of the narrowest kernel all modes are polynomials, and a few points stand for all events.
+        narrowest = min(kernels, key=lambda kernel: kernel.modes.width * float(kernel.scaler.scale[0]))
+        line, scaler = Line.of(narrowest.modes.centers, narrowest.modes.width), narrowest.scaler
+        points, weights = line.gauss(scaler(events), weights)
+        events = scaler.location + scaler.scale * points
+    size = sum(kernel.modes.count for kernel in kernels) + 1
+    total = np.zeros((size, size))
+    for start in range(0, len(events), _ROWS):
+        rows, v = events[start : start + _ROWS], weights[start : start + _ROWS]
+        phi = np.column_stack([*(kernel.modes(kernel.scaler(rows)) for kernel in kernels), np.ones(len(rows))])
+        total += (phi * v[:, None]).T @ phi
+    return total

@@ -1,0 +1,148 @@
+"""The result of several tests in words: a verdict, a table of the tests, and cautions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+from nplm.multiple_result import MultipleResult
+from nplm.report.numbers import (
+    count,
+    format_duration,
+    format_p,
+    format_z,
+    p_interval_text,
+    p_text,
+    printable,
+    z_interval_text,
+    z_text,
+)
+from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions
+
+_WIDTH = 100
+_LABEL = 11
+TABLE_HEAD = ("test", "t", "expected", "p", "Z", "stands on")
+
+
+def multiple_verdict(result: MultipleResult) -> Verdict:
+    """As for one test, with the global p-value: agreement below Z = 2, a mild discrepancy up to 3, strong above."""
+    found = result.global_p
+    tests = count(len(result.tests), "test")
+    numbers = f"global {p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
+    if result.tests[0].calibration.inflation > LARGEST_INFLATION:
+        return Verdict(
+            "undecided",
+            "Undecided: toys from too small a sample",
+            "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
+            f" share, widens every t ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
+        )
+    share = f"about {100 * found.p_value:.2g}%" if found.p_value >= 1e-3 else f"a fraction {format_p(found.p_value)}"
+    chance = f"in {share} of samples drawn from the reference the {tests} together show as much ({numbers})"
+    if found.z < MILD:
+        return Verdict("agreement", "Agreement", f"The data agree with the reference: {chance}.")
+    level: Level = "mild" if found.z < STRONG else "strong"
+    ending = "Check both samples before reading physics into it." if level == "strong" else "It may be chance."
+    return Verdict(
+        level,
+        f"{level.capitalize()} discrepancy",
+        f"The data show a {level} discrepancy with the reference, most in the test '{result.names[result.leading]}':"
+        f" {chance}. {ending}",
+    )
+
+
+def multiple_rows(result: MultipleResult) -> list[tuple[str, ...]]:
+    """One row for each test, with the columns of `TABLE_HEAD`; the p-values are local ones."""
+    return [
+        (
+            printable(name),
+            f"{test.t:.2f}",
+            f"{test.calibration.mean:.4g} +- {test.calibration.sd:.3g}",
+            format_p(test.p_value),
+            format_z(test.z),
+            test.calibration.kind,
+        )
+        for name, test in zip(result.names, result.tests, strict=True)
+    ]
+
+
+def multiple_numbers(result: MultipleResult) -> Mapping[str, str]:
+    """What was found by all tests together and what it stands on, by name."""
+    found, first = result.global_p, result.tests[0]
+    leading = result.tests[result.leading]
+    interval = f"68% interval: {p_interval_text(found.p_interval)}"
+    rows = {
+        "global p": f"{p_text(found.p_value).removeprefix('p ').removeprefix('= ')} ({interval})",
+        "global Z": f"{z_text(found.z).removeprefix('Z ').removeprefix('= ')}"
+        f" (68% interval: {z_interval_text(found.z_interval)})",
+        "combined": f"{result.combination.describe()}, T = {found.statistic:.3f}",
+        "stands on": f"{found.kind}: {found.null}{_checked(result)}",
+        "leading": f"{printable(result.names[result.leading])}, local {p_text(leading.p_value)}",
+    }
+    if result.combination.name == "min-p" and leading.p_value > 0:
+        factor = found.p_value / leading.p_value
+        rows["leading"] += f"; looking at {len(result.tests)} tests costs a factor {factor:.2f} in p"
+    rows["data"] = f"{count(first.n_data, 'event')}, yield {first.observed_yield:,.6g}"
+    rows["expected"] = f"{first.expected_yield:,.6g}, from {count(first.n_reference, 'event')} of the reference"
+    rows["time"] = format_duration(sum(result.seconds.values()))
+    return rows
+
+
+def multiple_cautions(result: MultipleResult) -> list[str]:
+    """What a reader must know beside the numbers."""
+    found = list(result.notes)
+    if not result.complete:
+        found.append(
+            f"interrupted after {result.toys} of {result.toys_requested} joint toys: the p-values use those done"
+        )
+    if result.check is not None and not result.check.accepted:
+        found.append(
+            "the toys do not follow the joint normal law of the tests"
+            f" (p = {format_p(result.check.p_value)}), so the global p-value was counted from them"
+        )
+    if result.global_p.p_interval[0] == 0:
+        found.append(f"no more can be said than that: {result.global_p.null} show no smaller p-value")
+    for name, test in zip(result.names, result.tests, strict=True):
+        own = [text for text in cautions(test) if text not in result.notes and not text.startswith("no toys:")]
+        found += [f"{name}: {text}" for text in own]
+    return found
+
+
+def multiple_text(result: MultipleResult) -> str:
+    """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
+    lines = [f"NPLM, {count(len(result.tests), 'test')}: {multiple_verdict(result).title}"]
+    table = [TABLE_HEAD, *multiple_rows(result)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(TABLE_HEAD))]
+    for row in table:
+        cells = [
+            cell.ljust(w) if i in (0, 5) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    rows = [*multiple_numbers(result).items()]
+    features = result.tests[0].features
+    rows += [("features", f"{len(features)}: {', '.join(printable(f) for f in features)}")]
+    rows += [("caution", printable(text)) for text in multiple_cautions(result)]
+    for label, value in rows:
+        lines += textwrap.wrap(
+            value,
+            _WIDTH,
+            initial_indent=f"  {label:<{_LABEL}}",
+            subsequent_indent=" " * (_LABEL + 2),
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
+
+
+def multiple_line(result: MultipleResult) -> str:
+    """The answer on one line: global p = 0.0196, Z = 2.06 (analytic joint, smallest p-value of 6 tests)."""
+    found = result.global_p
+    return (
+        f"global {p_text(found.p_value)}, {z_text(found.z)} ({found.kind}, {result.combination.describe()} of"
+        f" {count(len(result.tests), 'test')})"
+    )
+
+
+def _checked(result: MultipleResult) -> str:
+    if result.check is None:
+        return "" if result.global_p.kind == "empirical" else "; unchecked"
+    answer = "accepted" if result.check.accepted else "refused the joint normal law"
+    return f"; {answer} by {count(result.toys, 'toy')} (p = {format_p(result.check.p_value)})"
