@@ -18,6 +18,7 @@ _TEST_EXAMPLES = """examples:
   nplm test data.parquet --reference simulation.parquet --features mll pt --weights w -o run1
   nplm test data.root --reference A.root=1200 B.root=300 --where "mll > 60" -o run2
   nplm test data.npz --reference ref.npz --expected-yield 2000 --model histogram --json | jq .p_value
+  nplm test data.npz --reference ref.npz --expected-yield 2000 --model kernel --widths 0.3,0.7,1.4,4.5 -o run3
 """
 _RUN_EXAMPLES = """examples:
   nplm toys run --reference ref.npz --weights w --clip 7 --toys 400 -o null

@@ -22,7 +22,7 @@ from nplm.cli.values import (
 
 MODEL_OPTIONS = {
     "network": ("hidden", "clip", "clip_biases"),
-    "kernel": ("width", "centers", "penalty", "selection", "solver"),
+    "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver"),
     "histogram": ("bins",),
 }
 FLAG = argparse.BooleanOptionalAction
@@ -258,6 +258,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
             words.append(option if value else option.replace("--", "--no-", 1))
         elif field.name == "features":
             words += [option, *value]
+        elif field.name == "widths":
+            words += [option, ",".join(map(repr, value))]
         elif field.name == "hidden":
             words += [option, *map(written_layers, value if isinstance(value[0], tuple) else [value])]
         else:

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 _RUN_FILES = re.compile(
     r"result\.json|\.result-[0-9a-f]{16}\.json"
     r"|report\.html|\.report-[0-9a-f]{16}\.html"
-    r"|plots/\.?(feature-\d|null|log-ratio)[^/]*\.(png|pdf)"
+    r"|plots/\.?(feature-\d|null|log-ratio|tests)[^/]*\.(png|pdf)"
     r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
     r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
 )
 _RUN_FOLDERS = ("plots", "toys")
+# The schemas of result.json.
+_SCHEMAS = ("nplm-result/", "nplm-multiple/")
 
 
 @dataclass
@@ -199,7 +201,7 @@ def _holds_run(folder: Path) -> bool:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(document, dict) and str(document.get("schema")).startswith("nplm-result/")
+    return isinstance(document, dict) and str(document.get("schema")).startswith(_SCHEMAS)
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -42,10 +42,14 @@ def run_test(options: Options) -> int:
     Raises:
         CommandError: if the input, the output folder or the fit is bad.
     """
+    if options.widths is not None:
+        from nplm.cli.widths_command import run_widths
+
+        return run_widths(options)
     reporter = Reporter(options.quiet)
     resume = options.toys > 0 and options.null is None
     folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)
-    samples = _read(options, reporter.note)
+    samples = read_samples(options, reporter.note)
     if folder is not None:
         folder.create()
     try:
@@ -58,7 +62,8 @@ def run_test(options: Options) -> int:
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
 
 
-def _read(options: Options, note: Callable[[str], None]) -> Samples:
+def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
+    """Reads the files, and scales the reference to the data in a shape-only test."""
     reference, (data, pool) = Reader(options, note).read(options.data, options.pool)
     assert data is not None
     return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool)
@@ -120,7 +125,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
         result = interruption.result
         if folder is not None:
             folder.complete_toys(result.toys)
-    return replace(result, configuration={**result.configuration, **_provenance(options, samples)})
+    return replace(result, configuration={**result.configuration, **provenance(options, samples)})
 
 
 def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None) -> None:
@@ -150,7 +155,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         say(f"{result!r}\n\n{result_line(result)}\nreport: {report}")
 
 
-def _provenance(options: Options, samples: Samples) -> dict[str, Any]:
+def provenance(options: Options, samples: Samples) -> dict[str, Any]:
     """What it takes to repeat the test, and to see that the files are still the same."""
     files = {
         "data": options.data,

@@ -22,7 +22,10 @@ from nplm.cli.options import (
     require_model,
     to_command,
 )
-from nplm.cli.values import count, seed, text
+from nplm.cli.values import count, positive_numbers, seed, text
+
+# What can calibrate several widths together.
+WIDTHS_CALIBRATIONS = ("toys", "analytic", "analytic+toys")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Options(ModelOptions, InputOptions):
     toys: int = 200
     calibrate: str | None = None
     null: str | None = None
+    widths: tuple[float, ...] | None = None
+    combine: str | None = None
     seed: int = 1
     output: Path | None = None
     json: bool = False
@@ -69,8 +74,33 @@ class Options(ModelOptions, InputOptions):
         elif "calibrate" in values and values.get("toys") == 0:
             raise UsageError(f"--calibrate {values['calibrate']} needs toys: leave out --toys 0")
         require_model(values)
+        require_widths(values)
         require_input(values)
         return cls._of(values)
+
+
+def require_widths(values: Mapping[str, Any]) -> None:
+    """Refuses options that contradict a test of several widths.
+
+    Raises:
+        UsageError: naming them.
+    """
+    if "widths" not in values:
+        if "combine" in values:
+            raise UsageError("--combine says how several widths become one p-value: give them with --widths")
+        return
+    widths = values["widths"]
+    repeated = [width for width in widths if widths.count(width) > 1]
+    if repeated:
+        raise UsageError(f"--widths names {repeated[0]:g} twice; leave it out once")
+    if "width" in values:
+        raise UsageError("--width is for one test and --widths for several together; leave one of them out")
+    if "null" in values:
+        raise UsageError("--null holds toys of one test, and --widths needs toys that all its tests fit; leave it out")
+    if values.get("calibrate") not in (None, *WIDTHS_CALIBRATIONS):
+        raise UsageError(
+            f"--calibrate {values['calibrate']} is for one test: with --widths choose {', '.join(WIDTHS_CALIBRATIONS)}"
+        )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +111,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_pool_option(files)
     test = parser.add_argument_group("test")
     add_model_options(test)
+    test.add_argument(
+        "--widths",
+        type=positive_numbers,
+        metavar="W1,W2,...",
+        help="kernel: a test for each of these widths, and one global p-value for all; an interrupted run starts anew",
+    )
+    test.add_argument(
+        "--combine",
+        choices=("min-p", "product", "average", "smooth-max"),
+        help="with --widths, how their p-values become one: the smallest of them, their product or mean, or a smooth"
+        " maximum of -log p (default: min-p)",
+    )
     test.add_argument(
         "--toys",
         type=count,

@@ -77,6 +77,11 @@ def positive_number(word: str) -> float:
     return value
 
 
+def positive_numbers(word: str) -> tuple[float, ...]:
+    """Finite numbers above zero, with commas between them."""
+    return tuple(positive_number(part.strip()) for part in word.split(","))
+
+
 def shard(word: str) -> tuple[int, int]:
     """I/N: the I-th of N shards."""
     match = re.fullmatch(r"([0-9]+)/([0-9]+)", word)

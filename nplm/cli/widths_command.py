@@ -1,0 +1,125 @@
+"""The command `nplm test --widths`: a kernel test for each width, and one p-value for all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from nplm.cli.errors import DataFitError, ExitCode
+from nplm.cli.models import model_of
+from nplm.cli.output import RunFolder
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.cli.test_command import Samples, provenance, read_samples
+from nplm.cli.test_options import Options
+
+if TYPE_CHECKING:
+    from nplm.calibrate.combine import Combine
+    from nplm.ensemble.table import ToyTable
+    from nplm.hypothesis_test import Calibrate
+    from nplm.models.kernel import KernelModel
+    from nplm.multiple import MultipleTest
+    from nplm.multiple_result import MultipleResult
+
+
+def run_widths(options: Options) -> int:
+    """Runs `nplm test --widths`; all input is checked before anything is fitted or written.
+
+    Returns:
+        The exit code: done or interrupted.
+
+    Raises:
+        CommandError: if the input, the output folder or a fit is bad.
+    """
+    reporter = Reporter(options.quiet)
+    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    samples = read_samples(options, reporter.note)
+    if folder is not None:
+        folder.create()
+    try:
+        test = _prepare(options, samples)
+        result = _run(test, options, samples, reporter)
+        _deliver(result, test, options, samples, folder)
+    finally:
+        if folder is not None:
+            folder.discard()
+    return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
+
+
+def _prepare(options: Options, samples: Samples) -> MultipleTest:
+    from nplm.multiple import MultipleTest, kernel_widths
+
+    assert options.widths is not None
+    with refusing_bad_input():
+        tests = kernel_widths(
+            samples.reference,
+            options.widths,
+            cast("KernelModel", model_of(options)),
+            expected_yield=options.expected_yield,
+            shape_only=options.shape_only,
+            standardize=options.standardize,
+        )
+        test = MultipleTest(tests, cast("Combine", options.combine or "min-p"))
+        if options.toys:
+            for one in tests:
+                one.sampler(samples.data, samples.pool)  # refuses what no toys can be drawn from
+    return test
+
+
+def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Reporter) -> MultipleResult:
+    """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
+    from nplm.hypothesis_test import FitError
+    from nplm.multiple import MultipleInterrupted
+
+    def on_toys(tables: Sequence[ToyTable]) -> None:
+        reporter.advance(tables[0])
+
+    try:
+        with reporter.expect(options.toys):
+            result = test.run(
+                samples.data,
+                options.toys,
+                seed=options.seed,
+                pool=samples.pool,
+                calibrate=cast("Calibrate | None", options.calibrate),
+                notify=reporter.note,
+                on_toys=on_toys,
+            )
+    except FitError as error:
+        raise DataFitError(str(error)) from error
+    except MultipleInterrupted as interruption:
+        result = interruption.result
+    return replace(result, configuration={**result.configuration, **provenance(options, samples)})
+
+
+def _deliver(
+    result: MultipleResult, test: MultipleTest, options: Options, samples: Samples, folder: RunFolder | None
+) -> None:
+    """Writes the result and the toys of each test into the folder, and prints the result."""
+    from nplm.report.multiple_text import multiple_line
+
+    report = None
+    if folder is not None:
+        from nplm.report.multiple import write_multiple_run
+
+        with folder.writing():
+            folder.begin()
+            if result.toys:
+                toys = folder.path / "toys"
+                toys.mkdir(exist_ok=True)
+                for number, (name, one) in enumerate(zip(result.names, result.tests, strict=True)):
+                    one.toys.write(toys / f"part-{number:05d}.parquet", {"test": name})
+            report = write_multiple_run(folder.path, test, samples.data, result)
+    if not result.complete:
+        kept = "printed" if folder is None else f"in {folder.path}"
+        say(
+            f"nplm: interrupted after {result.toys} of {options.toys} joint toys; the result that they give is {kept}",
+            sys.stderr,
+        )
+    if options.json:
+        say(result.to_json())
+    else:
+        say(f"{result!r}\n\n{multiple_line(result)}\nreport: {report}")

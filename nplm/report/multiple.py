@@ -1,0 +1,118 @@
+"""The folder of several tests of the same data: result.json, pictures and one page that shows all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from nplm._atomic import atomic_path
+from nplm._citation import PAPERS
+from nplm.multiple import MultipleTest
+from nplm.multiple_result import MultipleResult
+from nplm.plot.multiple import plot_multiple
+from nplm.plot.style import save_figure
+from nplm.report.html_block import chi
+from nplm.report.html_parts import bullets, columns, command_block, document, figures, section, settings, table
+from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
+from nplm.report.numbers import count, format_duration
+from nplm.report.page import counted_features
+from nplm.report.pictures import Picture, write_pictures
+from nplm.sample import Sample
+
+
+def write_multiple_run(folder: Path, test: MultipleTest, data: Sample, result: MultipleResult) -> Path:
+    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+
+    The pictures are that of all tests, and those of the test with the smallest p-value.
+
+    Arguments:
+        folder: where to; it must exist.
+        test: what ran.
+        data: the sample it tested.
+        result: what it found.
+
+    Returns:
+        The path of report.html.
+    """
+    with atomic_path(folder / "result.json") as temporary:
+        temporary.write_text(result.to_json() + "\n", encoding="utf-8")
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    pictures = [
+        Picture(
+            save_figure(plot_multiple(result), plots / "tests")[0],
+            "What each test says, and all together",
+            "One-sided Z-score of each test by itself (points), and the global one of all tests together (orange line,"
+            " with its interval), which accounts for how many tests were made and how they are correlated.",
+        )
+    ]
+    pictures += write_pictures(plots, test.tests[result.leading], data, result.tests[result.leading])
+    page = folder / "report.html"
+    with atomic_path(page) as temporary:
+        temporary.write_text(
+            multiple_page(result, pictures, data=data.name, reference=test.tests[0].reference.name), encoding="utf-8"
+        )
+    return page
+
+
+def multiple_page(
+    result: MultipleResult, pictures: Sequence[Picture], *, data: str = "data", reference: str = "reference"
+) -> str:
+    """The report as HTML; pictures are embedded and nothing is loaded from elsewhere.
+
+    Arguments:
+        result: what to show.
+        pictures: PNG files with titles and captions: that of all tests, and those of the leading one.
+        data: name of the data sample.
+        reference: name of the reference sample.
+    """
+    answer = multiple_verdict(result)
+    first = result.tests[0]
+    numbers = [(name, value) for name, value in multiple_numbers(result).items() if name != "time"]
+    leading = f"Pictures of the leading test: {result.names[result.leading]}"
+    sections = [
+        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
+        section("Tests", columns([TABLE_HEAD, *multiple_rows(result)]).replace(" +- ", " ± ")),
+        section("All together", chi(table(numbers))),
+        section("Cautions", bullets(multiple_cautions(result), "cautions")),
+        section("Picture of all tests", figures(pictures[:1])),
+        section(leading, figures(pictures[1:])),
+        section("Correlation of t without a difference", _correlation(result)),
+        section("How to reproduce", command_block(result.configuration.get("command"))),
+        section("Configuration", settings(result.configuration)),
+        section("Time and versions", table(_circumstances(result))),
+        section("What to cite", _citations(result)),
+    ]
+    subject = (
+        f"{escape(data)} ({count(first.n_data, 'event')}) against {escape(reference)}"
+        f" ({count(first.n_reference, 'event')}),\n{counted_features(first)}, by {count(len(result.tests), 'test')}"
+    )
+    version = result.versions.get("nplm", "")
+    question = "Do the data agree with the reference?"
+    return document(f"nplm: {answer.title.lower()}", question, subject, sections, version)
+
+
+def _correlation(result: MultipleResult) -> str:
+    if len(result.tests) < 2:
+        return ""
+    rows = [("", *result.names)]
+    for name, row in zip(result.names, result.correlation, strict=True):
+        rows.append((name, *("" if math.isnan(value) else f"{value:.2f}" for value in row)))
+    return columns(rows)
+
+
+def _circumstances(result: MultipleResult) -> list[tuple[str, str]]:
+    stages = ", ".join(f"{stage} {format_duration(seconds)}" for stage, seconds in result.seconds.items())
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    return [("time", f"{format_duration(sum(result.seconds.values()))} ({stages})"), ("versions", versions)]
+
+
+def _citations(result: MultipleResult) -> str:
+    method, several, _, kernel = PAPERS
+    kernels = all(test.model == "kernel" for test in result.tests)
+    items = [" ".join(paper.plain().split()) for paper in (method, kernel if kernels else several)]
+    items.append("Several tests together: G. Grosso and M. Letizia, arXiv:2408.12296")
+    items.append(f"The software: nplm-jax {result.versions.get('nplm', '')}; nplm --cite prints all as BibTeX")
+    return bullets(items, "plain")
