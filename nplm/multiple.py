@@ -16,6 +16,7 @@ from nplm.calibrate.combine import Combination, Combine
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.calibrate.global_null import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
 from nplm.calibrate.joint import JointNull
+from nplm.calibrate.mixture import MixtureNull
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.sampler import Sampler, ToyKey
@@ -297,10 +298,12 @@ class MultipleTest:
         if calibrate == "analytic" or not len(toy_t) or (check is not None and check.accepted):
             null = self.global_null(data, draws=draws, seed=seed)
             return null.global_p(t), check, _correlation(null.joint.covariance)
-        formulas = [test.formula(data, fixed_reference=True) for test in self.tests] if self.analytic else None
+        formulas = (test.formula(data, fixed_reference=True) for test in self.tests)
+        laws = [formula for formula in formulas if isinstance(formula, MixtureNull)]
         good = toy_t[~np.isnan(toy_t).any(axis=1)]
         covariance = np.atleast_2d(np.cov(good.T)) if len(good) > 1 else np.full((len(t), len(t)), np.nan)
-        return ToyGlobalNull(toy_t, self.combination, formulas).global_p(t), check, _correlation(covariance)
+        counted = ToyGlobalNull(toy_t, self.combination, laws if len(laws) == len(self.tests) else None)
+        return counted.global_p(t), check, _correlation(covariance)
 
 
 @dataclass(frozen=True, eq=False)

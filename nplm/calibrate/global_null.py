@@ -14,7 +14,6 @@ from scipy.stats import rankdata
 
 from nplm.calibrate.combine import Combination
 from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.formula import Formula
 from nplm.calibrate.joint import JointNull
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.zscore import z_interval, z_score
@@ -132,28 +131,46 @@ class ToyGlobalNull:
     Arguments:
         t: of each toy in each test, shape (toys, K); NaN where the fit failed, and such a toy exceeds any data.
         combination: what makes one number of the p-values.
-        marginals: formulas that turn t into the p-values to be combined. The global p-value is right however wrong they
+        marginals: laws that turn t into the p-values to be combined. The global p-value is right however wrong they
             are, as data and toys go through the same ones. None for ranks among toys and data, which favour no test
             but cannot tell the largest t apart (Westfall and Young, Resampling-Based Multiple Testing, 1993).
     """
 
     t: Float64[np.ndarray, "toys k"]
     combination: Combination
-    marginals: Sequence[Formula] | None = None
+    marginals: Sequence[MixtureNull] | None = None
 
     def global_p(self, t: Float64[np.ndarray, " k"]) -> GlobalP:
         """The global p-value (1 + #{T_toy >= T} + #failed) / (1 + toys) of one data sample."""
-        failed = np.isnan(self.t).any(axis=1)
-        together = np.vstack([t, self.t[~failed]])
-        log_p = log_ranks(together) if self.marginals is None else _log_pvalues(self.marginals, together)
-        statistic, *toys = self.combination(log_p)
-        counted = EmpiricalNull(np.append(toys, np.full(failed.sum(), np.nan)))
+        if self.marginals is None:
+            statistic, *toys = self.combination(log_ranks(np.vstack([t, self._good])))
+            counted = self._counted(np.array(toys))
+        else:
+            statistic, counted = self.combination(_log_pvalues(self.marginals, t[None]))[0], self._by_formula
         p, interval = counted.pvalue(statistic), counted.interval(statistic)
-        null = f"{counted.describe()}, each fitted by {len(t)} tests"
-        exceeding = counted.exceeding(statistic)
         return GlobalP(
-            "empirical", null, float(statistic), p, interval, z_score(p), z_interval(interval), len(self.t), exceeding
+            kind="empirical",
+            null=f"{counted.describe()}, each fitted by {len(t)} tests",
+            statistic=float(statistic),
+            p_value=p,
+            p_interval=interval,
+            z=z_score(p),
+            z_interval=z_interval(interval),
+            draws=len(self.t),
+            exceeding=counted.exceeding(statistic),
         )
+
+    @cached_property
+    def _good(self) -> Float64[np.ndarray, "good k"]:
+        return self.t[~np.isnan(self.t).any(axis=1)]
+
+    @cached_property
+    def _by_formula(self) -> EmpiricalNull:
+        assert self.marginals is not None
+        return self._counted(self.combination(_log_pvalues(self.marginals, self._good)))
+
+    def _counted(self, toys: Float64[np.ndarray, " good"]) -> EmpiricalNull:
+        return EmpiricalNull(np.append(toys, np.full(len(self.t) - len(self._good), np.nan)))
 
 
 def log_ranks(t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
@@ -161,11 +178,5 @@ def log_ranks(t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
     return np.log(np.asarray(rankdata(-t, method="max", axis=0)) / len(t))
 
 
-def _log_pvalues(marginals: Sequence[Formula], t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
-    columns = [
-        null.log_pvalues(column)
-        if isinstance(null, MixtureNull)
-        else np.array([null.log_pvalue(float(value)) for value in column])
-        for null, column in zip(marginals, t.T, strict=True)
-    ]
-    return np.column_stack(columns)
+def _log_pvalues(marginals: Sequence[MixtureNull], t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+    return np.column_stack([null.log_pvalues(column) for null, column in zip(marginals, t.T, strict=True)])

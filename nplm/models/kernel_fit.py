@@ -18,7 +18,7 @@ from nplm.models.base import Fits
 from nplm.models.kernel_line import Line
 from nplm.models.kernel_loss import Blocks, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
-from nplm.models.kernel_products import in_blocks, kernel_blocks, kernel_sum
+from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum
 from nplm.sample import Sample, Scaler
 
 Solver = Literal["ml", "falkon-step"]
@@ -236,6 +236,6 @@ def _second_moment(
 
 
 def _held(phi: Float64[np.ndarray, "n r"], weights: Float64[np.ndarray, " n"]) -> Blocks:
-    x, w = in_blocks(phi, weights, max(phi.shape[1], 64))
+    x, w = in_blocks(phi, weights, max(phi.shape[1], 64), CALLED)
     with jax.enable_x64(True):
         return Blocks(jnp.asarray(x), jnp.asarray(w))

@@ -17,11 +17,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nplm.models.kernel_modes import FEW_MODES
 from nplm.models.kernel_products import gaussian
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
-# Up to so many modes the Hessian is summed exactly; beyond, only its products with vectors are.
-FEW_MODES = 48
 # A Newton step of conjugate gradients: relative residual, and products at most.
 _RESIDUAL, _PRODUCTS = 0.03, 40
 # Tolerance of the Newton decrement, and steps at most.
@@ -59,7 +58,7 @@ class Blocks(NamedTuple):
 
 
 def exact_hessian(blocks: Blocks, modes: int) -> bool:
-    """Whether Hessians are summed exactly."""
+    """Whether Hessians are summed exactly, or only their products with vectors."""
     return blocks.centers is None and modes <= FEW_MODES
 
 
@@ -68,6 +67,13 @@ def reference_sums(blocks: Blocks, b: Float[Array, "B r"]) -> tuple[Float[Array,
     """sum_R w (exp(f) - 1) and sum_R w exp(f) phi, shapes (B,) and (B, r)."""
     value, gradient, _ = _sums(blocks, b)
     return value, gradient
+
+
+@jax.jit
+def reference_hessians(blocks: Blocks, b: Float[Array, "B r"]) -> tuple[Float[Array, " B"], Float[Array, "B r r"]]:
+    """sum_R w (exp(f) - 1) and sum_R w exp(f) phi phi^T, shapes (B,) and (B, r, r); of blocks that hold phi."""
+    value, _, density = _sums(blocks, b)
+    return value, _hessians(blocks, density)
 
 
 @partial(jax.jit, static_argnames="steps")

@@ -17,8 +17,11 @@ from nplm.models.kernel_products import kernel_blocks
 
 # Eigenvalues of K_CC below this share of the largest are rounding.
 RANK_CUT = 1e-13
-# Modes with a_i below this times Lambda are dropped.
+# Modes with a_i below this times Lambda are dropped: rounding, and directions in which negative weights prevail.
 MODE_CUT = 1e-5
+# Of more modes than this, which cost next to nothing, so many of the weakest are dropped as lower the expected t by at
+# most this share of its standard deviation.
+FEW_MODES, DROPPED_SHARE = 48, 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Modes:
         width: of the Gaussian kernel.
         transform: phi(x) = k(x, C) @ transform, shape (M, r).
         penalty: p_i of each mode, increasing, shape (r,).
-        dropped: expected t, under the null, of the modes that were dropped: sum of 2 a_i / Lambda, an upper bound.
+        dropped: expected t, under the null, of the modes that were dropped: sum of their c_i.
         negative: number of directions in which negative weights prevail (a_i < -MODE_CUT Lambda); dropped.
     """
 
@@ -75,15 +78,15 @@ class Modes:
                     information += sign * (rooted.T @ rooted)
         a, vectors = eigh(information)
         a, vectors = a[::-1], vectors[:, ::-1]
-        kept = a > MODE_CUT * penalty
-        if not kept.any():
+        count = _modes_to_keep(a, penalty)
+        if count == 0:
             raise ValueError(
                 f"the penalty is so large ({penalty:g}, with at most {max(a[0], 0):.3g} of information in a direction)"
                 " that nothing is left to be fitted: take a smaller one"
             )
-        lost = float(2 * np.clip(a[~kept], 0, None).sum() / penalty)
-        transform = whiten @ (vectors[:, kept] / np.sqrt(a[kept]))
-        return cls(centers, width, transform, penalty / a[kept], lost, int((a < -MODE_CUT * penalty).sum()))
+        transform = whiten @ (vectors[:, :count] / np.sqrt(a[:count]))
+        dropped = float(_shrinkage(a[count:], penalty).sum())
+        return cls(centers, width, transform, penalty / a[:count], dropped, int((a < -MODE_CUT * penalty).sum()))
 
     @property
     def count(self) -> int:
@@ -101,6 +104,22 @@ class Modes:
         for rows, block in kernel_blocks(events, self.centers, self.width):
             phi[rows] = block @ self.transform
         return phi
+
+
+def _shrinkage(a: np.ndarray, penalty: float) -> Float64[np.ndarray, " k"]:
+    """c = 1 - (p / (1 + p))^2 with p = Lambda / a; zero where negative weights prevail."""
+    x = np.clip(a, 0, None) / penalty
+    return 1 - 1 / (1 + x) ** 2
+
+
+def _modes_to_keep(a: Float64[np.ndarray, " q"], penalty: float) -> int:
+    """How many of the eigenvalues, in decreasing order, belong to modes that are worth keeping."""
+    usable = int((a > MODE_CUT * penalty).sum())
+    c = _shrinkage(a, penalty)
+    # What is lost if the modes from here on are dropped.
+    lost = np.cumsum(c[::-1])[::-1]
+    enough = int((lost > DROPPED_SHARE * np.sqrt(2 * c @ c)).sum())
+    return min(usable, max(enough, FEW_MODES))
 
 
 def _inverse_root(centers: np.ndarray, width: float, rank_cut: float) -> Float64[np.ndarray, "m q"]:

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-# Bytes that a block of the kernel matrix may fill.
-_BLOCK_BYTES = 1 << 25
+# Bytes of a block of the kernel matrix: such as stay in the cache until they are summed, and such as are worth a call.
+CACHED, CALLED = 1 << 22, 1 << 25
 # Samples of about one size share a compilation: their numbers of events are rounded up to a multiple of this.
 _PADDING = 512
 # Up to so many features squared differences are summed one by one, which loses no digits; beyond, as a matrix product.
-_FEW_FEATURES = 8
+_FEW_FEATURES = 2
 
 
 def gaussian(events: Float[Array, "m d"], centers: Float[Array, "c d"], width: Float[Array, ""]) -> Float[Array, "m c"]:
@@ -28,10 +28,10 @@ def gaussian(events: Float[Array, "m d"], centers: Float[Array, "c d"], width: F
 
 
 def in_blocks(
-    events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], columns: int
+    events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], columns: int, size: int = CACHED
 ) -> tuple[Float64[np.ndarray, "b m d"], Float64[np.ndarray, "b m"]]:
-    """Events in blocks whose rows of `columns` numbers fill a bounded memory, the last filled up with weight zero."""
-    most = max(_PADDING, _BLOCK_BYTES // (8 * max(1, columns)))
+    """Events in blocks whose rows of `columns` numbers fill `size` bytes, the last filled up with weight zero."""
+    most = max(_PADDING, size // (8 * max(1, columns)))
     blocks = max(1, -(-len(events) // most))
     rows = most if blocks > 1 else -(-max(1, len(events)) // _PADDING) * _PADDING
     x = np.zeros((blocks * rows, events.shape[1]))
@@ -44,7 +44,7 @@ def kernel_blocks(
     events: Float64[np.ndarray, "n d"], centers: Float64[np.ndarray, "c d"], width: float
 ) -> Iterator[tuple[slice, Float64[np.ndarray, "m c"]]]:
     """The rows of the kernel matrix, block after block, each with the slice of the events it belongs to."""
-    blocks, _ = in_blocks(events, np.zeros(len(events)), len(centers))
+    blocks, _ = in_blocks(events, np.zeros(len(events)), len(centers), CALLED)
     rows = blocks.shape[1]
     for i, block in enumerate(blocks):
         at = slice(i * rows, min((i + 1) * rows, len(events)))

@@ -21,7 +21,7 @@ from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict,
 
 _WIDTH = 100
 _LABEL = 11
-TABLE_HEAD = ("test", "t", "expected", "p", "Z", "stands on")
+TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
 
 def multiple_verdict(result: MultipleResult) -> Verdict:
