@@ -246,7 +246,7 @@ class MultipleTest:
             toys_requested=toys,
             toys_failed=int(np.isnan(toy_t).any(axis=1).sum()),
             seconds={
-                "prepare": sum(test._prepare_seconds for test in self.tests),
+                "prepare": sum(test.prepare_seconds for test in self.tests),
                 "fit": fitted - began,
                 "toys": counted - fitted,
                 "null": time.perf_counter() - counted,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from nplm.cli import test_options, toys_options, tune_options
+from nplm.cli import prepare_options, test_options, toys_options, tune_options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
 
@@ -29,6 +29,11 @@ _RUN_EXAMPLES = """examples:
 _TUNE_EXAMPLES = """examples:
   nplm tune --reference ref.npz --weights w -o tuned
   nplm tune --reference ref.npz --weights w --hidden 4 5x5 10 --toys 100 -o tuned
+"""
+_PREPARE_EXAMPLES = """examples:
+  nplm prepare --reference ref.npz --weights w --width 2.3 --centers 1000 -o prepared.npz
+  nplm test data.npz --reference ref.npz --weights w --model kernel --width 2.3 --centers 1000 \\
+      --prepared prepared.npz -o run1
 """
 
 
@@ -122,6 +127,14 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_TUNE_EXAMPLES}\n{codes}",
     )
     tune_options.add_options(tune)
+    prepare = subparsers.add_parser(
+        "prepare",
+        usage="nplm prepare --reference REF [REF ...] -o FILE [options]",
+        help="prepare a kernel model once, for many tests",
+        description="Prepares a kernel model: centres, modes and the reference in them, in a file for --prepared.",
+        epilog=f"{_PREPARE_EXAMPLES}\n{codes}",
+    )
+    prepare_options.add_options(prepare)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -135,6 +148,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "toys merge": CommandParser(merge, _command(toys_options.MergeOptions.of, "toys_status", "run_merge")),
         "toys show": CommandParser(show, _command(toys_options.ShowOptions.of, "toys_show", "show_toys")),
         "tune": CommandParser(tune, _command(tune_options.Options.of, "tune_command", "run_tune")),
+        "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare_command", "run_prepare")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nplm.cli.options import ModelOptions
 
 if TYPE_CHECKING:
+    from nplm.hypothesis_test import NPLMTest
     from nplm.models.base import Model
     from nplm.models.kernel_centers import Selection
     from nplm.models.kernel_fit import Solver
+    from nplm.sample import Sample
+
+
+def test_of(options: ModelOptions, reference: Sample, expected_yield: float | None) -> NPLMTest:
+    """The test that the options ask for.
+
+    Raises:
+        ValueError: if the reference cannot serve, or a prepared model is that of another test.
+    """
+    from nplm.hypothesis_test import NPLMTest
+
+    return NPLMTest(
+        reference,
+        model_of(options),
+        expected_yield=expected_yield,
+        shape_only=options.shape_only,
+        standardize=options.standardize,
+        prepared=None if options.prepared is None else Path(options.prepared),
+    )
 
 
 def model_of(options: ModelOptions) -> Model:

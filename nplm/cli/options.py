@@ -22,7 +22,7 @@ from nplm.cli.values import (
 
 MODEL_OPTIONS = {
     "network": ("hidden", "clip", "clip_biases"),
-    "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver"),
+    "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver", "prepared"),
     "histogram": ("bins",),
 }
 FLAG = argparse.BooleanOptionalAction
@@ -61,6 +61,7 @@ class ModelOptions:
     penalty: float = 1e-6
     selection: str = "uniform"
     solver: str = "ml"
+    prepared: str | None = None
     bins: int = 10
     shape_only: bool = False
     standardize: bool = True
@@ -195,6 +196,16 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
     add_standardize_option(group)
 
 
+def add_prepared_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that names a prepared model."""
+    group.add_argument(
+        "--prepared",
+        type=text,
+        metavar="FILE",
+        help="kernel: what nplm prepare has written for the same reference and settings, which saves that time",
+    )
+
+
 def add_clip_biases_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that leaves biases free."""
     group.add_argument(
@@ -272,13 +283,13 @@ def written_layers(hidden: Sequence[int]) -> str:
     return "x".join(map(str, hidden))
 
 
-def output_or_refuse(values: Mapping[str, Any], what: str) -> Path:
-    """The folder given with -o.
+def output_or_refuse(values: Mapping[str, Any], what: str, kind: str = "folder") -> Path:
+    """The folder, or the file, given with -o.
 
     Raises:
         UsageError: if there is none.
     """
     if "output" not in values:
-        raise UsageError(f"-o is missing; give the folder for {what}")
+        raise UsageError(f"-o is missing; give the {kind} for {what}")
     output: Path = values["output"]
     return output

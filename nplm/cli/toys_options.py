@@ -17,6 +17,7 @@ from nplm.cli.options import (
     add_model_options,
     add_output_option,
     add_pool_option,
+    add_prepared_option,
     add_reference_options,
     output_or_refuse,
     require_input,
@@ -187,7 +188,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     toys.add_argument("--toys", type=positive_count, metavar="N", help="number of toys (default: 200)")
     toys.add_argument("--first", type=count, metavar="I", help="number of the first toy (default: 0)")
     toys.add_argument("--seed", type=seed, metavar="N", help="root of the toys' keys (default: 1)")
-    add_model_options(parser.add_argument_group("test"))
+    test = parser.add_argument_group("test")
+    add_model_options(test)
+    add_prepared_option(test)
 
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder of the toy store; toys that are in it already are not run again")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
 from nplm.cli.errors import ExitCode, OutputError, WorkersError
-from nplm.cli.models import model_of
+from nplm.cli.models import test_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_failed_toys
@@ -63,16 +63,9 @@ def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Ca
     """The campaign and its store, once all is known to be good; the store is made."""
     from nplm.ensemble.campaign import Campaign
     from nplm.ensemble.store import Store, StoreError
-    from nplm.hypothesis_test import NPLMTest
 
     with refusing_bad_input():
-        test = NPLMTest(
-            setup.reference,
-            model_of(options),
-            expected_yield=options.expected_yield,
-            shape_only=options.shape_only,
-            standardize=options.standardize,
-        )
+        test = test_of(options, setup.reference, options.expected_yield)
         reference_sampler = setup.reference_sampler if options.reference_per_toy else None
         campaign = Campaign(test, setup.sampler(test), options.seed, reference_sampler, options.parameters)
         plan = campaign.plan()

@@ -1,0 +1,112 @@
+"""A prepared kernel model on disk: plain arrays with a JSON header, never pickled."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nplm._atomic import atomic_path
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_line import Line
+from nplm.models.kernel_loss import Blocks
+from nplm.models.kernel_modes import Modes
+from nplm.sample import Scaler
+
+SCHEMA = "nplm-prepared/1"
+
+
+class PreparedError(ValueError):
+    """Raised when a file holds no prepared model, or that of another test."""
+
+
+def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, Any]) -> None:
+    """Writes a prepared kernel model as an npz file, whole or not at all.
+
+    Arguments:
+        path: the file.
+        prepared: the model with its reference.
+        header: JSON values that say which test it belongs to.
+
+    Raises:
+        ValueError: if the folder does not exist.
+        OSError: if the file cannot be written.
+    """
+    modes, blocks, line = prepared.modes, prepared.blocks, prepared.line
+    scalars = {
+        "width": modes.width,
+        "dropped": modes.dropped,
+        "negative": modes.negative,
+        "events": prepared.events,
+        "total": prepared.total,
+        "solver": prepared.solver,
+        "streamed": blocks.centers is not None,
+        "line": None if line is None else {"start": line.start, "step": line.step, "cells": line.cells},
+    }
+    arrays: dict[str, Any] = {
+        "centers": modes.centers,
+        "transform": modes.transform,
+        "penalty": modes.penalty,
+        "location": prepared.scaler.location,
+        "scale": prepared.scaler.scale,
+        "rows": np.asarray(blocks.x),
+        "weights": np.asarray(blocks.weights),
+        "expected": prepared.expected,
+        "noise": prepared.noise,
+    }
+    if prepared.node_phi is not None:
+        arrays["node_phi"] = prepared.node_phi
+    text = json.dumps({"schema": SCHEMA, **header, "kernel": scalars}, allow_nan=False)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, header=np.array(text), **arrays)
+
+
+def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
+    """Reads what `write_prepared` wrote.
+
+    Returns:
+        The header, and the prepared model.
+
+    Raises:
+        PreparedError: if the file is something else, or cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays["header"]))
+        if header["schema"] != SCHEMA:
+            raise PreparedError(f"{path} has the schema {header['schema']}, not {SCHEMA}: prepare it anew")
+        scalars = header.pop("kernel")
+        modes = Modes(
+            *(arrays["centers"], scalars["width"], arrays["transform"], arrays["penalty"]),
+            *(scalars["dropped"], scalars["negative"]),
+        )
+        with jax.enable_x64(True):
+            fixed = (arrays["centers"], np.float64(modes.width), arrays["transform"]) if scalars["streamed"] else ()
+            blocks = Blocks(*map(jnp.asarray, (arrays["rows"], arrays["weights"], *fixed)))
+        return header, PreparedKernel(
+            modes=modes,
+            scaler=Scaler(arrays["location"], arrays["scale"]),
+            blocks=blocks,
+            line=None if scalars["line"] is None else Line(**scalars["line"]),
+            node_phi=arrays.get("node_phi"),
+            expected=arrays["expected"],
+            noise=arrays["noise"],
+            events=scalars["events"],
+            total=scalars["total"],
+            solver=scalars["solver"],
+        )
+    except OSError as error:
+        raise PreparedError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        raise PreparedError(f"{path} holds no prepared model: make it with nplm prepare") from error
+    except ValueError as error:
+        if isinstance(error, PreparedError):
+            raise
+        raise PreparedError(f"{path} holds no prepared model ({error}): make it with nplm prepare") from error
