@@ -54,6 +54,6 @@ def test_one_prepared_for_another_test_is_refused(nplm) -> None:
     outcome = nplm(*TEST, "--prepared", "prepared.npz")
     assert outcome.code == 3
     assert "test.model.width: 2 here, 1 there" in outcome.err
-    widths = nplm(*TEST[:7], "--model", "kernel", "--widths", "1,2", "--prepared", "prepared.npz", "--json")
+    widths = nplm(*TEST[:8], "--model", "kernel", "--widths", "1,2", "--prepared", "prepared.npz", "--json")
     assert widths.code == 2
     assert "--prepared" in widths.err
