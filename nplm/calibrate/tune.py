@@ -36,6 +36,8 @@ _SCAN = (0.75, 1.0, 1.33)
 _MOVES = 3
 # How often the toys are fitted at the root again, after what was fitted there has moved it.
 _CORRECTIONS = 2
+# A root that has moved by less than this share of its interval is not fitted anew.
+_NOTICED = 0.05
 _TINY = 1e-9
 # In the folder of the tuning, beside the stores of the clips.
 CLIMBS_FILE = "climbs.npz"
@@ -303,12 +305,16 @@ class Tuning:
             if beyond and extensions:
                 extensions -= 1
                 clips |= beyond
-            elif root != clip and corrections:
+            elif corrections and abs(root - clip) > _NOTICED * self._interval_width(path):
                 corrections -= 1
                 clip = root
                 clips |= {clip}
             else:
                 return path, clip
+
+    def _interval_width(self, path: ClipPath) -> float:
+        low, high = path.interval_of(self.degrees_of_freedom) or (0.0, np.inf)
+        return high - low
 
     def _open_ends(self, path: ClipPath) -> set[float]:
         """Clips beyond those ends of the path at which the interval is open."""
