@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nplm.calibrate.mixture_compatibility import mixture_compatibility
     from nplm.calibrate.power import Power, signal_power
     from nplm.calibrate.precision import largest_z, toys_for_p, toys_for_z, toys_to_reach
+    from nplm.calibrate.rare import RareError, RareNull
+    from nplm.calibrate.rare_run import rare_null
     from nplm.calibrate.summary import EnsembleSummary, summarize_toys
     from nplm.calibrate.tune import Tuned, TuneSettings, Tuning, largest_chi2
     from nplm.calibrate.zscore import z_score
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from nplm.models.histogram import HistogramModel
     from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
+    from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
+    from nplm.multiple_result import MultipleResult
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
     from nplm.result import Calibration, Result
@@ -71,11 +75,16 @@ __all__ = [
     "KernelModel",
     "LocalProcesses",
     "MixtureNull",
+    "MultipleInterrupted",
+    "MultipleResult",
+    "MultipleTest",
     "NPLMTest",
     "NetworkModel",
     "NullToys",
     "PoolSampler",
     "Power",
+    "RareError",
+    "RareNull",
     "ReadError",
     "Result",
     "Sample",
@@ -94,10 +103,12 @@ __all__ = [
     "concatenate",
     "fit_chi2",
     "fit_mixture",
+    "kernel_widths",
     "largest_chi2",
     "largest_z",
     "merge_stores",
     "mixture_compatibility",
+    "rare_null",
     "read_reference",
     "read_sample",
     "run_campaign",
@@ -137,11 +148,16 @@ _HOME = {
     "KernelModel": "nplm.models.kernel",
     "LocalProcesses": "nplm.ensemble.processes",
     "MixtureNull": "nplm.calibrate.mixture",
+    "MultipleInterrupted": "nplm.multiple",
+    "MultipleResult": "nplm.multiple_result",
+    "MultipleTest": "nplm.multiple",
     "NPLMTest": "nplm.hypothesis_test",
     "NetworkModel": "nplm.models.network",
     "NullToys": "nplm.ensemble.null_toys",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
+    "RareError": "nplm.calibrate.rare",
+    "RareNull": "nplm.calibrate.rare",
     "ReadError": "nplm.io",
     "Result": "nplm.result",
     "Sample": "nplm.sample",
@@ -159,10 +175,12 @@ _HOME = {
     "concatenate": "nplm.sample",
     "fit_chi2": "nplm.calibrate.chi2",
     "fit_mixture": "nplm.calibrate.mixture",
+    "kernel_widths": "nplm.multiple",
     "largest_chi2": "nplm.calibrate.tune",
     "largest_z": "nplm.calibrate.precision",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
+    "rare_null": "nplm.calibrate.rare_run",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",
     "run_campaign": "nplm.ensemble.run",
