@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
+    from nplm.calibrate.expected_power import ExpectedPower, expected_power
     from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
     from nplm.calibrate.mixture_compatibility import mixture_compatibility
     from nplm.calibrate.power import Power, signal_power
@@ -64,6 +65,7 @@ __all__ = [
     "EngineError",
     "EnsembleSummary",
     "ExpectationSampler",
+    "ExpectedPower",
     "FitError",
     "FittedChi2Null",
     "FittedMixtureNull",
@@ -101,6 +103,7 @@ __all__ = [
     "chi2_compatibility",
     "citation",
     "concatenate",
+    "expected_power",
     "fit_chi2",
     "fit_mixture",
     "kernel_widths",
@@ -137,6 +140,7 @@ _HOME = {
     "EngineError": "nplm.ensemble.engine",
     "EnsembleSummary": "nplm.calibrate.summary",
     "ExpectationSampler": "nplm.ensemble.sampler",
+    "ExpectedPower": "nplm.calibrate.expected_power",
     "FitError": "nplm.hypothesis_test",
     "FittedChi2Null": "nplm.calibrate.chi2",
     "FittedMixtureNull": "nplm.calibrate.mixture",
@@ -173,6 +177,7 @@ _HOME = {
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
     "concatenate": "nplm.sample",
+    "expected_power": "nplm.calibrate.expected_power",
     "fit_chi2": "nplm.calibrate.chi2",
     "fit_mixture": "nplm.calibrate.mixture",
     "kernel_widths": "nplm.multiple",

@@ -15,8 +15,9 @@ from jaxtyping import Float, Float64
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits
+from nplm.models.kernel_expected import ExpectedT, expected_t
 from nplm.models.kernel_line import Line
-from nplm.models.kernel_loss import Blocks, minimize, reference_sums
+from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
 from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum
 from nplm.sample import Sample, Scaler
@@ -179,6 +180,33 @@ class PreparedKernel:
             normalized: the reference was scaled to a yield that is known from elsewhere.
             fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
         """
+        covariance = self._covariance(data, shape_only, normalized, fixed_reference)
+        root = np.sqrt(self.modes.shrinkage)
+        weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
+        return MixtureNull(np.clip(weights[::-1], 0, None))
+
+    def with_signal(self, signal: Sample, data: Sample | None = None, *, normalized: bool = False) -> ExpectedT:
+        """The distribution of t in the presence of a signal, to second order in the fluctuations: see `ExpectedT`.
+
+        Arguments:
+            signal: events whose weights add up to the number that is expected.
+            data, normalized: as in `null`.
+        """
+        s = self.expected + self.sums(signal)
+        # Events of the signal carry weights like those of the data.
+        size = 1.0 if data is None else float(np.sum(data.weights**2) / data.total_weight)
+        second = _second_moment(self.modes, self.line, self.node_phi, self.scaler(signal.events), size * signal.weights)
+        covariance = self._covariance(data, False, normalized, False) + second[:-1, :-1]
+        fits = self.fit_sums(s[None])
+        b = fits.parameters[0]
+        with jax.enable_x64(True):
+            hessian = np.asarray(hessian_at(self.blocks, jnp.asarray(b)))
+        return expected_t(float(fits.t[0]), b, hessian, self.modes.penalty, covariance)
+
+    def _covariance(
+        self, data: Sample | None, shape_only: bool, normalized: bool, fixed_reference: bool
+    ) -> Float64[np.ndarray, "r r"]:
+        """V of u = sum_D v phi - sum_R w phi under the null; see `null`."""
         r = self.modes.count
         one = np.block([[np.eye(r), self.expected[:, None]], [self.expected, self.total]])
         if data is not None and data.is_weighted:
@@ -192,9 +220,7 @@ class PreparedKernel:
                 covariance += from_mean @ self.noise @ from_mean.T
             else:
                 covariance += self.noise[:r, :r] - np.outer(self.expected, self.expected) / self.events
-        root = np.sqrt(self.modes.shrinkage)
-        weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
-        return MixtureNull(np.clip(weights[::-1], 0, None))
+        return covariance
 
     def log_ratio(self, parameters: Float[np.ndarray, " r"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         coefficients = self.modes.transform @ parameters

@@ -76,6 +76,21 @@ def reference_hessians(blocks: Blocks, b: Float[Array, "B r"]) -> tuple[Float[Ar
     return value, _hessians(blocks, density)
 
 
+@jax.jit
+def hessian_at(blocks: Blocks, b: Float[Array, " r"]) -> Float[Array, "r r"]:
+    """sum_R w exp(f) phi phi^T at one point."""
+    coefficients = blocks.to_columns(b[None])[0]
+
+    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+        x, w = block
+        rows = blocks.rows(x)
+        density = w * jnp.exp(rows @ coefficients)
+        phi = rows if blocks.transform is None else rows @ blocks.transform
+        return total + (phi * density[:, None]).T @ phi, None
+
+    return jax.lax.scan(add, jnp.zeros((len(b), len(b))), (blocks.x, blocks.weights))[0]
+
+
 @partial(jax.jit, static_argnames="steps")
 def minimize(
     blocks: Blocks, penalty: Float[Array, " r"], s: Float[Array, "B r"], start: Float[Array, "B r"], steps: int = STEPS
