@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from nplm.cli import prepare_options, test_options, toys_options, tune_options
+from nplm.cli import power_options, prepare_options, test_options, toys_options, tune_options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
 
@@ -34,6 +34,10 @@ _PREPARE_EXAMPLES = """examples:
   nplm prepare --reference ref.npz --weights w --width 2.3 --centers 1000 -o prepared.npz
   nplm test data.npz --reference ref.npz --weights w --model kernel --width 2.3 --centers 1000 \\
       --prepared prepared.npz -o run1
+"""
+_POWER_EXAMPLES = """examples:
+  nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
+  nplm power data.npz --reference ref.npz --weights w --signal peak.npz --n 20 --widths 0.3,0.7,2.3
 """
 
 
@@ -135,6 +139,14 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_PREPARE_EXAMPLES}\n{codes}",
     )
     prepare_options.add_options(prepare)
+    power = subparsers.add_parser(
+        "power",
+        usage="nplm power [DATA] --reference REF [REF ...] --signal FILE --n N1,N2,... [options]",
+        help="the Z that a signal would have, without toys",
+        description="Computes the Z-scores that data with a signal would have with a kernel model, without toys.",
+        epilog=f"{_POWER_EXAMPLES}\n{codes}",
+    )
+    power_options.add_options(power)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -149,6 +161,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "toys show": CommandParser(show, _command(toys_options.ShowOptions.of, "toys_show", "show_toys")),
         "tune": CommandParser(tune, _command(tune_options.Options.of, "tune_command", "run_tune")),
         "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare_command", "run_prepare")),
+        "power": CommandParser(power, _command(power_options.Options.of, "power_command", "run_power")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
 

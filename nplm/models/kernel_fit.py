@@ -230,7 +230,11 @@ class PreparedKernel:
         return f
 
     def named_parameters(self, parameters: Float[np.ndarray, " r"]) -> dict[str, np.ndarray]:
-        return {"centers": self.modes.centers, "coefficients": self.modes.transform @ parameters}
+        return {
+            "width": np.array(self.modes.width),
+            "centers": self.modes.centers,
+            "coefficients": self.modes.transform @ parameters,
+        }
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
         batch = [data] * min(fits, 4)

@@ -1,0 +1,70 @@
+"""`nplm power`: the Z that a signal would have, without toys."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nplm.calibrate.expected_power import expected_power
+from nplm.hypothesis_test import NPLMTest
+from nplm.io import read_sample
+from nplm.models.kernel import KernelModel
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+REFERENCE = ("--reference", "wref.npz", "--weights", "w", "--features", "x")
+KERNEL = ("--width", "2", "--centers", "50")
+
+
+@pytest.fixture(autouse=True)
+def signal(folder) -> None:
+    np.savez("peak.npz", x=np.random.default_rng(3).normal(2.0, 0.2, 500))
+
+
+def test_the_numbers_are_those_of_python(nplm) -> None:
+    words = ("power", "data.npz", *REFERENCE, "--signal", "peak.npz", "--n", "10,40", *KERNEL)
+    outcome = nplm(*words, "--json")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    test = NPLMTest(read_sample("wref.npz", features=["x"], weights="w"), KernelModel(width=2.0, centers=50))
+    expected = expected_power(test, read_sample("peak.npz", features=["x"]), [10.0, 40.0])
+    assert [row["events"] for row in document["power"]] == [10, 40]
+    for row, power in zip(document["power"], expected, strict=True):
+        assert row["median_z"] == pytest.approx(power.median_z, rel=1e-9)
+        assert row["width"] == 2
+    text = nplm(*words, "--z", "1", "4").out
+    assert "P(Z >= 4)" in text
+    assert f"{expected[1].median_z:.2f}" in text
+    assert "no toys were run" in text
+
+
+def test_several_widths(nplm) -> None:
+    words = ("power", *REFERENCE, "--signal", "peak.npz", "--n", "20", "--widths", "1,2", "--centers", "50", "--json")
+    rows = json.loads(nplm(*words).out)["power"]
+    assert [row["width"] for row in rows] == [1, 2]
+    assert rows[0]["median_z"] != rows[1]["median_z"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "culprits"),
+    [
+        (("--signal", "peak.npz", "--n", "10"), 2, ("--reference is missing",)),
+        ((*REFERENCE, "--n", "10"), 2, ("--signal is missing",)),
+        ((*REFERENCE, "--signal", "peak.npz"), 2, ("--n is missing", "10,20,50")),
+        ((*REFERENCE, "--signal", "peak.npz", "--n", "10,0"), 2, ("--n", "'0'")),
+        ((*REFERENCE, "--signal", "peak.npz", "--n", "10", "--model", "network"), 2, ("--model network", "toys run")),
+        (
+            (*REFERENCE, "--signal", "peak.npz", "--n", "9", "--width", "1", "--widths", "1,2"),
+            2,
+            ("--width", "--widths"),
+        ),
+        ((*REFERENCE, "--signal", "none.npz", "--n", "10"), 3, ("none.npz",)),
+    ],
+)
+def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, culprits: tuple[str, ...]) -> None:
+    outcome = nplm("power", *arguments)
+    assert outcome.code == code, outcome.err
+    for culprit in culprits:
+        assert culprit in outcome.err
