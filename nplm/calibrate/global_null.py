@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy.special import ndtri_exp
 from scipy.stats import rankdata
 
@@ -20,9 +20,12 @@ from nplm.calibrate.zscore import z_interval, z_score
 
 # What a global p-value stands on: normal vectors drawn from the joint law of all tests, or joint toys.
 GlobalKind = Literal["analytic joint", "empirical"]
-# Normal vectors that are drawn in all. If fewer than so many of them exceed, the tail is drawn by itself, so often,
-# and believed if its relative error is at most that.
-DRAWS, FEWEST_EXCEEDING, TAIL_DRAWS, LARGEST_ERROR = 200_000, 400, 50_000, 0.2
+# Normal vectors that are drawn in all. If fewer than so many of them exceed, the tail is drawn by itself, first with
+# few vectors and then with more, and believed if its relative error and the share of a single draw are at most that.
+DRAWS, FEWEST_EXCEEDING, TAIL_DRAWS = 200_000, 400, (50_000, 200_000)
+LARGEST_ERROR, LARGEST_SHARE = 0.15, 0.01
+# No p-value above this is one of the tail, however few the draws.
+LARGEST_TAIL = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,21 +89,20 @@ class JointGlobalNull:
         statistic = float(self.statistics(t[None])[0])
         exceeding = self._drawn.exceeding(statistic)
         p, interval = self._drawn.pvalue(statistic), self._drawn.interval(statistic)
-        tail = exceeding < FEWEST_EXCEEDING
-        if tail:
-            log_p, error = self._tail(statistic)
-            tail = error <= LARGEST_ERROR
         null = f"joint normal law of {len(t)} tests to second order, {self.draws:,} draws"
-        if not tail:
+        far = exceeding < min(FEWEST_EXCEEDING, LARGEST_TAIL * self.draws)
+        tail = self._tail(statistic) if far else None
+        if tail is None:
             return GlobalP(
                 "analytic joint", null, statistic, p, interval, z_score(p), z_interval(interval), self.draws, exceeding
             )
+        log_p, error, draws = tail
         log_ends = np.log1p([-error, 0.0, error]) + log_p
         low, p, high = np.exp(log_ends).tolist()
         largest_z, z, smallest_z = (-ndtri_exp(log_ends)).tolist()
         return GlobalP(
             kind="analytic joint",
-            null=f"{null} and {TAIL_DRAWS:,} of its tail",
+            null=f"{null} and {draws:,} of its tail",
             statistic=statistic,
             p_value=p,
             p_interval=(low, high),
@@ -111,13 +113,28 @@ class JointGlobalNull:
             tail=True,
         )
 
-    def _tail(self, statistic: float) -> tuple[float, float]:
+    def _tail(self, statistic: float) -> tuple[float, float, int] | None:
+        """log P(T >= statistic) from draws of the tail, its relative error and their number; None if not precise."""
         tests = self.joint.marginals
-        # -log p that brings about T in one test, while the others have the 1 that is expected of them.
-        alone = max(statistic - len(tests) + 1, statistic / len(tests))
-        z = -float(ndtri_exp(-(alone if self.combination.name == "product" else statistic)))
-        begins = np.array([null.threshold_of_z(z) for null in tests])
-        return self.joint.tail(lambda t: self.statistics(t) >= statistic, begins, TAIL_DRAWS, self.seed)
+        # -log p that brings about T in one test, while the others have the 1 that is expected of them, or in all.
+        alone = together = statistic
+        if self.combination.name == "product":
+            together = statistic / len(tests)
+            alone = max(statistic - len(tests) + 1, together)
+
+        def at(level: float) -> Float64[np.ndarray, " k"]:
+            return np.array([null.threshold_of_z(-float(ndtri_exp(-level))) for null in tests])
+
+        def exceeds(t: Float64[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
+            return self.statistics(t) >= statistic
+
+        # A mean of p-values is small only if all of them are.
+        single, ridge = None if self.combination.name == "average" else at(alone), at(together)
+        for draws in TAIL_DRAWS:
+            log_p, error, share = self.joint.tail(exceeds, single, ridge, draws, self.seed)
+            if error <= LARGEST_ERROR and share <= LARGEST_SHARE:
+                return log_p, error, draws
+        return None
 
     @cached_property
     def _drawn(self) -> EmpiricalNull:

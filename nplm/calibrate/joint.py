@@ -62,30 +62,34 @@ class JointNull:
     def tail(
         self,
         exceeds: Callable[[Float64[np.ndarray, "draws k"]], Bool[np.ndarray, " draws"]],
-        t: Float64[np.ndarray, " k"],
+        alone: Float64[np.ndarray, " k"] | None,
+        together: Float64[np.ndarray, " k"],
         draws: int,
         seed: int,
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
         """log P(exceeds(t_1 ... t_K)) by importance sampling, for probabilities that plain draws do not reach.
 
         z is drawn from normal laws of larger variance: under the law proportional to exp(sum_m theta_m t_m) times the
         null, the ratio to the null is exp(sum_m theta_m t_m - k(theta)), with k(theta) = -1/2 log det(1 - 2 sum_m
-        theta_m A_m^T A_m), and so a function of t alone. The draws come in equal parts from the laws under which t_m
-        has the given mean, one for each m, from that with the average of their theta, and from the null; a draw counts
-        with the ratio of the null to the mean of all these (Hesterberg, Technometrics 37 (1995) 185).
+        theta_m A_m^T A_m), and so a function of t alone. The draws come in equal parts from the null, from the laws
+        under which one t_m has the mean `alone`, and from that under which all have about the mean `together`; a draw
+        counts with the ratio of the null to the mean of all these (Hesterberg, Technometrics 37 (1995) 185).
 
         Arguments:
             exceeds: whether each row lies in the region.
-            t: about where the region begins for each of the statistics.
+            alone: where the region begins for each of the statistics while the others are as expected; None if one
+                statistic alone does not lead there.
+            together: where it begins if all are large.
             draws: how many in all.
             seed: of the draws.
 
         Returns:
-            Its natural logarithm, and the relative standard deviation of the probability; -inf and NaN if no draw
-            exceeds.
+            The natural logarithm of the probability, its relative standard deviation, and the largest share that a
+            single draw has in it; -inf and two NaN if no draw exceeds.
         """
-        single = np.diag([_saddle(null.weights, value) for null, value in zip(self.marginals, t, strict=True)])
-        tilts = np.vstack([np.zeros(len(t)), single.mean(axis=0), single])
+        tilts = np.vstack([np.zeros(len(together)), self._ridge(together)])
+        if alone is not None:
+            tilts = np.vstack([tilts, np.diag(self._saddles(alone))])
         rng = np.random.default_rng(seed)
         parts, logs = [], []
         for theta in tilts:
@@ -99,11 +103,25 @@ class JointNull:
         log_mean = largest + np.log(np.exp(exponents - largest[:, None]).mean(axis=1))
         inside = exceeds(values)
         if not inside.any():
-            return -np.inf, np.nan
+            return -np.inf, np.nan, np.nan
         unit = (-log_mean[inside]).max()
         counted = np.where(inside, np.exp(np.minimum(-log_mean - unit, 0.0)), 0.0)
         mean = float(counted.mean())
-        return float(np.log(mean) + unit), float(counted.std(ddof=1) / (mean * np.sqrt(len(counted))))
+        error = float(counted.std(ddof=1) / (mean * np.sqrt(len(counted))))
+        return float(np.log(mean) + unit), error, float(counted.max() / counted.sum())
+
+    def _saddles(self, t: np.ndarray) -> np.ndarray:
+        """For each of the statistics the theta under which it has the mean t by itself."""
+        return np.array([_saddle(null.weights, value) for null, value in zip(self.marginals, t, strict=True)])
+
+    def _ridge(self, t: np.ndarray) -> np.ndarray:
+        """A multiple of the single theta at t, under which sum_m theta_m t_m has the mean that it has at t."""
+        theta = self._saddles(t)
+        if not theta.any():
+            return theta
+        rooted = self.root * np.sqrt(np.repeat(theta, self.sizes))[:, None]
+        gram = rooted @ rooted.T if len(rooted) < rooted.shape[1] else rooted.T @ rooted
+        return theta * _saddle(np.linalg.eigvalsh(gram).clip(0), float(theta @ t))
 
     @property
     def _starts(self) -> np.ndarray:
