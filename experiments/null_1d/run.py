@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.experiment import Check, nplm, options, read_config
+from nplm.ensemble.store import Store
 from nplm.report.markdown import markdown_table
 
 # Mean t at the true maximum, from independent fits of ours with another optimiser: clip, mean, error.
@@ -29,13 +30,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     found = {plot: title for plot, title in titles.items() if (work / "tune" / plot).exists()}
     for plot in found:
         shutil.copy(work / "tune" / plot, results / plot)
-    answer_given = f"{network['statement'][0].upper()}{network['statement'][1:]}."
+    stores = [Store.open(path).read() for path in sorted((work / "tune" / "hidden-4").glob("clip-*"))]
+    spent = sum(float(store.seconds.sum()) for store in stores)
     costs = (
-        f"{cost.cpu:.0f} CPU s, {cost.wall:.0f} s on the clock (load at the start {cost.load:.1f}); toys that were"
-        " stored before are not counted."
+        f"This call: {cost.cpu:.0f} CPU s, {cost.wall:.0f} s on the clock (load at the start {cost.load:.1f}). The"
+        f" {sum(map(len, stores)):,} toys, of this call and of earlier ones: {spent:.0f} s of a worker, on the clock."
     )
     plots = " ".join(f"![{title}]({plot})" for plot, title in found.items())
-    text = "\n\n".join([answer_given, *_tables(network), costs, plots])
+    text = "\n\n".join([f"Answer: {network['statement']}.", *_tables(network), costs, plots])
     return text, _checks(network)
 
 
@@ -50,7 +52,13 @@ def _tables(network: dict[str, Any]) -> list[str]:
     ]
     low, high = ("open" if not end else f"{end:.3g}" for end in network["interval"])
     return [
-        markdown_table(["clip", f"mean t of the same {network['toys']} toys"], rows),
+        markdown_table(
+            [
+                "clip",
+                f"mean t of the same {network['toys']} toys, controlled by kernel fits of {scan['control_toys']:,}",
+            ],
+            rows,
+        ),
         f"The clip is {network['clip']:.3g} (68% interval {low} to {high}). Searches miss the best t known in"
         f" {100 * network['missed']:.0f}% of toys, which lowers mean t by {network['shortfall']:.2f}; two or more of"
         f" three searches agree in {100 * network['agreeing']:.0f}%.",

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.interpolate import PchipInterpolator
 
+from nplm.calibrate.controls import Controls
+
 # Climbs from given points at a clip: for toys (rows), and a point for each, the t reached and where.
 Climb = Callable[
     [float, Int64[np.ndarray, " m"], Float64[np.ndarray, "m p"]],
@@ -33,6 +35,7 @@ class ClipPath:
         searched: the t that the model's own search finds, shape (n, m).
         corrected: the largest fall of t that was left, and is mended in `t`.
         points: the parameters of the best fits, shape (n, m, P); None if they are not known.
+        controls: cheap statistics of the toys whose means are known better; None for none.
     """
 
     clips: Float64[np.ndarray, " m"]
@@ -40,20 +43,24 @@ class ClipPath:
     searched: Float64[np.ndarray, "n m"]
     corrected: float = 0.0
     points: Float64[np.ndarray, "n m p"] | None = None
+    controls: Controls | None = None
 
     def select(self, rows: Bool[np.ndarray, " n"]) -> ClipPath:
         """The path of some of the toys."""
         points = None if self.points is None else self.points[rows]
-        return replace(self, t=self.t[rows], searched=self.searched[rows], points=points)
+        controls = None if self.controls is None else self.controls.select(rows)
+        return replace(self, t=self.t[rows], searched=self.searched[rows], points=points, controls=controls)
 
     @property
     def mean(self) -> Float64[np.ndarray, " m"]:
-        """Mean of t at each clip, shape (m,)."""
-        return self.t.mean(axis=0)
+        """Mean of t at each clip, shape (m,); of the toys as the controls weight them, if there are any."""
+        return _mean(self.t, self.controls)
 
     @property
     def mean_error(self) -> Float64[np.ndarray, " m"]:
         """Standard error of the mean, shape (m,); common to neighbouring clips, as the toys are the same."""
+        if self.controls is not None:
+            return self.controls.error(self.t)
         return self.t.std(axis=0, ddof=1) / np.sqrt(len(self.t))
 
     def curve(self, clip: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
@@ -70,7 +77,8 @@ class ClipPath:
         n = len(self.t)
         roots = []
         for _ in range(_RESAMPLINGS):
-            mean = self.t[rng.integers(n, size=n)].mean(axis=0)
+            rows, controls = (rng.integers(n, size=n), None) if not self.controls else self.controls.resampled(rng)
+            mean = _mean(self.t[rows], controls)
             root = _root(self.clips, mean, target)
             roots.append((0.0 if mean[0] > target else np.inf) if root is None else root)
         low, high = np.quantile(roots, (0.16, 0.84), method="nearest")
@@ -131,6 +139,11 @@ def follow_path(
     rising = np.maximum.accumulate(best, axis=1)
     # A point of the smaller box is one of the larger, so nothing but rounding can be left.
     return ClipPath(np.array(clips, dtype=np.float64), rising, t, float((rising - best).max()), where)
+
+
+def _mean(t: Float64[np.ndarray, "n m"], controls: Controls | None) -> Float64[np.ndarray, " m"]:
+    """Mean of each column; the weights are the same at all clips, and so the mean grows as every toy's t does."""
+    return t.mean(axis=0) if controls is None else np.maximum.accumulate(controls.weights @ t)
 
 
 def _curve(clips: np.ndarray, mean: np.ndarray) -> PchipInterpolator:

@@ -16,6 +16,7 @@ from jaxtyping import Float64, Int64
 from nplm.calibrate.climbs import Climbs
 from nplm.calibrate.clip_path import ClipPath, follow_path
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.control_toys import control_tables, controls_of
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.engine import Engine
@@ -52,10 +53,13 @@ class TuneSettings:
     Arguments:
         toys: null toys, the same at every clip; numbers 0 to toys - 1.
         start: clip at which the walk begins.
+        controls: toys in all that kernel models are fitted to as well, for each of these toys: they are cheap, their t
+            goes along with the network's, and so they tell how far the few toys are off by chance; 0 for none.
     """
 
     toys: int = 100
     start: float = 6.0
+    controls: int = 10
 
     def __post_init__(self) -> None:
         if self.toys < LEAST_TOYS_FOR_CHECK or not self.start > 0:
@@ -343,9 +347,16 @@ class Tuning:
         before = None
         if self._followed is not None and np.isin(index, self._followed[1]).all():
             before = self._followed[0].select(np.isin(self._followed[1], index))
-        path = follow_path(clips, t, parameters, climb, before)
+        path = replace(
+            follow_path(clips, t, parameters, climb, before), controls=controls_of(self._control_tables, index)
+        )
         self._followed = path, index
         return path
+
+    @cached_property
+    def _control_tables(self) -> list[ToyTable]:
+        number = self.settings.controls * self.settings.toys
+        return control_tables(self.campaign, number, self.folder, self.engine, self.notify) if number else []
 
     @cached_property
     def _climbs(self) -> Climbs:

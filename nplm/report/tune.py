@@ -93,7 +93,9 @@ def _scan_lines(result: Tuned) -> list[str]:
         for clip, mean, error in zip(result.path.clips, result.path.mean, result.path.mean_error, strict=True)
     ]
     if result.clip is not None:
-        lines.append(f"  68% interval of the clip: {interval_text(result)}, from {len(result.path.t)} toys")
+        controls = result.path.controls
+        control = f", controlled by kernel fits of {controls.toys:,} toys" if controls else ""
+        lines.append(f"  68% interval of the clip: {interval_text(result)}, from {len(result.path.t)} toys{control}")
         lines.append(
             f"  fits at the clip: the search misses the best t known in {100 * result.missed:.0f}% of toys, which"
             f" lowers mean t by {result.shortfall:.2f}; two or more searches agree in {100 * result.agreeing:.0f}%"
@@ -108,6 +110,7 @@ def _network_dict(result: Tuned) -> dict[str, Any]:
     scan = None
     if path is not None:
         scan = {"clips": path.clips, "mean": path.mean, "mean_error": path.mean_error, "corrected": path.corrected}
+        scan["control_toys"] = path.controls.toys if path.controls else 0
     return {
         "hidden": result.hidden,
         "degrees_of_freedom": result.degrees_of_freedom,

@@ -37,7 +37,7 @@ def tune(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., T
             return ClipPath(np.array(clips), t + np.reshape(toys.gap, (-1, 1)), t)
 
         monkeypatch.setattr(module, "follow_path", no_climbs)
-        tuning = Tuning(campaign, TuneSettings(toys.scan, start))
+        tuning = Tuning(campaign, TuneSettings(toys.scan, start, controls=0))
         monkeypatch.setattr(tuning, "toys_at", toys)
         return tuning.run()
 

@@ -245,7 +245,18 @@ def test_maxima_are_those_that_are_followed_at_once(done: Done) -> None:
 
     at_once = follow_path(path.clips.tolist(), path.searched, points, climb)
     assert np.all(path.t > at_once.t - 1e-3)
-    np.testing.assert_allclose(path.mean, at_once.mean, atol=2e-3)
+    np.testing.assert_allclose(path.t.mean(axis=0), at_once.t.mean(axis=0), atol=2e-3)
+
+
+def test_kernel_fits_of_more_toys_control_the_mean(done: Done) -> None:
+    path = done.tuned.path
+    assert path is not None
+    assert path.controls is not None
+    assert path.controls.toys == 10 * len(path.t)
+    assert path.controls.values.shape == (len(path.t), 2)
+    plain = path.t.std(axis=0, ddof=1) / np.sqrt(len(path.t))
+    assert np.all(path.mean_error < 0.95 * plain)
+    assert np.all(np.abs(path.mean - path.t.mean(axis=0)) < 4 * plain)
 
 
 def test_only_networks_are_tuned() -> None:
