@@ -7,16 +7,20 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float64
 
-# What a p-value stands on: toys that were counted, a chi2 whose degrees of freedom were given or fitted to toys, or a
-# weighted sum of chi2 variables as it was computed, or with its scale fitted to toys.
-Kind = Literal["empirical", "chi2 given", "chi2 fitted", "analytic", "analytic fitted"]
+# What a p-value stands on: toys that were counted, or drawn where t is large and counted with weights; a chi2 whose
+# degrees of freedom were given or fitted to toys; or a weighted sum of chi2 variables as it was computed, or with its
+# scale fitted to toys.
+Kind = Literal["empirical", "rare", "chi2 given", "chi2 fitted", "analytic", "analytic fitted"]
 
 # One standard deviation of a normal distribution, two-sided.
 ONE_SIGMA = 0.6826894921370859
 
 
 class Null(Protocol):
-    """A null distribution of t: `EmpiricalNull`, `Chi2Null`, `FittedChi2Null`, `MixtureNull` or `FittedMixtureNull`."""
+    """A null distribution of t.
+
+    `EmpiricalNull`, `RareNull`, `Chi2Null`, `FittedChi2Null`, `MixtureNull` or `FittedMixtureNull`.
+    """
 
     @property
     def kind(self) -> Kind:

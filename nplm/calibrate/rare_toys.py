@@ -1,0 +1,117 @@
+"""Toys of a known signal f = b . phi: Poisson processes of intensity w exp(f) on the events of the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_products import kernel_blocks
+from nplm.sample import Sample
+
+# phi of the reference is held if it fills at most so many bytes; else it is computed for each toy's candidates.
+_HELD_BYTES = 1 << 30
+# Toys of a batch are drawn from so many envelopes at most; where those are too wide, f of so many toys at a time is
+# taken at all events.
+_ENVELOPES, _TOGETHER = 24, 32
+
+
+@dataclass(frozen=True, eq=False)
+class SignalToys:
+    """Draws toys that are exact, whatever the signal, without visiting the whole reference for each.
+
+    For b = v^1/2 z, f(x) = b . phi(x) <= |z| g(x) with g^2 = sum_i v_i phi_i^2. Candidates are drawn with the intensity
+    w exp(l g) for a level l >= |z|, which toys of about the same |z| share, and kept with probability exp(f - l g).
+    Only where a few events of large phi would make that too many candidates is f evaluated at all events.
+
+    Arguments:
+        prepared: the model.
+        events: of the reference, of positive weight, standardised, shape (n, d).
+        weights: w, shape (n,).
+        phi: at all events, shape (n, r); None if it is computed where it is needed.
+        scales: v^1/2 of the tilted modes, which come first, shape (m,).
+        bound: g at all events, shape (n,).
+    """
+
+    prepared: PreparedKernel
+    events: Float64[np.ndarray, "n d"]
+    weights: Float64[np.ndarray, " n"]
+    phi: Float64[np.ndarray, "n r"] | None
+    scales: Float64[np.ndarray, " m"]
+    bound: Float64[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, prepared: PreparedKernel, reference: Sample, variances: Float64[np.ndarray, " m"]) -> SignalToys:
+        """The toys of a reference.
+
+        Arguments:
+            prepared: the kernel model with this reference.
+            reference: without negative weights.
+            variances: v_i of the tilted modes.
+        """
+        used = reference.weights > 0
+        events, weights = prepared.scaler(reference.events[used]), reference.weights[used]
+        modes, scales = prepared.modes, np.sqrt(variances)
+        held = len(events) * modes.count * 8 <= _HELD_BYTES
+        phi = modes(events) if held else None
+        transform = modes.transform[:, : len(scales)] * scales
+        bound = np.zeros(len(events))
+        if phi is not None:
+            bound[:] = np.sqrt(phi[:, : len(scales)] ** 2 @ variances)
+        else:
+            for rows, block in kernel_blocks(events, modes.centers, modes.width):
+                bound[rows] = np.linalg.norm(block @ transform, axis=1)
+        return cls(prepared, events, weights, phi, scales, bound)
+
+    def features(self, rows: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k r"]:
+        """phi at some events."""
+        return self.prepared.modes(self.events[rows]) if self.phi is None else self.phi[rows]
+
+    def draw(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B r"]:
+        """The sums of phi over the events of one toy for each signal, shape (B, r)."""
+        norm = np.linalg.norm(b / self.scales, axis=1)
+        step = norm.max() / _ENVELOPES
+        level = np.ceil(norm / step) if step > 0 else norm
+        sums = np.zeros((len(b), self.prepared.modes.count))
+        for number in np.unique(level):
+            toys = np.flatnonzero(level == number)
+            # A little more than the norm, lest rounding put f above its bound.
+            exponent = (number * step * (1 + 1e-9)) * self.bound
+            with np.errstate(over="ignore"):
+                cumulative = np.cumsum(self.weights * np.exp(exponent))
+            if cumulative[-1] > len(cumulative):
+                sums[toys] = self._draw_directly(rng, b[toys])
+                continue
+            for toy in toys:
+                rows = _rows(rng, cumulative)
+                phi = self.features(rows)
+                f = phi[:, : len(self.scales)] @ b[toy]
+                kept = np.log1p(-rng.random(len(rows))) < f - exponent[rows]
+                sums[toy] = phi[kept].sum(axis=0)
+        return sums
+
+    def _draw_directly(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B r"]:
+        """The same for signals whose candidates would be more than there are events in the reference."""
+        sums = np.zeros((len(b), self.prepared.modes.count))
+        for start in range(0, len(b), _TOGETHER):
+            for toy, f in enumerate(self._log_ratios(b[start : start + _TOGETHER]).T, start=start):
+                sums[toy] = self.features(_rows(rng, np.cumsum(self.weights * np.exp(f)))).sum(axis=0)
+        return sums
+
+    def _log_ratios(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "n B"]:
+        """f of some signals at all events."""
+        m = len(self.scales)
+        if self.phi is not None:
+            return self.phi[:, :m] @ b.T
+        modes = self.prepared.modes
+        coefficients = modes.transform[:, :m] @ b.T
+        blocks = kernel_blocks(self.events, modes.centers, modes.width)
+        return np.concatenate([block @ coefficients for _, block in blocks])
+
+
+def _rows(rng: np.random.Generator, cumulative: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " k"]:
+    """The events of a Poisson process with a given cumulative intensity."""
+    places = np.sort(rng.random(rng.poisson(cumulative[-1]))) * cumulative[-1]
+    return np.minimum(np.searchsorted(cumulative, places, side="right"), len(cumulative) - 1)
