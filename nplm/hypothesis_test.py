@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,22 +17,29 @@ from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.null import Null
+from nplm.calibrate.rare import RareNull
+from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.calibrate.zscore import z_interval
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys
+from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE, PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.network import NetworkModel
 from nplm.result import Calibration, Result
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
-Calibrate = Literal["toys", "analytic", "analytic+toys"]
+Calibrate = Literal["toys", "analytic", "analytic+toys", "rare"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
+# Null toys where nobody says how many.
+USUAL_TOYS = 200
 
 
 class FitError(RuntimeError):
@@ -56,9 +64,11 @@ class NPLMTest:
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
         standardize: shift and scale each feature by the reference's mean and standard deviation.
+        prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
     Raises:
         ValueError: if the reference cannot serve: empty, without positive yield, or with a constant feature.
+        PreparedError: if the file is that of another reference or other settings.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class NPLMTest:
         expected_yield: float | None = None,
         shape_only: bool = False,
         standardize: bool = True,
+        prepared: Path | None = None,
     ) -> None:
         began = time.perf_counter()
         sample = _as_sample(reference, "reference").require_yield()
@@ -79,15 +90,40 @@ class NPLMTest:
         self.shape_only = shape_only
         self.standardize = standardize
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
-        self.prepared = self.model.prepare(self.reference, self.scaler)
+        self.prepared = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
         self.formula()  # refuses a test that has nothing to compare
-        self._prepare_seconds = time.perf_counter() - began
+        self.prepare_seconds = time.perf_counter() - began
+
+    def save(self, path: Path) -> None:
+        """Writes what was prepared into a file, for `NPLMTest(..., prepared=path)` of the same test.
+
+        Raises:
+            ValueError: if the model is not a kernel model, or the folder does not exist.
+            OSError: if the file cannot be written.
+        """
+        if not isinstance(self.prepared, PreparedKernel):
+            raise ValueError(f"a {self.model.name} model takes no time to prepare: only kernel models are saved")
+        write_prepared(path, self.prepared, self._identity())
+
+    def _load(self, path: Path) -> PreparedKernel:
+        header, prepared = read_prepared(path)
+        here, there = (
+            Plan.of({name: h.get(name) for name in ("test", "reference")}) for h in (self._identity(), header)
+        )
+        if here.hash != there.hash:
+            raise PreparedError(
+                f"{path} was prepared for another test ({'; '.join(here.differences(there)[:4])}): prepare it anew"
+            )
+        return prepared
+
+    def _identity(self) -> dict[str, Any]:
+        """What a prepared model depends on."""
+        return {"test": self.configuration(), "reference": self.reference.fingerprint(), "versions": versions()}
 
     def with_reference(self, reference: Sample) -> NPLMTest:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
         _, expected_yield = self._given
-        settings = {"shape_only": self.shape_only, "standardize": self.standardize}
-        return NPLMTest(reference, self.model, expected_yield=expected_yield, **settings)
+        return _rebuilt(reference, self.model, expected_yield, self.shape_only, self.standardize)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A test goes to other processes as what it was made from, and prepares itself there."""
@@ -108,6 +144,11 @@ class NPLMTest:
         """Mean of t under the null by the formula: of a chi2 its degrees of freedom, of other laws effective ones."""
         return self.formula().mean
 
+    @property
+    def normalized(self) -> bool:
+        """Whether the reference was scaled to an expected yield that is known from elsewhere."""
+        return self._given[1] is not None
+
     def formula(self, data: Sample | None = None, *, fixed_reference: bool = False) -> Formula:
         """The null distribution of t without toys.
 
@@ -121,7 +162,7 @@ class NPLMTest:
         return self.prepared.null(
             data,
             shape_only=self.shape_only,
-            normalized=self._given[1] is not None,
+            normalized=self.normalized,
             fixed_reference=fixed_reference,
         )
 
@@ -181,7 +222,7 @@ class NPLMTest:
     def run(
         self,
         data: Sample | ArrayLike,
-        toys: int | NullToys = 200,
+        toys: int | NullToys | None = None,
         *,
         seed: int = 1,
         pool: Sample | None = None,
@@ -189,33 +230,42 @@ class NPLMTest:
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
         on_toys: Callable[[ToyTable], None] = lambda table: None,
+        on_rare_toys: Callable[[int], None] = lambda count: None,
     ) -> Result:
         """Tests one data sample: t, calibrated with null toys.
 
         Arguments:
             data: a Sample, or an array of events of shape (n, d).
             toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
-                unchecked, or to the formula of a kernel model.
+                unchecked, or to the formula of a kernel model. Default: 200, and 5000 for "rare".
             calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
                 formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
-                counts toys otherwise. Default: "analytic+toys" for a kernel model, "toys" for others, and "analytic"
-                without toys.
+                counts toys otherwise; "rare" draws toys of a kernel model where t is as large as that of the data, and
+                counts them with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
+                "toys" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of bootstrapping the reference.
             known: toys that were run before, of `campaign(data, seed=seed, pool=pool)`; all of them are used, and only
                 those of the first `toys` that are not among them are run.
             notify: called with cautions and projected times as they become known.
-            on_toys: called with each batch of toys that is run.
+            on_toys: called with each batch of null toys that is run.
+            on_rare_toys: called with the number of weighted toys of each batch that is run.
 
         Raises:
             ValueError: for bad input, before any fit.
             FitError: if the fit of the data gives no t; no toy is run then.
+            RareError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         sample = self._checked(data)
         calibrate = calibrate or self._usual_calibration(toys)
         if calibrate not in CALIBRATIONS:
             raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
+        if toys is None:
+            toys = RARE_TOYS if calibrate == "rare" else USUAL_TOYS
+        kernel = None
+        if calibrate == "rare":
+            kernel = require_rare(self.prepared, self.reference, sample, toys, pool=pool, shape_only=self.shape_only)
         if calibrate == "analytic":
             toys = 0
         elif toys == 0:
@@ -230,14 +280,15 @@ class NPLMTest:
             if toys < 0:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
-            campaign = self.campaign(sample, seed=seed, pool=pool) if requested else None
+            counted = requested > 0 and kernel is None
+            campaign = self.campaign(sample, seed=seed, pool=pool) if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
-        left = 0 if campaign is None else requested - len(done)
-        notes = self._cautions(sample, null, pool)
+        left = requested - len(done) if campaign is not None or kernel is not None else 0
+        notes = self._cautions(sample, null, pool, weighted_toys=kernel is not None)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
-        projected = self.prepared.projected_seconds(sample, 1 + left)
+        projected = self.prepared.projected_seconds(sample, 1 + left * (1 if kernel is None else FITS_A_TOY))
         notify(f"projected time: at most {format_seconds(projected)} for the fit and {left} toys")
 
         began = time.perf_counter()
@@ -248,15 +299,19 @@ class NPLMTest:
                 f"the fit of {sample.name} failed: there is no t, and so no p-value ({fits.failure[0]}){self._remedy()}"
             )
 
-        def result(null: NullToys | None, complete: bool = True) -> Result:
+        def result(null: NullToys | None, complete: bool = True, rare: RareNull | None = None) -> Result:
             seconds = {
-                "prepare": self._prepare_seconds,
+                "prepare": self.prepare_seconds,
                 "compile": began - asked,
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            return self._result(sample, fits, null, calibrate, requested, seed, seconds, notes, complete)
+            return self._result(sample, fits, null, rare, calibrate, requested, seed, seconds, notes, complete)
 
+        if kernel is not None:
+            t, formula = float(fits.t[0]), kernel.null(sample, normalized=self.normalized)
+            rare = rare_null(kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys)
+            return result(None, rare=rare)
         if campaign is None:
             return result(null)
         tables = [done]
@@ -268,7 +323,7 @@ class NPLMTest:
             raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
         return result(NullToys.running(campaign, *tables))
 
-    def _usual_calibration(self, toys: int | NullToys) -> Calibrate:
+    def _usual_calibration(self, toys: int | NullToys | None) -> Calibrate:
         if toys == 0:
             return "analytic"
         return "analytic+toys" if isinstance(self.formula(), MixtureNull) else "toys"
@@ -286,7 +341,9 @@ class NPLMTest:
             " smaller clip, fewer bins, or a reference with more events there"
         )
 
-    def _cautions(self, data: Sample, null: NullToys | None, pool: Sample | None) -> tuple[str, ...]:
+    def _cautions(
+        self, data: Sample, null: NullToys | None, pool: Sample | None, weighted_toys: bool = False
+    ) -> tuple[str, ...]:
         notes = []
         expected, observed = self._expected_yield(data), data.total_weight
         if not self.shape_only and not self.reference.is_weighted and not 0.5 < observed / expected < 2:
@@ -294,7 +351,7 @@ class NPLMTest:
                 f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
                 " give the expected yield, or test the shape only"
             )
-        if null is None:
+        if null is None and not weighted_toys:
             notes.append(f"no toys: nothing has checked the formula ({self.formula(data).name}) for this test")
         # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
         computed = null is None and isinstance(self.formula(), MixtureNull)
@@ -330,6 +387,7 @@ class NPLMTest:
         data: Sample,
         fits: Fits,
         null: NullToys | None,
+        rare: RareNull | None,
         calibrate: Calibrate,
         requested: int,
         seed: int,
@@ -342,30 +400,35 @@ class NPLMTest:
         formula, formula_for_toys = self.formula(data), self.formula(data, fixed_reference=True)
         counted = EmpiricalNull(table.t) if len(table) else None
         ensemble = None if counted is None else summarize_toys(table.t, formula_for_toys)
-        standing: Null = formula
+        standing: Null = formula if rare is None else rare
         if counted is not None:
             standing = counted
             if calibrate == "analytic+toys":
                 standing = _trusted(formula, formula_for_toys, counted, ensemble)
+        run = counted if rare is None else rare
+        source = "" if null is None else null.source
+        if rare is not None:
+            source = f"events of {self.reference.name} in proportion to their weight and to a random signal"
         p_value = standing.pvalue(t)
         p_interval = None if standing is formula else standing.interval(t)
-        unchecked = ", unchecked" if counted is None else ""
+        unchecked = ", unchecked" if standing is formula and counted is None else ""
         calibration = Calibration(
             kind=standing.kind,
             null=f"{standing.describe()}{unchecked}",
             mean=standing.mean,
             sd=standing.sd,
             toys_requested=requested,
-            toys=len(table),
-            toys_failed=0 if counted is None else counted.failed,
-            toys_exceeding=0 if counted is None else counted.exceeding(t),
-            source="" if null is None else null.source,
+            toys=len(table if rare is None else rare.t),
+            toys_failed=0 if run is None else run.failed,
+            toys_exceeding=0 if run is None else run.exceeding(t),
+            source=source,
             inflation=1.0 if null is None else null.inflation,
             formula=formula,
             formula_for_toys=formula_for_toys,
             formula_p_value=formula.pvalue(t),
             formula_z=formula.z(t),
             ensemble=ensemble,
+            rare=None if rare is None else rare.to_dict(t),
         )
         return Result(
             t=t,

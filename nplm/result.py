@@ -26,8 +26,9 @@ class Calibration:
     """How t became a p-value.
 
     Arguments:
-        kind: what the p-value stands on: "empirical" (toys, counted), or a formula: "chi2 given", "chi2 fitted",
-            "analytic", or "analytic fitted", whose scale was fitted to the toys.
+        kind: what the p-value stands on: "empirical" (toys, counted), "rare" (toys drawn where t is large, counted with
+            weights), or a formula: "chi2 given", "chi2 fitted", "analytic", or "analytic fitted", whose scale was
+            fitted to the toys.
         null: the null distribution in words.
         mean, sd: of that distribution.
         toys_requested: toys asked for.
@@ -43,6 +44,7 @@ class Calibration:
         formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
             None without toys.
+        rare: numbers behind a p-value from weighted toys, see `nplm.calibrate.rare.RareNull.to_dict`; else None.
     """
 
     kind: Kind
@@ -60,10 +62,11 @@ class Calibration:
     formula_p_value: float
     formula_z: float
     ensemble: EnsembleSummary | None
+    rare: Mapping[str, Any] | None = None
 
     @property
     def counted(self) -> bool:
-        """Whether the p-value was counted from toys, and not read from a formula."""
+        """Whether the p-value was counted from null toys, and not read from a formula or weighted toys."""
         return self.kind == "empirical"
 
     @property

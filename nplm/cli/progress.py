@@ -49,7 +49,11 @@ class Reporter:
 
     def advance(self, table: ToyTable) -> None:
         """Counts a finished batch of toys."""
-        self._done += len(table)
+        self.advance_by(len(table))
+
+    def advance_by(self, toys: int) -> None:
+        """Counts so many toys."""
+        self._done += toys
         now = time.monotonic()
         pace = describe_pace(self._done, self._total, now - self._began)
         if self._bar is not None:

@@ -9,7 +9,7 @@ from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
 from nplm.cli.errors import DataFitError, ExitCode
-from nplm.cli.models import model_of
+from nplm.cli.models import test_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
@@ -47,7 +47,7 @@ def run_test(options: Options) -> int:
 
         return run_widths(options)
     reporter = Reporter(options.quiet)
-    resume = options.toys > 0 and options.null is None
+    resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
     folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)
     samples = read_samples(options, reporter.note)
     if folder is not None:
@@ -71,20 +71,17 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
 
 def _prepare(options: Options, samples: Samples) -> NPLMTest:
     """The test, once all input is known to be good."""
-    from nplm.hypothesis_test import NPLMTest
-
     with refusing_bad_input():
-        return NPLMTest(
-            samples.reference,
-            model_of(options),
-            expected_yield=options.expected_yield,
-            shape_only=options.shape_only,
-            standardize=options.standardize,
-        )
+        return test_of(options, samples.reference, options.expected_yield)
 
 
 def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None, reporter: Reporter) -> Result:
-    """Fits and runs toys, which are written as they come; on Ctrl-C the result holds those that were done."""
+    """Fits and runs toys, which are written as they come; on Ctrl-C the result holds those that were done.
+
+    Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
+    """
+    from nplm.calibrate.rare import RareError
+    from nplm.calibrate.rare_run import require_rare
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import FitError, Interrupted
 
@@ -93,6 +90,9 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     if options.null is not None:
         with refusing_bad_input():
             toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data))
+    elif options.calibrate == "rare":
+        with refusing_bad_input():
+            require_rare(test.prepared, test.reference, samples.data, options.toys)
     elif options.toys:
         with refusing_bad_input():
             campaign = test.campaign(samples.data, seed=options.seed, pool=samples.pool)
@@ -118,8 +118,9 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 known=known,
                 notify=reporter.note,
                 on_toys=on_toys,
+                on_rare_toys=reporter.advance_by,
             )
-    except FitError as error:
+    except (FitError, RareError) as error:
         raise DataFitError(str(error)) from error
     except Interrupted as interruption:
         result = interruption.result

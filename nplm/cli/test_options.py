@@ -17,6 +17,7 @@ from nplm.cli.options import (
     add_model_options,
     add_output_option,
     add_pool_option,
+    add_prepared_option,
     add_reference_options,
     require_input,
     require_model,
@@ -24,6 +25,8 @@ from nplm.cli.options import (
 )
 from nplm.cli.values import count, positive_numbers, seed, text
 
+# Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
+_RARE_TOYS = 5000
 # What can calibrate several widths together.
 WIDTHS_CALIBRATIONS = ("toys", "analytic", "analytic+toys")
 
@@ -73,10 +76,34 @@ class Options(ModelOptions, InputOptions):
             values = {**values, "toys": 0}
         elif "calibrate" in values and values.get("toys") == 0:
             raise UsageError(f"--calibrate {values['calibrate']} needs toys: leave out --toys 0")
+        elif values.get("calibrate") == "rare":
+            values = {"toys": _RARE_TOYS, **values}
         require_model(values)
+        require_rare(values)
         require_widths(values)
         require_input(values)
         return cls._of(values)
+
+
+def require_rare(values: Mapping[str, Any]) -> None:
+    """Refuses options that contradict a calibration with toys that are drawn where t is large.
+
+    Raises:
+        UsageError: naming them.
+    """
+    if values.get("calibrate") != "rare":
+        return
+    if values.get("model") != "kernel":
+        raise UsageError("--calibrate rare is for the kernel model: add --model kernel, or choose another calibration")
+    if values.get("solver", "ml") != "ml":
+        raise UsageError(f"--calibrate rare fits with --solver ml: leave out --solver {values['solver']}")
+    for name, why in (
+        ("shape_only", "tests shape and yield"),
+        ("pool", "draws toys from the reference"),
+        ("null", "runs toys of its own"),
+    ):
+        if values.get(name):
+            raise UsageError(f"--calibrate rare {why}: leave out --{name.replace('_', '-')}")
 
 
 def require_widths(values: Mapping[str, Any]) -> None:
@@ -95,6 +122,8 @@ def require_widths(values: Mapping[str, Any]) -> None:
         raise UsageError(f"--widths names {repeated[0]:g} twice; leave it out once")
     if "width" in values:
         raise UsageError("--width is for one test and --widths for several together; leave one of them out")
+    if "prepared" in values:
+        raise UsageError("--prepared holds a model of one width, and --widths are several; leave one of them out")
     if "null" in values:
         raise UsageError("--null holds toys of one test, and --widths needs toys that all its tests fit; leave it out")
     if values.get("calibrate") not in (None, *WIDTHS_CALIBRATIONS):
@@ -111,6 +140,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_pool_option(files)
     test = parser.add_argument_group("test")
     add_model_options(test)
+    add_prepared_option(test)
     test.add_argument(
         "--widths",
         type=positive_numbers,
@@ -127,13 +157,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--toys",
         type=count,
         metavar="N",
-        help="null toys that calibrate t (default: 200; 0 trusts the formula, unchecked)",
+        help="null toys that calibrate t (default: 200, with --calibrate rare 5000; 0 trusts the formula, unchecked)",
     )
     test.add_argument(
         "--calibrate",
-        choices=("toys", "analytic", "analytic+toys"),
+        choices=("toys", "analytic", "analytic+toys", "rare"),
         help="count toys; or take the formula, unchecked; or take it if the toys follow it, with its scale fitted if"
-        " they follow that, and count them otherwise (default: analytic+toys for a kernel, toys for others)",
+        " they follow that, and count them otherwise; or (rare, for small p) draw toys where t is as large as in data,"
+        " and count them with weights (default: analytic+toys for a kernel, toys for others)",
     )
     test.add_argument(
         "--null",

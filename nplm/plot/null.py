@@ -33,6 +33,8 @@ def plot_null(result: Result) -> Figure:
     answer = f"{format_p_value(result)}, {format_z_score(result)} ({calibration.kind})"
     formula = calibration.formula_for_toys if len(result.toys) else calibration.formula
     unchecked = f"{formula_name(formula)}: unchecked, {why_unchecked(result)}"
+    if calibration.rare is not None:
+        unchecked = f"{formula_name(formula)}: {p_text(calibration.formula_p_value)} here, for comparison"
     return _draw(result.toys.t, calibration.ensemble, formula, result.t, answer, unchecked=unchecked)
 
 

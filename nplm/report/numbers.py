@@ -158,6 +158,11 @@ def _with_interval(value: str, interval: str, remark: str) -> str:
 
 def _stands_on(result: Result) -> str:
     calibration = result.calibration
+    if calibration.rare is not None:
+        effective, error = calibration.rare["effective_toys"], calibration.rare["relative_error"]
+        beyond = f"{calibration.toys_exceeding:,} with t at least the observed one"
+        known = f"{beyond}, which know p to {100 * error:.0f}% ({effective:.0f} effective ones)"
+        return f"{calibration.kind}: {calibration.null}; {known}"
     if not calibration.counted:
         checked = {None: "", True: "; accepted by toys", False: "; refused by toys as computed"}
         return f"{calibration.kind}: {calibration.null}{checked[calibration.formula_accepted]}"
@@ -172,6 +177,9 @@ def _formula_comparison(result: Result) -> str:
     """The formula's p-value is shown only where its check allows."""
     calibration = result.calibration
     name = calibration.formula_for_toys.name
+    if calibration.rare is not None:
+        formula = f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
+        return f"{calibration.formula.name}: {formula}; the toys {_ratio_to_formula(result)}"
     if calibration.formula_check is None:
         return f"{name} is unchecked: nothing shows that t follows it"
     compared = count(calibration.toys - calibration.toys_failed, "toy")
@@ -182,3 +190,12 @@ def _formula_comparison(result: Result) -> str:
         return f"{name} accepted {check}"
     formula = f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
     return f"{name} accepted {check}; from the formula, not counted: {formula}"
+
+
+def _ratio_to_formula(result: Result) -> str:
+    """How far weighted toys agree with the formula at the observed t."""
+    formula = result.calibration.formula_p_value
+    if result.calibration.rare is None or formula < SMALLEST_P:
+        return "are beyond its digits"
+    ratio = result.p_value / formula
+    return f"give {ratio:.2f} +- {ratio * result.calibration.rare['relative_error']:.2f} times this p"

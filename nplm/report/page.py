@@ -24,6 +24,7 @@ from nplm.report.html_parts import (
 )
 from nplm.report.numbers import count, format_duration, key_numbers
 from nplm.report.pictures import Picture
+from nplm.report.rare import rare_rows
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
 
@@ -80,7 +81,8 @@ def _calibration(result: Result) -> str:
     """The numbers of the toys, their tests against the formula as given and as fitted, and Z under each null."""
     summary = result.calibration.ensemble
     if summary is None:
-        return ""
+        weighted = rare_rows(result.calibration)
+        return chi(table(weighted).replace(" +- ", " ± ")) if weighted else ""
     rows = ensemble_rows(summary)
     formula = result.calibration.formula_for_toys
     comparison = comparison_rows(result.toys.t, formula, summary)

@@ -112,6 +112,12 @@ def _null_caption(result: Result) -> str:
             "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
         )
+    if calibration.rare is not None:
+        return (
+            "The distribution of t without a difference, computed to second order in the fluctuations, and the t of the"
+            f" data (vertical line). The p-value is not read from it, but counted from {calibration.toys:,} toys that"
+            f" were drawn where t is large, and weighted. Each toy: {calibration.source}."
+        )
     if not calibration.toys:
         return (
             "The distribution of t without a difference, computed to second order in the fluctuations, and the t of the"

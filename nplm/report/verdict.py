@@ -87,8 +87,10 @@ def verdict(result: Result) -> Verdict:
 
 
 def _undecided(result: Result, numbers: str) -> Verdict | None:
-    """The verdict if the toys cannot tell agreement from a discrepancy."""
+    """The verdict if the toys cannot tell agreement from a discrepancy; weighted toys that cannot give no result."""
     calibration = result.calibration
+    if calibration.rare is not None:
+        return None
     exceeding = calibration.toys_exceeding - calibration.toys_failed
     without_failures = z_score((1 + exceeding) / (1 + calibration.toys))
     if calibration.toys_failed and without_failures >= MILD:
