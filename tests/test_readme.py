@@ -15,6 +15,8 @@ import nplm
 from nplm.cli.commands import command_parsers
 from nplm.cli.errors import MEANINGS
 from nplm.cli.options import given
+from nplm.cli.power_options import Options as PowerOptions
+from nplm.cli.prepare_options import Options as PrepareOptions
 from nplm.cli.test_options import Options
 from nplm.cli.toys_options import MergeOptions, RunOptions, ShowOptions, StatusOptions
 from nplm.cli.tune_options import Options as TuneOptions
@@ -24,10 +26,12 @@ from toys.exponential import BULK, draw_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune) .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power) .*)$", README, re.MULTILINE)
 OPTIONS = {
     ("test", None): Options,
     ("tune", None): TuneOptions,
+    ("prepare", None): PrepareOptions,
+    ("power", None): PowerOptions,
     ("toys", "run"): RunOptions,
     ("toys", "status"): StatusOptions,
     ("toys", "merge"): MergeOptions,
@@ -74,7 +78,7 @@ def test_citation_names_this_version() -> None:
 
 @pytest.mark.slow
 def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first, kernels, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     write_demo(tmp_path)
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
@@ -84,6 +88,8 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert t > 0
     assert 0 < p_value < 0.05
     assert z > 1.6
+    exec(compile(kernels, "README.md", "exec"), names)
+    assert names["test"].formula().name in capsys.readouterr().out
     # Fewer toys than a reader would run.
     exec(compile(second.replace("400", "20").replace("200", "6"), "README.md", "exec"), names)
     assert "Power(kind='empirical'" in capsys.readouterr().out

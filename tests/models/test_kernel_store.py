@@ -75,7 +75,7 @@ def test_files_that_are_something_else_are_refused(reference: Sample, tmp_path: 
     for path in (other, cut, text):
         with pytest.raises(PreparedError, match=rf"{path.name} holds no prepared model.*nplm prepare"):
             NPLMTest(reference, MODEL, prepared=path)
-    with pytest.raises(PreparedError, match="none.npz cannot be read: No such file"):
+    with pytest.raises(PreparedError, match=r"none\.npz cannot be read: No such file"):
         NPLMTest(reference, MODEL, prepared=tmp_path / "none.npz")
 
 
