@@ -6,26 +6,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Float64
 
 from nplm._format import format_seconds
 from nplm._versions import versions
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
+from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.null import Null
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
-from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.calibrate.zscore import z_interval
+from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
+from nplm.cautions import cautions_of
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
-from nplm.ensemble.sampler import LARGEST_POOL_SHARE, PoolSampler
+from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model
 from nplm.models.histogram import HistogramModel
@@ -33,11 +32,9 @@ from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.network import NetworkModel
-from nplm.result import Calibration, Result
+from nplm.result import Result
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
-Calibrate = Literal["toys", "analytic", "analytic+toys", "rare"]
-CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
 
@@ -210,7 +207,7 @@ class NPLMTest:
             )
         return PoolSampler(
             self.reference if pool is None else pool,
-            expected_yield=self._expected_yield(data),
+            expected_yield=self.expected_yield(data),
             data_weights=data.weights if data.is_weighted else None,
             fixed_size=len(data) if self.shape_only else None,
         )
@@ -284,7 +281,7 @@ class NPLMTest:
             campaign = self.campaign(sample, seed=seed, pool=pool) if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
-        notes = self._cautions(sample, null, pool, weighted_toys=kernel is not None)
+        notes = cautions_of(self, sample, null, pool, calibrate)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
@@ -341,46 +338,9 @@ class NPLMTest:
             " smaller clip, fewer bins, or a reference with more events there"
         )
 
-    def _cautions(
-        self, data: Sample, null: NullToys | None, pool: Sample | None, weighted_toys: bool = False
-    ) -> tuple[str, ...]:
-        notes = []
-        expected, observed = self._expected_yield(data), data.total_weight
-        if not self.shape_only and not self.reference.is_weighted and not 0.5 < observed / expected < 2:
-            notes.append(
-                f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
-                " give the expected yield, or test the shape only"
-            )
-        if null is None and not weighted_toys:
-            notes.append(f"no toys: nothing has checked the formula ({self.formula(data).name}) for this test")
-        # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-        computed = null is None and isinstance(self.formula(), MixtureNull)
-        source = pool or self.reference
-        inflation = 1 + expected / source.effective_size if null is None else null.inflation
-        if inflation > 1 + LARGEST_POOL_SHARE and not computed:
-            notes.append(self._small_pool(expected, inflation, pool))
-        if data.is_weighted and not computed:
-            notes.append(
-                "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
-                if null is not None
-                else "the data are weighted, so t is not chi2: it grows with sum v^2 / sum v. Run with toys"
-            )
-        return tuple(notes)
-
-    def _expected_yield(self, data: Sample) -> float:
+    def expected_yield(self, data: Sample) -> float:
+        """The yield that data are compared with: that of the reference, or their own in a shape-only test."""
         return data.total_weight if self.shape_only else self.reference.total_weight
-
-    def _small_pool(self, expected: float, inflation: float, pool: Sample | None) -> str:
-        small = (
-            f"the sample that toys are drawn from ({expected / (inflation - 1):.0f} effective events) is small for an"
-            f" expected yield of {expected:g}: its own fluctuation widens t by about {100 * (inflation - 1):.0f}%"
-        )
-        if pool is None:
-            return (
-                f"{small}, which toys drawn from the reference lack, so p is too small. Give a larger reference or a"
-                " pool"
-            )
-        return f"{small} in all toys, so p is too large. Give a larger pool"
 
     def _result(
         self,
@@ -397,42 +357,11 @@ class NPLMTest:
     ) -> Result:
         t = float(fits.t[0])
         table = ToyTable.empty() if null is None else null.table
-        formula, formula_for_toys = self.formula(data), self.formula(data, fixed_reference=True)
-        counted = EmpiricalNull(table.t) if len(table) else None
-        ensemble = None if counted is None else summarize_toys(table.t, formula_for_toys)
-        standing: Null = formula if rare is None else rare
-        if counted is not None:
-            standing = counted
-            if calibrate == "analytic+toys":
-                standing = _trusted(formula, formula_for_toys, counted, ensemble)
-        run = counted if rare is None else rare
-        source = "" if null is None else null.source
-        if rare is not None:
-            source = f"events of {self.reference.name} in proportion to their weight and to a random signal"
-        p_value = standing.pvalue(t)
-        p_interval = None if standing is formula else standing.interval(t)
-        unchecked = ", unchecked" if standing is formula and counted is None else ""
-        calibration = Calibration(
-            kind=standing.kind,
-            null=f"{standing.describe()}{unchecked}",
-            mean=standing.mean,
-            sd=standing.sd,
-            toys_requested=requested,
-            toys=len(table if rare is None else rare.t),
-            toys_failed=0 if run is None else run.failed,
-            toys_exceeding=0 if run is None else run.exceeding(t),
-            source=source,
-            inflation=1.0 if null is None else null.inflation,
-            formula=formula,
-            formula_for_toys=formula_for_toys,
-            formula_p_value=formula.pvalue(t),
-            formula_z=formula.z(t),
-            ensemble=ensemble,
-            rare=None if rare is None else rare.to_dict(t),
-        )
+        standing, calibration = calibrated(self, data, t, null, rare, calibrate, requested)
+        p_interval = None if standing is calibration.formula else standing.interval(t)
         return Result(
             t=t,
-            p_value=p_value,
+            p_value=standing.pvalue(t),
             p_interval=p_interval,
             z=standing.z(t),
             z_interval=None if p_interval is None else z_interval(p_interval),
@@ -445,7 +374,7 @@ class NPLMTest:
             remaining=float(fits.remaining[0]),
             n_reference=len(self.reference),
             n_data=len(data),
-            expected_yield=self._expected_yield(data),
+            expected_yield=self.expected_yield(data),
             observed_yield=data.total_weight,
             features=self.reference.features,
             log_ratio=self.prepared.log_ratio(fits.parameters[0], data.events),
@@ -460,17 +389,6 @@ class NPLMTest:
             notes=notes,
             complete=complete,
         )
-
-
-def _trusted(formula: Formula, for_toys: Formula, counted: EmpiricalNull, ensemble: EnsembleSummary | None) -> Null:
-    """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
-    if counted.failed or ensemble is None or ensemble.given is None:
-        return counted
-    if ensemble.given.accepted:
-        return formula
-    if ensemble.fitted is not None and ensemble.fitted.accepted:
-        return with_scale_of(fit_formula(counted.t, for_toys), formula)
-    return counted
 
 
 def _rebuilt(

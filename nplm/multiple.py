@@ -17,11 +17,13 @@ from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, ch
 from nplm.calibrate.global_null import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
 from nplm.calibrate.joint import JointNull
 from nplm.calibrate.mixture import MixtureNull
+from nplm.calibration import Calibrate
+from nplm.cautions import cautions_of
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.sampler import Sampler, ToyKey
 from nplm.ensemble.table import ToyTable
-from nplm.hypothesis_test import Calibrate, FitError, NPLMTest
+from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_joint import joint_null
@@ -208,7 +210,7 @@ class MultipleTest:
         toys = 0 if calibrate == "analytic" else toys
         campaigns = [test.campaign(sample, seed=seed, pool=pool) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
-        own = [test._cautions(sample, null, pool) for test in self.tests]
+        own = [cautions_of(test, sample, null, pool, calibrate) for test in self.tests]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
             notes.append("no toys: nothing has checked the joint normal law of these tests")

@@ -18,8 +18,9 @@ from nplm.cli.test_options import Options, command_of
 from nplm.cli.toys_status import open_stores
 
 if TYPE_CHECKING:
+    from nplm.calibration import Calibrate
     from nplm.ensemble.table import ToyTable
-    from nplm.hypothesis_test import Calibrate, NPLMTest
+    from nplm.hypothesis_test import NPLMTest
     from nplm.result import Result
     from nplm.sample import Sample
 

@@ -18,8 +18,8 @@ from nplm.cli.test_options import Options
 
 if TYPE_CHECKING:
     from nplm.calibrate.combine import Combine
+    from nplm.calibration import Calibrate
     from nplm.ensemble.table import ToyTable
-    from nplm.hypothesis_test import Calibrate
     from nplm.models.kernel import KernelModel
     from nplm.multiple import MultipleTest
     from nplm.multiple_result import MultipleResult

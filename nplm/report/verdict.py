@@ -54,7 +54,7 @@ def verdict(result: Result) -> Verdict:
             f" {result.calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
             " before concluding anything.",
         )
-    if result.calibration.inflation > LARGEST_INFLATION:
+    if result.calibration.counted and result.calibration.inflation > LARGEST_INFLATION:
         return Verdict(
             "undecided",
             "Undecided: toys from too small a sample",

@@ -28,6 +28,4 @@ def prepare(
     rank_cut: float = RANK_CUT,
 ) -> PreparedKernel:
     """A kernel model on given centres with penalty Lambda, of features as they are."""
-    return PreparedKernel.of(
-        reference, Scaler.identity(reference.dimension), centers, width, penalty, solver, rank_cut
-    )
+    return PreparedKernel.of(reference, Scaler.identity(reference.dimension), centers, width, penalty, solver, rank_cut)

@@ -1,0 +1,64 @@
+"""Cautions that can be given before anything is fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nplm.calibrate.mixture import MixtureNull
+from nplm.calibration import Calibrate
+from nplm.ensemble.sampler import LARGEST_POOL_SHARE
+from nplm.sample import Sample
+
+if TYPE_CHECKING:
+    from nplm.ensemble.null_toys import NullToys
+    from nplm.hypothesis_test import NPLMTest
+
+
+def cautions_of(
+    test: NPLMTest, data: Sample, null: NullToys | None, pool: Sample | None, calibrate: Calibrate
+) -> tuple[str, ...]:
+    """What a reader of the result must know beside its numbers.
+
+    Arguments:
+        test: that the data go through.
+        data: to be tested.
+        null: toys that will be counted; None without.
+        pool: that they are drawn from; None for the reference.
+        calibrate: what the p-value shall stand on.
+    """
+    notes = []
+    expected, observed = test.expected_yield(data), data.total_weight
+    if not test.shape_only and not test.reference.is_weighted and not 0.5 < observed / expected < 2:
+        notes.append(
+            f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
+            " give the expected yield, or test the shape only"
+        )
+    formula = test.formula(data)
+    if null is None and calibrate != "rare":
+        notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
+    # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
+    if calibrate != "toys" and isinstance(formula, MixtureNull):
+        return tuple(notes)
+    source = pool or test.reference
+    inflation = 1 + expected / source.effective_size if null is None else null.inflation
+    if inflation > 1 + LARGEST_POOL_SHARE:
+        notes.append(_small_pool(expected, inflation, pool))
+    if data.is_weighted:
+        notes.append(
+            "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
+            if null is not None
+            else "the data are weighted, so t is not chi2: it grows with sum v^2 / sum v. Run with toys"
+        )
+    return tuple(notes)
+
+
+def _small_pool(expected: float, inflation: float, pool: Sample | None) -> str:
+    small = (
+        f"the sample that toys are drawn from ({expected / (inflation - 1):.0f} effective events) is small for an"
+        f" expected yield of {expected:g}: its own fluctuation widens t by about {100 * (inflation - 1):.0f}%"
+    )
+    if pool is None:
+        return (
+            f"{small}, which toys drawn from the reference lack, so p is too small. Give a larger reference or a pool"
+        )
+    return f"{small} in all toys, so p is too large. Give a larger pool"
