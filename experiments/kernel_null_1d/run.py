@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     config = read_config("kernel_null_1d", short)
     averages = {width: _average(config, width, number) for width, number in config["draws"].items()}
     found = [_toys(config, width, number) for width, number in config["toys"].items()]
-    style.save_figure(_draw(found), results / "kernel-null")
+    shutil.copy(style.save_figure(_draw(found), work / "kernel-null")[0], results)
     text = "\n\n".join(
         [
             "The closed form, averaged over references and centres, beside 4000 published toys that had a reference and"

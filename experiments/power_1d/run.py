@@ -44,7 +44,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     for fit, ensembles in toys.items():
         signals = {name: ensembles[name].t for name in _signals(ensembles)}
         figure = plot_power(ensembles["null"].t, signals, thresholds=Z_ALPHA)
-        save_figure(figure, results / f"power-{_stem(fit)}")
+        shutil.copy(save_figure(figure, work / f"power-{_stem(fit)}")[0], results)
     _show(work / _stem("clipped"), "null", results)
     null = toys["clipped"]["null"]
     p_values = {name: _p_values(toys["clipped"][name]) for name in ("null", "control")}

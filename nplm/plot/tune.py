@@ -48,7 +48,8 @@ def plot_tune(tuned: Tuned) -> Figure:
         style.plain_log_ticks(axes)
         axes.set_xlabel("clip: largest absolute weight of the network")
         axes.set_ylabel("mean of t on null toys")
-        axes.legend(loc="upper left")
+        # The line at the clip found would run through the words.
+        axes.legend(loc="upper left", frameon=True, framealpha=1.0, edgecolor="none")
     return figure
 
 
