@@ -185,7 +185,6 @@ def _draw(found: list[AtWidth]) -> Figure:
         upper.tick_params(labelbottom=False)
         lower.set_ylabel("toys / closed form")
         lower.set_xlabel("width of the kernels")
-        style.plain_log_ticks(lower)
         upper.legend()
         figure.align_ylabels([upper, lower])
     return figure

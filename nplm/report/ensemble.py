@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from nplm._json import json_value
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
 from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.formula import Formula, as_formula, fit_formula
+from nplm.calibrate.formula import Formula, as_formula, fit_formula, with_scale_of
 from nplm.calibrate.null import Kind, Null
 from nplm.calibrate.precision import largest_z, toys_for_z
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
@@ -133,14 +133,29 @@ def comparison_rows(t: Float64[np.ndarray, " n"], formula: Formula | None, summa
 
 
 def observed_rows(
-    t: Float64[np.ndarray, " n"], formula: Formula | None, observed: float, summary: EnsembleSummary
+    t: Float64[np.ndarray, " n"],
+    formula: Formula | None,
+    observed: float,
+    summary: EnsembleSummary,
+    for_data: Formula | None = None,
 ) -> Rows:
-    """p and Z of an observed t under each null, with what they stand on."""
+    """p and Z of an observed t under each null, with what they stand on.
+
+    Arguments:
+        t: of the toys.
+        formula: that they are compared with.
+        observed: t of the data.
+        summary: of the toys.
+        for_data: the formula that holds for the data, if it is another than that for the toys.
+    """
     rows: Rows = [("observed t", f"{observed:.2f}")]
     # As far as there are toys, they have checked the formula.
     checked = "by formula" if np.any(t >= observed) else "extrapolated"
-    counted: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
-    for null, check in [*counted, *_formulas(t, formula, summary)]:
+    nulls: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
+    for of_toys, check in _formulas(t, formula, summary):
+        given = for_data or of_toys
+        nulls.append((given if of_toys is formula else with_scale_of(of_toys, given), check))
+    for null, check in nulls:
         name = null.kind if null.kind == "empirical" else _short(null.kind)
         if check is not None and not check.accepted:
             rows.append((name, "no p-value: the toys do not follow it"))

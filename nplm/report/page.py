@@ -90,7 +90,7 @@ def _calibration(result: Result) -> str:
         rows.append((formula.name, f"not compared: {why_not_compared(summary)}"))
     body = table(rows) + columns(comparison)
     if not math.isnan(result.t):
-        body += table(observed_rows(result.toys.t, formula, result.t, summary))
+        body += table(observed_rows(result.toys.t, formula, result.t, summary, result.calibration.formula))
     return chi(body.replace(" +- ", " ± ").replace("sd^2", "sd²"))
 
 
