@@ -1,0 +1,71 @@
+"""The closed form of the kernel model's null: exact cases, and simulation with weighted and signed references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nplm.models.kernel import KernelModel
+from nplm.sample import Sample, Scaler
+from tests.models.kernel_problems import prepare
+
+EXPECTED, EVENTS = 2000.0, 6000
+MODEL = KernelModel(width=0.5, centers=300, penalty=1e-4, selection="covering")
+
+
+def weights(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Weights of a reference that add up to 2000 on average."""
+    if kind == "lognormal":
+        w, mean = rng.lognormal(0, 0.6, EVENTS), np.exp(0.18)
+    else:
+        w, mean = np.where(rng.random(EVENTS) < 0.2, -1.0, 1.0), 0.6
+    return w * EXPECTED / EVENTS / mean
+
+
+def draw(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Events whose tail is cut off, as sparse tails are another matter."""
+    return np.minimum(rng.exponential(size=(n, 1)), 2.0)
+
+
+def test_equal_weights_widen_the_law_by_one_factor(rng: np.random.Generator) -> None:
+    """t -> (1 + N(R) / n_R) sum_i c_i z_i^2, but for the number of reference events, which does not fluctuate."""
+    x = draw(EVENTS, rng)
+    prepared = prepare(Sample(x, np.full(EVENTS, EXPECTED / EVENTS)), x[:200], 0.5, 0.5)
+    fixed = prepared.null(fixed_reference=True)
+    np.testing.assert_allclose(np.sort(fixed.weights), np.sort(prepared.modes.shrinkage), atol=1e-6)
+    ratio = prepared.null().mean / fixed.mean
+    assert 1 + EXPECTED / EVENTS - 1 / fixed.mean < ratio < 1 + EXPECTED / EVENTS
+
+
+def test_a_shape_has_about_one_degree_of_freedom_less(rng: np.random.Generator) -> None:
+    x = draw(EVENTS, rng)
+    prepared = prepare(Sample(x, np.full(EVENTS, EXPECTED / EVENTS)), x[:200], 0.5, 0.5)
+    both, shape = (prepared.null(shape_only=only, fixed_reference=True).mean for only in (False, True))
+    assert both - shape == pytest.approx(1, abs=0.02)
+
+
+def test_weights_of_the_data_scale_the_law(rng: np.random.Generator) -> None:
+    x = draw(EVENTS, rng)
+    prepared = prepare(Sample(x, np.full(EVENTS, EXPECTED / EVENTS)), x[:200], 0.5, 0.5)
+    # The reference itself as data of weight 3: V = 3 sum_R w phi phi^T, if it has N(R) / 3 of them.
+    data = Sample(x[: int(EXPECTED)], np.full(int(EXPECTED), 3.0))
+    scaled = prepared.null(data, fixed_reference=True).mean / prepared.null(fixed_reference=True).mean
+    assert scaled == pytest.approx(3 * 3, rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lognormal", "negative"])
+def test_the_general_law_is_that_of_toys(kind: str, rng: np.random.Generator) -> None:
+    """80 references of 6 toys each, within four standard errors; the factor for equal weights is rejected."""
+    t, laws, scalar = [], [], []
+    for seed in range(80):
+        reference = Sample(draw(EVENTS, rng), weights(kind, rng))
+        prepared = KernelModel(**{**vars(MODEL), "seed": seed}).prepare(reference, Scaler.identity(1))
+        toys = [Sample(draw(rng.poisson(EXPECTED), rng)) for _ in range(6)]
+        t.append(prepared.fit(toys).t.mean())
+        laws.append(prepared.null().mean)
+        scalar.append((1 + EXPECTED / EVENTS) * prepared.null(fixed_reference=True).mean)
+    error = np.std(t, ddof=1) / np.sqrt(len(t))
+    assert abs(np.mean(t) - np.mean(laws)) < 4 * error
+    if kind == "negative":
+        assert abs(np.mean(t) - np.mean(scalar)) > 4 * error
