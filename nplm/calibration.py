@@ -23,6 +23,7 @@ CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 def calibrated(
     test: NPLMTest,
     data: Sample,
+    formula: Formula,
     t: float,
     null: NullToys | None,
     rare: RareNull | None,
@@ -33,14 +34,15 @@ def calibrated(
 
     Arguments:
         test: that the data went through.
-        data: for whose weights the formula is.
+        data: that were tested.
+        formula: `test.formula(data)`.
         t: of the data.
         null: toys that were counted; None without.
         rare: toys that were weighted; None without.
         calibrate: what the p-value shall stand on.
         requested: toys that were asked for.
     """
-    formula, for_toys = test.formula(data), test.formula(data, fixed_reference=True)
+    for_toys = test.formula(data, fixed_reference=True)
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
@@ -13,15 +14,24 @@ if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import NPLMTest
 
+# Ratio of standard deviations from which on one width of a kernel hardly serves two features.
+LARGEST_SPREAD = 30.0
+
 
 def cautions_of(
-    test: NPLMTest, data: Sample, null: NullToys | None, pool: Sample | None, calibrate: Calibrate
+    test: NPLMTest,
+    data: Sample,
+    formula: Formula,
+    null: NullToys | None,
+    pool: Sample | None,
+    calibrate: Calibrate,
 ) -> tuple[str, ...]:
     """What a reader of the result must know beside its numbers.
 
     Arguments:
         test: that the data go through.
         data: to be tested.
+        formula: `test.formula(data)`.
         null: toys that will be counted; None without.
         pool: that they are drawn from; None for the reference.
         calibrate: what the p-value shall stand on.
@@ -33,9 +43,10 @@ def cautions_of(
             f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
             " give the expected yield, or test the shape only"
         )
-    formula = test.formula(data)
     if null is None and calibrate != "rare":
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
+    if not test.standardize and isinstance(formula, MixtureNull):
+        notes += _unlike_scales(test.reference)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
     if calibrate != "toys" and isinstance(formula, MixtureNull):
         return tuple(notes)
@@ -50,6 +61,19 @@ def cautions_of(
             else "the data are weighted, so t is not chi2: it grows with sum v^2 / sum v. Run with toys"
         )
     return tuple(notes)
+
+
+def _unlike_scales(reference: Sample) -> list[str]:
+    """Kernels have one width for all features, so features of very different spread should be standardised."""
+    spread = reference.events.std(axis=0)
+    narrow, wide = int(spread.argmin()), int(spread.argmax())
+    if spread[wide] < LARGEST_SPREAD * spread[narrow]:
+        return []
+    names = reference.features
+    return [
+        f"feature '{names[wide]}' spreads {spread[wide] / spread[narrow]:.3g} times as widely as '{names[narrow]}', and"
+        " kernels have one width for both: standardise the features"
+    ]
 
 
 def _small_pool(expected: float, inflation: float, pool: Sample | None) -> str:

@@ -255,7 +255,8 @@ class NPLMTest:
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         sample = self._checked(data)
-        calibrate = calibrate or self._usual_calibration(toys)
+        formula = self.formula(sample)
+        calibrate = calibrate or _usual_calibration(formula, toys)
         if calibrate not in CALIBRATIONS:
             raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
         if toys is None:
@@ -281,7 +282,7 @@ class NPLMTest:
             campaign = self.campaign(sample, seed=seed, pool=pool) if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
-        notes = cautions_of(self, sample, null, pool, calibrate)
+        notes = cautions_of(self, sample, formula, null, pool, calibrate)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
@@ -303,10 +304,11 @@ class NPLMTest:
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            return self._result(sample, fits, null, rare, calibrate, requested, seed, seconds, notes, complete)
+            return self._result(sample, formula, fits, null, rare, calibrate, requested, seed, seconds, notes, complete)
 
         if kernel is not None:
-            t, formula = float(fits.t[0]), kernel.null(sample, normalized=self.normalized)
+            assert isinstance(formula, MixtureNull)
+            t = float(fits.t[0])
             rare = rare_null(kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys)
             return result(None, rare=rare)
         if campaign is None:
@@ -319,11 +321,6 @@ class NPLMTest:
         except KeyboardInterrupt:
             raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
         return result(NullToys.running(campaign, *tables))
-
-    def _usual_calibration(self, toys: int | NullToys | None) -> Calibrate:
-        if toys == 0:
-            return "analytic"
-        return "analytic+toys" if isinstance(self.formula(), MixtureNull) else "toys"
 
     def _checked(self, data: Sample | ArrayLike) -> Sample:
         sample = _as_sample(data, "data").require_yield()
@@ -345,6 +342,7 @@ class NPLMTest:
     def _result(
         self,
         data: Sample,
+        formula: Formula,
         fits: Fits,
         null: NullToys | None,
         rare: RareNull | None,
@@ -357,7 +355,7 @@ class NPLMTest:
     ) -> Result:
         t = float(fits.t[0])
         table = ToyTable.empty() if null is None else null.table
-        standing, calibration = calibrated(self, data, t, null, rare, calibrate, requested)
+        standing, calibration = calibrated(self, data, formula, t, null, rare, calibrate, requested)
         p_interval = None if standing is calibration.formula else standing.interval(t)
         return Result(
             t=t,
@@ -389,6 +387,12 @@ class NPLMTest:
             notes=notes,
             complete=complete,
         )
+
+
+def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
+    if toys == 0:
+        return "analytic"
+    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys"
 
 
 def _rebuilt(

@@ -210,7 +210,7 @@ class MultipleTest:
         toys = 0 if calibrate == "analytic" else toys
         campaigns = [test.campaign(sample, seed=seed, pool=pool) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
-        own = [cautions_of(test, sample, null, pool, calibrate) for test in self.tests]
+        own = [cautions_of(test, sample, test.formula(sample), null, pool, calibrate) for test in self.tests]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
             notes.append("no toys: nothing has checked the joint normal law of these tests")

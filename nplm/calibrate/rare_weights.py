@@ -32,6 +32,7 @@ from nplm.calibrate.rare import RareError
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_loss import Blocks, minimize, reference_hessians, reference_sums
+from nplm.models.kernel_products import padded
 
 # Signals that 1 / rho is averaged over, the toy's own included.
 SIGNALS = 4
@@ -79,7 +80,7 @@ class Posteriors:
     def __call__(self, sums: Float64[np.ndarray, "B m"], variances: Float64[np.ndarray, " m"]) -> Posterior:
         """Those of toys with given sums, for signals with variances v_i."""
         count = len(sums)
-        s = np.tile(self.own, (_padded(count), 1))
+        s = np.tile(self.own, (padded(count), 1))
         s[:count] += sums - self.expected
         with jax.enable_x64(True):
             point = minimize(self.blocks, jnp.asarray(1 / variances), jnp.asarray(s), jnp.zeros(s.shape)).point
@@ -147,7 +148,7 @@ class Signals:
 
     def yields(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, " B"]:
         """n_b = sum_R w (exp(f) - 1) of each signal, shape (B,); infinite for one out of bounds."""
-        full = np.zeros((_padded(len(b)), self.prepared.modes.count))
+        full = np.zeros((padded(len(b)), self.prepared.modes.count))
         full[: len(b), : b.shape[1]] = b
         with jax.enable_x64(True):
             value, gradient = (np.asarray(a) for a in reference_sums(self.prepared.blocks, jnp.asarray(full)))
@@ -177,8 +178,3 @@ class Signals:
         if np.isinf(yields).any():
             raise RareError("the signals that would give such a t are far out of bounds: take another calibration")
         return b, yields, tries
-
-
-def _padded(count: int) -> int:
-    """Batches are filled up to a power of two, so that a few compilations serve all."""
-    return 1 << max(0, count - 1).bit_length()

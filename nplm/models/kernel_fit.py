@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import jax
@@ -15,11 +16,12 @@ from jaxtyping import Float, Float64
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits
+from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
 from nplm.models.kernel_expected import ExpectedT, expected_t
-from nplm.models.kernel_line import Line
+from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
-from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum
+from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum, padded
 from nplm.sample import Sample, Scaler
 
 Solver = Literal["ml", "falkon-step"]
@@ -42,8 +44,7 @@ class PreparedKernel:
         modes: of the reference.
         scaler: the standardisation.
         blocks: the reference, in modes or as features.
-        line: in one dimension, the cells that sums over events are taken with; None for sums event by event.
-        node_phi: phi at the line's nodes, shape (q, r); None without a line.
+        line: in one dimension, the modes at nodes that sums over events are taken with; None for sums event by event.
         expected: s_R = sum_R w phi, shape (r,).
         noise: sum_R w^2 (phi, 1)(phi, 1)^T, shape (r + 1, r + 1): what the reference's own fluctuation is made of.
         events: number of reference events of non-zero weight.
@@ -54,8 +55,7 @@ class PreparedKernel:
     modes: Modes
     scaler: Scaler
     blocks: Blocks
-    line: Line | None
-    node_phi: Float64[np.ndarray, "q r"] | None
+    line: LineModes | None
     expected: Float64[np.ndarray, " r"]
     noise: Float64[np.ndarray, "r_plus_1 r_plus_1"]
     events: int
@@ -87,21 +87,26 @@ class PreparedKernel:
                 x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
                 blocks = Blocks(x, w, *map(jnp.asarray, (centers, np.float64(width), modes.transform)))
             expected = kernel_sum(points, sizes, centers, width) @ modes.transform
-        if line is not None and line.nodes.size * modes.count * 8 > _LINE_BYTES:
-            line = None
-        node_phi = None if line is None else modes(line.nodes)
+        on_line = None
+        if line is not None and line.nodes.size * modes.count * 8 <= _LINE_BYTES:
+            on_line = LineModes(line, modes(line.nodes))
         used = weights[weights != 0]
         if (used == used[0]).all():  # then it is w times sum_R w (phi, 1)(phi, 1)^T, and sum_R w phi phi^T = 1
             yields = np.block([[np.eye(modes.count), expected[:, None]], [expected, used.sum()]])
             noise = used[0] * yields
         else:
-            noise = _second_moment(modes, line, node_phi, events, weights**2)
+            noise = _second_moment(modes, on_line, events, weights**2)
         total = reference.total_weight
-        return cls(modes, scaler, blocks, line, node_phi, expected, noise, len(used), total, solver)
+        return cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver)
 
     @property
     def parameters(self) -> int:
         return self.modes.count
+
+    @cached_property
+    def signed(self) -> bool:
+        """Whether events of the reference have negative weights."""
+        return bool(np.asarray(self.blocks.weights).min() < 0)
 
     @property
     def batch_size(self) -> int:
@@ -110,8 +115,8 @@ class PreparedKernel:
     def sums(self, data: Sample) -> Float64[np.ndarray, " r"]:
         """s = sum_D v phi, shape (r,): all that a maximum-likelihood fit needs to know about the data."""
         events = self.scaler(data.events)
-        if self.line is not None and self.node_phi is not None:
-            return self.line.weights(events, data.weights) @ self.node_phi
+        if self.line is not None:
+            return self.line.weights(events, data.weights) @ self.line.phi
         return kernel_sum(events, data.weights, self.modes.centers, self.modes.width) @ self.modes.transform
 
     def fit(self, data: Sequence[Sample]) -> Fits:
@@ -125,7 +130,7 @@ class PreparedKernel:
     def fit_sums(self, sums: Float64[np.ndarray, "B r"]) -> Fits:
         """Maximum-likelihood fits of samples of which only their sums over the modes are known."""
         # What fills the batch up agrees with the reference, and is fitted in no step.
-        s = np.tile(self.expected, (self._padded(len(sums)), 1))
+        s = np.tile(self.expected, (padded(len(sums)), 1))
         s[: len(sums)] = sums
         with jax.enable_x64(True):
             end = minimize(self.blocks, *map(jnp.asarray, (self.modes.penalty, s, np.zeros_like(s))))
@@ -135,7 +140,7 @@ class PreparedKernel:
     def _at(self, b: np.ndarray, sums: np.ndarray) -> Fits:
         """The fits that ended at given points, with t of the likelihood without its penalty."""
         count = len(b)
-        room = np.zeros((self._padded(count), self.modes.count))
+        room = np.zeros((padded(count), self.modes.count))
         room[:count] = b
         with jax.enable_x64(True):
             value, gradient = (np.asarray(v)[:count] for v in reference_sums(self.blocks, jnp.asarray(room)))
@@ -145,16 +150,20 @@ class PreparedKernel:
         left = gradient - sums + penalty * b
         decrement = np.sum(left**2 / (1 + penalty), axis=1) * (self.solver == "ml")
         remaining = 2 * np.sqrt(np.sum(penalty * b**2, axis=1) * decrement) + decrement
+        converged = np.isfinite(t) & (remaining < CONVERGED)
         failure = np.full(count, "", dtype=object)
-        bad = ~np.isfinite(t)
-        failure[bad] = "the likelihood overflowed"
-        t = np.where(bad, np.nan, t)
+        failure[~np.isfinite(t)] = "the likelihood overflowed"
+        if self.signed:
+            # With non-negative weights the loss is convex, and a t that stopped short is a lower bound. With signed
+            # ones it can fall without limit, and where it stopped says nothing.
+            failure[~converged] = "the likelihood has no maximum: negative weights prevail somewhere"
+        t = np.where(failure == "", t, np.nan)
         ones = np.ones(count, dtype=np.int64)
-        return Fits(t, b, ~bad & (remaining < CONVERGED), 1, ones, np.zeros(count), remaining, failure)
+        return Fits(t, b, converged, 1, ones, np.zeros(count), remaining, failure)
 
     def _falkon_step(self, data: Sample, s: np.ndarray) -> np.ndarray:
         """b = [(1 + sum_D v phi phi^T) / 2 + diag p]^{-1} (s - s_R): Newton's first step on the cross-entropy."""
-        second = _second_moment(self.modes, self.line, self.node_phi, self.scaler(data.events), data.weights)
+        second = _second_moment(self.modes, self.line, self.scaler(data.events), data.weights)
         matrix = (np.eye(len(s)) + second[:-1, :-1]) / 2 + np.diag(self.modes.penalty)
         return np.linalg.solve(matrix, s - self.expected)
 
@@ -169,13 +178,12 @@ class PreparedKernel:
         """The distribution of t under the null, to second order in its fluctuations: no toys are needed.
 
         With u = sum_D v phi - sum_R w phi, t tends to sum_i c_i u_i^2, c_i = 1 - (p_i / (1 + p_i))^2, and u to a normal
-        vector of covariance V, so t to sum_k lambda_k z_k^2 with lambda the eigenvalues of C^1/2 V C^1/2. V is the sum
-        of sum v^2 phi phi^T of the data (for unit weights sum_R w phi phi^T = 1) and of sum_R w^2 phi phi^T of the
-        reference, less s s^T / n for the number of its events, which is fixed. Where only the shape of a sample counts
-        its phi are taken from their mean.
+        vector of covariance V (`covariance_of_sums`), so t to sum_k lambda_k z_k^2 with lambda the eigenvalues of
+        C^1/2 V C^1/2.
 
         Arguments:
-            data: whose weights the law is for; None for data of unit weights.
+            data: whose weights, and in a test of the shape whose yield, the law is for; None for data of unit weights
+                and the yield of the reference.
             shape_only: data of a fixed yield, compared with the reference in shape.
             normalized: the reference was scaled to a yield that is known from elsewhere.
             fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
@@ -195,7 +203,7 @@ class PreparedKernel:
         s = self.expected + self.sums(signal)
         # Events of the signal carry weights like those of the data.
         size = 1.0 if data is None else float(np.sum(data.weights**2) / data.total_weight)
-        second = _second_moment(self.modes, self.line, self.node_phi, self.scaler(signal.events), size * signal.weights)
+        second = _second_moment(self.modes, self.line, self.scaler(signal.events), size * signal.weights)
         covariance = self._covariance(data, False, normalized, False) + second[:-1, :-1]
         fits = self.fit_sums(s[None])
         b = fits.parameters[0]
@@ -206,21 +214,18 @@ class PreparedKernel:
     def _covariance(
         self, data: Sample | None, shape_only: bool, normalized: bool, fixed_reference: bool
     ) -> Float64[np.ndarray, "r r"]:
-        """V of u = sum_D v phi - sum_R w phi under the null; see `null`."""
-        r = self.modes.count
-        one = np.block([[np.eye(r), self.expected[:, None]], [self.expected, self.total]])
+        """V of u = sum_D v phi - sum_R w phi under the null; see `covariance_of_sums`."""
+        moments = None
         if data is not None and data.is_weighted:
-            one = _second_moment(self.modes, self.line, self.node_phi, self.scaler(data.events), data.weights**2)
-        from_mean = np.column_stack([np.eye(r), -self.expected / self.total])
-        as_it_is = np.eye(r, r + 1)
-        project = from_mean if shape_only else as_it_is
-        covariance = project @ one @ project.T
-        if not fixed_reference:
-            if shape_only or normalized:
-                covariance += from_mean @ self.noise @ from_mean.T
-            else:
-                covariance += self.noise[:r, :r] - np.outer(self.expected, self.expected) / self.events
-        return covariance
+            moments = _second_moment(self.modes, self.line, self.scaler(data.events), data.weights**2)
+        return covariance_of_sums(
+            np.block([[np.eye(self.modes.count), self.expected[:, None]], [self.expected, self.total]]),
+            moments,
+            None if fixed_reference else self.noise,
+            self.events,
+            shape_of=shape_yield(shape_only, data, self.total),
+            normalized=normalized,
+        )
 
     def log_ratio(self, parameters: Float[np.ndarray, " r"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         coefficients = self.modes.transform @ parameters
@@ -243,18 +248,14 @@ class PreparedKernel:
         self.fit(batch)
         return (time.perf_counter() - began) * fits / len(batch)
 
-    def _padded(self, count: int) -> int:
-        """Batches are filled up to a power of two, so that a few compilations serve all."""
-        return 1 << max(0, count - 1).bit_length()
-
 
 def _second_moment(
-    modes: Modes, line: Line | None, node_phi: np.ndarray | None, events: np.ndarray, weights: np.ndarray
+    modes: Modes, line: LineModes | None, events: np.ndarray, weights: np.ndarray
 ) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
     """sum_e v_e (phi, 1)(phi, 1)^T."""
-    if line is not None and node_phi is not None:
+    if line is not None:
         v = line.weights(events, weights)
-        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(node_phi[v != 0], v[v != 0])]
+        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(line.phi[v != 0], v[v != 0])]
     else:
         blocks = kernel_blocks(events, modes.centers, modes.width)
         parts = ((block @ modes.transform, weights[rows]) for rows, block in blocks)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.calibrate.joint import JointNull
+from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
 from nplm.sample import Sample
@@ -38,24 +39,21 @@ def joint_null(
         reference: with the weights that add up to N(R).
         data, shape_only, normalized, fixed_reference: see `PreparedKernel.null`.
     """
-    weights = reference.weights
-    r = sum(kernel.modes.count for kernel in kernels)
+    weights, total = reference.weights, reference.total_weight
     information = _second_moment(kernels, reference, weights)
-    expected, total = information[:r, r], information[r, r]
-    one = information
-    if data is not None and data.is_weighted:
-        one = _second_moment(kernels, data, data.weights**2)
-    from_mean = np.column_stack([np.eye(r), -expected / total])
-    project = from_mean if shape_only else np.eye(r, r + 1)
-    covariance = project @ one @ project.T
+    noise = None
     if not fixed_reference:
         used = weights[weights != 0]
         same = bool((used == used[0]).all())
         noise = used[0] * information if same else _second_moment(kernels, reference, weights**2)
-        if shape_only or normalized:
-            covariance += from_mean @ noise @ from_mean.T
-        else:
-            covariance += noise[:r, :r] - np.outer(expected, expected) / len(used)
+    covariance = covariance_of_sums(
+        information,
+        _second_moment(kernels, data, data.weights**2) if data is not None and data.is_weighted else None,
+        noise,
+        int(np.count_nonzero(weights)),
+        shape_of=shape_yield(shape_only, data, total),
+        normalized=normalized,
+    )
     root = np.sqrt(np.concatenate([kernel.modes.shrinkage for kernel in kernels]))
     return JointNull.of(root[:, None] * covariance * root, [kernel.modes.count for kernel in kernels])
 

@@ -109,6 +109,25 @@ class Line:
         return points[used], sign * sizes[used]
 
 
+@dataclass(frozen=True, eq=False)
+class LineModes:
+    """The modes of a kernel model at the nodes of a line.
+
+    Arguments:
+        line: the cells.
+        phi: at the nodes, shape (q, r).
+    """
+
+    line: Line
+    phi: Float64[np.ndarray, "q r"]
+
+    def weights(
+        self, events: Float64[np.ndarray, "n 1"], weights: Float64[np.ndarray, " n"]
+    ) -> Float64[np.ndarray, " q"]:
+        """The weights of the nodes: sum_e v_e phi(x_e) = weights @ phi."""
+        return self.line.weights(events, weights)
+
+
 _CHEBYSHEV = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
 # Rows: the Lagrange polynomials of these nodes in powers of u, from 1 to u^7.
 _LAGRANGE = np.linalg.inv(np.vander(_CHEBYSHEV, increasing=True)).T

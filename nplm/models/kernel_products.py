@@ -65,6 +65,11 @@ def kernel_sum(
         return np.asarray(_kernel_sum(x, v, jnp.asarray(centers), jnp.asarray(width)))
 
 
+def padded(count: int) -> int:
+    """Batches are filled up to a power of two, so that a few compilations serve all."""
+    return 1 << max(0, count - 1).bit_length()
+
+
 _gaussian = jax.jit(gaussian)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nplm._atomic import atomic_path
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_line import Line
+from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
 from nplm.sample import Scaler
@@ -47,7 +47,7 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
         "total": prepared.total,
         "solver": prepared.solver,
         "streamed": blocks.centers is not None,
-        "line": None if line is None else {"start": line.start, "step": line.step, "cells": line.cells},
+        "line": None if line is None else vars(line.line),
     }
     arrays: dict[str, Any] = {
         "centers": modes.centers,
@@ -60,8 +60,8 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
         "expected": prepared.expected,
         "noise": prepared.noise,
     }
-    if prepared.node_phi is not None:
-        arrays["node_phi"] = prepared.node_phi
+    if line is not None:
+        arrays["line_phi"] = line.phi
     text = json.dumps({"schema": SCHEMA, **header, "kernel": scalars}, allow_nan=False)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, header=np.array(text), **arrays)
@@ -94,8 +94,7 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
             modes=modes,
             scaler=Scaler(arrays["location"], arrays["scale"]),
             blocks=blocks,
-            line=None if scalars["line"] is None else Line(**scalars["line"]),
-            node_phi=arrays.get("node_phi"),
+            line=None if scalars["line"] is None else LineModes(Line(**scalars["line"]), arrays["line_phi"]),
             expected=arrays["expected"],
             noise=arrays["noise"],
             events=scalars["events"],

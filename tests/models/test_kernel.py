@@ -195,6 +195,14 @@ def test_a_penalty_that_leaves_nothing_is_refused() -> None:
         NPLMTest(np.arange(100.0), KernelModel(penalty=1e6, centers=10))
 
 
+def test_features_of_very_different_spread_are_named(rng: np.random.Generator) -> None:
+    reference, data = (Sample(rng.normal(size=(n, 2)) * [1.0, 400.0], features=("eta", "mass")) for n in (2000, 2000))
+    for standardize, named in ((False, True), (True, False)):
+        test = NPLMTest(reference, KernelModel(centers=20), standardize=standardize)
+        notes = test.run(data, calibrate="analytic").notes
+        assert any("'mass' spreads" in note and "'eta'" in note for note in notes) == named
+
+
 def test_a_prepared_kernel_goes_through_the_public_test() -> None:
     reference, data, signal = set_up_a()
     test = NPLMTest(reference, KernelModel(width=2.3, centers=200), standardize=False)
