@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 
-NAMES = ("one_dimension", "campaign", "workers", "many_toys", "kernel", "several_dimensions", "large_sample")
+NAMES = ("one_dimension", "campaign", "workers", "many_toys", "kernel", "rare", "several_dimensions", "large_sample")
 RESULTS = Path(__file__).parent / "results"
 
 

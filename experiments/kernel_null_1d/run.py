@@ -18,6 +18,7 @@ from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, Samp
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.ensemble.problem import ProblemReference
 from nplm.ensemble.sampler import generator
+from nplm.models.kernel_fit import Solver
 from nplm.plot import style
 from nplm.report.markdown import markdown_table
 
@@ -53,19 +54,23 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     """
     config = read_config("kernel_null_1d", short)
     averages = {width: _average(config, width, number) for width, number in config["draws"].items()}
+    steps = {width: _step(config, width) for width in averages}
     found = [_toys(config, width, number) for width, number in config["toys"].items()]
     shutil.copy(style.save_figure(_draw(found), work / "kernel-null")[0], results)
     text = "\n\n".join(
         [
-            "The closed form, averaged over references and centres, beside 4000 published toys that had a reference and"
-            " centres of their own each:",
+            "The closed form, averaged over references and centres, beside 4000 published toys that had a reference"
+            " and centres of their own each. Those took one Newton step on the cross-entropy, and the closed form is"
+            f" that of the maximum: in {config['step_toys']} toys, each fitted both ways, the step's t differs as"
+            " shown. This is added to the closed form before it is compared.",
             markdown_table(
-                ["width", "draws", "mean t", "published", "sd of t", "published"],
+                ["width", "draws", "mean t", "step - maximum", "published mean", "sd of t", "published"],
                 [
                     [
                         f"{width:g}",
                         str(len(laws)),
                         _measured(laws[:, 0]),
+                        _measured(steps[width]),
                         f"{PUBLISHED[width][0]} +- {PUBLISHED[width][1] / 63:.2f}",
                         _measured(laws[:, 1]),
                         f"{PUBLISHED[width][1]}",
@@ -81,13 +86,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             "![Mean and standard deviation of t against the width](kernel-null.png)",
         ]
     )
-    return text, [*(_published(width, laws) for width, laws in averages.items()), *_checks(found)]
+    return text, [*(_published(width, laws, steps[width]) for width, laws in averages.items()), *_checks(found)]
 
 
-def _test(config: dict[str, Any], width: float, seed: int) -> NPLMTest:
+def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml") -> NPLMTest:
     draw = ProblemReference(PROBLEM, config["n_reference"], EXPECTED)
     reference: Sample = draw(generator(jax.random.key(seed)))
-    model = KernelModel(width=width, centers=config["centers"], penalty=config["penalty"], seed=seed)
+    settings = {name: config[name] for name in ("centers", "penalty")}
+    model = KernelModel(width=width, solver=solver, seed=seed, **settings)
     return NPLMTest(reference, model, standardize=False)
 
 
@@ -95,6 +101,14 @@ def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:
     """Mean and sd of the closed form for references and centres drawn anew, shape (draws, 2)."""
     laws = [_test(config, width, seed).formula() for seed in range(1, draws + 1)]
     return np.array([(law.mean, law.sd) for law in laws])
+
+
+def _step(config: dict[str, Any], width: float) -> np.ndarray:
+    """t of one Newton step less t of the maximum, of the same toys, shape (toys,)."""
+    maximum, step = (_test(config, width, 1, solver) for solver in ("ml", "falkon-step"))
+    campaign = Campaign(maximum, PoolSampler(maximum.reference, EXPECTED))
+    toys = [campaign.draw(i) for i in range(config["step_toys"])]
+    return step.fit(toys).t - maximum.fit(toys).t
 
 
 def _toys(config: dict[str, Any], width: float, toys: int) -> AtWidth:
@@ -139,11 +153,12 @@ def _error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _published(width: float, laws: np.ndarray) -> Check:
+def _published(width: float, laws: np.ndarray, step: np.ndarray) -> Check:
     mean, sd = PUBLISHED[width]
-    reach = ERRORS * float(np.hypot(_error(laws[:, 0]), sd / 63))
-    what, ours = f"width {width:g}: mean of the closed form", float(laws[:, 0].mean())
-    return Check(what, ours, _error(laws[:, 0]), mean - reach, mean + reach, f"{mean} +- {sd / 63:.2f}, 4000 toys")
+    ours, error = float(laws[:, 0].mean() + step.mean()), float(np.hypot(_error(laws[:, 0]), _error(step)))
+    reach = ERRORS * float(np.hypot(error, sd / 63))
+    what = f"width {width:g}: mean of the closed form, for one step"
+    return Check(what, ours, error, mean - reach, mean + reach, f"{mean} +- {sd / 63:.2f}, 4000 toys")
 
 
 def _checks(found: list[AtWidth]) -> list[Check]:
