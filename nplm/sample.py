@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -21,6 +21,9 @@ class Sample:
         features: d distinct names. Default: x0, x1, ...
         name: what to call the sample in messages and plots.
 
+    Attributes:
+        drawn: for a sample that was drawn from pools: each pool with the rows of it that the events are, in order.
+
     Raises:
         ValueError: if shapes do not match, a name is repeated, or a value is not a finite number; the message
             names the sample, the feature and the row.
@@ -30,6 +33,7 @@ class Sample:
     weights: Float64[np.ndarray, " n"]
     features: tuple[str, ...]
     name: str
+    drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, repr=False, default=())
 
     def __init__(
         self,
@@ -106,6 +110,16 @@ class Sample:
         """The events at the given rows (indices, a mask or a slice)."""
         return replace(self, events=self.events[rows], weights=self.weights[rows])
 
+    def draw(
+        self, rows: Int64[np.ndarray, " m"], weights: Float64[np.ndarray, " m"] | None = None, name: str = "toy"
+    ) -> Sample:
+        """A sample drawn from this one as a pool: the events at the given rows, with weights of their own."""
+        return Sample(self.events[rows], weights, self.features, name)._as_drawn((self, rows))
+
+    def _as_drawn(self, *parts: tuple[Sample, Int64[np.ndarray, " m"]]) -> Sample:
+        object.__setattr__(self, "drawn", parts)
+        return self
+
     def scaled_to(self, expected_yield: float) -> Sample:
         """The same events, their weights multiplied by one factor so that they add up to `expected_yield`.
 
@@ -114,7 +128,8 @@ class Sample:
         """
         if not (np.isfinite(expected_yield) and expected_yield > 0):
             raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
-        return replace(self, weights=self.weights * (expected_yield / self.require_yield().total_weight))
+        scaled = replace(self, weights=self.weights * (expected_yield / self.require_yield().total_weight))
+        return scaled._as_drawn(*self.drawn)
 
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""
@@ -135,12 +150,14 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
     first = samples[0]
     for other in samples[1:]:
         require_same_features(first, other)
-    return Sample(
+    together = Sample(
         np.concatenate([s.events for s in samples]),
         np.concatenate([s.weights for s in samples]),
         first.features,
         name or " + ".join(s.name for s in samples),
     )
+    drawn = [s.drawn for s in samples if len(s)]
+    return together._as_drawn(*(part for parts in drawn for part in parts)) if all(drawn) else together
 
 
 def require_same_features(expected: Sample, other: Sample) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -169,7 +170,11 @@ class Campaign:
         return self._drawn(self.reference_sampler, key, index, "the reference of ")
 
     def _key(self, index: int) -> ToyKey:
-        return jax.random.fold_in(jax.random.key(self.seed), index)
+        return jax.random.fold_in(self._root, index)
+
+    @cached_property
+    def _root(self) -> ToyKey:
+        return jax.random.key(self.seed)
 
     def _drawn(self, sampler: Sampler, key: ToyKey, index: int, part: str = "") -> Sample:
         what = part + _called(index)

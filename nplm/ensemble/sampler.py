@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float64, Key
+from scipy.stats.sampling import DiscreteAliasUrn
 
 from nplm.ensemble.plan import rounded, summary
 from nplm.sample import Sample, concatenate
@@ -70,7 +71,7 @@ class PoolSampler:
     expected_yield: float
     data_weights: Float64[np.ndarray, " n"] | None = None
     fixed_size: int | None = None
-    _cumulative: Float64[np.ndarray, " n"] = field(init=False, repr=False)
+    _urn: DiscreteAliasUrn | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pool.has_negative_weights:
@@ -78,20 +79,20 @@ class PoolSampler:
                 f"toys cannot be drawn from {self.pool.name}: it has negative weights, which are not probabilities."
                 " Give a pool of unweighted (or positively weighted) events drawn from the same distribution"
             )
-        cumulative = np.cumsum(self.pool.require_yield().weights)
-        object.__setattr__(self, "_cumulative", cumulative / cumulative[-1])
+        weights = self.pool.require_yield().weights
+        equal = bool((weights == weights[0]).all())
+        object.__setattr__(self, "_urn", None if equal else DiscreteAliasUrn(weights / weights.sum()))
 
     def __call__(self, key: ToyKey) -> Sample:
         rng = generator(key)
         mean_weight = 1.0 if self.data_weights is None else float(self.data_weights.mean())
         size = rng.poisson(self.expected_yield / mean_weight) if self.fixed_size is None else self.fixed_size
-        if self.pool.is_weighted:
-            rows = np.searchsorted(self._cumulative, rng.random(size), side="right")
-            rows = np.minimum(rows, len(self.pool) - 1)
-        else:
+        if self._urn is None:
             rows = rng.integers(len(self.pool), size=size)
+        else:
+            rows = self._urn.rvs(size, random_state=rng).astype(np.int64)  # type: ignore[call-overload]
         weights = None if self.data_weights is None else rng.choice(self.data_weights, size)
-        return Sample(self.pool.events[rows], weights, self.pool.features, "toy")
+        return self.pool.draw(rows, weights)
 
     @property
     def inflation(self) -> float:

@@ -21,6 +21,7 @@ from nplm.models.kernel_expected import ExpectedT, expected_t
 from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
+from nplm.models.kernel_pool import Pools
 from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum, padded
 from nplm.sample import Sample, Scaler
 
@@ -32,7 +33,7 @@ _HELD_BYTES = 3 << 30
 _LINE_BYTES = 1 << 28
 # Bytes that w e^f of a batch of toys may fill, and toys at most.
 _BATCH_BYTES, _LARGEST_BATCH = 1 << 28, 512
-# A fit has converged when t would change by less than this.
+# A fit has converged when t would change by less than this share of its standard deviation under the null.
 CONVERGED = 1e-4
 
 
@@ -97,7 +98,10 @@ class PreparedKernel:
         else:
             noise = _second_moment(modes, on_line, events, weights**2)
         total = reference.total_weight
-        return cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver)
+        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver)
+        if line is None and blocks.centers is None:
+            prepared.pools.hold(reference, np.asarray(blocks.x).reshape(-1, modes.count)[: len(reference)])
+        return prepared
 
     @property
     def parameters(self) -> int:
@@ -110,7 +114,18 @@ class PreparedKernel:
 
     @property
     def batch_size(self) -> int:
-        return int(np.clip(_BATCH_BYTES // (8 * self.blocks.weights.size), 1, _LARGEST_BATCH))
+        most = int(np.clip(_BATCH_BYTES // (8 * self.blocks.weights.size), 1, _LARGEST_BATCH))
+        return 1 << (most.bit_length() - 1)
+
+    @cached_property
+    def pools(self) -> Pools:
+        """phi of the pools that toys come from."""
+        return Pools(self.features, self.modes.count)
+
+    def features(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
+        """phi at events in the units of the reference, shape (n, r)."""
+        scaled = self.scaler(events)
+        return self.modes(scaled) if self.line is None else self.line(scaled)
 
     def sums(self, data: Sample) -> Float64[np.ndarray, " r"]:
         """s = sum_D v phi, shape (r,): all that a maximum-likelihood fit needs to know about the data."""
@@ -121,7 +136,8 @@ class PreparedKernel:
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; all of them in one compiled call."""
-        sums = np.array([self.sums(d) for d in data])
+        pooled = self.pools.sums(data)
+        sums = np.array([self.sums(d) if known is None else known for d, known in zip(data, pooled, strict=True)])
         if self.solver == "ml":
             return self.fit_sums(sums)
         steps = [self._falkon_step(d, s) for d, s in zip(data, sums, strict=True)]
@@ -150,7 +166,7 @@ class PreparedKernel:
         left = gradient - sums + penalty * b
         decrement = np.sum(left**2 / (1 + penalty), axis=1) * (self.solver == "ml")
         remaining = 2 * np.sqrt(np.sum(penalty * b**2, axis=1) * decrement) + decrement
-        converged = np.isfinite(t) & (remaining < CONVERGED)
+        converged = np.isfinite(t) & (remaining < CONVERGED * np.sqrt(2 * np.sum(self.modes.shrinkage**2)))
         failure = np.full(count, "", dtype=object)
         failure[~np.isfinite(t)] = "the likelihood overflowed"
         if self.signed:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.sparse import csr_array
 
 # Cells of a width, and nodes of a cell.
 _CELLS, _NODES = 4, 8
@@ -61,6 +62,16 @@ class Line:
         polynomials = _lagrange(2 * (position - cell) - 1)
         columns = [np.bincount(cell, weights * column, self.cells) for column in polynomials]
         return np.stack(columns, axis=1).reshape(-1)
+
+    def interpolation(self, events: Float64[np.ndarray, "n 1"]) -> csr_array:
+        """The Lagrange polynomials of each event's cell at the event, shape (n, q): g(x_e) = sum_q l_q(x_e) g(x_q)."""
+        position = (events[:, 0] - self.start) / self.step
+        cell = np.floor(position).astype(np.int64)
+        inside = (cell >= 0) & (cell < self.cells)
+        polynomials = _lagrange(2 * (position[inside] - cell[inside]) - 1)
+        columns = _NODES * cell[inside, None] + np.arange(_NODES)
+        ends = np.concatenate([[0], _NODES * np.cumsum(inside)])
+        return csr_array((polynomials.T.ravel(), columns.ravel(), ends), shape=(len(events), _NODES * self.cells))
 
     def gauss(
         self, events: Float64[np.ndarray, "n 1"], weights: Float64[np.ndarray, " n"]
@@ -120,6 +131,10 @@ class LineModes:
 
     line: Line
     phi: Float64[np.ndarray, "q r"]
+
+    def __call__(self, events: Float64[np.ndarray, "n 1"]) -> Float64[np.ndarray, "n r"]:
+        """phi at events, in the feature that the kernel sees."""
+        return self.line.interpolation(events) @ self.phi
 
     def weights(
         self, events: Float64[np.ndarray, "n 1"], weights: Float64[np.ndarray, " n"]

@@ -86,7 +86,7 @@ def damped_newton(
         gain = state.at.value - trial.value
         # Half of the slope is the promise of an undamped step; near the minimum it drowns in the value's rounding.
         small = slope < tolerance
-        noise = 1e-12 * (1 + jnp.abs(state.at.value))
+        noise = tolerance + 1e-12 * (1 + jnp.abs(state.at.value))
         taken = jnp.isfinite(trial.value) & ((gain > _ACCEPTED * slope / 2) | (small & (gain > -noise)))
         good = gain > _GOOD * slope / 2
         reduced = jnp.where(state.damping * _DECAY < _SMALLEST, 0.0, state.damping * _DECAY)
