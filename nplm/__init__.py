@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
     from nplm.io import ReadError, read_reference, read_sample, write_sample
     from nplm.models.box_search import BoxSearch
+    from nplm.models.falkon import FalkonModel
     from nplm.models.histogram import HistogramModel
     from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
@@ -66,6 +67,7 @@ __all__ = [
     "EnsembleSummary",
     "ExpectationSampler",
     "ExpectedPower",
+    "FalkonModel",
     "FitError",
     "FittedChi2Null",
     "FittedMixtureNull",
@@ -141,6 +143,7 @@ _HOME = {
     "EnsembleSummary": "nplm.calibrate.summary",
     "ExpectationSampler": "nplm.ensemble.sampler",
     "ExpectedPower": "nplm.calibrate.expected_power",
+    "FalkonModel": "nplm.models.falkon",
     "FitError": "nplm.hypothesis_test",
     "FittedChi2Null": "nplm.calibrate.chi2",
     "FittedMixtureNull": "nplm.calibrate.mixture",

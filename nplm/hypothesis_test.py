@@ -27,6 +27,7 @@ from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model
+from nplm.models.falkon import FalkonModel
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
@@ -56,7 +57,8 @@ class NPLMTest:
 
     Arguments:
         reference: what is expected: a Sample, or an array of events of shape (n, d).
-        model: the family of log-ratios: "network", "kernel", "histogram", or a model object with settings of its own.
+        model: the family of log-ratios: "network", "kernel", "histogram", "falkon", or a model object with settings of
+            its own.
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
@@ -99,7 +101,7 @@ class NPLMTest:
             OSError: if the file cannot be written.
         """
         if not isinstance(self.prepared, PreparedKernel):
-            raise ValueError(f"a {self.model.name} model takes no time to prepare: only kernel models are saved")
+            raise ValueError(f"only a prepared kernel model is saved, not that of a {self.model.name} model")
         write_prepared(path, self.prepared, self._identity())
 
     def _load(self, path: Path) -> PreparedKernel:
@@ -410,6 +412,7 @@ def _named_model(name: str) -> Model:
         "network": NetworkModel,
         "kernel": KernelModel,
         "histogram": HistogramModel,
+        "falkon": FalkonModel,
     }
     if name not in models:
         raise ValueError(f"there is no model '{name}': choose {', '.join(models)}")

@@ -49,6 +49,15 @@ def model_of(options: ModelOptions) -> Model:
             selection=cast("Selection", options.selection),
             solver=cast("Solver", options.solver),
         )
+    if options.model == "falkon":
+        from nplm.models.falkon import FalkonModel
+
+        return FalkonModel(
+            width=options.width,
+            centers=options.centers,
+            penalty=options.penalty,
+            selection=cast("Selection", options.selection),
+        )
     from nplm.models.network import NetworkModel
 
     return NetworkModel(hidden=options.hidden, clip=options.clip, clip_biases=options.clip_biases)

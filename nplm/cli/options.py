@@ -24,6 +24,7 @@ MODEL_OPTIONS = {
     "network": ("hidden", "clip", "clip_biases"),
     "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver", "prepared"),
     "histogram": ("bins",),
+    "falkon": ("width", "centers", "penalty", "selection"),
 }
 FLAG = argparse.BooleanOptionalAction
 
@@ -94,7 +95,7 @@ def require_model(values: Mapping[str, Any]) -> None:
     model = values.get("model", ModelOptions.model)
     for other, names in MODEL_OPTIONS.items():
         for name in names:
-            if other != model and name in values:
+            if name not in MODEL_OPTIONS[model] and name in values:
                 raise UsageError(
                     f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model};"
                     " leave one of them out"
@@ -151,7 +152,11 @@ def add_pool_option(group: argparse._ArgumentGroup) -> None:
 
 def add_model_options(group: argparse._ArgumentGroup) -> None:
     """Declares the options of `ModelOptions`."""
-    group.add_argument("--model", choices=tuple(MODEL_OPTIONS), help="family of log-ratios (default: network)")
+    group.add_argument(
+        "--model",
+        choices=tuple(MODEL_OPTIONS),
+        help="family of log-ratios; falkon for LogisticFalkon itself, if you have that library (default: network)",
+    )
     group.add_argument(
         "--hidden",
         type=layers,
@@ -166,25 +171,26 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--width",
         type=positive_number,
         metavar="W",
-        help="kernel: width of the Gaussian kernels, in standardised features (default: 90%% quantile of the distances"
-        " between pairs of reference events)",
+        help="kernel, falkon: width of the Gaussian kernels, in standardised features (default: 90%% quantile of the"
+        " distances between pairs of reference events)",
     )
     group.add_argument(
         "--centers",
         type=positive_count,
         metavar="M",
-        help="kernel: number of kernels (default: square root of the number of events, between 100 and 2000)",
+        help="kernel, falkon: number of kernels (default: square root of the number of events, between 100 and 2000)",
     )
     group.add_argument(
         "--penalty",
         type=positive_number,
         metavar="LAMBDA",
-        help="kernel: penalty in Falkon's convention (default: 1e-6)",
+        help="kernel, falkon: penalty in Falkon's convention (default: 1e-6)",
     )
     group.add_argument(
         "--selection",
         choices=("uniform", "covering"),
-        help="kernel: centres drawn uniformly from the reference, or such that they cover its tails (default: uniform)",
+        help="kernel, falkon: centres drawn uniformly from the reference, or such that they cover its tails"
+        " (default: uniform)",
     )
     group.add_argument(
         "--solver",

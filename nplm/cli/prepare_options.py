@@ -40,7 +40,7 @@ class Options(ModelOptions, InputOptions):
         if not values.get("reference"):
             raise UsageError("--reference is missing; give the file of what is expected: --reference REF [REF ...]")
         if values.get("model", "kernel") != "kernel":
-            raise UsageError(f"--model {values['model']} takes no time to prepare: nplm prepare is for --model kernel")
+            raise UsageError(f"nplm prepare is for --model kernel, not for --model {values['model']}")
         values = {**values, "model": "kernel"}
         output_or_refuse(values, "the prepared model", "file")
         require_model(values)

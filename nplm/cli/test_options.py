@@ -164,7 +164,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("toys", "analytic", "analytic+toys", "rare"),
         help="count toys; or take the formula, unchecked; or take it if the toys follow it, with its scale fitted if"
         " they follow that, and count them otherwise; or (rare, for small p) draw toys where t is as large as in data,"
-        " and count them with weights (default: analytic+toys for a kernel, toys for others)",
+        " and count them with weights (default: analytic+toys for kernels, toys for others)",
     )
     test.add_argument(
         "--null",

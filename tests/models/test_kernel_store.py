@@ -80,5 +80,5 @@ def test_files_that_are_something_else_are_refused(reference: Sample, tmp_path: 
 
 
 def test_only_kernel_models_are_saved(reference: Sample, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a histogram model takes no time to prepare"):
+    with pytest.raises(ValueError, match="only a prepared kernel model is saved, not that of a histogram"):
         NPLMTest(reference, "histogram").save(tmp_path / "prepared.npz")
