@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nplm.models.base import Model
     from nplm.models.kernel_centers import Selection
     from nplm.models.kernel_fit import Solver
+    from nplm.models.kernel_keops import Engine
     from nplm.sample import Sample
 
 
@@ -48,6 +49,7 @@ def model_of(options: ModelOptions) -> Model:
             penalty=options.penalty,
             selection=cast("Selection", options.selection),
             solver=cast("Solver", options.solver),
+            engine=cast("Engine", options.engine),
         )
     if options.model == "falkon":
         from nplm.models.falkon import FalkonModel

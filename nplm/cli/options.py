@@ -22,7 +22,7 @@ from nplm.cli.values import (
 
 MODEL_OPTIONS = {
     "network": ("hidden", "clip", "clip_biases"),
-    "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver", "prepared"),
+    "kernel": ("width", "widths", "combine", "centers", "penalty", "selection", "solver", "engine", "prepared"),
     "histogram": ("bins",),
     "falkon": ("width", "centers", "penalty", "selection"),
 }
@@ -62,6 +62,7 @@ class ModelOptions:
     penalty: float = 1e-6
     selection: str = "uniform"
     solver: str = "ml"
+    engine: str = "xla"
     prepared: str | None = None
     bins: int = 10
     shape_only: bool = False
@@ -196,6 +197,11 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--solver",
         choices=("ml", "falkon-step"),
         help="kernel: maximum of the penalised likelihood, or the one step that LogisticFalkon takes (default: ml)",
+    )
+    group.add_argument(
+        "--engine",
+        choices=("xla", "keops"),
+        help="kernel: what sums kernels over events: XLA, or KeOps, for a GPU that JAX does not have (default: xla)",
     )
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")

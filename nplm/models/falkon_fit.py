@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from nplm.calibrate.mixture import MixtureNull
 from nplm.models.base import Fits
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_products import kernel_blocks
+from nplm.models.kernel_products import kernel_product
 from nplm.sample import Sample
 
 # What NPLM is usually run with: conjugate gradients to this tolerance, however many iterations they take.
@@ -130,8 +130,7 @@ class PreparedFalkon:
 
     def log_ratio(self, parameters: Float64[np.ndarray, " c"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         modes = self.kernel.modes
-        blocks = kernel_blocks(self.kernel.scaler(events), modes.centers, modes.width)
-        return np.concatenate([block @ parameters for _, block in blocks])
+        return kernel_product(self.kernel.scaler(events), parameters, modes.centers, modes.width)
 
     def named_parameters(self, parameters: Float64[np.ndarray, " c"]) -> dict[str, np.ndarray]:
         modes = self.kernel.modes

@@ -10,6 +10,7 @@ import numpy as np
 
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
+from nplm.models.kernel_keops import Engine, compiled, require_engine
 from nplm.sample import Sample, Scaler
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
@@ -31,9 +32,11 @@ class KernelModel:
         solver: "ml" for the maximum of the penalised likelihood; "falkon-step" for what LogisticFalkon with the usual
             settings of NPLM computes: one Newton step on the weighted cross-entropy.
         seed: of the choice of centres and of the pairs that give the width.
+        engine: "xla", or "keops" for the sums of kernels over events and centres by KeOps, which is slower on a CPU and
+            is there for a GPU that JAX does not have; see `nplm.models.kernel_keops`. It changes t by rounding only.
 
     Raises:
-        ValueError: if a setting is out of its range.
+        ValueError: if a setting is out of its range, or the engine is not installed.
     """
 
     width: float | None = None
@@ -42,6 +45,7 @@ class KernelModel:
     selection: Selection = "uniform"
     solver: Solver = "ml"
     seed: int = 1
+    engine: Engine = "xla"
 
     def __post_init__(self) -> None:
         if self.width is not None and not (np.isfinite(self.width) and self.width > 0):
@@ -54,12 +58,14 @@ class KernelModel:
             raise ValueError(f"centres are chosen {' or '.join(SELECTIONS)}, not '{self.selection}'")
         if self.solver not in ("ml", "falkon-step"):
             raise ValueError(f"the solver is 'ml' or 'falkon-step', not '{self.solver}'")
+        require_engine(self.engine)
 
     @property
     def name(self) -> str:
         return "kernel"
 
     def configuration(self, dimension: int) -> Mapping[str, Any]:
+        # Without the engine: toys and prepared models of one serve the other.
         return {
             "width": self.width,
             "centers": self.centers,
@@ -73,11 +79,15 @@ class KernelModel:
         """Chooses centres and width, and finds the modes of the reference.
 
         Raises:
-            ValueError: if there are fewer distinct events than centres, or the penalty leaves nothing to fit.
+            ValueError: if there are fewer distinct events than centres, or the penalty leaves nothing to fit, or
+                KeOps cannot compile its kernels.
         """
+        if self.engine == "keops":
+            compiled(reference.dimension)
         events, weights = scaler(reference.events), reference.weights
         size = len(reference) + reference.total_weight
         width = self.width or heuristic_width(events, weights, self.seed)
         count = self.centers or int(np.clip(np.sqrt(size), LEAST_CENTERS, min(MOST_CENTERS, len(reference))))
         centers = choose_centers(events, weights, count, self.selection, self.seed)
-        return PreparedKernel.of(reference, scaler, centers, width, 2 * self.penalty * size, self.solver)
+        penalty = 2 * self.penalty * size
+        return PreparedKernel.of(reference, scaler, centers, width, penalty, self.solver, engine=self.engine)

@@ -18,11 +18,12 @@ from nplm.likelihood import statistic
 from nplm.models.base import Fits
 from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
 from nplm.models.kernel_expected import ExpectedT, expected_t
+from nplm.models.kernel_keops import Engine
 from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
 from nplm.models.kernel_pool import Pools
-from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_sum, padded
+from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_product, kernel_sum, padded
 from nplm.sample import Sample, Scaler
 
 Solver = Literal["ml", "falkon-step"]
@@ -51,6 +52,7 @@ class PreparedKernel:
         events: number of reference events of non-zero weight.
         total: N(R).
         solver: "ml" for the maximum of the penalised likelihood, "falkon-step" for one Newton step of LogisticFalkon.
+        engine: what sums kernels over events and over centres; it changes t by rounding only.
     """
 
     modes: Modes
@@ -62,6 +64,7 @@ class PreparedKernel:
     events: int
     total: float
     solver: Solver
+    engine: Engine = "xla"
 
     @classmethod
     def of(
@@ -73,6 +76,7 @@ class PreparedKernel:
         penalty: float,
         solver: Solver = "ml",
         rank_cut: float = RANK_CUT,
+        engine: Engine = "xla",
     ) -> PreparedKernel:
         """Finds the modes of the reference and lays it out for the compiled loss; see `Modes.of`."""
         events, weights = scaler(reference.events), reference.weights
@@ -87,7 +91,7 @@ class PreparedKernel:
             with jax.enable_x64(True):
                 x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
                 blocks = Blocks(x, w, *map(jnp.asarray, (centers, np.float64(width), modes.transform)))
-            expected = kernel_sum(points, sizes, centers, width) @ modes.transform
+            expected = kernel_sum(points, sizes, centers, width, engine) @ modes.transform
         on_line = None
         if line is not None and line.nodes.size * modes.count * 8 <= _LINE_BYTES:
             on_line = LineModes(line, modes(line.nodes))
@@ -98,7 +102,7 @@ class PreparedKernel:
         else:
             noise = _second_moment(modes, on_line, events, weights**2)
         total = reference.total_weight
-        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver)
+        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver, engine)
         if line is None and blocks.centers is None:
             prepared.pools.hold(reference, np.asarray(blocks.x).reshape(-1, modes.count)[: len(reference)])
         return prepared
@@ -132,7 +136,8 @@ class PreparedKernel:
         events = self.scaler(data.events)
         if self.line is not None:
             return self.line.weights(events, data.weights) @ self.line.phi
-        return kernel_sum(events, data.weights, self.modes.centers, self.modes.width) @ self.modes.transform
+        modes = self.modes
+        return kernel_sum(events, data.weights, modes.centers, modes.width, self.engine) @ modes.transform
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; all of them in one compiled call."""
@@ -244,11 +249,9 @@ class PreparedKernel:
         )
 
     def log_ratio(self, parameters: Float[np.ndarray, " r"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
-        coefficients = self.modes.transform @ parameters
-        f = np.zeros(len(events))
-        for rows, block in kernel_blocks(self.scaler(events), self.modes.centers, self.modes.width):
-            f[rows] = block @ coefficients
-        return f
+        modes = self.modes
+        coefficients = modes.transform @ parameters
+        return kernel_product(self.scaler(events), coefficients, modes.centers, modes.width, self.engine)
 
     def named_parameters(self, parameters: Float[np.ndarray, " r"]) -> dict[str, np.ndarray]:
         return {

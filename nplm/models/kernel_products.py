@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from nplm.models.kernel_keops import Engine, keops_product, keops_sum
+
 # Bytes of a block of the kernel matrix: such as stay in the cache until they are summed, and such as are worth a call.
 CACHED, CALLED = 1 << 22, 1 << 25
 # Samples of about one size share a compilation: their numbers of events are rounded up to a multiple of this.
@@ -58,11 +60,30 @@ def kernel_sum(
     weights: Float64[np.ndarray, " n"],
     centers: Float64[np.ndarray, "c d"],
     width: float,
+    engine: Engine = "xla",
 ) -> Float64[np.ndarray, " c"]:
     """sum_e v_e k(x_e, c) for each centre, shape (c,)."""
+    if engine == "keops":
+        return keops_sum(events, weights, centers, width)
     with jax.enable_x64(True):
         x, v = map(jnp.asarray, in_blocks(events, weights, len(centers)))
         return np.asarray(_kernel_sum(x, v, jnp.asarray(centers), jnp.asarray(width)))
+
+
+def kernel_product(
+    events: Float64[np.ndarray, "n d"],
+    coefficients: Float64[np.ndarray, " c"],
+    centers: Float64[np.ndarray, "c d"],
+    width: float,
+    engine: Engine = "xla",
+) -> Float64[np.ndarray, " n"]:
+    """sum_c a_c k(x, c) for each event, shape (n,)."""
+    if engine == "keops":
+        return keops_product(events, coefficients, centers, width)
+    f = np.zeros(len(events))
+    for rows, block in kernel_blocks(events, centers, width):
+        f[rows] = block @ coefficients
+    return f
 
 
 def padded(count: int) -> int:
