@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nplm.models.network import NetworkModel
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
+    from nplm.nuisance.callable_ratio import CallableLogRatio
     from nplm.nuisance.constraint import Constraint, Constraints
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
     from nplm.nuisance.log_ratio import LogRatio, log_ratio
@@ -63,6 +64,7 @@ __all__ = [
     "BootstrapSampler",
     "BoxSearch",
     "Calibration",
+    "CallableLogRatio",
     "Campaign",
     "Chi2Null",
     "Compatibility",
@@ -149,6 +151,7 @@ _HOME = {
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
     "Calibration": "nplm.result",
+    "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
     "Chi2Null": "nplm.calibrate.chi2",
     "Compatibility": "nplm.calibrate.compatibility",
