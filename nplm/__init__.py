@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nplm.models.network import NetworkModel
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
+    from nplm.nuisance.binned_ratio import BinnedLogRatio
     from nplm.nuisance.callable_ratio import CallableLogRatio
     from nplm.nuisance.constraint import Constraint, Constraints
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "BinnedLogRatio",
     "BootstrapSampler",
     "BoxSearch",
     "Calibration",
@@ -148,6 +150,7 @@ __version__ = version("nplm-jax")
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
     "Adam": "nplm.optimize.adam",
+    "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
     "Calibration": "nplm.result",
