@@ -26,13 +26,17 @@ from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
-from nplm.models.base import Fits, Model
+from nplm.models.base import Fits, Model, PreparedModel
 from nplm.models.falkon import FalkonModel
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.network import NetworkModel
+from nplm.models.with_nuisances import WithNuisances, with_nuisances
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.result import Result
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
@@ -63,6 +67,7 @@ class NPLMTest:
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
         standardize: shift and scale each feature by the reference's mean and standard deviation.
+        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
         prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
     Raises:
@@ -78,6 +83,7 @@ class NPLMTest:
         expected_yield: float | None = None,
         shape_only: bool = False,
         standardize: bool = True,
+        nuisances: Nuisances | None = None,
         prepared: Path | None = None,
     ) -> None:
         began = time.perf_counter()
@@ -88,8 +94,11 @@ class NPLMTest:
         self.model = _named_model(model) if isinstance(model, str) else model
         self.shape_only = shape_only
         self.standardize = standardize
+        self.nuisances = nuisances
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
-        self.prepared = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
+        exact: PreparedModel
+        exact = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
+        self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
 
@@ -100,9 +109,11 @@ class NPLMTest:
             ValueError: if the model is not a kernel model, or the folder does not exist.
             OSError: if the file cannot be written.
         """
-        if not isinstance(self.prepared, PreparedKernel):
+        prepared = self.prepared
+        kernel = prepared.kernel if isinstance(prepared, PreparedKernelWithNuisances) else prepared
+        if not isinstance(kernel, PreparedKernel):
             raise ValueError(f"only a prepared kernel model is saved, not that of a {self.model.name} model")
-        write_prepared(path, self.prepared, self._identity())
+        write_prepared(path, kernel, self._identity())
 
     def _load(self, path: Path) -> PreparedKernel:
         header, prepared = read_prepared(path)
@@ -118,18 +129,29 @@ class NPLMTest:
         return prepared
 
     def _identity(self) -> dict[str, Any]:
-        """What a prepared model depends on."""
-        return {"test": self.configuration(), "reference": self.reference.fingerprint(), "versions": versions()}
+        """What a prepared model depends on: not the nuisances, which are added to it."""
+        return {
+            "test": {**self.configuration(), "nuisances": None},
+            "reference": self.reference.fingerprint(),
+            "versions": versions(),
+        }
 
     def with_reference(self, reference: Sample) -> NPLMTest:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
         _, expected_yield = self._given
-        return _rebuilt(reference, self.model, expected_yield, self.shape_only, self.standardize)
+        return _rebuilt(reference, self.model, expected_yield, self.shape_only, self.standardize, self.nuisances)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A test goes to other processes as what it was made from, and prepares itself there."""
         reference, expected_yield = self._given
-        return _rebuilt, (reference, self.model, expected_yield, self.shape_only, self.standardize)
+        return _rebuilt, (
+            reference,
+            self.model,
+            expected_yield,
+            self.shape_only,
+            self.standardize,
+            self.nuisances,
+        )
 
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
@@ -138,6 +160,7 @@ class NPLMTest:
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
             "standardize": self.standardize,
+            "nuisances": None if self.nuisances is None else self.nuisances.document(),
         }
 
     @property
@@ -195,8 +218,10 @@ class NPLMTest:
         require_same_features(self.reference, sample)
         return self.prepared.log_ratio(result.parameter_vector, sample.events)
 
-    def sampler(self, data: Sample, pool: Sample | None = None) -> PoolSampler:
+    def sampler(self, data: Sample, pool: Sample | None = None) -> PoolSampler | NuisanceSampler:
         """Draws toys like `data` under the null, from a pool or, by Poisson bootstrap, from the reference.
+
+        With nuisances toys are drawn at the nu that Delta finds in the data.
 
         Raises:
             ValueError: if the pool (or the reference, without one) has negative weights, or other features; or the
@@ -209,12 +234,16 @@ class NPLMTest:
                 f"{data.name} has negative weights, and toys of a shape-only test are scaled to their yield, which"
                 " then may be negative: merge the weights, or test shape and yield"
             )
-        return PoolSampler(
+        as_given = PoolSampler(
             self.reference if pool is None else pool,
             expected_yield=self.expected_yield(data),
             data_weights=data.weights if data.is_weighted else None,
             fixed_size=len(data) if self.shape_only else None,
         )
+        if self.nuisances is None:
+            return as_given
+        assert isinstance(self.prepared, WithNuisances)
+        return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(data).nu[0])
 
     def campaign(self, data: Sample, *, seed: int = 1, pool: Sample | None = None) -> Campaign:
         """The null toys that `run` calibrates t of these data with; see `sampler`."""
@@ -390,6 +419,7 @@ class NPLMTest:
             configuration={**self.configuration(), "calibrate": calibrate, "toys": requested, "seed": seed},
             notes=notes,
             complete=complete,
+            nuisances=self.prepared.profile.summary(data, fits) if isinstance(self.prepared, WithNuisances) else None,
         )
 
 
@@ -400,9 +430,21 @@ def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibra
 
 
 def _rebuilt(
-    reference: Sample, model: Model, expected_yield: float | None, shape_only: bool, standardize: bool
+    reference: Sample,
+    model: Model,
+    expected_yield: float | None,
+    shape_only: bool,
+    standardize: bool,
+    nuisances: Nuisances | None,
 ) -> NPLMTest:
-    return NPLMTest(reference, model, expected_yield=expected_yield, shape_only=shape_only, standardize=standardize)
+    return NPLMTest(
+        reference,
+        model,
+        expected_yield=expected_yield,
+        shape_only=shape_only,
+        standardize=standardize,
+        nuisances=nuisances,
+    )
 
 
 def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:

@@ -16,6 +16,7 @@ from nplm.calibrate.formula import Formula
 from nplm.calibrate.null import Kind
 from nplm.calibrate.summary import EnsembleSummary
 from nplm.ensemble.table import ToyTable
+from nplm.nuisance.summary import NuisanceSummary
 from nplm.sample import Scaler
 
 SCHEMA = "nplm-result/1"
@@ -134,6 +135,7 @@ class Result:
         configuration: settings of model and test.
         notes: cautions that belong beside the numbers.
         complete: False if the toys were interrupted.
+        nuisances: the fit of the nuisances, of which t is tau - Delta; None without nuisances.
     """
 
     t: float
@@ -164,6 +166,7 @@ class Result:
     configuration: Mapping[str, Any]
     notes: tuple[str, ...]
     complete: bool
+    nuisances: NuisanceSummary | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values, following the schema nplm-result/1; numbers that are not finite become None."""
@@ -198,6 +201,7 @@ class Result:
             "configuration": self.configuration,
             "notes": self.notes,
             "complete": self.complete,
+            "nuisances": None if self.nuisances is None else self.nuisances.to_dict(),
         }
         plain: dict[str, Any] = json_value(document)
         return plain

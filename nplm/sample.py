@@ -23,6 +23,7 @@ class Sample:
 
     Attributes:
         drawn: for a sample that was drawn from pools: each pool with the rows of it that the events are, in order.
+        auxiliary: auxiliary measurements that came with the data, such as those of a toy; None if there are none.
 
     Raises:
         ValueError: if shapes do not match, a name is repeated, or a value is not a finite number; the message
@@ -34,6 +35,7 @@ class Sample:
     features: tuple[str, ...]
     name: str
     drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, repr=False, default=())
+    auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, repr=False, default=None)
 
     def __init__(
         self,
@@ -119,6 +121,12 @@ class Sample:
     def _as_drawn(self, *parts: tuple[Sample, Int64[np.ndarray, " m"]]) -> Sample:
         object.__setattr__(self, "drawn", parts)
         return self
+
+    def with_auxiliary(self, auxiliary: Float64[np.ndarray, " a"]) -> Sample:
+        """The same events with auxiliary measurements of their own."""
+        sample = replace(self)._as_drawn(*self.drawn)
+        object.__setattr__(sample, "auxiliary", auxiliary)
+        return sample
 
     def scaled_to(self, expected_yield: float) -> Sample:
         """The same events, their weights multiplied by one factor so that they add up to `expected_yield`.

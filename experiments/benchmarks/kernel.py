@@ -1,20 +1,19 @@
-"""The kernel model: preparation, CPU seconds a null toy, and toys beside the closed form, in 1 and 5 dimensions."""
+"""The kernel model: preparation, CPU seconds a null toy, and toys beside the closed form, in 1 to 30 dimensions."""
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 
 from experiments.benchmarks.measure import measured, peak_memory_gib
-from nplm import KernelModel, NPLMTest, Sample
+from nplm import Campaign, KernelModel, NPLMTest, PoolSampler, Sample, run_campaign
+from nplm.models.kernel_fit import PreparedKernel
 from nplm.report.markdown import markdown_table
 
-# CPU seconds of one fit by LogisticFalkon on a machine of this kind.
-FALKON = {1: "27", 5: "87"}
-
 _HEAD = [
-    "d",
     "reference",
     "data",
     "M",
@@ -24,19 +23,29 @@ _HEAD = [
     "wall s",
     "toys",
     "CPU s a toy",
-    "of it, sums over events",
     "LogisticFalkon, CPU s",
+    "CPU s to sum new data",
     "mean t",
     "closed form",
     "sd",
     "closed form",
-    "peak memory so far, GiB",
+    "peak memory, GiB",
 ]
 
 
 @dataclass(frozen=True)
 class Size:
-    """A reference of Gaussian events (exponential in one dimension), and what is fitted."""
+    """What is fitted, to a reference of Gaussian events (in one dimension exponential; or a mixture of two Gaussians).
+
+    Arguments:
+        dimension: d.
+        reference, data: number of events, and of those expected.
+        centers: M.
+        width: of the kernels.
+        toys: number of null toys.
+        falkon: CPU seconds of one fit by LogisticFalkon on a machine of this kind, where that was measured.
+        apart: distance of the two Gaussians in each feature.
+    """
 
     dimension: int
     reference: int
@@ -44,58 +53,69 @@ class Size:
     centers: int
     width: float
     toys: int
-    penalty: float = 1e-6
+    falkon: str = ""
+    apart: float = 0.0
+
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n events."""
+        shape = (n, self.dimension)
+        if self.dimension == 1:
+            return rng.exponential(size=shape)
+        return rng.normal(size=shape) + self.apart * rng.integers(2, size=(n, 1))
+
+    def __str__(self) -> str:
+        kind = "exponential" if self.dimension == 1 else "two Gaussians" if self.apart else "Gaussian"
+        return f"{kind}, d = {self.dimension}, {self.reference:,}"
 
 
 SIZES = (
-    Size(1, 200_000, 2_000, 1000, 2.3, 2048),
-    Size(5, 100_000, 20_000, 2000, 4.4, 32),
+    Size(1, 200_000, 2_000, 1000, 2.3, 10_240, "27"),
+    Size(5, 100_000, 20_000, 2000, 4.4, 512, "87"),
+    Size(5, 1_000_000, 20_000, 4000, 4.4, 32),
+    Size(20, 100_000, 10_000, 2000, 7.6, 512, "92"),
+    Size(20, 100_000, 10_000, 2000, 7.6, 512, apart=1.0),
+    Size(30, 100_000, 10_000, 2000, 9.3, 512, apart=1.0),
 )
 
 
 def run() -> str:
-    """A row for each size, after a first batch that compiles."""
-    return markdown_table(_HEAD, [_row(size) for size in SIZES])
+    """A row for each size, in a process of its own; toys after a first batch, which compiles."""
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as process:
+        return markdown_table(_HEAD, list(process.map(_row, SIZES)))
 
 
 def _row(size: Size) -> list[object]:
     rng = np.random.default_rng(1)
-
-    def draw(n: int) -> np.ndarray:
-        shape = (n, size.dimension)
-        return rng.exponential(size=shape) if size.dimension == 1 else rng.normal(size=shape)
-
-    reference = Sample(draw(size.reference), np.full(size.reference, size.data / size.reference))
-    model = KernelModel(width=size.width, centers=size.centers, penalty=size.penalty)
+    weights = np.full(size.reference, size.data / size.reference)
+    reference = Sample(size.draw(rng, size.reference), weights)
     with measured() as preparation:
-        test = NPLMTest(reference, model, standardize=False)
-    # Toys are new events: the reference is so large that its own fluctuation moves t by less than they can tell.
-    batch = min(size.toys, test.prepared.batch_size)
-    toys = [Sample(draw(rng.poisson(size.data))) for _ in range(size.toys)]
-    parts = [toys[start : start + batch] for start in range(0, len(toys), batch)]
-    test.fit(parts[0])
+        test = NPLMTest(reference, KernelModel(width=size.width, centers=size.centers), standardize=False)
+    prepared = test.prepared
+    assert isinstance(prepared, PreparedKernel)
+    campaign = Campaign(test, PoolSampler(reference, size.data))
+    first = min(size.toys // 2, prepared.batch_size)
+    run_campaign(campaign, range(size.toys, size.toys + first))
     with measured() as fitting:
-        t = np.concatenate([test.fit(part).t for part in parts])
+        t = run_campaign(campaign, range(size.toys)).t
+    data = Sample(size.draw(rng, size.data))
     with measured() as summing:
-        for toy in toys:
-            test.prepared.sums(toy)  # type: ignore[attr-defined]
-    law = test.formula()
+        prepared.sums(data)
+    law = test.formula(fixed_reference=True)
     return [
-        size.dimension,
-        f"{size.reference:,}",
+        size,
         f"{size.data:,}",
         size.centers,
         f"{size.width:g}",
-        test.prepared.parameters,
+        prepared.parameters,
         f"{preparation.cpu:.1f}",
         f"{preparation.wall:.1f}",
-        len(toys),
-        f"{fitting.cpu / len(toys):.2g}",
-        f"{summing.cpu / len(toys):.2g}",
-        FALKON[size.dimension],
+        len(t),
+        f"{fitting.cpu / len(t):.2g}",
+        size.falkon,
+        f"{summing.cpu:.2g}",
         f"{t.mean():.2f} +- {t.std(ddof=1) / np.sqrt(len(t)):.2f}",
         f"{law.mean:.2f}",
-        f"{t.std(ddof=1):.2f}",
+        f"{t.std(ddof=1):.2f} +- {t.std(ddof=1) / np.sqrt(2 * len(t)):.2f}",
         f"{law.sd:.2f}",
         f"{peak_memory_gib():.2f}",
     ]

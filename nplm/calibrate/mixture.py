@@ -156,6 +156,9 @@ class MixtureNull:
             f" deviation {self.sd:.4g}{shifted}"
         )
 
+    def __str__(self) -> str:
+        return self.name
+
     @cached_property
     def _shift(self) -> Float64[np.ndarray, " n"]:
         return np.zeros(len(self.weights)) if self.shift is None else self.shift

@@ -104,8 +104,10 @@ class Campaign:
     @property
     def _inflation(self) -> float:
         """By how much a fluctuation that the toys do not share widens t; references of their own do fluctuate."""
-        if isinstance(self.sampler, PoolSampler) and self.reference_sampler is None:
-            return self.sampler.inflation
+        # Toys at a point of the nuisances have their events from a sampler of their own.
+        events = getattr(self.sampler, "events", self.sampler)
+        if isinstance(events, PoolSampler) and self.reference_sampler is None:
+            return events.inflation
         return 1.0
 
     def _trial(self, number: int) -> Sample:
@@ -145,6 +147,9 @@ class Campaign:
             failure=fits.failure,
             seconds=np.full(len(toys), (time.perf_counter() - began) / max(1, len(toys))),
             parameters=fits.parameters if self.keep_parameters else None,
+            delta=fits.delta,
+            nu_delta=fits.nu_delta,
+            nu_tau=fits.nu_tau,
         )
 
     def _fit(self, toys: Sequence[Sample], indices: Sequence[int]) -> Fits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ class ToyTable:
         failure: why there is no t, shape (toys,); empty where there is one.
         seconds: time spent on the toy (its share of the batch), shape (toys,).
         parameters: fitted parameters in the model's own order, shape (toys, P); None where they were not kept.
+        delta: with nuisances, Delta, so that tau = t + Delta, shape (toys,).
+        nu_delta, nu_tau: with nuisances, nu where the fits of Delta and tau ended, shape (toys, k).
     """
 
     index: Int64[np.ndarray, " toys"]
@@ -42,6 +44,9 @@ class ToyTable:
     failure: Shaped[np.ndarray, " toys"]
     seconds: Float64[np.ndarray, " toys"]
     parameters: Float64[np.ndarray, "toys p"] | None = None
+    delta: Float64[np.ndarray, " toys"] | None = None
+    nu_delta: Float64[np.ndarray, "toys k"] | None = None
+    nu_tau: Float64[np.ndarray, "toys k"] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -81,12 +86,11 @@ class ToyTable:
         """
         texts = metadata or {}
         columns: dict[str, pa.Array] = {
-            name: pa.array(column) for name, column in self._columns().items() if name not in ("failure", "parameters")
+            name: pa.array(column) if column.ndim == 1 else _lists(column)
+            for name, column in self._columns().items()
+            if name != "failure"
         }
         columns["failure"] = pa.array(self.failure, pa.string())
-        if self.parameters is not None:
-            flat = pa.array(self.parameters.ravel())
-            columns["parameters"] = pa.FixedSizeListArray.from_arrays(flat, self.parameters.shape[1])
         table = pa.table(columns).replace_schema_metadata({**texts, _DIGEST: self._digest(texts)})
         with atomic_path(path) as temporary:
             pq.write_table(table, temporary, write_page_checksum=True)
@@ -109,12 +113,8 @@ class ToyTable:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        names = [f.name for f in fields(cls) if f.name != "parameters"]
-        columns = {name: table[name].to_numpy() for name in names}
-        if "parameters" in table.column_names:
-            lists = table["parameters"].combine_chunks()
-            columns["parameters"] = lists.flatten().to_numpy().reshape(len(table), lists.type.list_size)
-        read = cls(**columns)
+        present = [f.name for f in fields(cls) if f.default is MISSING or f.name in table.column_names]
+        read = cls(**{name: _array(table[name]) for name in present})
         if texts.pop(_DIGEST, "") != read._digest(texts):
             raise ValueError("its contents are not those that were written")
         return read, texts
@@ -133,3 +133,14 @@ class ToyTable:
         """The columns by name, without those that were not kept."""
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: column for name, column in columns.items() if column is not None}
+
+
+def _lists(rows: Float64[np.ndarray, "toys k"]) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+
+
+def _array(column: pa.ChunkedArray) -> np.ndarray:
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy()
+    lists = column.combine_chunks()
+    return lists.flatten().to_numpy().reshape(len(column), lists.type.list_size)

@@ -28,6 +28,8 @@ class Fits:
         start_spread: largest t minus the smallest t of those starts, shape (B,).
         remaining: estimate of how much t would still rise at the maximum it climbs (Newton decrement), shape (B,).
         failure: why a fit has no t, shape (B,); empty where it has one.
+        delta: with nuisances, Delta: t is tau - Delta, shape (B,).
+        nu_delta, nu_tau: with nuisances, nu where the fits of Delta and of tau ended, shape (B, k).
     """
 
     t: Float64[np.ndarray, " b"]
@@ -38,13 +40,15 @@ class Fits:
     start_spread: Float64[np.ndarray, " b"]
     remaining: Float64[np.ndarray, " b"]
     failure: Shaped[np.ndarray, " b"]
+    delta: Float64[np.ndarray, " b"] | None = None
+    nu_delta: Float64[np.ndarray, "b k"] | None = None
+    nu_tau: Float64[np.ndarray, "b k"] | None = None
 
     @classmethod
     def concatenate(cls, parts: Sequence[Fits]) -> Fits:
         """The fits of several batches as one; they must have used the same number of starts."""
-        columns = {
-            f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name != "starts"
-        }
+        present = [f.name for f in fields(cls) if f.name != "starts" and getattr(parts[0], f.name) is not None]
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in present}
         return cls(starts=parts[0].starts, **columns)
 
 

@@ -96,10 +96,15 @@ class PreparedHistogram:
         bytes_of_a_toy = 8 * (float(self.expected.sum()) * (dimension + 3) + 4 * len(self.expected))
         return int(np.clip(_BATCH_BYTES // bytes_of_a_toy, 1, _LARGEST_BATCH))
 
+    def counts(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B bins"]:
+        """n_b of each sample."""
+        bins = len(self.expected)
+        return np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=bins) for d in data])
+
     def fit(self, data: Sequence[Sample]) -> Fits:
         """t = 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and Cousins, NIM 221 (1984) 437)."""
         nu = self.expected
-        n = np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=len(nu)) for d in data])
+        n = self.counts(data)
         possible: np.ndarray = np.all(n >= 0, axis=1)
         failure = np.full(len(data), "", dtype=object)
         for row in np.flatnonzero(~possible):

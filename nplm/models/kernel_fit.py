@@ -23,13 +23,21 @@ from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
 from nplm.models.kernel_modes import RANK_CUT, Modes
 from nplm.models.kernel_pool import Pools
-from nplm.models.kernel_products import CALLED, in_blocks, kernel_blocks, kernel_product, kernel_sum, padded
+from nplm.models.kernel_products import (
+    CALLED,
+    block_shape,
+    in_blocks,
+    kernel_blocks,
+    kernel_product,
+    kernel_sum,
+    padded,
+)
 from nplm.sample import Sample, Scaler
 
 Solver = Literal["ml", "falkon-step"]
 
 # phi of the reference is held if it fills at most so many bytes, and there are fewer modes than half of the centres.
-_HELD_BYTES = 3 << 30
+_HELD_BYTES = 2 << 30
 # The same for phi at the nodes of a line.
 _LINE_BYTES = 1 << 28
 # Bytes that w e^f of a batch of toys may fill, and toys at most.
@@ -85,8 +93,7 @@ class PreparedKernel:
         points, sizes = (events, weights) if line is None else line.gauss(events, weights)
         modes = Modes.of(points, sizes, centers, width, penalty, rank_cut)
         if len(points) * modes.count * 8 <= _HELD_BYTES and (line or modes.count <= len(centers) // 2):
-            phi = modes(points)
-            blocks, expected = _held(phi, sizes), sizes @ phi
+            blocks, expected = held_blocks(modes, points, sizes)
         else:
             with jax.enable_x64(True):
                 x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
@@ -139,10 +146,14 @@ class PreparedKernel:
         modes = self.modes
         return kernel_sum(events, data.weights, modes.centers, modes.width, self.engine) @ modes.transform
 
+    def data_sums(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B r"]:
+        """s of each sample; toys that come from one pool share what is computed about it."""
+        pooled = self.pools.sums(data)
+        return np.array([self.sums(d) if known is None else known for d, known in zip(data, pooled, strict=True)])
+
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; all of them in one compiled call."""
-        pooled = self.pools.sums(data)
-        sums = np.array([self.sums(d) if known is None else known for d, known in zip(data, pooled, strict=True)])
+        sums = self.data_sums(data)
         if self.solver == "ml":
             return self.fit_sums(sums)
         steps = [self._falkon_step(d, s) for d, s in zip(data, sums, strict=True)]
@@ -285,7 +296,15 @@ def _second_moment(
     return total
 
 
-def _held(phi: Float64[np.ndarray, "n r"], weights: Float64[np.ndarray, " n"]) -> Blocks:
-    x, w = in_blocks(phi, weights, max(phi.shape[1], 64), CALLED)
+def held_blocks(
+    modes: Modes, points: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"]
+) -> tuple[Blocks, Float64[np.ndarray, " r"]]:
+    """phi of the reference in blocks, and its sum; phi may be the most of all memory, so it is not copied about."""
+    shape = block_shape(len(points), max(modes.count, 64), CALLED)
+    x, w = np.zeros((np.prod(shape), modes.count)), np.zeros(shape)
+    modes(points, into=x)
+    w.ravel()[: len(points)] = weights
     with jax.enable_x64(True):
-        return Blocks(jnp.asarray(x), jnp.asarray(w))
+        # Not asarray, which holds one more copy on the way.
+        held = Blocks(jax.device_put(x.reshape(*shape, -1)), jax.device_put(w))
+    return held, w.ravel() @ x

@@ -5,7 +5,8 @@ In modes, with s = sum_D v phi, the penalised loss of one sample is
     F(b) = sum_R w (exp(phi . b) - 1) - b . s + sum_i p_i b_i^2 / 2.
 
 The rows of the reference are phi themselves where they can be held, and kernels, made anew at each pass and shared by
-the batch, where they cannot: coefficients are then taken from modes to centres first.
+the batch, where they cannot: coefficients are then taken from modes to centres first. With nuisances their functions of
+an event are more columns of the same rows.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Blocks(NamedTuple):
         centers: shape (M, d); None where x holds phi.
         width: of the kernels.
         transform: from kernels to modes, shape (M, r); None where x holds phi.
+        more: further columns of each event, shape (blocks, m, e); None for none.
     """
 
     x: Float[Array, "blocks m k"]
@@ -43,37 +45,51 @@ class Blocks(NamedTuple):
     centers: Float[Array, "M d"] | None = None
     width: Float[Array, ""] | None = None
     transform: Float[Array, "M r"] | None = None
+    more: Float[Array, "blocks m e"] | None = None
 
-    def rows(self, x: Float[Array, "m k"]) -> Float[Array, "m columns"]:
-        """phi or kernels of a block's events."""
-        return x if self.centers is None or self.width is None else gaussian(x, self.centers, self.width)
+    @property
+    def columns(self) -> int:
+        """Number of modes and further columns."""
+        modes = self.x.shape[-1] if self.transform is None else self.transform.shape[1]
+        return modes + (0 if self.more is None else self.more.shape[-1])
+
+    def rows(self, x: Float[Array, "m k"], more: Float[Array, "m e"] | None) -> Float[Array, "m columns"]:
+        """phi or kernels of a block's events, and the further columns."""
+        main = x if self.centers is None or self.width is None else gaussian(x, self.centers, self.width)
+        return main if more is None else jnp.concatenate([main, more], axis=1)
 
     def to_columns(self, b: Float[Array, "B r"]) -> Float[Array, "B columns"]:
         """Coefficients of the columns of `rows` for those of the modes."""
-        return b if self.transform is None else b @ self.transform.T
+        if self.transform is None:
+            return b
+        modes = self.transform.shape[1]
+        return jnp.concatenate([b[:, :modes] @ self.transform.T, b[:, modes:]], axis=1)
 
     def to_modes(self, sums: Float[Array, "B columns"]) -> Float[Array, "B r"]:
         """Sums over events of the columns of `rows`, as those of the modes."""
-        return sums if self.transform is None else sums @ self.transform
+        if self.transform is None:
+            return sums
+        kernels = len(self.transform)
+        return jnp.concatenate([sums[:, :kernels] @ self.transform, sums[:, kernels:]], axis=1)
 
 
-def exact_hessian(blocks: Blocks, modes: int) -> bool:
+def exact_hessian(blocks: Blocks) -> bool:
     """Whether Hessians are summed exactly, or only their products with vectors."""
-    return blocks.centers is None and modes <= FEW_MODES
+    return blocks.centers is None and blocks.x.shape[-1] <= FEW_MODES
 
 
 @jax.jit
 def reference_sums(blocks: Blocks, b: Float[Array, "B r"]) -> tuple[Float[Array, " B"], Float[Array, "B r"]]:
     """sum_R w (exp(f) - 1) and sum_R w exp(f) phi, shapes (B,) and (B, r)."""
-    value, gradient, _ = _sums(blocks, b)
+    value, gradient, _ = sums_at(blocks, b)
     return value, gradient
 
 
 @jax.jit
 def reference_hessians(blocks: Blocks, b: Float[Array, "B r"]) -> tuple[Float[Array, " B"], Float[Array, "B r r"]]:
     """sum_R w (exp(f) - 1) and sum_R w exp(f) phi phi^T, shapes (B,) and (B, r, r); of blocks that hold phi."""
-    value, _, density = _sums(blocks, b)
-    return value, _hessians(blocks, density)
+    value, _, density = sums_at(blocks, b)
+    return value, hessians(blocks, density)
 
 
 @jax.jit
@@ -81,14 +97,14 @@ def hessian_at(blocks: Blocks, b: Float[Array, " r"]) -> Float[Array, "r r"]:
     """sum_R w exp(f) phi phi^T at one point."""
     coefficients = blocks.to_columns(b[None])[0]
 
-    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
-        x, w = block
-        rows = blocks.rows(x)
+    def add(total: Array, block: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
+        x, w, more = block
+        rows = blocks.rows(x, more)
         density = w * jnp.exp(rows @ coefficients)
-        phi = rows if blocks.transform is None else rows @ blocks.transform
+        phi = blocks.to_modes(rows)
         return total + (phi * density[:, None]).T @ phi, None
 
-    return jax.lax.scan(add, jnp.zeros((len(b), len(b))), (blocks.x, blocks.weights))[0]
+    return jax.lax.scan(add, jnp.zeros((len(b), len(b))), (blocks.x, blocks.weights, blocks.more))[0]
 
 
 @partial(jax.jit, static_argnames="steps")
@@ -97,12 +113,12 @@ def minimize(
 ) -> Minimum:
     """Minimises F for each of B samples with sums s."""
     metric = 1 + penalty
-    exact = exact_hessian(blocks, len(penalty))
+    exact = exact_hessian(blocks)
 
     def expand(b: Float[Array, "B r"]) -> Expansion:
-        value, gradient, density = _sums(blocks, b)
+        value, gradient, density = sums_at(blocks, b)
         value = value - jnp.sum(b * s, axis=1) + jnp.sum(penalty * b**2, axis=1) / 2
-        return Expansion(value, gradient - s + penalty * b, _hessians(blocks, density) if exact else density)
+        return Expansion(value, gradient - s + penalty * b, hessians(blocks, density) if exact else density)
 
     def solve_exactly(hessians: Array, gradient: Array, damping: Array) -> Array:
         diagonal = penalty + damping[:, None] * metric
@@ -112,7 +128,7 @@ def minimize(
     def solve_iteratively(density: Array, gradient: Array, damping: Array) -> Array:
         damped = damping[:, None] * metric
         return conjugate_gradients(
-            lambda v: _hessian_products(blocks, density, v) + penalty * v + damped * v,
+            lambda v: hessian_products(blocks, density, v) + penalty * v + damped * v,
             -gradient,
             lambda v: v / (metric + damped),
             _RESIDUAL,
@@ -122,19 +138,21 @@ def minimize(
     return damped_newton(expand, solve_exactly if exact else solve_iteratively, start, TOLERANCE, steps)
 
 
-def _sums(blocks: Blocks, b: Array) -> tuple[Array, Array, Array]:
-    """sum w (e^f - 1), sum w e^f phi, and w e^f itself, shapes (B,), (B, r) and (B, blocks, m)."""
+def sums_at(
+    blocks: Blocks, b: Float[Array, "B r"]
+) -> tuple[Float[Array, " B"], Float[Array, "B r"], Float[Array, "B blocks m"]]:
+    """sum w (e^f - 1), sum w e^f phi, and w e^f itself."""
     coefficients = blocks.to_columns(b)
 
-    def add(total: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
-        x, w = block
-        rows = blocks.rows(x)
+    def add(total: tuple[Array, Array], block: tuple[Array, Array, Array | None]) -> tuple[tuple[Array, Array], Array]:
+        x, w, more = block
+        rows = blocks.rows(x, more)
         f = _turned(rows @ coefficients.T)
         density = w * jnp.exp(f)
         return (total[0] + jnp.expm1(f) @ w, total[1] + density @ rows), density
 
     zero = jnp.zeros(len(b)), jnp.zeros_like(coefficients)
-    (value, sums), density = jax.lax.scan(add, zero, (blocks.x, blocks.weights))
+    (value, sums), density = jax.lax.scan(add, zero, (blocks.x, blocks.weights, blocks.more))
     return value, blocks.to_modes(sums), jnp.moveaxis(density, 0, 1)
 
 
@@ -143,27 +161,30 @@ def _turned(columns: Float[Array, "m B"]) -> Float[Array, "B m"]:
     return jax.lax.optimization_barrier(columns.T)  # type: ignore[no-untyped-call]
 
 
-def _hessian_products(blocks: Blocks, density: Array, v: Array) -> Array:
-    """sum w e^f phi (phi . v), shape (B, r)."""
+def hessian_products(
+    blocks: Blocks, density: Float[Array, "B blocks m"], v: Float[Array, "B r"]
+) -> Float[Array, "B r"]:
+    """sum w e^f phi (phi . v)."""
     coefficients = blocks.to_columns(v)
 
-    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
-        x, d = block
-        rows = blocks.rows(x)
+    def add(total: Array, block: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
+        x, d, more = block
+        rows = blocks.rows(x, more)
         return total + (d * _turned(rows @ coefficients.T)) @ rows, None
 
-    sums, _ = jax.lax.scan(add, jnp.zeros_like(coefficients), (blocks.x, jnp.moveaxis(density, 1, 0)))
+    sums, _ = jax.lax.scan(add, jnp.zeros_like(coefficients), (blocks.x, jnp.moveaxis(density, 1, 0), blocks.more))
     return blocks.to_modes(sums)
 
 
-def _hessians(blocks: Blocks, density: Array) -> Array:
-    """sum w e^f phi phi^T, shape (B, r, r)."""
-    r = blocks.x.shape[-1]
+def hessians(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array, "B r r"]:
+    """sum w e^f phi phi^T, of blocks that hold phi."""
+    r = blocks.columns
 
-    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
-        x, d = block
-        return total + d @ (x[:, :, None] * x[:, None, :]).reshape(len(x), r * r), None
+    def add(total: Array, block: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
+        x, d, more = block
+        rows = blocks.rows(x, more)
+        return total + d @ (rows[:, :, None] * rows[:, None, :]).reshape(len(x), r * r), None
 
     first = jnp.zeros((len(density), r * r))
-    sums, _ = jax.lax.scan(add, first, (blocks.x, jnp.moveaxis(density, 1, 0)))
+    sums, _ = jax.lax.scan(add, first, (blocks.x, jnp.moveaxis(density, 1, 0), blocks.more))
     return sums.reshape(-1, r, r)

@@ -98,9 +98,11 @@ class Modes:
         """c_i = 1 - (p_i / (1 + p_i))^2: what a unit of each mode's squared fluctuation adds to t."""
         return 1 - (self.penalty / (1 + self.penalty)) ** 2
 
-    def __call__(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
-        """phi at events, in the features that the kernel sees."""
-        phi = np.empty((len(events), self.count))
+    def __call__(
+        self, events: Float64[np.ndarray, "n d"], into: Float64[np.ndarray, "more r"] | None = None
+    ) -> Float64[np.ndarray, "n r"]:
+        """phi at events, in the features that the kernel sees; in the first rows of an array, if one is given."""
+        phi = np.empty((len(events), self.count)) if into is None else into[: len(events)]
         for rows, block in kernel_blocks(events, self.centers, self.width):
             phi[rows] = block @ self.transform
         return phi

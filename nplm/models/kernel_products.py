@@ -33,13 +33,18 @@ def in_blocks(
     events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], columns: int, size: int = CACHED
 ) -> tuple[Float64[np.ndarray, "b m d"], Float64[np.ndarray, "b m"]]:
     """Events in blocks whose rows of `columns` numbers fill `size` bytes, the last filled up with weight zero."""
-    most = max(_PADDING, size // (8 * max(1, columns)))
-    blocks = max(1, -(-len(events) // most))
-    rows = most if blocks > 1 else -(-max(1, len(events)) // _PADDING) * _PADDING
+    blocks, rows = block_shape(len(events), columns, size)
     x = np.zeros((blocks * rows, events.shape[1]))
     v = np.zeros(blocks * rows)
     x[: len(events)], v[: len(events)] = events, weights
     return x.reshape(blocks, rows, -1), v.reshape(blocks, rows)
+
+
+def block_shape(events: int, columns: int, size: int = CACHED) -> tuple[int, int]:
+    """Number of blocks, and rows of each, for `in_blocks`."""
+    most = max(_PADDING, size // (8 * max(1, columns)))
+    blocks = max(1, -(-events // most))
+    return blocks, most if blocks > 1 else -(-max(1, events) // _PADDING) * _PADDING
 
 
 def kernel_blocks(

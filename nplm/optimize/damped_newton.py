@@ -36,12 +36,14 @@ class Minimum(NamedTuple):
 
     Arguments:
         point: shape (B, r).
+        value: of the objectives there, shape (B,).
         decrement: g^T H^{-1} g before the last step, twice what that step promised, shape (B,).
         converged: whether it was below the tolerance, shape (B,).
         iterations: number of iterations.
     """
 
     point: Float[Array, "B r"]
+    value: Float[Array, " B"]
     decrement: Float[Array, " B"]
     converged: Bool[Array, " B"]
     iterations: Int[Array, ""]
@@ -84,10 +86,12 @@ def damped_newton(
         step = jnp.where(state.done[:, None], 0.0, step)
         trial = expand(state.point + step)
         gain = state.at.value - trial.value
+        # A step that leads up, where the curvature is not positive, is refused until damping has turned it.
+        down = slope >= 0
         # Half of the slope is the promise of an undamped step; near the minimum it drowns in the value's rounding.
         small = slope < tolerance
         noise = tolerance + 1e-12 * (1 + jnp.abs(state.at.value))
-        taken = jnp.isfinite(trial.value) & ((gain > _ACCEPTED * slope / 2) | (small & (gain > -noise)))
+        taken = down & jnp.isfinite(trial.value) & ((gain > _ACCEPTED * slope / 2) | (small & (gain > -noise)))
         good = gain > _GOOD * slope / 2
         reduced = jnp.where(state.damping * _DECAY < _SMALLEST, 0.0, state.damping * _DECAY)
         grown = jnp.maximum(state.damping * _GROWTH, _FIRST)
@@ -106,7 +110,7 @@ def damped_newton(
         start, expand(start), jnp.zeros(count), jnp.full(count, jnp.inf), jnp.zeros(count, bool), jnp.zeros((), int)
     )
     end = jax.lax.while_loop(proceed, iterate, first)
-    return Minimum(end.point, end.decrement, end.done, end.iteration)
+    return Minimum(end.point, end.at.value, end.decrement, end.done, end.iteration)
 
 
 def conjugate_gradients(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.report.nuisances import decomposition
 from nplm.result import Result
 
 # Below this a p-value from a formula has lost its meaning, and soon its digits.
@@ -124,6 +125,8 @@ def key_numbers(result: Result) -> Mapping[str, str]:
     """What was found and what it stands on, by name, for screen, notebook and report; holds no text from files."""
     rows = {"t": "none: the fit failed"} if math.isnan(result.t) else {"t": f"{result.t:.2f}"}
     if not math.isnan(result.t):
+        if result.nuisances is not None:
+            rows["tau, Delta"] = decomposition(result.nuisances)
         toys = count(result.calibration.toys, "toy")
         limit = is_limit(result)
         least, largest = (f", the {word} that {toys} can give" if limit else "" for word in ("least", "largest"))

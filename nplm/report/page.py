@@ -22,6 +22,7 @@ from nplm.report.html_parts import (
     table,
     table_rows,
 )
+from nplm.report.nuisances import nuisance_rows
 from nplm.report.numbers import count, format_duration, key_numbers
 from nplm.report.pictures import Picture
 from nplm.report.rare import rare_rows
@@ -46,6 +47,7 @@ def report_page(
     sections = [
         f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
         section("Key numbers", _numbers(result)),
+        section("Nuisances", _nuisances(result)),
         section("Cautions", bullets(cautions(result), "cautions")),
         section("Pictures", figures(pictures)),
         section("Calibration by toys", _calibration(result)),
@@ -75,6 +77,13 @@ def _numbers(result: Result) -> str:
     source = result.calibration.source
     # Greek letters for our own words only; what the toys were drawn from names files.
     return f"<table>{chi(table_rows(rows))}{table_rows([('toys', source)] if source else [])}</table>\n"
+
+
+def _nuisances(result: Result) -> str:
+    """What the data say about the nuisances; empty without them."""
+    if result.nuisances is None:
+        return ""
+    return columns(nuisance_rows(result.nuisances)).replace(" +- ", " ± ")
 
 
 def _calibration(result: Result) -> str:

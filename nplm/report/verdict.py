@@ -114,7 +114,7 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
 def cautions(result: Result) -> list[str]:
     """What a reader must know beside the numbers: the result's own notes, and what its fields imply."""
     calibration = result.calibration
-    found = list(result.notes)
+    found = [*result.notes, *(result.nuisances.cautions() if result.nuisances is not None else [])]
     if not result.complete:
         found.append(
             f"interrupted after {calibration.toys} of {calibration.toys_requested} toys: the p-value uses those done"

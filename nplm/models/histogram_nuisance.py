@@ -1,0 +1,177 @@
+"""The histogram model with an imperfect reference: the saturated goodness of fit with nuisances profiled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64, Int
+from scipy.special import xlogy
+
+from nplm.calibrate.chi2 import Chi2Null
+from nplm.models.base import Fits
+from nplm.models.histogram import PreparedHistogram
+from nplm.nuisance.joint_loss import curve_of
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.profile import CONVERGED, PreparedNuisances, filled
+from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
+from nplm.sample import Sample
+
+# Tolerance of the Newton decrement, and steps at most.
+_TOLERANCE, _STEPS = 1e-10, 100
+
+
+class _Rows(NamedTuple):
+    """Kinds of reference events: their bin, columns (1, g), and sum of weights."""
+
+    bins: Int[Array, " kinds"]
+    columns: Float[Array, "kinds e"]
+    weights: Float[Array, " kinds"]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedHistogramWithNuisances:
+    """The histogram model with its reference and its nuisances.
+
+    Where f is free in each bin, its maximum at fixed nu is f_b = log(n_b / lambda_b(nu)) with lambda_b the bin's sum of
+    w r(x; nu), and tau = -2 min over nu of
+
+        n_D - N(R) - sum_b n_b log(n_b / lambda_b(nu)) - sum_D log r(x; nu) - log [L(nu|A) / L(0|A)].
+
+    If r is constant in each bin that is the saturated likelihood ratio with constraints.
+
+    Arguments:
+        histogram: the model with the reference as given.
+        profile: the nuisances with the reference.
+        rows: reference events, those of one bin and the same g taken together.
+    """
+
+    histogram: PreparedHistogram
+    profile: PreparedNuisances
+    rows: _Rows
+
+    @classmethod
+    def of(
+        cls, histogram: PreparedHistogram, nuisances: Nuisances, reference: Sample
+    ) -> PreparedHistogramWithNuisances:
+        """Adds the nuisances' columns to the events of a prepared histogram."""
+        columns = nuisances.columns(reference.events)
+        bins = histogram.binning.assign(reference.events)
+        kinds, number = np.unique(np.column_stack([bins, columns]), axis=0, return_inverse=True)
+        weights = np.bincount(number.ravel(), reference.weights, len(kinds))
+        with jax.enable_x64(True):
+            parts = (kinds[:, 0].astype(np.int64), kinds[:, 1:], weights)
+            rows = _Rows(*map(jnp.asarray, parts))
+        return cls(histogram, PreparedNuisances.of(nuisances, kinds[:, 1:], weights), rows)
+
+    @property
+    def parameters(self) -> int:
+        return self.histogram.parameters + self.profile.nuisances.count
+
+    @property
+    def batch_size(self) -> int:
+        return self.histogram.batch_size
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """t = tau - Delta of each sample."""
+        plain = self.histogram.fit(data)
+        n = self.histogram.counts(data)
+        sums, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
+        background = self.profile.fit(sums, auxiliary)
+        with jax.enable_x64(True):
+            given = (jnp.asarray(filled(v)) for v in (np.maximum(n, 0), sums, auxiliary, background.nu))
+            end, expected = _minimize(self.profile.nuisances, self.histogram.parameters, self.rows, *given)
+            nu, decrement, value = (np.asarray(v)[: len(n)] for v in (end.point, end.decrement, end.value))
+            lam = np.asarray(expected)[: len(n)]
+        tau = 2 * (xlogy(n, n).sum(axis=1) - n.sum(axis=1) + self.histogram.expected.sum()) - 2 * value
+        failure = plain.failure.copy()
+        failure[(failure == "") & ~np.all(lam > 0, axis=1)] = "a bin's expectation is not positive at the fitted nu"
+        t = np.where(failure == "", tau - background.delta, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_ratio = np.log(n / lam)
+        converged = background.converged & (decrement < CONVERGED) & (failure == "")
+        return Fits(
+            t,
+            np.column_stack([log_ratio, nu]),
+            converged,
+            1,
+            np.ones(len(n), dtype=np.int64),
+            np.zeros(len(n)),
+            decrement,
+            failure,
+            delta=background.delta,
+            nu_delta=background.nu,
+            nu_tau=nu,
+        )
+
+    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as bins: the nuisances of tau and Delta cancel.
+
+        Raises:
+            ValueError: for a test of the shape.
+        """
+        if shape_only:
+            raise ValueError(
+                "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
+                " testing the shape only"
+            )
+        return self.histogram.null(data)
+
+    def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        return self.histogram.log_ratio(parameters[: self.histogram.parameters], events)
+
+    def named_parameters(self, parameters: Float64[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        bins = self.histogram.parameters
+        return {**self.histogram.named_parameters(parameters[:bins]), "nu": parameters[bins:]}
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        self.fit([data])
+        began = time.perf_counter()
+        self.fit([data])
+        return fits * (time.perf_counter() - began)
+
+
+@partial(jax.jit, static_argnames=("nuisances", "bins"))
+def _minimize(
+    nuisances: Nuisances,
+    bins: int,
+    rows: _Rows,
+    n: Float[Array, "B bins"],
+    sums: Float[Array, "B e"],
+    auxiliary: Float[Array, "B a"],
+    start: Float[Array, "B k"],
+) -> tuple[Minimum, Float[Array, "B bins"]]:
+    """Minimises sum_b n_b log lambda_b(nu) - S . c(nu) - log [L(nu|A) / L(0|A)]; also returns lambda there."""
+
+    def moments(c: Float[Array, " e"]) -> tuple[Array, Array, Array]:
+        """sum w r over each bin of 1, (1, g) and (1, g)(1, g)^T."""
+        density = rows.weights * jnp.exp(rows.columns @ c)
+        first = density[:, None] * rows.columns
+        second = first[:, :, None] * rows.columns[:, None, :]
+        return tuple(jax.ops.segment_sum(v, rows.bins, bins) for v in (density, first, second))  # type: ignore[return-value]
+
+    def expand(nu: Float[Array, "B k"]) -> Expansion:
+        c = curve_of(nuisances, nu, auxiliary)
+        lam, first, second = jax.lax.map(moments, c.value)
+        value = jnp.sum(jnp.where(n > 0, n * jnp.log(lam), 0.0), axis=1) - jnp.sum(sums * c.value, axis=1) - c.auxiliary
+        share = n / lam
+        left = jnp.einsum("bi,bie->be", share, first) - sums
+        gradient = jnp.einsum("bek,be->bk", c.first, left) - c.pull
+        score = jnp.einsum("bie,bek->bik", first / lam[:, :, None], c.first)
+        outer = jnp.einsum("bi,bief,bek,bfl->bkl", share, second, c.first, c.first)
+        hessian = outer - jnp.einsum("bi,bik,bil->bkl", n, score, score)
+        return Expansion(value, gradient, hessian + jnp.einsum("bekl,be->bkl", c.second, left) + c.stiffness)
+
+    def solve(hessian: Array, gradient: Array, damping: Array) -> Array:
+        scale = jnp.maximum(jnp.abs(jnp.diagonal(hessian, axis1=1, axis2=2)), 1e-12)
+        full = hessian + (damping[:, None] * scale)[:, :, None] * jnp.eye(hessian.shape[1])
+        return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
+
+    end = damped_newton(expand, solve, start, _TOLERANCE, _STEPS)
+    return end, jax.lax.map(lambda nu: moments(nuisances.coefficients(nu))[0], end.point)

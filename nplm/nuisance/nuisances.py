@@ -1,0 +1,91 @@
+"""Nuisances: how the expectation moves with them, and what is known about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64
+
+from nplm.nuisance.constraint import Constraint
+from nplm.nuisance.log_ratio import LogRatio
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisances:
+    """An imperfect reference: log r(x; nu), and the auxiliary likelihood L(nu | A).
+
+    Arguments:
+        ratio: how the density and the yield of events move with nu; nu = 0 is the reference as given.
+        constraint: what auxiliary measurements say about nu.
+
+    Raises:
+        ValueError: if one of them does not know a nuisance of the other.
+    """
+
+    ratio: LogRatio
+    constraint: Constraint
+
+    def __post_init__(self) -> None:
+        moved, constrained = set(self.ratio.nuisances), set(self.constraint.nuisances)
+        if free := sorted(moved - constrained):
+            raise ValueError(
+                f"nothing constrains {', '.join(free)}: give a constraint for every nuisance of the log-ratios"
+            )
+        if unknown := sorted(constrained - moved):
+            raise ValueError(
+                f"{', '.join(unknown)} is constrained, but no log-ratio depends on it: the log-ratios know"
+                f" {', '.join(self.ratio.nuisances)}"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nuisances, in the order of nu."""
+        return self.ratio.nuisances
+
+    @property
+    def count(self) -> int:
+        """Number of nuisances, k."""
+        return len(self.names)
+
+    @cached_property
+    def _of_constraint(self) -> np.ndarray:
+        return np.array([self.names.index(name) for name in self.constraint.nuisances])
+
+    @property
+    def sigma(self) -> Float64[np.ndarray, " k"]:
+        """Size of each nuisance's uncertainty, in the order of nu."""
+        sigma = np.empty(self.count)
+        sigma[self._of_constraint] = self.constraint.sigma
+        return sigma
+
+    @property
+    def auxiliary(self) -> Float64[np.ndarray, " a"]:
+        """The auxiliary measurements A."""
+        return np.asarray(self.constraint.auxiliary, dtype=np.float64)
+
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
+        """c(nu), see `LogRatio`; traced by JAX."""
+        return self.ratio.coefficients(nu)
+
+    def log_auxiliary(self, nu: Float[Array, " k"], auxiliary: Float[Array, " a"]) -> Float[Array, ""]:
+        """log [L(nu | A) / L(0 | A)]; traced by JAX."""
+        constraint = self.constraint.with_auxiliary(auxiliary)
+        here = nu[self._of_constraint]
+        return constraint.logpdf(here) - constraint.logpdf(jnp.zeros_like(here))
+
+    def sample_auxiliary(self, nu: Float64[np.ndarray, " k"], rng: np.random.Generator) -> Float64[np.ndarray, " a"]:
+        """Auxiliary measurements as they fluctuate if nu is the truth."""
+        drawn = self.constraint.sample(nu[self._of_constraint], rng).auxiliary
+        return np.asarray(drawn, dtype=np.float64)
+
+    def columns(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q_plus_1"]:
+        """(1, g(x)) of events: log r(x; nu) is these times c(nu)."""
+        return np.column_stack([np.ones(len(events)), self.ratio.basis(events)])
+
+    def document(self) -> dict[str, Any]:
+        """What they are, as JSON values."""
+        return {"ratio": self.ratio.document(), "constraint": self.constraint.document()}

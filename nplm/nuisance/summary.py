@@ -1,0 +1,86 @@
+"""What the data say about the nuisances, for people and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+# Beyond so many standard deviations of its constraint a nuisance deserves a remark.
+PULLED = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class NuisanceSummary:
+    """The fit of the nuisances to one data sample.
+
+    Arguments:
+        names: of the nuisances.
+        sigma: size of each one's constraint, shape (k,).
+        nu: where Delta ended: the reference, varied, that describes the data best, shape (k,).
+        errors: standard deviations of nu from the curvature of the likelihood there, constraint included, shape (k,).
+        correlation: of nu, shape (k, k).
+        nu_tau: where tau ended: nu besides f, shape (k,).
+        tau: -2 min of the loss over f and nu.
+        delta: -2 min of the loss over nu; t = tau - delta.
+    """
+
+    names: tuple[str, ...]
+    sigma: Float64[np.ndarray, " k"]
+    nu: Float64[np.ndarray, " k"]
+    errors: Float64[np.ndarray, " k"]
+    correlation: Float64[np.ndarray, "k k"]
+    nu_tau: Float64[np.ndarray, " k"]
+    tau: float
+    delta: float
+
+    @classmethod
+    def of(
+        cls,
+        names: tuple[str, ...],
+        sigma: Float64[np.ndarray, " k"],
+        nu: Float64[np.ndarray, " k"],
+        covariance: Float64[np.ndarray, "k k"],
+        nu_tau: Float64[np.ndarray, " k"],
+        t: float,
+        delta: float,
+    ) -> NuisanceSummary:
+        """The summary of a fit whose nu has this covariance."""
+        errors = np.sqrt(np.diag(covariance))
+        return cls(names, sigma, nu, errors, covariance / np.outer(errors, errors), nu_tau, t + delta, delta)
+
+    @property
+    def pulls(self) -> Float64[np.ndarray, " k"]:
+        """nu / sigma: how far the data pull each nuisance from its nominal value, in units of its constraint."""
+        return self.nu / self.sigma
+
+    def cautions(self) -> list[str]:
+        """Nuisances that the data pull far from what is known about them."""
+        return [
+            f"the data pull nuisance '{name}' by {pull:+.1f} standard deviations of its constraint: t does not count"
+            " what it absorbs, so look whether that is plausible"
+            for name, pull in zip(self.names, self.pulls, strict=True)
+            if abs(pull) > PULLED
+        ]
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The numbers as JSON values."""
+        columns = {
+            "sigma": self.sigma,
+            "nu": self.nu,
+            "error": self.errors,
+            "pull": self.pulls,
+            "nu_tau": self.nu_tau,
+        }
+        return {
+            "tau": self.tau,
+            "delta": self.delta,
+            "fitted": [
+                {"name": name, **{label: float(values[i]) for label, values in columns.items()}}
+                for i, name in enumerate(self.names)
+            ],
+            "correlation": self.correlation,
+        }
