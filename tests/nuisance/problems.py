@@ -1,0 +1,62 @@
+"""An exponential reference whose scale and normalisation are not well known, with exact log-ratios."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nplm import GaussianConstraint, Normalization, Sample, SeparableLogRatio, SumOfLogRatios
+from nplm.nuisance.nuisances import Nuisances
+
+SIGMA = 0.15
+EXPECTED = 2000.0
+
+
+def scale() -> SeparableLogRatio:
+    """x -> x e^nu: log r = -nu - x (e^-nu - 1)."""
+
+    def c(nu: Float[Array, " 1"]) -> Float[Array, " 2"]:
+        return jnp.array([-nu[0], -jnp.expm1(-nu[0])])
+
+    return SeparableLogRatio("scale", c, lambda events: events[:, :1])
+
+
+def scale_and_normalization(sigma: float = SIGMA) -> Nuisances:
+    ratio = SumOfLogRatios([scale(), Normalization("normalization")])
+    return Nuisances(ratio, GaussianConstraint(("scale", "normalization"), sigma))
+
+
+def draw_reference(rng: np.random.Generator, events: int) -> Sample:
+    return Sample(rng.exponential(size=events), np.full(events, EXPECTED / events), name="reference")
+
+
+def draw_data(
+    rng: np.random.Generator, moved: float = 0.0, more: float = 0.0, sigma: float = SIGMA, expected: float = EXPECTED
+) -> Sample:
+    """Data at a point (scale, normalisation), with auxiliary measurements that fluctuate around it."""
+    x = np.exp(moved) * rng.exponential(size=rng.poisson(expected * np.exp(more)))
+    return Sample(x, name="data").with_auxiliary(np.array([moved, more]) + sigma * rng.standard_normal(2))
+
+
+def loss(
+    nuisances: Nuisances,
+    reference: Sample,
+    data: Sample,
+    nu: np.ndarray,
+    f: tuple[np.ndarray, np.ndarray] | None = None,
+) -> float:
+    """sum_R w (e^(f + log r) - 1) - sum_D (f + log r) - log [L(nu|A) / L(0|A)], written out for one sample.
+
+    Arguments:
+        nuisances: scale and normalisation with Gaussian constraints.
+        reference, data: samples.
+        nu: scale and normalisation.
+        f: at the events of the reference and of the data; None for 0.
+    """
+    of_reference, of_data = (-nu[0] - sample.events[:, 0] * np.expm1(-nu[0]) + nu[1] for sample in (reference, data))
+    if f is not None:
+        of_reference, of_data = of_reference + f[0], of_data + f[1]
+    a = nuisances.auxiliary if data.auxiliary is None else data.auxiliary
+    known = ((a - nu) ** 2 - a**2) / (2 * nuisances.sigma**2)
+    return float(reference.weights @ np.expm1(of_reference) - data.weights @ of_data + known.sum())
