@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
     from nplm.nuisance.log_ratio import LogRatio, log_ratio
     from nplm.nuisance.poisson_constraint import PoissonControlRegion
+    from nplm.nuisance.pyhf_constraint import PyhfConstraint
+    from nplm.nuisance.pyhf_likelihood import PyhfLikelihood
     from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
@@ -103,6 +105,8 @@ __all__ = [
     "PoissonControlRegion",
     "PoolSampler",
     "Power",
+    "PyhfConstraint",
+    "PyhfLikelihood",
     "RareError",
     "RareNull",
     "ReadError",
@@ -191,6 +195,8 @@ _HOME = {
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
+    "PyhfConstraint": "nplm.nuisance.pyhf_constraint",
+    "PyhfLikelihood": "nplm.nuisance.pyhf_likelihood",
     "RareError": "nplm.calibrate.rare",
     "RareNull": "nplm.calibrate.rare",
     "ReadError": "nplm.io",
