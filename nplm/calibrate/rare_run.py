@@ -149,17 +149,17 @@ def _batch(
     if posteriors is not None:
         tilted = sums[:, : ladder.modes]
         # Signals that may have led to each toy; its own is the first.
-        candidates = np.tile(b, (SIGNALS, 1, 1))
-        of_rungs = [(i, rung == i, posteriors(tilted, v)) for i, v in enumerate(ladder.variances[1:], start=1)]
-        for number, own, posterior in of_rungs:
+        candidates, of_rungs = np.tile(b, (SIGNALS, 1, 1)), []
+        for number, variances in enumerate(ladder.variances[1:], start=1):
+            posterior, own = posteriors(tilted, variances), rung == number
             log_z[:, number] = posterior.log_z
-            for k in range(1, SIGNALS):
-                candidates[k, own] = posterior.draw(rng)[own]
+            of_rungs.append((own, posterior.of_toys(own)))
+            candidates[1:, own] = of_rungs[-1][1].draw(rng, SIGNALS - 1)
         inverse = np.zeros((SIGNALS, count))
         for k, candidate in enumerate(candidates):
             n_b = signals.yields(candidate) if k else yields
-            for _, own, posterior in of_rungs:
-                inverse[k, own] = -posterior.log_rho(candidate, tilted, n_b)[own]
+            for own, posterior in of_rungs:
+                inverse[k, own] = -posterior.log_rho(candidate[own], tilted[own], n_b[own])
         log_rho = np.log(SIGNALS) - logsumexp(inverse, axis=0)
     return t, rung, tries, log_z, log_rho
 

@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 
 # Modes are tilted whose v_i would be at least this much, at most so many of them: where others had to be tilted too,
 # few toys are effective, and the p-value is refused.
-_LEAST_TILT, _MOST_TILTED = 0.02, 64
+_LEAST_TILT, _MOST_TILTED = 0.02, 256
 # Neighbouring rungs may be apart by so many standard deviations of t.
 _APART = 2.0
 # Share of the toys on the highest rung; the others share the rest equally.

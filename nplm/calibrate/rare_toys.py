@@ -13,9 +13,9 @@ from nplm.sample import Sample
 
 # phi of the reference is held if it fills at most so many bytes; else it is computed for each toy's candidates.
 _HELD_BYTES = 1 << 30
-# Toys of a batch are drawn from so many envelopes at most; where those are too wide, f of so many toys at a time is
-# taken at all events.
-_ENVELOPES, _TOGETHER = 24, 32
+# Toys of a batch are drawn from so many envelopes at most. A candidate costs as much as so many events cost where f of
+# so many toys at a time is taken at all events of the reference, whose rows are then read in order, by matrix products.
+_ENVELOPES, _CANDIDATE, _TOGETHER = 24, 16, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class SignalToys:
 
     For b = v^1/2 z, f(x) = b . phi(x) <= |z| g(x) with g^2 = sum_i v_i phi_i^2. Candidates are drawn with the intensity
     w exp(l g) for a level l >= |z|, which toys of about the same |z| share, and kept with probability exp(f - l g).
-    Only where a few events of large phi would make that too many candidates is f evaluated at all events.
+    Where that would make too many candidates, as the toys are large or a few events have large phi, f is evaluated at
+    all events instead.
 
     Arguments:
         prepared: the model.
@@ -81,7 +82,7 @@ class SignalToys:
             exponent = (number * step * (1 + 1e-9)) * self.bound
             with np.errstate(over="ignore"):
                 cumulative = np.cumsum(self.weights * np.exp(exponent))
-            if cumulative[-1] > len(cumulative):
+            if _CANDIDATE * cumulative[-1] > len(cumulative):
                 sums[toys] = self._draw_directly(rng, b[toys])
                 continue
             for toy in toys:
@@ -93,22 +94,39 @@ class SignalToys:
         return sums
 
     def _draw_directly(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B r"]:
-        """The same for signals whose candidates would be more than there are events in the reference."""
+        """The same, from the number of times that each event of the reference is drawn."""
         sums = np.zeros((len(b), self.prepared.modes.count))
         for start in range(0, len(b), _TOGETHER):
-            for toy, f in enumerate(self._log_ratios(b[start : start + _TOGETHER]).T, start=start):
-                sums[toy] = self.features(_rows(rng, np.cumsum(self.weights * np.exp(f)))).sum(axis=0)
+            at = slice(start, start + _TOGETHER)
+            density = self._log_ratios(b[at])
+            np.exp(density, out=density)
+            density *= self.weights
+            counts = np.stack([_counts(rng, np.cumsum(row)) for row in density])
+            sums[at] = self._sums(counts)
         return sums
 
-    def _log_ratios(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "n B"]:
+    def _log_ratios(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B n"]:
         """f of some signals at all events."""
         m = len(self.scales)
         if self.phi is not None:
-            return self.phi[:, :m] @ b.T
+            return b @ self.phi[:, :m].T
         modes = self.prepared.modes
-        coefficients = modes.transform[:, :m] @ b.T
+        coefficients = b @ modes.transform[:, :m].T
         blocks = kernel_blocks(self.events, modes.centers, modes.width)
-        return np.concatenate([block @ coefficients for _, block in blocks])
+        return np.concatenate([coefficients @ block.T for _, block in blocks], axis=1)
+
+    def _sums(self, counts: Float64[np.ndarray, "B n"]) -> Float64[np.ndarray, "B r"]:
+        """sum of phi over the events, each taken so many times."""
+        if self.phi is not None:
+            return counts @ self.phi
+        modes = self.prepared.modes
+        blocks = kernel_blocks(self.events, modes.centers, modes.width)
+        return np.add.reduce([counts[:, rows] @ block for rows, block in blocks]) @ modes.transform
+
+
+def _counts(rng: np.random.Generator, cumulative: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """How often each event occurs in a Poisson process with a given cumulative intensity."""
+    return np.bincount(_rows(rng, cumulative), minlength=len(cumulative)).astype(np.float64)
 
 
 def _rows(rng: np.random.Generator, cumulative: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " k"]:

@@ -26,20 +26,20 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Array, Bool, Float, Float64, Int64
 
 from nplm.calibrate.rare import RareError
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_loss import Blocks, minimize, reference_hessians, reference_sums
+from nplm.models.kernel_loss import Blocks, minimize, reference_hessians
 from nplm.models.kernel_products import padded
 
 # Signals that 1 / rho is averaged over, the toy's own included.
 SIGNALS = 4
 # A signal is drawn so many times at most.
 _MOST_TRIES = 1000
-# Events that stand for the reference in r, and of a block of them.
-_EVENTS, _BLOCK = 4096, 512
+# Events that stand for the reference in r, and of a block of them: with m modes it fills m^2 times as many numbers.
+_EVENTS, _BLOCK = 4096, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +110,16 @@ class Posterior:
     loss: Float64[np.ndarray, " B"]
     variances: Float64[np.ndarray, " m"]
 
-    def draw(self, rng: np.random.Generator) -> Float64[np.ndarray, "B m"]:
-        """One b for each toy."""
+    def of_toys(self, chosen: Bool[np.ndarray, " B"]) -> Posterior:
+        """Those of some of the toys."""
+        mode, precision, log_z, loss = (a[chosen] for a in (self.mode, self.precision, self.log_z, self.loss))
+        return Posterior(mode, precision, log_z, loss, self.variances)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Float64[np.ndarray, "count B m"]:
+        """So many b for each toy."""
         root = np.linalg.cholesky(self.precision)
-        normal = rng.normal(size=(*self.mode.shape, 1))
-        return self.mode + np.linalg.solve(root.transpose(0, 2, 1), normal)[:, :, 0]
+        normal = rng.normal(size=(*self.mode.shape, count))
+        return self.mode + np.moveaxis(np.linalg.solve(root.transpose(0, 2, 1), normal), 2, 0)
 
     def log_rho(
         self, b: Float64[np.ndarray, "B m"], sums: Float64[np.ndarray, "B m"], yields: Float64[np.ndarray, " B"]
@@ -148,13 +153,12 @@ class Signals:
 
     def yields(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, " B"]:
         """n_b = sum_R w (exp(f) - 1) of each signal, shape (B,); infinite for one out of bounds."""
-        full = np.zeros((padded(len(b)), self.prepared.modes.count))
-        full[: len(b), : b.shape[1]] = b
+        room = np.zeros((padded(len(b)), b.shape[1]))
+        room[: len(b)] = b
         with jax.enable_x64(True):
-            value, gradient = (np.asarray(a) for a in reference_sums(self.prepared.blocks, jnp.asarray(full)))
-        with np.errstate(over="ignore", invalid="ignore"):
-            t = 2 * (np.sum(full * gradient, axis=1) - value)
-            return np.where(t <= self.largest, value, np.inf)[: len(b)]
+            value, t = (np.asarray(a)[: len(b)] for a in _yields(self.prepared.blocks, jnp.asarray(room)))
+        # A signal that overflows is out of bounds, whatever is left of its t.
+        return np.where(t <= self.largest, value, np.inf)
 
     def draw(
         self, rng: np.random.Generator, variances: Float64[np.ndarray, "B m"]
@@ -178,3 +182,20 @@ class Signals:
         if np.isinf(yields).any():
             raise RareError("the signals that would give such a t are far out of bounds: take another calibration")
         return b, yields, tries
+
+
+@jax.jit
+def _yields(blocks: Blocks, b: Float[Array, "B m"]) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
+    """sum_R w (exp(f) - 1) and 2 sum_R w (f exp(f) - exp(f) + 1) of signals in the leading modes."""
+    m = b.shape[1]
+    coefficients = b if blocks.transform is None else b @ blocks.transform[:, :m].T
+
+    def add(total: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+        x, w = block
+        f = blocks.rows(x[:, :m] if blocks.transform is None else x, None) @ coefficients.T
+        excess = jnp.expm1(f)
+        return (total[0] + w @ excess, total[1] + w @ (f * (excess + 1) - excess)), None
+
+    zero = jnp.zeros(len(b))
+    (value, half), _ = jax.lax.scan(add, (zero, zero), (blocks.x, blocks.weights))
+    return value, 2 * half

@@ -63,7 +63,12 @@ def test_nothing_is_tilted_below_the_mean() -> None:
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_toys_have_the_intensity_of_their_signal(prepared, reference, monkeypatch, held: bool) -> None:
+@pytest.mark.parametrize("candidate", [0, np.inf])
+def test_toys_have_the_intensity_of_their_signal(
+    prepared, reference, monkeypatch, held: bool, candidate: float
+) -> None:
+    """Drawn from candidates, which cost nothing in the first case, or at all events."""
+    monkeypatch.setattr("nplm.calibrate.rare_toys._CANDIDATE", candidate)
     if not held:
         monkeypatch.setattr("nplm.calibrate.rare_toys._HELD_BYTES", 0)
     source = SignalToys.of(prepared, reference, np.array([4.0, 3.0, 1.0]))
@@ -91,6 +96,19 @@ def test_yields_are_those_of_the_events(prepared, reference) -> None:
     largest = float(np.sort(t)[2])
     found = Signals(prepared, largest * (1 + 1e-5)).yields(b)
     np.testing.assert_allclose(found, np.where(t <= largest, expected, np.inf), rtol=1e-5, atol=1e-5)
+
+
+def test_yields_without_holding_the_modes(monkeypatch) -> None:
+    x = np.random.default_rng(3).normal(size=(3000, 2))
+    b = np.random.default_rng(4).normal(size=(3, 5)) * 4
+    sample = Sample(x, np.full(3000, WEIGHT))
+    held = KernelModel(width=2.5, centers=60).prepare(sample, Scaler.identity(2))
+    monkeypatch.setattr("nplm.models.kernel_fit._HELD_BYTES", 0)
+    made_anew = KernelModel(width=2.5, centers=60).prepare(sample, Scaler.identity(2))
+    assert made_anew.blocks.centers is not None
+    f = held.modes(x)[:, :5] @ b.T
+    for prepared in (held, made_anew):
+        np.testing.assert_allclose(Signals(prepared, np.inf).yields(b), sample.weights @ np.expm1(f), rtol=1e-7)
 
 
 def test_signals_are_drawn_within_bounds(prepared) -> None:
@@ -228,6 +246,19 @@ def test_what_cannot_be_done_is_refused_before_any_fit(reference, monkeypatch) -
             test.run(**{"data": data, "calibrate": "rare", **settings})
 
 
+def test_several_draws_from_a_posterior_have_its_covariance(prepared, reference) -> None:
+    variances = np.array([1.5, 1.0, 0.5])
+    rng = np.random.default_rng(7)
+    source = SignalToys.of(prepared, reference, variances)
+    sums = source.draw(rng, rng.normal(size=(3, 3)) * np.sqrt(variances))
+    posterior = Posteriors.of(source, rng)(sums[:, :3], variances)
+    second = posterior.of_toys(np.array([False, True, False]))
+    draws = second.draw(rng, 20_000)[:, 0]
+    covariance = np.linalg.inv(posterior.precision[1])
+    np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.05 * np.diag(covariance).max())
+    np.testing.assert_allclose(draws.mean(axis=0), posterior.mode[1], atol=0.03)
+
+
 @pytest.mark.slow
 def test_three_sigma_of_the_published_set_up() -> None:
     """100,000 counted toys with 2000 expected events, some 135 of which exceed three sigma."""
@@ -251,3 +282,15 @@ def test_five_sigma_of_the_published_set_up(width: float) -> None:
     error = null.error(t) / null.pvalue(t)
     assert error < 0.15
     assert null.pvalue(t) / 2.867e-7 == pytest.approx(1, abs=0.15 + 4 * error)
+
+
+@pytest.mark.slow
+def test_five_sigma_in_five_dimensions() -> None:
+    """Some 140 modes are tilted. Toys of the 64 leading ones alone would need twice as many toys."""
+    reference = Sample(np.random.default_rng(1).normal(size=(100_000, 5)), np.full(100_000, 0.2))
+    prepared = KernelModel(width=4.4, centers=2000).prepare(reference, Scaler.identity(5))
+    t = prepared.null().threshold_of_z(5)
+    null = rare_null(prepared, reference, t, 1280)
+    error = null.error(t) / null.pvalue(t)
+    assert error < 0.15
+    assert null.pvalue(t) / 2.867e-7 == pytest.approx(1, abs=0.3 + 4 * error)
