@@ -61,8 +61,8 @@ class Row:
         at = self.power(signal).at[threshold]
         if at.power is None or at.interval is None or at.null_interval is None:
             return np.nan, np.nan
-        signal, null = (high - low for low, high in (at.interval, at.null_interval))
-        return at.power, float(np.hypot(signal, null)) / 2
+        from_signal, from_null = (high - low for low, high in (at.interval, at.null_interval))
+        return at.power, float(np.hypot(from_signal, from_null)) / 2
 
     def median(self, signal: str) -> tuple[float, float] | None:
         """The median Z by counting and its error, from both numbers of toys; None where too few null toys exceed."""
