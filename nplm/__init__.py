@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from nplm.nuisance.constraint import Constraint, Constraints
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
     from nplm.nuisance.log_ratio import LogRatio, log_ratio
+    from nplm.nuisance.nuisances import Nuisances
     from nplm.nuisance.poisson_constraint import PoissonControlRegion
     from nplm.nuisance.pyhf_constraint import PyhfConstraint
     from nplm.nuisance.pyhf_likelihood import PyhfLikelihood
+    from nplm.nuisance.sampler import NuisanceSampler, sampler_at
     from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
@@ -101,6 +103,8 @@ __all__ = [
     "NPLMTest",
     "NetworkModel",
     "Normalization",
+    "NuisanceSampler",
+    "Nuisances",
     "NullToys",
     "PoissonControlRegion",
     "PoolSampler",
@@ -140,6 +144,7 @@ __all__ = [
     "read_reference",
     "read_sample",
     "run_campaign",
+    "sampler_at",
     "signal_power",
     "summarize_toys",
     "toys_for_p",
@@ -191,6 +196,8 @@ _HOME = {
     "NPLMTest": "nplm.hypothesis_test",
     "NetworkModel": "nplm.models.network",
     "Normalization": "nplm.nuisance.separable_ratio",
+    "NuisanceSampler": "nplm.nuisance.sampler",
+    "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
@@ -223,6 +230,7 @@ _HOME = {
     "largest_chi2": "nplm.calibrate.tune",
     "largest_z": "nplm.calibrate.precision",
     "log_ratio": "nplm.nuisance.log_ratio",
+    "sampler_at": "nplm.nuisance.sampler",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
     "rare_null": "nplm.calibrate.rare_run",

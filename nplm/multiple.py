@@ -27,7 +27,9 @@ from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_joint import joint_null
+from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.multiple_result import MultipleResult
+from nplm.nuisance.nuisances import Nuisances
 from nplm.sample import Sample
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
@@ -49,11 +51,12 @@ def kernel_widths(
     expected_yield: float | None = None,
     shape_only: bool = False,
     standardize: bool = True,
+    nuisances: Nuisances | None = None,
 ) -> tuple[NPLMTest, ...]:
     """Kernel tests of one reference on the same centres, one for each width.
 
     Arguments:
-        reference, expected_yield, shape_only, standardize: see `NPLMTest`.
+        reference, expected_yield, shape_only, standardize, nuisances: see `NPLMTest`.
         widths: of the kernels.
         model: all other settings; default: `KernelModel()`.
 
@@ -69,6 +72,7 @@ def kernel_widths(
             expected_yield=expected_yield,
             shape_only=shape_only,
             standardize=standardize,
+            nuisances=nuisances,
         )
         for width in widths
     )
@@ -122,6 +126,8 @@ class MultipleTest:
             raise ValueError(f"{len(self.tests)} tests need as many different names, not {', '.join(self.names)}")
         first = self.tests[0]
         for test, name in zip(self.tests[1:], self.names[1:], strict=True):
+            if test.nuisances is not first.nuisances:
+                raise ValueError(f"'{name}' and '{self.names[0]}' have different nuisances: give all tests the same")
             if test.shape_only != first.shape_only:
                 raise ValueError(f"'{name}' and '{self.names[0]}' must both compare shapes only, or both yields too")
             if test.reference.fingerprint() != first.reference.fingerprint() or _normalized(test) != _normalized(first):
@@ -132,7 +138,7 @@ class MultipleTest:
 
     @property
     def analytic(self) -> bool:
-        """Whether the joint null is known without toys: all models are kernels."""
+        """Whether the joint null is known without toys: all models are kernels, and there are no nuisances."""
         return all(isinstance(test.prepared, PreparedKernel) for test in self.tests)
 
     def statistics(self, data: Sequence[Sample]) -> Float64[np.ndarray, "n k"]:
@@ -147,13 +153,15 @@ class MultipleTest:
             fixed_reference: for toys that are drawn from the reference itself.
 
         Raises:
-            ValueError: if a model is not a kernel model.
+            ValueError: if a model is not a kernel model, or there are nuisances.
         """
+        first = self.tests[0]
+        if first.nuisances is not None:
+            raise ValueError("the joint law of several tests with nuisances is not known without toys: run with toys")
         kernels = [test.prepared for test in self.tests if isinstance(test.prepared, PreparedKernel)]
         if len(kernels) < len(self.tests):
             other = next(name for name, test in zip(self.names, self.tests, strict=True) if test.model.name != "kernel")
             raise ValueError(f"the joint law of '{other}' and other tests is not known without toys: run with toys")
-        first = self.tests[0]
         return joint_null(
             kernels,
             first.reference,
@@ -359,6 +367,8 @@ def _normalized(test: NPLMTest) -> bool:
 
 def _name(test: NPLMTest) -> str:
     prepared = test.prepared
+    if isinstance(prepared, PreparedKernelWithNuisances):
+        prepared = prepared.kernel
     return f"width {prepared.modes.width:.4g}" if isinstance(prepared, PreparedKernel) else test.model.name
 
 

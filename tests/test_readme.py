@@ -78,7 +78,7 @@ def test_citation_names_this_version() -> None:
 
 @pytest.mark.slow
 def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    first, kernels, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first, kernels, nuisances, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     write_demo(tmp_path)
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
@@ -90,6 +90,8 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert z > 1.6
     exec(compile(kernels, "README.md", "exec"), names)
     assert names["test"].formula().name in capsys.readouterr().out
+    exec(compile(nuisances, "README.md", "exec"), names)
+    assert "(scale, yield profiled)" in capsys.readouterr().out
     # Fewer toys than a reader would run.
     exec(compile(second.replace("400", "20").replace("200", "6"), "README.md", "exec"), names)
     assert "Power(kind='empirical'" in capsys.readouterr().out

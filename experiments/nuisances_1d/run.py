@@ -1,0 +1,187 @@
+"""The imperfect reference of set-up A: t = tau - Delta of the kernel model at true nu up to two sigma away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import binomtest, kstest
+
+from experiments.experiment import Check, read_config
+from experiments.nuisances_1d.sensitivity import sensitivities, sensitivity_checks, sensitivity_table
+from nplm import Campaign, GaussianConstraint, GeneratorSampler, KernelModel, NPLMTest, Sample, run_campaign
+from nplm.ensemble.table import ToyTable
+from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.sampler import NuisanceSampler
+from nplm.plot import style
+from nplm.report.markdown import markdown_table
+from toys import exponential
+from toys.exponential_nuisances import NUISANCES, draw_data, exact_ratio
+
+# Chance that a right program fails one of the tests of a point.
+REJECTS = 1e-3
+# Mean Delta with exact ratios, one standard deviation (0.15) of the normalisation away, and its uncertainty.
+DELTA, DELTA_ERROR = 52.7, 0.1
+PUBLISHED = "52.7 +- 0.1; published with learned ratios: 55.1 +- 1.7"
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Toys at a true nu.
+
+    Arguments:
+        sigma: of both constraints.
+        shift: nu* in units of sigma.
+        toys: with tau, Delta, t and nu.
+        p_values: of t, from the closed form at the nu that Delta found.
+        frozen: of t, from the closed form at nu = 0.
+        of_tau: of tau, from the closed form at nu = 0.
+        law_mean: mean of the closed form at nu*.
+    """
+
+    sigma: float
+    shift: tuple[float, float]
+    toys: ToyTable
+    p_values: np.ndarray
+    frozen: np.ndarray
+    of_tau: np.ndarray
+    law_mean: float
+
+    @property
+    def name(self) -> str:
+        """The truth in words."""
+        return f"sigma {self.sigma:g}, nu* = ({self.shift[0]:+g}, {self.shift[1]:+g}) sigma"
+
+
+def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
+    """Runs the toys of all points.
+
+    Returns:
+        A Markdown text, and the checks.
+    """
+    config = read_config("nuisances_1d", short)
+    points = [point for sigma in config["sigmas"] for point in _points(config, sigma)]
+    found = sensitivities(config)
+    shutil.copy(style.save_figure(_draw(points), work / "p-values")[0], results)
+    text = "\n\n".join(
+        [
+            f"Kernels of width {config['kernel']['width']:g}, {config['kernel']['centers']} centres,"
+            f" {config['n_reference']:,} reference events; {config['kernel']['toys']} toys a point. p is from the"
+            " closed form at the nu of Delta; the last two columns are p-values of Kolmogorov and Smirnov where it is"
+            " taken at nu = 0, and where tau is taken for t.",
+            markdown_table(_HEAD, [_row(point) for point in points]),
+            "![Distribution of the p-values](p-values.png)",
+            f"What nuisances cost in sensitivity, {config['signal_toys']} toys each at nu* = 0: t of the kernel model"
+            " beside the likelihood ratio of the known signal, nuisances profiled in both.",
+            sensitivity_table(found),
+        ]
+    )
+    return text, [*(check for point in points for check in _checks(point)), *sensitivity_checks(found)]
+
+
+def _points(config: dict[str, Any], sigma: float) -> list[Point]:
+    reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"])
+    nuisances = Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, sigma))
+    kernel = KernelModel(width=config["kernel"]["width"], centers=config["kernel"]["centers"])
+    test = NPLMTest(reference, kernel, standardize=False, nuisances=nuisances)
+    assert isinstance(test.prepared, PreparedKernelWithNuisances)
+    prepared = test.prepared
+    zero = prepared.null_at(np.zeros(2))
+    found = []
+    for number, (scale, norm) in enumerate(config["shifts"]):
+        nu = sigma * np.array([scale, norm], dtype=float)
+        toys = run_campaign(_campaign(test, nuisances, nu, number), config["kernel"]["toys"])
+        assert toys.delta is not None
+        assert toys.nu_delta is not None
+        p = [prepared.null_at(there).pvalue(t) for there, t in zip(toys.nu_delta, toys.t, strict=True)]
+        frozen, of_tau = (np.array([zero.pvalue(t) for t in values]) for values in (toys.t, toys.t + toys.delta))
+        found.append(Point(sigma, (scale, norm), toys, np.array(p), frozen, of_tau, prepared.null_at(nu).mean))
+    return found
+
+
+def _campaign(test: NPLMTest, nuisances: Nuisances, nu: np.ndarray, number: int) -> Campaign:
+    def generate(rng: np.random.Generator) -> Sample:
+        return draw_data(rng, nu=dict(zip(NUISANCES, nu, strict=True)))
+
+    events = GeneratorSampler(generate, "events at the true nu")
+    return Campaign(test, NuisanceSampler(events, nuisances, nu), seed=1000 + number)
+
+
+_HEAD = ["sigma", "nu*/sigma", "mean t", "law at nu*", "sd", "mean tau", "mean Delta", "p < 5%", "p < 1%", "KS p"]
+_HEAD += ["KS p, law at 0", "KS p, tau"]
+
+
+def _row(point: Point) -> list[str]:
+    toys = point.toys
+    assert toys.delta is not None
+    count = len(toys)
+    return [
+        f"{point.sigma:g}",
+        f"({point.shift[0]:+g}, {point.shift[1]:+g})",
+        f"{toys.t.mean():.2f} +- {toys.t.std() / np.sqrt(count):.2f}",
+        f"{point.law_mean:.2f}",
+        f"{toys.t.std():.2f}",
+        f"{(toys.t + toys.delta).mean():.2f}",
+        f"{toys.delta.mean():.2f} +- {toys.delta.std() / np.sqrt(count):.2f}",
+        *(f"{100 * np.mean(point.p_values < size):.1f}%" for size in (0.05, 0.01)),
+        *(f"{kstest(p, 'uniform').pvalue:.2g}" for p in (point.p_values, point.frozen, point.of_tau)),
+    ]
+
+
+def _checks(point: Point) -> list[Check]:
+    accepted = f"accepted by a test of size {REJECTS}"
+    uniform = float(kstest(point.p_values, "uniform").pvalue)
+    checks = [Check(f"{point.name}: uniform p-values", uniform, 0.0, REJECTS, 1.0, accepted)]
+    for size in (0.05, 0.01):
+        fired = int(np.sum(point.p_values < size))
+        p = float(binomtest(fired, len(point.p_values), size).pvalue)
+        checks.append(Check(f"{point.name}: fires at {100 * size:g}%: p", p, 0.0, REJECTS, 1.0, accepted))
+    largest = max(abs(shift) for shift in point.shift)
+    if largest == 2:
+        of_tau = float(kstest(point.of_tau, "uniform").pvalue)
+        checks.append(Check(f"{point.name}: tau alone", of_tau, 0.0, 0.0, REJECTS, "must fail: below 0.001"))
+    if abs(point.shift[0]) == 2 and point.sigma == 0.15:
+        frozen = float(kstest(point.frozen, "uniform").pvalue)
+        checks.append(Check(f"{point.name}: law of nu = 0", frozen, 0.0, 0.0, REJECTS, "must fail: below 0.001"))
+    if point.shift == (0, 1) and point.sigma == 0.15:
+        assert point.toys.delta is not None
+        delta = point.toys.delta
+        error = float(delta.std() / np.sqrt(len(delta)))
+        reach = 3 * float(np.hypot(error, DELTA_ERROR))
+        what = f"{point.name}: mean Delta"
+        checks.append(Check(what, float(delta.mean()), error, DELTA - reach, DELTA + reach, PUBLISHED))
+    return checks
+
+
+def _draw(points: Sequence[Point]) -> Figure:
+    """Quantiles of the p-values of every point, less those of a uniform distribution."""
+    with style.house_style():
+        figure = style.new_figure(height=4.2)
+        axes = figure.add_axes((0.125, 0.12, 0.845, 0.85))
+        count = len(points[0].p_values)
+        uniform = (np.arange(count) + 0.5) / count
+        band = 2 * np.sqrt(uniform * (1 - uniform) / count)
+        axes.fill_between(uniform, -band, band, color="0.85", linewidth=0, label="2 standard deviations")
+        for number, point in enumerate(points):
+            label = "p at the nu of Delta, each point" if number == 0 else None
+            axes.plot(
+                uniform, np.sort(point.p_values) - uniform, color=style.REFERENCE, linewidth=0.7, alpha=0.7, label=label
+            )
+        extreme = [
+            point for point in points if abs(point.shift[0]) == 2 and point.sigma == max(p.sigma for p in points)
+        ]
+        for number, point in enumerate(extreme):
+            label = "law of nu = 0, scale 2 sigma away" if number == 0 else None
+            axes.plot(uniform, np.sort(point.frozen) - uniform, color=style.REWEIGHTED, linewidth=1, label=label)
+        axes.set_xlabel("quantile of a uniform distribution")
+        axes.set_ylabel("p-value of the toys minus uniform")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.2, 0.3)
+        axes.legend(loc="upper left")
+        return figure
