@@ -32,7 +32,6 @@ class AtWidth:
         law: the closed form of the null for data that are not drawn from the reference.
         null: t of the null toys, shape (n,); NaN where a fit failed.
         signals: t of the toys of each signal by name.
-        milliseconds: on the clock for a null toy, drawing included.
     """
 
     test: NPLMTest
@@ -40,7 +39,6 @@ class AtWidth:
     law: MixtureNull
     null: Float64[np.ndarray, " n"]
     signals: Mapping[str, Float64[np.ndarray, " m"]]
-    milliseconds: float
 
 
 def run_toys(work: Path, config: dict[str, Any]) -> list[AtWidth]:
@@ -54,9 +52,8 @@ def run_toys(work: Path, config: dict[str, Any]) -> list[AtWidth]:
         tables = {name: _run(test, name, toys, work / f"width-{width:g}" / name) for name, toys in numbers.items()}
         law = test.formula()
         assert isinstance(law, MixtureNull)
-        milliseconds = 1e3 * float(tables["null"].seconds.mean())
         t = {name: np.where(table.converged, table.t, np.nan) for name, table in tables.items()}
-        found.append(AtWidth(test, width, law, t.pop("null"), t, milliseconds))
+        found.append(AtWidth(test, width, law, t.pop("null"), t))
     return found
 
 

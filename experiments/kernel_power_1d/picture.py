@@ -52,7 +52,7 @@ def draw(points: Sequence[Point]) -> Figure:
         upper.plot([], [], "o", color=style.MUTED, label="by counted null toys")
         upper.plot([], [], "o", color=style.MUTED, markerfacecolor="white", label="by the closed form (beyond these)")
         upper.plot([], [], color=style.MUTED, linestyle=":", label="test that knows the signal")
-        upper.set_ylim(0, 1.55 * max(point.ideal for point in points))
+        upper.set_ylim(-0.3, 1.55 * max(point.ideal for point in points))
         upper.legend(loc="upper center", ncols=2)
         upper.set_ylabel("median Z")
         upper.tick_params(labelbottom=False)
@@ -73,7 +73,7 @@ def _draw_signal(upper: Axes, lower: Axes, points: Sequence[Point], color: str, 
     for at, point, value in zip(x, points, z, strict=True):
         error = None if point.median is None else point.median[1]
         face = "white" if point.median is None else color
-        upper.errorbar(at, value, error, fmt="o", color=color, markerfacecolor=face)
+        upper.errorbar(at, value, error, fmt="o", markersize=5, color=color, markerfacecolor=face)
     power, error_of_power = zip(*(point.power for point in points), strict=True)
     lower.plot(x[:-1], power[:-1], color=color)
-    lower.errorbar(x, power, error_of_power, fmt="o", color=color)
+    lower.errorbar(x, power, error_of_power, fmt="o", markersize=5, color=color)
