@@ -25,7 +25,8 @@ from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.models.network import NetworkModel
-from nplm.models.network_fit import AGREEMENT, PreparedNetwork
+from nplm.models.network_fit import PreparedNetwork
+from nplm.models.network_search import AGREEMENT
 from nplm.optimize.adam import Adam
 
 # The coarse walk: a share of the toys, and the factor from clip to clip.
@@ -186,6 +187,8 @@ class Tuning:
             raise ValueError(f"only the clip of a network can be tuned, not a {campaign.test.model.name} model")
         if isinstance(campaign.test.model.optimizer, Adam):
             raise ValueError("the published recipe cannot follow maxima from clip to clip: tune with the search")
+        if campaign.test.nuisances is not None:
+            raise ValueError("the clip is tuned without nuisances, and kept for the test with them")
         if campaign.test.shape_only or campaign.reference_sampler is not None:
             raise ValueError("the clip is tuned for tests of shape and yield with one reference for all toys")
         self.campaign = campaign

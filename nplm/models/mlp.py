@@ -47,39 +47,36 @@ class Layout:
         parts = jnp.split(theta, ends)
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
+    def forward(self, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]) -> Float[Array, " n"]:
+        """f(x; theta) at each event."""
+        return self._activations(theta, x)[1]
+
+    def value_and_jacobian(
+        self, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "p n"]]:
+        """f(x; theta) and its derivatives by the parameters, by backpropagation of the single output."""
+        matrices = self.layers(theta)
+        activations, f = self._activations(theta, x)
+        blocks: list[Float[Array, "_ n"]] = []
+        delta = jnp.ones_like(f)[None]
+        for matrix, below in zip(reversed(matrices), reversed(activations), strict=True):
+            blocks.append((delta[:, None] * below[None]).reshape(matrix.size, -1))
+            hidden = below[:-1]
+            delta = (matrix[:, :-1].T @ delta) * hidden * (1 - hidden)
+        return f, jnp.concatenate(blocks[::-1])
+
+    def _activations(
+        self, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]
+    ) -> tuple[list[Float[Array, "_ n"]], Float[Array, " n"]]:
+        """The inputs of each layer, ones included, and the output."""
+        *hidden, output = self.layers(theta)
+        inputs = [x]
+        for matrix in hidden:
+            a = jax.nn.sigmoid(matrix @ inputs[-1])
+            inputs.append(jnp.concatenate([a, jnp.ones_like(a[:1])]))
+        return inputs, (output @ inputs[-1])[0]
+
 
 def with_ones(events: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d_plus_1 n"]:
     """Events with the features first and a row of ones below them."""
     return np.concatenate([events.T, np.ones((1, len(events)), events.dtype)])
-
-
-def forward(layout: Layout, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]) -> Float[Array, " n"]:
-    """f(x; theta) at each event."""
-    return _activations(layout, theta, x)[1]
-
-
-def value_and_jacobian(
-    layout: Layout, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]
-) -> tuple[Float[Array, " n"], Float[Array, "p n"]]:
-    """f(x; theta) and its derivatives by the parameters, by backpropagation of the single output."""
-    matrices = layout.layers(theta)
-    activations, f = _activations(layout, theta, x)
-    blocks: list[Float[Array, "_ n"]] = []
-    delta = jnp.ones_like(f)[None]
-    for matrix, below in zip(reversed(matrices), reversed(activations), strict=True):
-        blocks.append((delta[:, None] * below[None]).reshape(matrix.size, -1))
-        hidden = below[:-1]
-        delta = (matrix[:, :-1].T @ delta) * hidden * (1 - hidden)
-    return f, jnp.concatenate(blocks[::-1])
-
-
-def _activations(
-    layout: Layout, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]
-) -> tuple[list[Float[Array, "_ n"]], Float[Array, " n"]]:
-    """The inputs of each layer, ones included, and the output."""
-    *hidden, output = layout.layers(theta)
-    inputs = [x]
-    for matrix in hidden:
-        a = jax.nn.sigmoid(matrix @ inputs[-1])
-        inputs.append(jnp.concatenate([a, jnp.ones_like(a[:1])]))
-    return inputs, (output @ inputs[-1])[0]

@@ -11,7 +11,8 @@ import numpy as np
 
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
-from nplm.models.network_fit import Level, PreparedNetwork
+from nplm.models.network_fit import PreparedNetwork
+from nplm.models.network_search import Level, NetworkSearch
 from nplm.models.points import chunked
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample, Scaler
@@ -75,7 +76,7 @@ class NetworkModel:
         with jax.enable_x64(True):
             full = chunked(events, reference.weights, 0)
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
-        return PreparedNetwork(layout, bound, scaler, optimizer, levels, full, room)
+        return PreparedNetwork(layout, scaler, NetworkSearch(layout, bound, optimizer, levels, full, room))
 
     def _layout(self, dimension: int) -> Layout:
         return Layout((dimension, *self.hidden, 1))

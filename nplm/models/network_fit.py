@@ -1,113 +1,55 @@
-"""The network with its reference: fits of data samples, shared by the cores and the devices."""
+"""The network with its reference: the contract of models, fulfilled by a search in the box."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from threading import Event
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nplm._cores import available_cores
 from nplm.calibrate.chi2 import Chi2Null
-from nplm.cells import Cells, compact_cells
-from nplm.likelihood import statistic
-from nplm.models import network_starts
 from nplm.models.base import Fits, parameter_chi2
-from nplm.models.box_search import BoxSearch
-from nplm.models.mlp import Layout, forward, with_ones
-from nplm.models.network_loss import climb, climb_population, climb_with_secants, fit_adam
-from nplm.models.points import CHUNK, Points, centroids, chunked, one_chunk
-from nplm.optimize.adam import Adam
-from nplm.optimize.search import FIRST_DAMPING, Climb, search
+from nplm.models.mlp import Layout, with_ones
+from nplm.models.network_search import Data, NetworkSearch
+from nplm.models.points import CHUNK
 from nplm.sample import Sample, Scaler
 
-# Starts within this much of the largest t agree on the maximum.
-AGREEMENT = 0.05
-# Steps on all events between two looks at whether the climb has converged.
-STEPS_BETWEEN_CHECKS = 5
-# Bytes of Jacobians that networks climbing side by side may fill.
-CACHE = 1 << 19
 # A projection of the time times a fit with this fraction of the steps.
 PROBE = 20
-# The fit has converged when the local expansion promises less than this for t.
-CONVERGED = 0.01
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """The reference in cells, and what it takes to bring data into the same cells."""
-
-    cells: Cells
-    points: Float[np.ndarray, "cells d"]
-    reference: Points
-    precision: type[np.floating]
-
-    @classmethod
-    def build(
-        cls,
-        events: Float[np.ndarray, "n d"],
-        weights: Float[np.ndarray, " n"],
-        count: int,
-        precision: type[np.floating],
-    ) -> Level:
-        cells = compact_cells(events, weights, count)
-        points, sums = centroids(cells, events, weights)
-        return cls(cells, points, one_chunk(points, sums, precision), precision)
-
-    def data(self, events: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"]) -> Points:
-        return one_chunk(*centroids(self.cells, events, weights, self.points), self.precision)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedNetwork:
-    """The network model with its reference: `levels` in cells, coarse first, and `full` with all events.
-
-    `room` is the number of data events for which arrays are laid out, so that toys share one compilation.
-    """
+    """The network model with its reference."""
 
     layout: Layout
-    bound: Float[np.ndarray, " p"]
     scaler: Scaler
-    optimizer: BoxSearch | Adam
-    levels: tuple[Level, ...]
-    full: Points
-    room: int
-
-    @cached_property
-    def full_single(self) -> Points:
-        """All events of the reference in single precision."""
-        return _single(self.full)
+    search: NetworkSearch
 
     @property
     def parameters(self) -> int:
         return self.layout.parameters
 
-    @cached_property
-    def replicas(self) -> tuple[PreparedNetwork, ...]:
-        """This model on each of JAX's local devices, the default one first."""
-        devices = jax.local_devices()
-        return (self,) if len(devices) == 1 else tuple(self._on(device) for device in devices)
+    @property
+    def bound(self) -> Float[np.ndarray, " p"]:
+        """The largest absolute value of each parameter."""
+        return self.search.bound
 
     @property
     def batch_size(self) -> int:
-        """Toys fitted together: one for each core that this process may use, or each device if these are more."""
-        return max(len(available_cores()), len(jax.local_devices()))
+        return self.search.batch_size
 
     def with_clip(self, clip: float) -> PreparedNetwork:
         """The same with another clip; nothing is prepared or compiled again."""
-        return replace(self, bound=np.where(np.isinf(self.bound), np.inf, clip))
+        return replace(self, search=replace(self.search, bound=np.where(np.isinf(self.bound), np.inf, clip)))
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; the cores and the devices share them."""
-        return self._share([partial(PreparedNetwork._fit_one, data=sample) for sample in data])
+        return self.search.fit([self._rows(sample) for sample in data])
 
     def fit_from(self, data: Sequence[Sample], starts: Sequence[Float[np.ndarray, "_ p"]]) -> Fits:
         """Fits each sample from given starts only, clipped into the box, without a search.
@@ -118,31 +60,7 @@ class PreparedNetwork:
             data: B samples.
             starts: for each sample points to climb from, shape (k, P) with k >= 1.
         """
-        pairs = zip(data, starts, strict=True)
-        return self._share([partial(PreparedNetwork._fit_from, data=d, starts=s) for d, s in pairs])
-
-    def _share(self, fits: Sequence[Callable[..., Fits]]) -> Fits:
-        """Runs fits of single samples on threads, each on the next device in turn."""
-        if len(fits) == 1:
-            return fits[0](self, stop=None)
-        stop = Event()
-        with ThreadPoolExecutor(self.batch_size) as pool:
-            try:
-                running = [
-                    pool.submit(fit, self.replicas[i % len(self.replicas)], stop=stop) for i, fit in enumerate(fits)
-                ]
-                return Fits.concatenate([fit.result() for fit in running])
-            except BaseException:
-                # Leaving the pool waits for its threads, which look for this between their climbs.
-                stop.set()
-                raise
-
-    def _on(self, device: jax.Device) -> PreparedNetwork:
-        """The same with the arrays of the reference on a device."""
-        with jax.enable_x64(True):
-            put = partial(jax.device_put, device=device)
-            levels = tuple(replace(level, reference=put(level.reference)) for level in self.levels)
-            return replace(self, levels=levels, full=put(self.full))
+        return self.search.fit_from([self._rows(sample) for sample in data], starts)
 
     def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
         """A chi2 with as many degrees of freedom as parameters, whatever fluctuates: less one without the yield."""
@@ -153,7 +71,7 @@ class PreparedNetwork:
         slices = [events[start : start + 64 * CHUNK] for start in range(0, len(events), 64 * CHUNK)]
         with jax.enable_x64(True):
             theta = jnp.asarray(parameters)
-            parts = [np.asarray(forward(self.layout, theta, jnp.asarray(with_ones(self.scaler(e))))) for e in slices]
+            parts = [np.asarray(self.layout.forward(theta, jnp.asarray(with_ones(self.scaler(e))))) for e in slices]
         return np.concatenate([np.zeros(0), *parts])
 
     def named_parameters(self, parameters: Float[np.ndarray, " p"]) -> dict[str, np.ndarray]:
@@ -166,180 +84,16 @@ class PreparedNetwork:
         return named
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        """Times a fit of these data with a small part of the budget, compiled before, and scales it up."""
-        brief = replace(self, optimizer=self.optimizer.shortened(PROBE))
-        brief.fit([data])
-        began = time.perf_counter()
-        brief.fit([data])
-        return PROBE * (time.perf_counter() - began) * -(-fits // self.batch_size)
+        return projected_seconds(self.search, self._rows(data), fits)
 
-    def _fit_one(self, *, data: Sample, stop: Event | None) -> Fits:
-        """Fits one sample with the optimiser that was asked for, unless told to stop."""
-        events = self.scaler(data.events)
-        with jax.enable_x64(True):
-            full_data = chunked(events, data.weights, self.room)
-            if isinstance(self.optimizer, Adam):
-                return self._adam(self.optimizer, full_data)
-            return self._search(self.optimizer, events, data.weights, full_data, stop)
-
-    def _search(
-        self,
-        budget: BoxSearch,
-        events: Float[np.ndarray, "n d"],
-        weights: Float[np.ndarray, " n"],
-        full_data: Points,
-        stop: Event | None,
-    ) -> Fits:
-        """The search on cells, the comparison of its starts on finer ones, and the last climb on all events."""
-        coarse = self.levels[0]
-        theta = search(
-            budget.search,
-            _unless(stop, partial(self._climb_cells, coarse, coarse.data(events, weights))),
-            partial(network_starts.draw, layout=self.layout, bound=self.bound, points=coarse.points),
-            partial(network_starts.vary, layout=self.layout, bound=self.bound, points=coarse.points),
-        )
-        theta, losses = self._refine(budget, theta, events, weights, full_data)
-        behind = 2 * (losses - losses.min())
-        best = self._climb_full(theta[np.argmin(losses)], full_data, budget.last_iterations)
-        # What a start was behind by before the last climb, it stays behind by.
-        reached = best.t - behind
-        return _fits(best, reached)
-
-    def _fit_from(self, *, data: Sample, starts: Float[np.ndarray, "k p"], stop: Event | None) -> Fits:
-        """Climbs from each start, coarse to fine; from the start itself on all events if that loses t."""
-        if isinstance(self.optimizer, Adam):
-            raise ValueError("the published recipe has a start of its own: it cannot fit from others")
-        events = self.scaler(data.events)
-        most = self.optimizer.last_iterations
-        ends = []
-        with jax.enable_x64(True):
-            full_data = chunked(events, data.weights, self.room)
-            for start in np.clip(starts, -self.bound, self.bound):
-                if stop is not None and stop.is_set():
-                    raise CancelledError
-                before = self._climb_full(start, full_data, 0)
-                refined, _ = self._refine(self.optimizer, start[None], events, data.weights, full_data)
-                end = self._climb_full(refined[0], full_data, most)
-                ends.append(end if end.t >= before.t else self._climb_full(start, full_data, most))
-        best = max(ends, key=lambda end: -np.inf if np.isnan(end.t) else end.t)
-        return _fits(best, np.array([end.t for end in ends]))
-
-    def _refine(
-        self,
-        budget: BoxSearch,
-        theta: Float[np.ndarray, "n p"],
-        events: Float[np.ndarray, "n d"],
-        weights: Float[np.ndarray, " n"],
-        full_data: Points,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Climbs on finer cells, or with secants on all events: the points and their losses there."""
-        if budget.fine_cells is None:
-            return self._climb_with_secants(full_data, theta, budget.fine_iterations)
-        fine = self.levels[1]
-        damping = np.full(len(theta), FIRST_DAMPING)
-        theta, losses, _ = self._climb_cells(fine, fine.data(events, weights), theta, damping, budget.fine_iterations)
-        return theta, losses
-
-    def _adam(self, settings: Adam, full_data: Points) -> Fits:
-        """The recipe in single precision, as it was published; t itself is summed in double precision."""
-        start = network_starts.glorot(np.random.default_rng(settings.seed), self.layout)
-        theta = fit_adam(
-            self.layout, settings, _single(start), _single(self.bound), self.full_single, _single(full_data)
-        )
-        end = self._climb_full(np.asarray(theta, np.float64), full_data, 0)
-        return _fits(end, np.array([end.t]))
-
-    def _climb_cells(
-        self, level: Level, data: Points, theta: np.ndarray, damping: np.ndarray, iterations: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        cast = partial(np.asarray, dtype=level.precision)
-        lanes = max(1, min(8, CACHE // cast(theta[0]).nbytes // level.cells.count))
-        ends = climb_population(
-            self.layout,
-            lanes,
-            cast(theta),
-            cast(damping),
-            cast(self.bound),
-            iterations,
-            level.reference,
-            data,
-        )
-        theta, losses, damping = (np.asarray(end, np.float64) for end in ends)
-        return theta, _or_infinity(losses), damping
-
-    def _climb_with_secants(self, data: Points, theta: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-        """Climbs on all events in single precision, which is exact enough to rank the starts."""
-        damping, bound, data = _single((FIRST_DAMPING, self.bound, data))
-        ends = [
-            climb_with_secants(self.layout, _single(point), damping, bound, iterations, self.full_single, data)
-            for point in theta
-        ]
-        points, losses = (np.array(end, np.float64) for end in zip(*ends, strict=True))
-        return points, _or_infinity(losses)
-
-    def _climb_full(self, theta: np.ndarray, data: Points, most: int) -> _End:
-        """Climbs on all events, a few steps at a time, until t would hardly rise or the budget is spent."""
-        damping: np.ndarray | float = FIRST_DAMPING
-        spent = 0
-        while True:
-            steps = min(STEPS_BETWEEN_CHECKS, most - spent)
-            state, remaining = climb(self.layout, theta, damping, self.bound, steps, self.full, data)
-            theta, damping, spent = np.asarray(state.theta), state.damping, spent + steps
-            if spent >= most or remaining < CONVERGED / 10:
-                # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects.
-                expected = float(state.expansion.gradient[-1] + jnp.sum(data.weights))
-                return _end(theta, float(statistic(state.expansion.loss)), float(remaining), expected)
+    def _rows(self, sample: Sample) -> Data:
+        return Data(self.scaler(sample.events), sample.weights)
 
 
-def _unless(stop: Event | None, climb: Climb) -> Climb:
-    """The climb, refusing to begin once a stop was asked for."""
-
-    def checked(theta: np.ndarray, damping: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if stop is not None and stop.is_set():
-            raise CancelledError
-        return climb(theta, damping, iterations)
-
-    return checked
-
-
-class _End(NamedTuple):
-    """Where a climb on all events ended; t is NaN, with the reason, if there is no maximum."""
-
-    theta: np.ndarray
-    t: float
-    remaining: float
-    failure: str
-
-
-def _end(theta: np.ndarray, t: float, remaining: float, expected: float) -> _End:
-    if not np.isfinite(t):
-        return _End(theta, np.nan, remaining, "the likelihood overflowed")
-    if expected > 0:
-        return _End(theta, t, remaining, "")
-    # With negative reference weights L can fall without limit.
-    return _End(theta, np.nan, remaining, f"the fitted model expects a yield of {expected:.3g}, which is not positive")
-
-
-def _fits(best: _End, reached: Float[np.ndarray, " starts"]) -> Fits:
-    """The fit of one sample: its best end, and the t that each start reached."""
-    ok = bool(np.isfinite(best.t))
-    return Fits(
-        t=np.array([best.t if ok else np.nan]),
-        parameters=best.theta[None],
-        converged=np.array([ok and best.remaining < CONVERGED]),
-        starts=len(reached),
-        starts_agreeing=np.array([np.sum(reached > best.t - AGREEMENT)]),
-        start_spread=np.array([best.t - reached.min()]),
-        remaining=np.array([best.remaining]),
-        failure=np.array([best.failure], dtype=object),
-    )
-
-
-def _single(arrays: Any) -> Any:
-    """The same arrays (a tree of them) in single precision."""
-    return jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), arrays)
-
-
-def _or_infinity(losses: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Losses by which to choose: what overflowed is the worst."""
-    return np.where(np.isfinite(losses), losses, np.inf)
+def projected_seconds(search: NetworkSearch, data: Data, fits: int) -> float:
+    """Times a fit with a small part of the budget, compiled before, and scales it up."""
+    brief = replace(search, optimizer=search.optimizer.shortened(PROBE))
+    brief.fit([data])
+    began = time.perf_counter()
+    brief.fit([data])
+    return PROBE * (time.perf_counter() - began) * -(-fits // search.batch_size)

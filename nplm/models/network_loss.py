@@ -10,53 +10,66 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nplm.likelihood import data_term, reference_term
-from nplm.models.mlp import Layout, forward, value_and_jacobian
-from nplm.models.points import Points
+from nplm.models.mlp import Layout
+from nplm.models.network_joint import JointNetwork
+from nplm.models.points import Chunks, Points
 from nplm.optimize.adam import Adam, adam
 from nplm.optimize.box_newton import Expansion, State, minimise, newton_decrement
 from nplm.optimize.box_secant import minimise_with_secants
 
+# The log-ratios that are fitted: a network, alone or with nuisances.
+Family = Layout | JointNetwork
 
-def network_loss(layout: Layout, theta: Float[Array, " p"], reference: Points, data: Points) -> Float[Array, ""]:
-    """L[f] of reference against data, a chunk at a time."""
+
+def network_loss(family: Family, theta: Float[Array, " p"], reference: Points, data: Points) -> Float[Array, ""]:
+    """L of reference against data, a chunk at a time; with nuisances their auxiliary likelihood is in it."""
 
     def total(term: Callable[[Array, Array], Array], points: Points) -> Float[Array, ""]:
-        def add(sum_: Float[Array, ""], chunk: Points) -> tuple[Float[Array, ""], None]:
-            return sum_ + term(forward(layout, theta, chunk.x), chunk.weights), None
+        def add(sum_: Float[Array, ""], chunk: Chunks) -> tuple[Float[Array, ""], None]:
+            x, weights = chunk
+            return sum_ + term(family.forward(theta, x), weights), None
 
-        return jax.lax.scan(add, jnp.zeros((), theta.dtype), points)[0]
+        return jax.lax.scan(add, jnp.zeros((), theta.dtype), points.chunks)[0]
 
-    return total(reference_term, reference) - total(data_term, data)
+    likelihood = total(reference_term, reference) - total(data_term, data)
+    if data.auxiliary is None or isinstance(family, Layout):
+        return likelihood
+    return likelihood + family.auxiliary_term(theta, data.auxiliary).loss
 
 
-def expand(layout: Layout, theta: Float[Array, " p"], reference: Points, data: Points) -> Expansion:
+def expand(family: Family, theta: Float[Array, " p"], reference: Points, data: Points) -> Expansion:
     """L, its gradient, and the Gauss-Newton matrix sum_R w e^f (df)(df)^T.
 
     The matrix leaves out the term (sum_R w e^f - sum_D v) d2f, which is small where the model fits the data.
     """
 
-    def add_reference(sums: Expansion, chunk: Points) -> tuple[Expansion, None]:
-        f, jacobian = value_and_jacobian(layout, theta, chunk.x)
-        value, tilted = jax.value_and_grad(reference_term)(f, chunk.weights)
+    def add_reference(sums: Expansion, chunk: Chunks) -> tuple[Expansion, None]:
+        x, weights = chunk
+        f, jacobian = family.value_and_jacobian(theta, x)
+        value, tilted = jax.value_and_grad(reference_term)(f, weights)
         part = Expansion(value, jacobian @ tilted, (jacobian * tilted) @ jacobian.T)
         return jax.tree.map(jnp.add, sums, part), None
 
     def add_data(
-        sums: tuple[Float[Array, ""], Float[Array, " p"]], chunk: Points
+        sums: tuple[Float[Array, ""], Float[Array, " p"]], chunk: Chunks
     ) -> tuple[tuple[Float[Array, ""], Float[Array, " p"]], None]:
-        part = jax.value_and_grad(lambda p: data_term(forward(layout, p, chunk.x), chunk.weights))(theta)
+        x, weights = chunk
+        part = jax.value_and_grad(lambda p: data_term(family.forward(p, x), weights))(theta)
         return jax.tree.map(jnp.add, sums, part), None
 
     zero = jnp.zeros((), theta.dtype)
     nothing = Expansion(zero, jnp.zeros_like(theta), jnp.zeros((theta.size, theta.size), theta.dtype))
-    ours, _ = jax.lax.scan(add_reference, nothing, reference)
-    (total, gradient), _ = jax.lax.scan(add_data, (zero, jnp.zeros_like(theta)), data)
-    return Expansion(ours.loss - total, ours.gradient - gradient, ours.curvature)
+    ours, _ = jax.lax.scan(add_reference, nothing, reference.chunks)
+    (total, gradient), _ = jax.lax.scan(add_data, (zero, jnp.zeros_like(theta)), data.chunks)
+    likelihood = Expansion(ours.loss - total, ours.gradient - gradient, ours.curvature)
+    if data.auxiliary is None or isinstance(family, Layout):
+        return likelihood
+    return jax.tree.map(jnp.add, likelihood, family.auxiliary_term(theta, data.auxiliary))
 
 
-@partial(jax.jit, static_argnames=("layout", "lanes"))
+@partial(jax.jit, static_argnames=("family", "lanes"))
 def climb_population(
-    layout: Layout,
+    family: Family,
     lanes: int,
     theta: Float[Array, "n p"],
     damping: Float[Array, " n"],
@@ -68,15 +81,15 @@ def climb_population(
     """Climbs with every network of a population; `lanes` at a time, so that their Jacobians stay in the cache."""
 
     def one(start: tuple[Float[Array, " p"], Float[Array, ""]]) -> State:
-        return minimise(lambda p: expand(layout, p, reference, data), *start, bound, iterations)
+        return minimise(lambda p: expand(family, p, reference, data), *start, bound, iterations)
 
     states = jax.lax.map(one, (theta, damping), batch_size=lanes)
     return states.theta, states.expansion.loss, states.damping
 
 
-@partial(jax.jit, static_argnames="layout")
+@partial(jax.jit, static_argnames="family")
 def climb_with_secants(
-    layout: Layout,
+    family: Family,
     theta: Float[Array, " p"],
     damping: Float[Array, ""],
     bound: Float[Array, " p"],
@@ -86,8 +99,8 @@ def climb_with_secants(
 ) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """Climbs with one network on many events; most iterations cost no more than a gradient."""
     return minimise_with_secants(
-        jax.value_and_grad(lambda p: network_loss(layout, p, reference, data)),
-        lambda p: expand(layout, p, reference, data).curvature,
+        jax.value_and_grad(lambda p: network_loss(family, p, reference, data)),
+        lambda p: expand(family, p, reference, data).curvature,
         theta,
         damping,
         bound,
@@ -95,9 +108,9 @@ def climb_with_secants(
     )
 
 
-@partial(jax.jit, static_argnames="layout")
+@partial(jax.jit, static_argnames="family")
 def climb(
-    layout: Layout,
+    family: Family,
     theta: Float[Array, " p"],
     damping: Float[Array, ""],
     bound: Float[Array, " p"],
@@ -106,7 +119,7 @@ def climb(
     data: Points,
 ) -> tuple[State, Float[Array, ""]]:
     """Climbs with one network; also returns by how much t would still rise (Newton decrement)."""
-    state = minimise(lambda p: expand(layout, p, reference, data), theta, damping, bound, iterations)
+    state = minimise(lambda p: expand(family, p, reference, data), theta, damping, bound, iterations)
     return state, newton_decrement(state, bound)
 
 

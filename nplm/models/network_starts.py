@@ -38,6 +38,15 @@ def draw(
     return np.clip(np.concatenate([*layers, output], axis=1), -bound, bound)
 
 
+def silent(
+    layout: Layout, bound: Float[np.ndarray, " p"], points: Float[np.ndarray, "cells d"]
+) -> Float[np.ndarray, " p"]:
+    """A network with f = 0 that can be climbed from: its neurons are random, its output weights zero."""
+    theta = draw(np.random.default_rng(0), 1, layout, bound, points)[0]
+    theta[-layout.shapes[-1][1] :] = 0.0
+    return theta
+
+
 def glorot(rng: np.random.Generator, layout: Layout) -> Float[np.ndarray, " p"]:
     """The start of the published recipe: uniform weights within sqrt(6 / (inputs + outputs)), biases of zero."""
     layers = []
@@ -60,12 +69,13 @@ def vary(
     """Copies of the parents in which one hidden neuron is replaced.
 
     The new neuron is drawn afresh, with outgoing weights of zero, or is the neuron of another parent in the same layer.
+    Parents may have more columns than the network has parameters: these are copied.
     """
     child = parents[rng.integers(len(parents), size=number)]
     fresh = draw(rng, number, layout, bound, points)
     donor = parents[rng.integers(len(parents), size=number)]
     borrows = rng.random(number) < BORROWED
-    source = np.where(borrows[:, None], donor, fresh)
+    source = np.where(borrows[:, None], donor[:, : layout.parameters], fresh)
     neurons = _neurons(layout)
     for row, neuron in enumerate(rng.integers(len(neurons), size=number)):
         incoming, outgoing = neurons[neuron]

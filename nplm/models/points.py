@@ -14,6 +14,9 @@ from nplm.models.mlp import with_ones
 # Events of a chunk: their Jacobian (P rows) stays in the processor's cache.
 CHUNK = 4096
 
+# Features and ones, and weights, of one chunk or of all.
+Chunks = tuple[Float[Array, "*chunks d_plus_1 m"], Float[Array, "*chunks m"]]
+
 
 class Points(NamedTuple):
     """Weighted points in chunks of m; a chunk is filled up with points of zero weight.
@@ -21,10 +24,17 @@ class Points(NamedTuple):
     Arguments:
         x: features and a row of ones, shape (chunks, d + 1, m).
         weights: shape (chunks, m).
+        auxiliary: of data with nuisances, the auxiliary measurements.
     """
 
     x: Float[Array, "chunks d_plus_1 m"]
     weights: Float[Array, "chunks m"]
+    auxiliary: Float[Array, " a"] | None = None
+
+    @property
+    def chunks(self) -> Chunks:
+        """What sums over events run over."""
+        return self.x, self.weights
 
 
 def one_chunk(events: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], dtype: type[np.floating]) -> Points:

@@ -7,10 +7,12 @@ from nplm.models.histogram import PreparedHistogram
 from nplm.models.histogram_nuisance import PreparedHistogramWithNuisances
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.models.network_fit import PreparedNetwork
+from nplm.models.network_nuisance import PreparedNetworkWithNuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.sample import Sample
 
-WithNuisances = PreparedKernelWithNuisances | PreparedHistogramWithNuisances
+WithNuisances = PreparedNetworkWithNuisances | PreparedKernelWithNuisances | PreparedHistogramWithNuisances
 
 
 def with_nuisances(prepared: PreparedModel, nuisances: Nuisances, reference: Sample) -> WithNuisances:
@@ -19,6 +21,8 @@ def with_nuisances(prepared: PreparedModel, nuisances: Nuisances, reference: Sam
     Raises:
         ValueError: if the model cannot be fitted together with nuisances.
     """
+    if isinstance(prepared, PreparedNetwork):
+        return PreparedNetworkWithNuisances.of(prepared, nuisances, reference)
     if isinstance(prepared, PreparedKernel):
         return PreparedKernelWithNuisances.of(prepared, nuisances, reference)
     if isinstance(prepared, PreparedHistogram):

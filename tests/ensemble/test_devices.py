@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nplm.models import network_fit
+from nplm.models import network_search
 from tests.ensemble.programs import QUICK, ROOT, exponential_campaign
 
 
@@ -19,19 +19,19 @@ def report() -> dict[str, Any]:
     """The t of a batch, and the devices that its climbs ended on."""
     campaign = exponential_campaign(model=QUICK)
     used: list[str] = []
-    climb = network_fit.climb
+    climb = network_search.climb
 
     def noting(*arguments: Any) -> Any:
         state, remaining = climb(*arguments)
         used.extend(str(device) for device in state.theta.devices())
         return state, remaining
 
-    network_fit.climb = noting
+    network_search.climb = noting
     try:
         table = campaign.run(range(6))
     finally:
-        network_fit.climb = climb
-    replicas = getattr(campaign.test.prepared, "replicas", ())
+        network_search.climb = climb
+    replicas = campaign.test.prepared.search.replicas
     return {
         "t": table.t.tolist(),
         "used": sorted(set(used)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from nplm.models.box_search import BoxSearch
 from nplm.optimize.search import SearchSettings
 from nplm.sample import Sample
 
+COMPILED = "/jax/core/compile/backend_compile_duration"
 PeerToy = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -45,3 +47,22 @@ def exponential(rng: np.random.Generator) -> tuple[Sample, Sample]:
     reference = Sample(rng.exponential(size=4000), rng.uniform(0.05, 0.15, 4000), ("x",), "reference")
     data = np.concatenate([rng.exponential(size=390), rng.normal(3, 0.2, 15)])
     return reference, Sample(data, features=("x",), name="data")
+
+
+@pytest.fixture
+def compilations() -> Iterator[Callable[[], int]]:
+    """Counts what XLA has compiled since the last look."""
+    names: list[str] = []
+    seen = 0
+
+    def listener(event: str, duration: float, **details: object) -> None:
+        names.append(event)
+
+    def new() -> int:
+        nonlocal seen
+        before, seen = seen, names.count(COMPILED)
+        return seen - before
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield new
+    jax.monitoring.unregister_event_duration_listener(listener)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -14,27 +14,6 @@ from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
-
-COMPILED = "/jax/core/compile/backend_compile_duration"
-
-
-@pytest.fixture
-def compilations() -> Iterator[Callable[[], int]]:
-    """Counts what XLA has compiled since the last look."""
-    names: list[str] = []
-    seen = 0
-
-    def listener(event: str, duration: float, **details: object) -> None:
-        names.append(event)
-
-    def new() -> int:
-        nonlocal seen
-        before, seen = seen, names.count(COMPILED)
-        return seen - before
-
-    jax.monitoring.register_event_duration_secs_listener(listener)
-    yield new
-    jax.monitoring.unregister_event_duration_listener(listener)
 
 
 @pytest.mark.parametrize("shape_only", [False, True])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from nplm.models.mlp import Layout, forward, value_and_jacobian, with_ones
+from nplm.models.mlp import Layout, with_ones
 
 ONE, DEEP = Layout((1, 4, 1)), Layout((5, 5, 5, 5, 1))
 both = pytest.mark.parametrize("layout", [ONE, DEEP], ids=["1-4-1", "5-5-5-5-1"])
@@ -38,7 +38,7 @@ def test_layers_hold_every_parameter_once(layout: Layout) -> None:
 def test_forward_is_the_network_written_out(layout: Layout, rng: np.random.Generator) -> None:
     theta, events = random_network(layout, rng)
     with jax.enable_x64(True):
-        f = np.asarray(forward(layout, jnp.asarray(theta), jnp.asarray(with_ones(events))))
+        f = np.asarray(layout.forward(jnp.asarray(theta), jnp.asarray(with_ones(events))))
     start, a = 0, events
     for (h, n), is_last in zip(layout.shapes, [False] * (len(layout.shapes) - 1) + [True], strict=True):
         matrix = theta[start : start + h * n].reshape(h, n)
@@ -53,8 +53,8 @@ def test_jacobian_is_that_of_forward(layout: Layout, rng: np.random.Generator) -
     theta, events = random_network(layout, rng)
     with jax.enable_x64(True):
         x, p = jnp.asarray(with_ones(events)), jnp.asarray(theta)
-        f, jacobian = value_and_jacobian(layout, p, x)
-        expected = jax.jacfwd(lambda q: forward(layout, q, x))(p)
+        f, jacobian = layout.value_and_jacobian(p, x)
+        expected = jax.jacfwd(lambda q: layout.forward(q, x))(p)
         assert jacobian.dtype == jnp.float64
-        np.testing.assert_allclose(f, forward(layout, p, x), rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(f, layout.forward(p, x), rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(jacobian.T, expected, rtol=1e-12, atol=1e-13)

@@ -233,7 +233,7 @@ def test_fits_stop_between_climbs_when_told_to(exponential: Exponential, quick: 
     stop = Event()
     stop.set()
     with pytest.raises(CancelledError):
-        prepared._fit_one(data=data, stop=stop)
+        prepared.search._fit_one(data=prepared._rows(data), stop=stop)
 
 
 def test_projected_time_grows_with_the_number_of_fits(exponential: Exponential, quick: BoxSearch) -> None:

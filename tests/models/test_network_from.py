@@ -14,7 +14,6 @@ from nplm.hypothesis_test import NPLMTest
 from nplm.models.box_search import BoxSearch
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
-from nplm.models.points import chunked
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
 
@@ -60,10 +59,9 @@ def test_a_start_on_which_coarse_climbs_lose_is_kept(exponential: Exponential, q
     assert again.t[0] >= best.t[0] - ROUNDING * (1 + best.t[0])
     # That climb does lose: the point it ends at, after the one step that is left, lies lower.
     network = prepared(reference, optimizer=lossy)
-    scaled = network.scaler(data.events)
+    rows = network._rows(data)
     with jax.enable_x64(True):
-        full = chunked(scaled, data.weights, network.room)
-        lower, _ = network._refine(lossy, best.parameters, scaled, data.weights, full)
+        lower, _ = network.search._refine(lossy, best.parameters, rows, network.search._full(rows))
     assert t_at(network, lower[0], reference, data) < best.t[0] - 0.1
 
 
@@ -146,7 +144,8 @@ def test_the_published_recipe_has_a_start_of_its_own(exponential: Exponential) -
 
 def test_a_stop_is_obeyed_before_the_next_start(exponential: Exponential, quick: BoxSearch) -> None:
     reference, data = exponential
+    network = prepared(reference, optimizer=quick)
     stop = Event()
     stop.set()
     with pytest.raises(CancelledError):
-        prepared(reference, optimizer=quick)._fit_from(data=data, starts=np.zeros((1, 10)), stop=stop)
+        network.search._fit_from(data=network._rows(data), starts=np.zeros((1, 10)), stop=stop)

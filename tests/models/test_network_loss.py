@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nplm.cells import compact_cells
-from nplm.models.mlp import Layout, forward, with_ones
+from nplm.models.mlp import Layout, with_ones
 from nplm.models.network_loss import expand, network_loss
 from nplm.models.points import CHUNK, Points, centroids, chunked, one_chunk
 
@@ -42,7 +42,7 @@ def several(events: np.ndarray, weights: np.ndarray) -> Points:
 @pytest.mark.parametrize("lay_out", [single, several])
 def test_loss_is_the_formula(problem: tuple[np.ndarray, ...], lay_out: Callable[..., Points]) -> None:
     theta, x, w, y, v = problem
-    f, g = (np.asarray(forward(LAYOUT, jnp.asarray(theta), jnp.asarray(with_ones(e)))) for e in (x, y))
+    f, g = (np.asarray(LAYOUT.forward(jnp.asarray(theta), jnp.asarray(with_ones(e)))) for e in (x, y))
     expected = np.sum(w * (np.exp(f) - 1)) - np.sum(v * g)
     loss = float(network_loss(LAYOUT, jnp.asarray(theta), lay_out(x, w), lay_out(y, v)))
     assert loss == pytest.approx(expected, rel=1e-12)
@@ -55,8 +55,8 @@ def test_expansion_is_loss_gradient_and_gauss_newton_matrix(
     theta, x, w, y, v = problem
     p, reference, data = jnp.asarray(theta), lay_out(x, w), lay_out(y, v)
     value, gradient = jax.value_and_grad(lambda q: network_loss(LAYOUT, q, reference, data))(p)
-    f = np.asarray(forward(LAYOUT, p, jnp.asarray(with_ones(x))))
-    jacobian = np.asarray(jax.jacfwd(lambda q: forward(LAYOUT, q, jnp.asarray(with_ones(x))))(p))
+    f = np.asarray(LAYOUT.forward(p, jnp.asarray(with_ones(x))))
+    jacobian = np.asarray(jax.jacfwd(lambda q: LAYOUT.forward(q, jnp.asarray(with_ones(x))))(p))
     matrix = np.einsum("e,ei,ej->ij", w * np.exp(f), jacobian, jacobian)
     found = expand(LAYOUT, p, reference, data)
     assert float(found.loss) == pytest.approx(float(value), rel=1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nplm.models.mlp import Layout
-from nplm.models.network_starts import draw, glorot, vary
+from nplm.models.network_starts import draw, glorot, silent, vary
 
 LAYOUTS = [Layout((1, 4, 1)), Layout((3, 5, 1)), Layout((2, 5, 4, 1))]
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: "-".join(map(str, layout.sizes)))
@@ -91,6 +91,26 @@ def test_variations_do_not_touch_the_parents(layout: Layout, rng: np.random.Gene
     copy = parents.copy()
     vary(rng, parents, 50, layout, np.ones(layout.parameters), rng.normal(size=(30, layout.sizes[0])))
     np.testing.assert_array_equal(parents, copy)
+
+
+@every_layout
+def test_columns_after_the_network_follow_their_parent(layout: Layout, rng: np.random.Generator) -> None:
+    bound, points = np.full(layout.parameters, 2.0), rng.normal(size=(30, layout.sizes[0]))
+    parents = rng.uniform(-2, 2, (3, layout.parameters + 2))
+    children, plain = (
+        vary(np.random.default_rng(4), p, 50, layout, bound, points) for p in (parents, parents[:, : layout.parameters])
+    )
+    np.testing.assert_array_equal(children[:, : layout.parameters], plain)
+    for child in children:
+        parent = parents[np.argmax((child == parents).sum(axis=1))]
+        np.testing.assert_array_equal(child[layout.parameters :], parent[layout.parameters :])
+
+
+@every_layout
+def test_a_silent_network_has_output_weights_of_zero_only(layout: Layout, rng: np.random.Generator) -> None:
+    theta = silent(layout, np.full(layout.parameters, 2.0), rng.normal(size=(30, layout.sizes[0])))
+    np.testing.assert_array_equal(matrices(layout, theta)[-1], 0)
+    assert all(np.all(np.any(m != 0, axis=1)) for m in matrices(layout, theta)[:-1])
 
 
 @every_layout

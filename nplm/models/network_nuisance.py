@@ -1,0 +1,136 @@
+"""The network model with an imperfect reference: tau over network and nuisances together, and t = tau - Delta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Float64
+
+from nplm.calibrate.chi2 import Chi2Null
+from nplm.models.base import Fits
+from nplm.models.network_fit import PreparedNetwork, projected_seconds
+from nplm.models.network_joint import JointNetwork
+from nplm.models.network_search import Data, Level, NetworkSearch
+from nplm.models.points import chunked
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.profile import PreparedNuisances, Profile
+from nplm.optimize.adam import Adam
+from nplm.sample import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedNetworkWithNuisances:
+    """The network model with its reference and its nuisances.
+
+    tau = -2 min over (theta, nu) of { sum_R w (exp[f + log r] - 1) - sum_D [f + log r] - log [L(nu|A) / L(0|A)] } with
+    theta in the box and nu free (arXiv:2111.13633), by the network's own search; t = tau - Delta. t is not negative:
+    where the search ends below Delta, it goes on from f = 0 at Delta's nu.
+
+    Arguments:
+        network: the model with the reference as given.
+        profile: the nuisances with the reference.
+        search: for the network and nu together.
+    """
+
+    network: PreparedNetwork
+    profile: PreparedNuisances
+    search: NetworkSearch
+
+    @classmethod
+    def of(cls, network: PreparedNetwork, nuisances: Nuisances, reference: Sample) -> PreparedNetworkWithNuisances:
+        """Adds the nuisances' columns to the events and the cells of a prepared network.
+
+        Raises:
+            ValueError: for the published recipe.
+        """
+        alone = network.search
+        if isinstance(alone.optimizer, Adam):
+            raise ValueError(
+                "nuisances need the maximum of the likelihood, which the published recipe does not reach: use the"
+                " default search"
+            )
+        columns, weights = nuisances.columns(reference.events), reference.weights
+        events = np.column_stack([network.scaler(reference.events), columns[:, 1:]])
+        with jax.enable_x64(True):
+            levels = tuple(Level.of(level.cells, events, weights, level.precision) for level in alone.levels)
+            full = chunked(events, weights, 0)
+        search = replace(
+            alone,
+            family=JointNetwork(network.layout, nuisances),
+            bound=np.append(network.bound, np.full(nuisances.count, np.inf)),
+            levels=levels,
+            full=full,
+        )
+        return cls(network, PreparedNuisances.of(nuisances, columns, weights), search)
+
+    @property
+    def nuisances(self) -> Nuisances:
+        return self.profile.nuisances
+
+    @property
+    def parameters(self) -> int:
+        return self.search.family.parameters
+
+    @property
+    def batch_size(self) -> int:
+        return self.search.batch_size
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """Fits each sample: Delta first, then tau, every start from Delta's nu."""
+        background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data))
+        found = self.search.fit(self._rows(data, background))
+        t = found.t - background.delta
+        failure = found.failure.copy()
+        failure[(failure == "") & ~np.isfinite(t)] = "the likelihood without f overflowed"
+        return replace(
+            found,
+            t=t,
+            converged=found.converged & background.converged,
+            failure=failure,
+            delta=background.delta,
+            nu_delta=background.nu,
+            nu_tau=found.parameters[:, self.network.parameters :],
+        )
+
+    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as the network has parameters: the nuisances of tau and Delta cancel.
+
+        Raises:
+            ValueError: for a test of the shape.
+        """
+        if shape_only:
+            raise ValueError(
+                "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
+                " testing the shape only"
+            )
+        return self.network.null()
+
+    def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        return self.network.log_ratio(parameters[: self.network.parameters], events)
+
+    def named_parameters(self, parameters: Float[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        p = self.network.parameters
+        return {**self.network.named_parameters(parameters[:p]), "nu": parameters[p:]}
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        background = self.profile.fit_sample(data)
+        return projected_seconds(self.search, self._rows([data], background)[0], fits)
+
+    def _rows(self, data: Sequence[Sample], background: Profile) -> list[Data]:
+        """Samples as the search needs them."""
+        auxiliary = self.profile.auxiliary(data)
+        with jax.enable_x64(True):
+            return [
+                Data(
+                    np.column_stack([self.network.scaler(d.events), self.nuisances.ratio.basis(d.events)]),
+                    d.weights,
+                    jnp.asarray(a),
+                    nu,
+                    float(delta),
+                )
+                for d, a, nu, delta in zip(data, auxiliary, background.nu, background.delta, strict=True)
+            ]
