@@ -17,7 +17,6 @@ from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
-from nplm.calibrate.zscore import z_interval
 from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
 from nplm.ensemble.campaign import Campaign
@@ -27,17 +26,16 @@ from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits, Model, PreparedModel
-from nplm.models.falkon import FalkonModel
-from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
-from nplm.models.network import NetworkModel
+from nplm.models.named import named_model
 from nplm.models.with_nuisances import WithNuisances, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.result import Result
+from nplm.result_of import result_of
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
 # Null toys where nobody says how many.
@@ -89,9 +87,11 @@ class NPLMTest:
         began = time.perf_counter()
         sample = _as_sample(reference, "reference").require_yield()
         require_varying(sample)
+        if nuisances is not None:
+            nuisances.require_reference(sample)
         self._given = sample, expected_yield
         self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
-        self.model = _named_model(model) if isinstance(model, str) else model
+        self.model = named_model(model) if isinstance(model, str) else model
         self.shape_only = shape_only
         self.standardize = standardize
         self.nuisances = nuisances
@@ -160,7 +160,7 @@ class NPLMTest:
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
             "standardize": self.standardize,
-            "nuisances": None if self.nuisances is None else self.nuisances.document(),
+            "nuisances": None if self.nuisances is None else self.nuisances.document(self.reference),
         }
 
     @property
@@ -337,7 +337,9 @@ class NPLMTest:
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            return self._result(sample, formula, fits, null, rare, calibrate, requested, seed, seconds, notes, complete)
+            stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, calibrate, requested)
+            asked_for = {"calibrate": calibrate, "toys": requested, "seed": seed}
+            return result_of(self, sample, fits, *stands_on, null, asked_for, seconds, notes, complete)
 
         if kernel is not None:
             assert isinstance(formula, MixtureNull)
@@ -372,56 +374,6 @@ class NPLMTest:
         """The yield that data are compared with: that of the reference, or their own in a shape-only test."""
         return data.total_weight if self.shape_only else self.reference.total_weight
 
-    def _result(
-        self,
-        data: Sample,
-        formula: Formula,
-        fits: Fits,
-        null: NullToys | None,
-        rare: RareNull | None,
-        calibrate: Calibrate,
-        requested: int,
-        seed: int,
-        seconds: dict[str, float],
-        notes: tuple[str, ...],
-        complete: bool,
-    ) -> Result:
-        t = float(fits.t[0])
-        table = ToyTable.empty() if null is None else null.table
-        standing, calibration = calibrated(self, data, formula, t, null, rare, calibrate, requested)
-        p_interval = None if standing is calibration.formula else standing.interval(t)
-        return Result(
-            t=t,
-            p_value=standing.pvalue(t),
-            p_interval=p_interval,
-            z=standing.z(t),
-            z_interval=None if p_interval is None else z_interval(p_interval),
-            calibration=calibration,
-            model=self.model.name,
-            converged=bool(fits.converged[0]),
-            starts=fits.starts,
-            starts_agreeing=int(fits.starts_agreeing[0]),
-            start_spread=float(fits.start_spread[0]),
-            remaining=float(fits.remaining[0]),
-            n_reference=len(self.reference),
-            n_data=len(data),
-            expected_yield=self.expected_yield(data),
-            observed_yield=data.total_weight,
-            features=self.reference.features,
-            log_ratio=self.prepared.log_ratio(fits.parameters[0], data.events),
-            parameters=self.prepared.named_parameters(fits.parameters[0]),
-            parameter_vector=fits.parameters[0],
-            scaler=self.scaler,
-            toys=table,
-            seconds=seconds,
-            seed=seed if null is None else null.seed,
-            versions=versions(),
-            configuration={**self.configuration(), "calibrate": calibrate, "toys": requested, "seed": seed},
-            notes=notes,
-            complete=complete,
-            nuisances=self.prepared.profile.summary(data, fits) if isinstance(self.prepared, WithNuisances) else None,
-        )
-
 
 def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
     if toys == 0:
@@ -449,15 +401,3 @@ def _rebuilt(
 
 def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:
     return values if isinstance(values, Sample) else Sample(values, name=name)
-
-
-def _named_model(name: str) -> Model:
-    models: dict[str, Callable[[], Model]] = {
-        "network": NetworkModel,
-        "kernel": KernelModel,
-        "histogram": HistogramModel,
-        "falkon": FalkonModel,
-    }
-    if name not in models:
-        raise ValueError(f"there is no model '{name}': choose {', '.join(models)}")
-    return models[name]()

@@ -10,8 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from nplm.ensemble.plan import summary
 from nplm.nuisance.constraint import Constraint
+from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.log_ratio import LogRatio
+from nplm.nuisance.separable_ratio import SumOfLogRatios
+from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +25,7 @@ class Nuisances:
     Arguments:
         ratio: how the density and the yield of events move with nu; nu = 0 is the reference as given.
         constraint: what auxiliary measurements say about nu.
+        allow_failed: use learned log-ratios even if they failed their checks.
 
     Raises:
         ValueError: if one of them does not know a nuisance of the other.
@@ -28,6 +33,7 @@ class Nuisances:
 
     ratio: LogRatio
     constraint: Constraint
+    allow_failed: bool = False
 
     def __post_init__(self) -> None:
         moved, constrained = set(self.ratio.nuisances), set(self.constraint.nuisances)
@@ -40,6 +46,18 @@ class Nuisances:
                 f"{', '.join(unknown)} is constrained, but no log-ratio depends on it: the log-ratios know"
                 f" {', '.join(self.ratio.nuisances)}"
             )
+
+    def require_reference(self, reference: Sample) -> None:
+        """Makes sure that learned log-ratios were learned from this reference, and passed their checks.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        for part in self.ratio.parts if isinstance(self.ratio, SumOfLogRatios) else (self.ratio,):
+            if isinstance(part, LearnedLogRatio):
+                part.require_reference(reference)
+                if not self.allow_failed:
+                    part.require_valid()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,6 +104,7 @@ class Nuisances:
         """(1, g(x)) of events: log r(x; nu) is these times c(nu)."""
         return np.column_stack([np.ones(len(events)), self.ratio.basis(events)])
 
-    def document(self) -> dict[str, Any]:
-        """What they are, as JSON values."""
-        return {"ratio": self.ratio.document(), "constraint": self.constraint.document()}
+    def document(self, reference: Sample) -> dict[str, Any]:
+        """What they are, as JSON values; what g is at the reference says which functions these are."""
+        columns = summary(Sample(self.columns(reference.events), reference.weights))
+        return {"ratio": self.ratio.document(), "constraint": self.constraint.document(), "columns": columns}

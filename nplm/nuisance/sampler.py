@@ -39,7 +39,7 @@ class NuisanceSampler:
         """What decides about the toys."""
         return {
             "events": settings_of(self.events),
-            "nuisances": self.nuisances.document(),
+            "constraint": self.nuisances.constraint.document(),
             "nu": [rounded(value) for value in self.nu],
         }
 
