@@ -22,6 +22,7 @@ from nplm.models.network_fit import PreparedNetwork
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
 from tests.ensemble.programs import QUICK, Exponential, exponential_campaign, exponential_test
+from tests.nuisance.problems import scale_and_normalization
 
 TINY = replace(QUICK, hidden=(1,))
 FEW = TuneSettings(toys=50, start=5.0)
@@ -268,6 +269,11 @@ def test_the_published_recipe_is_refused() -> None:
     """It has a start of its own, so it cannot climb from the maximum at the next clip."""
     with pytest.raises(ValueError, match="the published recipe cannot follow maxima from clip to clip"):
         Tuning(exponential_campaign(model=replace(TINY, optimizer=Adam())))
+
+
+def test_nuisances_are_refused() -> None:
+    with pytest.raises(ValueError, match="the clip is tuned without nuisances"):
+        Tuning(Campaign(exponential_test(TINY, nuisances=scale_and_normalization()), Exponential()))
 
 
 def test_tests_of_shape_and_toys_with_references_of_their_own_are_refused() -> None:
