@@ -52,13 +52,20 @@ if TYPE_CHECKING:
     from nplm.nuisance.callable_ratio import CallableLogRatio
     from nplm.nuisance.constraint import Constraint, Constraints
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
+    from nplm.nuisance.learn_from_samples import learn_from_samples
+    from nplm.nuisance.learn_from_weights import learn_from_scores, learn_from_weights
+    from nplm.nuisance.learned_ratio import LearnedLogRatio
     from nplm.nuisance.log_ratio import LogRatio, log_ratio
     from nplm.nuisance.nuisances import Nuisances
     from nplm.nuisance.poisson_constraint import PoissonControlRegion
     from nplm.nuisance.pyhf_constraint import PyhfConstraint
     from nplm.nuisance.pyhf_likelihood import PyhfLikelihood
+    from nplm.nuisance.ratio_settings import RatioSettings
+    from nplm.nuisance.ratio_store import read_ratio, write_ratio
+    from nplm.nuisance.ratio_validation import RatioValidation
     from nplm.nuisance.sampler import NuisanceSampler, sampler_at
     from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
+    from nplm.nuisance.validate_ratio import validate_ratio
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
     from nplm.result import Calibration, Result
@@ -94,6 +101,7 @@ __all__ = [
     "InjectionSampler",
     "Interrupted",
     "KernelModel",
+    "LearnedLogRatio",
     "LocalProcesses",
     "LogRatio",
     "MixtureNull",
@@ -113,6 +121,8 @@ __all__ = [
     "PyhfLikelihood",
     "RareError",
     "RareNull",
+    "RatioSettings",
+    "RatioValidation",
     "ReadError",
     "Result",
     "Sample",
@@ -137,10 +147,14 @@ __all__ = [
     "kernel_widths",
     "largest_chi2",
     "largest_z",
+    "learn_from_samples",
+    "learn_from_scores",
+    "learn_from_weights",
     "log_ratio",
     "merge_stores",
     "mixture_compatibility",
     "rare_null",
+    "read_ratio",
     "read_reference",
     "read_sample",
     "run_campaign",
@@ -150,6 +164,8 @@ __all__ = [
     "toys_for_p",
     "toys_for_z",
     "toys_to_reach",
+    "validate_ratio",
+    "write_ratio",
     "write_sample",
     "z_score",
 ]
@@ -187,6 +203,7 @@ _HOME = {
     "InjectionSampler": "nplm.ensemble.sampler",
     "Interrupted": "nplm.hypothesis_test",
     "KernelModel": "nplm.models.kernel",
+    "LearnedLogRatio": "nplm.nuisance.learned_ratio",
     "LocalProcesses": "nplm.ensemble.processes",
     "LogRatio": "nplm.nuisance.log_ratio",
     "MixtureNull": "nplm.calibrate.mixture",
@@ -206,6 +223,8 @@ _HOME = {
     "PyhfLikelihood": "nplm.nuisance.pyhf_likelihood",
     "RareError": "nplm.calibrate.rare",
     "RareNull": "nplm.calibrate.rare",
+    "RatioSettings": "nplm.nuisance.ratio_settings",
+    "RatioValidation": "nplm.nuisance.ratio_validation",
     "ReadError": "nplm.io",
     "Result": "nplm.result",
     "Sample": "nplm.sample",
@@ -229,19 +248,25 @@ _HOME = {
     "kernel_widths": "nplm.multiple",
     "largest_chi2": "nplm.calibrate.tune",
     "largest_z": "nplm.calibrate.precision",
+    "learn_from_samples": "nplm.nuisance.learn_from_samples",
+    "learn_from_scores": "nplm.nuisance.learn_from_weights",
+    "learn_from_weights": "nplm.nuisance.learn_from_weights",
     "log_ratio": "nplm.nuisance.log_ratio",
-    "sampler_at": "nplm.nuisance.sampler",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
     "rare_null": "nplm.calibrate.rare_run",
+    "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",
     "run_campaign": "nplm.ensemble.run",
+    "sampler_at": "nplm.nuisance.sampler",
     "signal_power": "nplm.calibrate.power",
     "summarize_toys": "nplm.calibrate.summary",
     "toys_for_p": "nplm.calibrate.precision",
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
+    "validate_ratio": "nplm.nuisance.validate_ratio",
+    "write_ratio": "nplm.nuisance.ratio_store",
     "write_sample": "nplm.io",
     "z_score": "nplm.calibrate.zscore",
 }

@@ -1,0 +1,152 @@
+"""The fit of ratio networks: damped Gauss-Newton steps on all events, a few tens of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from nplm.nuisance.ratio_loss import CHUNK, Form, Loss, Rows, sums
+from nplm.nuisance.ratio_network import FREE, HIDDEN, LINEAR, OUTPUT, QUADRATIC, RatioNetwork
+
+# Standard deviations that parameters have before the data say more: for effects of one sigma of the nuisance, and
+# standardised features, they are wide. They keep parameters that the data do not determine where they are.
+_EXPECTED = {HIDDEN: 3.0, OUTPUT: 0.5, LINEAR: 1.0, QUADRATIC: 0.3}
+# Rows that the curvature is summed over, by parameter: it then is known well enough to converge in few steps.
+_CURVED_ROWS = 300
+# A step is taken if it gains this share of its promise, and damping decreases if it gains the second one.
+_ACCEPTED, _GOOD = 0.05, 0.7
+_FIRST_DAMPING, _GROWTH, _DECAY = 1e-5, 4.0, 0.2
+# Weights that x alone determines have no noise: a fit shall not go on to their last digit.
+_LARGEST_SCALE = 1e3
+# The bias of the second output of the positive form: at 0 its gradient would vanish.
+_LIFTED = 0.1
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """How the fit of one member of an ensemble went.
+
+    Arguments:
+        losses: by unit of weight, at the start and after each step.
+        held_out: the loss at the end on events that were kept out of the fit.
+        decrement: twice the log-likelihood that the next step promised.
+        gradient: norm of the gradient at the end, penalties included, relative to that at the start.
+        parameters: how many parameters the data determine, rather than the penalties.
+        converged: whether the decrement went below the tolerance.
+    """
+
+    losses: tuple[float, ...]
+    held_out: float
+    decrement: float
+    gradient: float
+    parameters: float
+    converged: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FitRecord:
+        """What `to_dict` gave."""
+        return cls(**{**values, "losses": tuple(values["losses"])})
+
+
+def fit_rows(
+    network: RatioNetwork,
+    kind: Loss,
+    form: Form,
+    outputs: int,
+    rows: Rows,
+    held_out: Rows,
+    rng: np.random.Generator,
+    iterations: int,
+    tolerance: float,
+) -> tuple[Float64[np.ndarray, "T p"], FitRecord]:
+    """Minimises kappa loss + sum_i theta_i^2 / (2 s_i^2) over the networks' parameters.
+
+    kappa makes the loss a log-likelihood: with it the sum of squared gradients is the sum of second derivatives. So
+    the penalties are independent of the scale of the weights and of the kind of loss. Steps are those of Levenberg
+    and Marquardt; the first one, from output 0, is a ridge regression on neurons at random.
+
+    Arguments:
+        network: shape of each network.
+        kind, form: of the loss.
+        outputs: number of networks T.
+        rows: the events.
+        held_out: others, of the same shape or not, for the record.
+        rng: draws the start.
+        iterations: at most so many steps are tried.
+        tolerance: of the decrement.
+
+    Returns:
+        The parameters, and how the fit went.
+    """
+    p = network.parameters
+    start = np.stack([network.start(rng) for _ in range(outputs)])
+    if form == "positive":
+        start[1, network.groups == FREE] = _LIFTED
+    deviations = np.array([_EXPECTED.get(int(group), np.inf) for group in network.groups])
+    penalty = np.tile(deviations**-2, outputs)
+    curved = min(len(rows.x), max(1, -(-_CURVED_ROWS * outputs * p // CHUNK)))
+
+    def expand(point: Float64[np.ndarray, " Tp"], on: Rows = rows) -> Any:
+        return jax.device_get(sums(network, kind, form, curved, jnp.asarray(point.reshape(outputs, p)), on))
+
+    theta = start.ravel()
+    at = expand(theta)
+    first = float(np.linalg.norm(at.gradient))
+    losses, damping, decrement = [float(at.loss / at.weight)], _FIRST_DAMPING, np.inf
+    for _ in range(iterations):
+        known = at.second > 0 and at.square * _LARGEST_SCALE > at.second
+        kappa = float(at.second / at.square) if known else _LARGEST_SCALE if at.second > 0 else 1.0
+        gradient = kappa * at.gradient + penalty * theta
+        step = _solve(kappa * at.curvature + np.diag(penalty), gradient, damping)
+        decrement = np.inf if step is None else float(-gradient @ step)
+        if step is None or decrement < tolerance:
+            if step is not None and damping < 1:
+                break
+            damping *= _GROWTH
+            continue
+        trial = expand(theta + step)
+        gain = kappa * float(at.loss - trial.loss) + float(penalty @ (theta**2 - (theta + step) ** 2)) / 2
+        if not gain > _ACCEPTED * decrement / 2:
+            damping *= _GROWTH
+            continue
+        theta, at = theta + step, trial
+        losses.append(float(at.loss / at.weight))
+        if gain > _GOOD * decrement / 2:
+            damping *= _DECAY
+    outside = expand(theta, held_out)
+    return theta.reshape(outputs, p), FitRecord(
+        losses=tuple(losses),
+        held_out=float(outside.loss / outside.weight),
+        decrement=decrement,
+        gradient=float(np.linalg.norm(gradient) / (kappa * first)) if first > 0 else 0.0,
+        parameters=_determined(kappa * at.curvature, penalty),
+        converged=decrement < tolerance,
+    )
+
+
+def _solve(
+    hessian: Float64[np.ndarray, "Tp Tp"], gradient: Float64[np.ndarray, " Tp"], damping: float
+) -> Float64[np.ndarray, " Tp"] | None:
+    """The step; None if the matrix is not positive, as sums with negative weights may make it."""
+    try:
+        return -cho_solve(cho_factor(hessian + damping * np.diag(np.abs(np.diag(hessian)))), gradient)
+    except LinAlgError:
+        return None
+
+
+def _determined(curvature: Float64[np.ndarray, "Tp Tp"], penalty: Float64[np.ndarray, " Tp"]) -> float:
+    """Trace of H (H + penalty)^-1, with H restricted to what has a curvature at all."""
+    eigenvalues, vectors = np.linalg.eigh(curvature + np.diag(penalty))
+    known = eigenvalues > 1e-12 * eigenvalues.max()
+    inverse_diagonal = (vectors[:, known] ** 2 / eigenvalues[known]).sum(axis=1)
+    return float(known.sum() - penalty @ inverse_diagonal)
