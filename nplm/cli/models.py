@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nplm.models.kernel_centers import Selection
     from nplm.models.kernel_fit import Solver
     from nplm.models.kernel_keops import Engine
+    from nplm.nuisance.nuisances import Nuisances
     from nplm.sample import Sample
 
 
@@ -30,8 +31,22 @@ def test_of(options: ModelOptions, reference: Sample, expected_yield: float | No
         expected_yield=expected_yield,
         shape_only=options.shape_only,
         standardize=options.standardize,
+        nuisances=nuisances_of(options),
         prepared=None if options.prepared is None else Path(options.prepared),
     )
+
+
+def nuisances_of(options: ModelOptions) -> Nuisances | None:
+    """The nuisances that the options name.
+
+    Raises:
+        ValueError: if their file is bad.
+    """
+    if options.nuisances is None:
+        return None
+    from nplm.nuisance.nuisance_file import read_nuisances
+
+    return read_nuisances(options.nuisances)
 
 
 def model_of(options: ModelOptions) -> Model:

@@ -64,6 +64,7 @@ class ModelOptions:
     solver: str = "ml"
     engine: str = "xla"
     prepared: str | None = None
+    nuisances: str | None = None
     bins: int = 10
     shape_only: bool = False
     standardize: bool = True

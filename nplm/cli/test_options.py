@@ -101,6 +101,7 @@ def require_rare(values: Mapping[str, Any]) -> None:
         ("shape_only", "tests shape and yield"),
         ("pool", "draws toys from the reference"),
         ("null", "runs toys of its own"),
+        ("nuisances", "does not know nuisances"),
     ):
         if values.get(name):
             raise UsageError(f"--calibrate rare {why}: leave out --{name.replace('_', '-')}")
@@ -141,6 +142,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test = parser.add_argument_group("test")
     add_model_options(test)
     add_prepared_option(test)
+    test.add_argument(
+        "--nuisances",
+        type=text,
+        metavar="FILE",
+        help="YAML file that says how the reference may be wrong, and what is known of it (docs/nuisances.md)",
+    )
     test.add_argument(
         "--widths",
         type=positive_numbers,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from nplm.cli.errors import DataFitError, ExitCode
-from nplm.cli.models import model_of
+from nplm.cli.models import model_of, nuisances_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
@@ -61,6 +61,7 @@ def _prepare(options: Options, samples: Samples) -> MultipleTest:
             expected_yield=options.expected_yield,
             shape_only=options.shape_only,
             standardize=options.standardize,
+            nuisances=nuisances_of(options),
         )
         test = MultipleTest(tests, cast("Combine", options.combine or "min-p"))
         if options.toys:

@@ -1,0 +1,125 @@
+"""Nuisances from a YAML file: learned log-ratios, normalisations, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from nplm.nuisance.constraint import Constraint
+from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
+from nplm.nuisance.log_ratio import LogRatio
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.ratio_store import read_ratio
+from nplm.nuisance.separable_ratio import Normalization, SumOfLogRatios
+
+_KEYS = ("learned", "normalizations", "sigma", "measured", "correlations")
+
+
+class NuisanceFileError(ValueError):
+    """Raised when a file does not describe nuisances; the message names the file and the key."""
+
+
+def read_nuisances(path: str | Path, *, allow_failed: bool = False) -> Nuisances:
+    """Nuisances that a YAML file describes.
+
+        learned: [scale.npz]              # files of `nplm learn`, relative to this one
+        sigma: {scale: 0.15}              # of each learned nuisance, in the units of its nu
+        normalizations: {lumi: 0.025}     # relative uncertainties of the yield; nu is its logarithm, and so Gaussian
+        measured: {scale: 0.03}           # auxiliary measurements, where they are not 0
+        correlations: [[scale, lumi, 0.4]]
+
+    Arguments:
+        path: the file.
+        allow_failed: use learned log-ratios that failed their checks.
+
+    Raises:
+        NuisanceFileError: if the file cannot be read or a key makes no sense.
+        ValueError: if a learned log-ratio cannot be used.
+    """
+    source = Path(path)
+    document = _document(source)
+    learned = [
+        read_ratio(source.parent / name, allow_failed=allow_failed) for name in _list(source, document, "learned")
+    ]
+    yields = _numbers(source, document, "normalizations")
+    sigma = _numbers(source, document, "sigma")
+    measured = _numbers(source, document, "measured")
+    names = tuple(dict.fromkeys([*(name for ratio in learned for name in ratio.nuisances), *yields]))
+    if not names:
+        raise NuisanceFileError(f"{source} names no nuisance: give learned log-ratios, normalizations, or both")
+    for key, values in (("sigma", sigma), ("measured", measured)):
+        if unknown := [name for name in values if name not in names]:
+            raise NuisanceFileError(f"{source}: {key} of '{unknown[0]}', but the nuisances are {', '.join(names)}")
+    if both := [name for name in sigma if name in yields]:
+        raise NuisanceFileError(f"{source}: '{both[0]}' has its uncertainty in normalizations; leave out its sigma")
+    if missing := [name for name in names if name not in sigma and name not in yields]:
+        raise NuisanceFileError(f"{source}: give the sigma of '{missing[0]}'")
+    for name, uncertainty in yields.items():
+        if not uncertainty > 0:
+            raise NuisanceFileError(
+                f"{source}: the relative uncertainty of '{name}' must be positive, not {uncertainty:g}"
+            )
+    widths = np.array([sigma.get(name, np.log1p(yields.get(name, 0.0))) for name in names])
+    centers = np.array([measured.get(name, 0.0) for name in names])
+    ratios: list[LogRatio] = [*learned, *(Normalization(name) for name in yields)]
+    constraint = _constraint(source, document, names, widths, centers)
+    return Nuisances(SumOfLogRatios(ratios), constraint, allow_failed)
+
+
+def _constraint(
+    source: Path, document: Mapping[str, Any], names: tuple[str, ...], sigma: np.ndarray, measured: np.ndarray
+) -> Constraint:
+    correlation = np.eye(len(names))
+    entries = _list(source, document, "correlations")
+    for entry in entries:
+        if not (isinstance(entry, list) and len(entry) == 3 and isinstance(entry[2], int | float)):
+            raise NuisanceFileError(f"{source}: a correlation is written [name, name, number], not {entry}")
+        first, second, rho = entry
+        for name in (first, second):
+            if name not in names:
+                raise NuisanceFileError(f"{source}: correlation of '{name}', but the nuisances are {', '.join(names)}")
+        i, j = names.index(first), names.index(second)
+        if i == j:
+            raise NuisanceFileError(f"{source}: the correlation of '{first}' with itself is 1; leave it out")
+        correlation[i, j] = correlation[j, i] = rho
+    try:
+        if entries:
+            return CorrelatedGaussian.from_correlation(names, sigma, correlation, measured)
+        return GaussianConstraint(names, sigma, measured)
+    except ValueError as error:
+        raise NuisanceFileError(f"{source}: {error}") from error
+
+
+def _document(source: Path) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NuisanceFileError(f"{source} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise NuisanceFileError(f"{source} is not a YAML file: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise NuisanceFileError(f"{source} must hold keys and values: {', '.join(_KEYS)}")
+    if unknown := [key for key in document if key not in _KEYS]:
+        raise NuisanceFileError(f"{source}: unknown key '{unknown[0]}'; the keys are {', '.join(_KEYS)}")
+    return document
+
+
+def _list(source: Path, document: Mapping[str, Any], key: str) -> list[Any]:
+    values = document.get(key, [])
+    if not isinstance(values, list):
+        raise NuisanceFileError(f"{source}: {key} must be a list, not {values}")
+    return values
+
+
+def _numbers(source: Path, document: Mapping[str, Any], key: str) -> dict[str, float]:
+    values = document.get(key, {})
+    if not isinstance(values, dict):
+        raise NuisanceFileError(f"{source}: {key} must hold a number for each name, not {values}")
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise NuisanceFileError(f"{source}: {key} of '{name}' must be a number, not {value!r}")
+    return {str(name): float(value) for name, value in values.items()}
