@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from nplm.cli import power_options, prepare_options, test_options, toys_options, tune_options
+from nplm.cli import learn_options, power_options, prepare_options, test_options, toys_options, tune_options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
 
@@ -34,6 +34,23 @@ _PREPARE_EXAMPLES = """examples:
   nplm prepare --reference ref.npz --weights w --width 2.3 --centers 1000 -o prepared.npz
   nplm test data.npz --reference ref.npz --weights w --model kernel --width 2.3 --centers 1000 \\
       --prepared prepared.npz -o run1
+"""
+_LEARN_EXAMPLES = """the file, with paths relative to it:
+  central: reference.npz            # events at nu = 0
+  weights: w                        # column of weights, in all files
+  features: [mll, pt]
+  nuisances:
+    scale:
+      sigma: 0.01
+      files: {-0.01: down.npz, 0.01: up.npz}     # samples by the value of nu
+    muR:
+      sigma: 1
+      weights: {-1: w_down, 1: w_up}             # or columns of weights of the central events
+More keys: expected_yield, where, tree, yields (keep, factor-out), pairs (cross terms), settings (members, hidden,
+loss, form, held_out, iterations, tolerance, seed); of a nuisance: inputs, yield_effect.
+
+examples:
+  nplm learn nuisances.yaml -o learned
 """
 _POWER_EXAMPLES = """examples:
   nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
@@ -147,6 +164,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_POWER_EXAMPLES}\n{codes}",
     )
     power_options.add_options(power)
+    learn = subparsers.add_parser(
+        "learn",
+        usage="nplm learn FILE -o OUT [options]",
+        help="learn how nuisances move the reference, from varied samples or weights",
+        description="Learns log-ratios from samples or weights at several values of nuisances, checks them on events"
+        " that were held out, and stores them.",
+        epilog=f"{_LEARN_EXAMPLES}\n{codes}",
+    )
+    learn_options.add_options(learn)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -162,6 +188,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "tune": CommandParser(tune, _command(tune_options.Options.of, "tune_command", "run_tune")),
         "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare_command", "run_prepare")),
         "power": CommandParser(power, _command(power_options.Options.of, "power_command", "run_power")),
+        "learn": CommandParser(learn, _command(learn_options.Options.of, "learn_command", "run_learn")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
 

@@ -35,7 +35,8 @@ class RatioSettings:
             (arXiv:2007.10356), from samples only.
         held_out: share of the events that are kept for the validation.
         iterations: at most so many steps are tried in each fit.
-        tolerance: a fit has converged if twice the log-likelihood that the next step promises is below it.
+        tolerance: a fit has converged if twice the log-likelihood that the next step promises is below it, or twice
+            that which held-out events gained in the last five steps.
         seed: of the split, the bootstrap and the starts.
 
     Raises:
@@ -47,7 +48,7 @@ class RatioSettings:
     loss: Literal["squared", "cross-entropy"] = "squared"
     form: Form = "exponential"
     held_out: float = 0.2
-    iterations: int = 100
+    iterations: int = 150
     tolerance: float = 1.0
     seed: int = 1
 

@@ -18,12 +18,14 @@ from nplm.nuisance.ratio_network import FREE, HIDDEN, LINEAR, OUTPUT, QUADRATIC,
 # standardised features, they are wide. They keep parameters that the data do not determine where they are.
 _EXPECTED = {HIDDEN: 3.0, OUTPUT: 0.5, LINEAR: 1.0, QUADRATIC: 0.3}
 # Rows that the curvature is summed over, by parameter: it then is known well enough to converge in few steps.
-_CURVED_ROWS = 300
+_CURVED_ROWS = 1000
 # A step is taken if it gains this share of its promise, and damping decreases if it gains the second one.
 _ACCEPTED, _GOOD = 0.05, 0.7
 _FIRST_DAMPING, _GROWTH, _DECAY = 1e-5, 4.0, 0.2
+# Steps between two looks at the held-out events: what gains nothing there only follows single events in the tails.
+_BETWEEN_LOOKS = 5
 # Weights that x alone determines have no noise: a fit shall not go on to their last digit.
-_LARGEST_SCALE = 1e3
+_LARGEST_SCALE = 100.0
 # The bias of the second output of the positive form: at 0 its gradient would vanish.
 _LIFTED = 0.1
 
@@ -38,7 +40,8 @@ class FitRecord:
         decrement: twice the log-likelihood that the next step promised.
         gradient: norm of the gradient at the end, penalties included, relative to that at the start.
         parameters: how many parameters the data determine, rather than the penalties.
-        converged: whether the decrement went below the tolerance.
+        converged: whether the decrement went below the tolerance, or the held-out loss, as a log-likelihood, gained
+            less than half of it in five steps.
     """
 
     losses: tuple[float, ...]
@@ -80,7 +83,7 @@ def fit_rows(
         kind, form: of the loss.
         outputs: number of networks T.
         rows: the events.
-        held_out: others, of the same shape or not, for the record.
+        held_out: others, for the record and to see when the fit is over.
         rng: draws the start.
         iterations: at most so many steps are tried.
         tolerance: of the decrement.
@@ -103,6 +106,7 @@ def fit_rows(
     at = expand(theta)
     first = float(np.linalg.norm(at.gradient))
     losses, damping, decrement = [float(at.loss / at.weight)], _FIRST_DAMPING, np.inf
+    converged, outside = False, expand(theta, held_out)
     for _ in range(iterations):
         known = at.second > 0 and at.square * _LARGEST_SCALE > at.second
         kappa = float(at.second / at.square) if known else _LARGEST_SCALE if at.second > 0 else 1.0
@@ -110,7 +114,8 @@ def fit_rows(
         step = _solve(kappa * at.curvature + np.diag(penalty), gradient, damping)
         decrement = np.inf if step is None else float(-gradient @ step)
         if step is None or decrement < tolerance:
-            if step is not None and damping < 1:
+            converged = step is not None and damping < 1
+            if converged:
                 break
             damping *= _GROWTH
             continue
@@ -123,6 +128,11 @@ def fit_rows(
         losses.append(float(at.loss / at.weight))
         if gain > _GOOD * decrement / 2:
             damping *= _DECAY
+        if (len(losses) - 1) % _BETWEEN_LOOKS == 0:
+            before, outside = outside, expand(theta, held_out)
+            converged = kappa * float(before.loss - outside.loss) < tolerance / 2
+            if converged:
+                break
     outside = expand(theta, held_out)
     return theta.reshape(outputs, p), FitRecord(
         losses=tuple(losses),
@@ -130,7 +140,7 @@ def fit_rows(
         decrement=decrement,
         gradient=float(np.linalg.norm(gradient) / (kappa * first)) if first > 0 else 0.0,
         parameters=_determined(kappa * at.curvature, penalty),
-        converged=decrement < tolerance,
+        converged=converged,
     )
 
 

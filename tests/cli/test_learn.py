@@ -1,0 +1,120 @@
+"""`nplm learn`: from a YAML file to stored, checked log-ratios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nplm import read_ratio, read_sample
+
+pytestmark = pytest.mark.usefixtures("samples")
+
+SETTINGS = "settings: {members: 2, hidden: [3]}\n"
+HEAD = "central: central.npz\nweights: w\nfeatures: [x, y]\n" + SETTINGS
+SCALE = "nuisances: {scale: {sigma: 0.2, files: {-0.2: down.npz, 0.2: up.npz}, inputs: [x]}}\n"
+MEAN = "nuisances: {mean: {sigma: 0.5, weights: {-0.5: w_down, 0.5: w_up}}}\n"
+
+
+@pytest.fixture
+def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """x is exponential with a scale, y normal with a mean whose weights are in the central file."""
+    rng, n = np.random.default_rng(2), 4000
+
+    def columns(nu: float) -> dict[str, np.ndarray]:
+        return {"x": np.exp(nu) * rng.exponential(size=n), "y": rng.normal(size=n), "w": np.full(n, 0.5)}
+
+    central = columns(0.0)
+    moved = {f"w_{name}": 0.5 * np.exp(m * central["y"] - m**2 / 2) for name, m in (("down", -0.5), ("up", 0.5))}
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in" / "central.npz", **central, **moved)
+    np.savez(tmp_path / "in" / "up.npz", **columns(0.2))
+    np.savez(tmp_path / "in" / "down.npz", **columns(-0.2))
+    np.savez(tmp_path / "in" / "other.npz", x=central["x"], w=central["w"])
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> None:
+    Path("in/nuisances.yaml").write_text(text)
+
+
+def test_samples_and_weights_are_learned_stored_and_drawn(nplm) -> None:
+    both = SCALE.rstrip("}\n") + "}, " + MEAN.removeprefix("nuisances: {")
+    write(HEAD + both.replace("inputs: [x]},", "inputs: [x]},"))
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out/learned")
+    assert outcome.code == 0, outcome.err
+    assert "out/learned/scale.npz: scale (sigma 0.2); 2 networks each; all checks passed" in outcome.out
+    assert "feature x" in outcome.out
+    assert "learning mean from 2 columns of weights" in outcome.err
+    central = read_sample("in/central.npz", features=["x", "y"], weights="w")
+    for name in ("scale", "mean"):
+        assert read_ratio(f"out/learned/{name}.npz", central).nuisances == (name,)
+        assert Path(f"out/learned/{name}.png").stat().st_size > 10_000
+    # d1 = x - 1 and y.
+    events = np.array([[2.0, 0.0], [0.5, 1.0]])
+    assert read_ratio("out/learned/scale.npz").basis(events)[:, 0] == pytest.approx([1, -0.5], abs=0.4)
+    assert read_ratio("out/learned/mean.npz").basis(events)[:, 0] == pytest.approx([0, 1], abs=0.15)
+
+
+def test_a_yield_scales_all_samples_alike(nplm) -> None:
+    write(HEAD + "expected_yield: 100\n" + SCALE)
+    assert nplm("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet").err == ""
+    assert not list(Path("out").glob("*.png"))
+    ratio = read_ratio("out/scale.npz")
+    ratio.require_reference(read_sample("in/central.npz", features=["x", "y"], weights="w").scaled_to(100))
+    assert ratio.validation is not None
+    assert sum(ratio.validation.curves[0].varied) == pytest.approx(100)
+
+
+def test_a_failed_check_is_said_and_kept_with_the_ratio(nplm) -> None:
+    # Weights that a mean of nu = +-.5 makes, said to be those of a shift that is not even monotonic in nu.
+    write(HEAD + "nuisances: {mean: {sigma: 0.5, weights: {0.25: w_down, 0.5: w_up, -0.5: w, -0.25: w_up}}}\n")
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out", "--no-plots")
+    assert outcome.code == 5
+    assert "CHECKS FAILED" in outcome.out
+    assert "failed its checks" in outcome.err
+    assert "no effect" in outcome.err
+    with pytest.raises(ValueError, match="failed its checks"):
+        read_ratio("out/mean.npz")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "culprits"),
+    [
+        ("[1]", 3, ("nuisances.yaml", "must hold keys and values")),
+        ("a: [", 3, ("not a YAML file",)),
+        (HEAD, 3, ("nuisances must hold keys",)),
+        (HEAD + "nuisances: {}\n", 3, ("nuisances is missing or empty",)),
+        (HEAD + SCALE + "bins: 3\n", 3, ("unknown key 'bins'",)),
+        (HEAD.replace("central: central.npz\n", "") + SCALE, 3, ("central is missing",)),
+        (HEAD + SCALE.replace("sigma: 0.2", "sigma: 0"), 3, ("sigma of 'scale' must be positive, not 0",)),
+        (HEAD + SCALE.replace("sigma: 0.2, ", ""), 3, ("sigma of 'scale' must be a number",)),
+        (HEAD + SCALE.replace("0.2: up", "up: up"), 3, ("a value of nu of 'scale' must be a number",)),
+        (HEAD + SCALE.replace("files", "file"), 3, ("nuisance 'scale' has an unknown key 'file'",)),
+        (HEAD + "nuisances: {scale: {sigma: 1}}\n", 3, ("needs either files or weights",)),
+        (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
+        (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
+        (HEAD + SCALE.replace(", 0.2: up.npz", ""), 3, ("'scale' is varied alone at 1 value",)),
+        (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
+        (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
+        (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),
+        (HEAD.replace("members: 2", "member: 2") + SCALE, 3, ("settings has an unknown key 'member'",)),
+        (HEAD.replace("members: 2", "members: 0") + SCALE, 3, ("settings: members",)),
+    ],
+)
+def test_what_is_wrong_is_named(nplm, text: str, code: int, culprits: tuple[str, ...]) -> None:
+    write(text)
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+    assert outcome.code == code, outcome.err
+    for culprit in culprits:
+        assert culprit in outcome.err
+
+
+def test_usage(nplm) -> None:
+    assert "FILE is missing" in nplm("learn", "-o", "out").err
+    assert "-o is missing" in nplm("learn", "a.yaml").err
+    assert nplm("learn", "none.yaml", "-o", "out").code == 3
+    Path("occupied").write_text("")
+    write(HEAD + SCALE)
+    assert nplm("learn", "in/nuisances.yaml", "-o", "occupied").code == 4
