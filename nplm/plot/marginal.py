@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from nplm.hypothesis_test import NPLMTest
 from nplm.plot import style
 from nplm.plot.binning import Binning, common_binning, fill
-from nplm.plot.reference import expected_weights, reference_log_ratio
+from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -32,10 +32,11 @@ class Marginal:
         data: summed weights of the data.
         data_low, data_high: ends of its error bars: Garwood's 68% interval for unit weights, else
             plus and minus the root of the summed squared weights.
-        reference: summed weights of the reference, expected yield.
+        reference: summed weights of the reference, expected yield; with nuisances at their fitted values.
         reference_error: root of its summed squared weights.
         reweighted: sum of w e^f; NaN if the fit failed.
         data_beyond, reference_beyond: yields that the outer bins took from beyond the edges.
+        moved: whether the reference is shown at fitted nuisances.
     """
 
     binning: Binning
@@ -47,6 +48,7 @@ class Marginal:
     reweighted: Float64[np.ndarray, " bins"]
     data_beyond: float
     reference_beyond: float
+    moved: bool
 
 
 def fill_marginal(
@@ -79,9 +81,7 @@ def fill_marginal(
         return np.bincount(bins, weights=values, minlength=binning.count)
 
     observed, low, high = fill(binning, x_data, data.weights)
-    # An infinite sum has no place in a picture; NaN leaves a gap there.
-    with np.errstate(over="ignore", invalid="ignore"):
-        reweighted = total(weights * np.exp(f))
+    fitted = total(reweighted(test, result, f))
     return Marginal(
         binning=binning,
         data=observed,
@@ -89,9 +89,11 @@ def fill_marginal(
         data_high=high,
         reference=total(weights),
         reference_error=np.sqrt(total(weights**2)),
-        reweighted=np.where(np.isfinite(reweighted), reweighted, np.nan),
+        # An infinite sum has no place in a picture; NaN leaves a gap there.
+        reweighted=np.where(np.isfinite(fitted), fitted, np.nan),
         data_beyond=float(data.weights[binning.beyond(x_data)].sum()),
         reference_beyond=float(weights[binning.beyond(x_reference)].sum()),
+        moved=result.nuisances is not None,
     )
 
 
@@ -128,13 +130,14 @@ def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
     binning, reference = marginal.binning, marginal.reference
     positive = reference[reference > 0]
     logarithmic = len(positive) > 0 and positive.max() > _LOG_RANGE * positive.min()
+    name = "reference, nuisances fitted" if marginal.moved else "reference"
     if logarithmic:
         axes.set_yscale("log", nonpositive="clip")
     axes.stairs(
         reference,
         binning.edges,
         color=style.REFERENCE,
-        label=f"reference: {style.format_yield(reference.sum())} (band: its statistical uncertainty)",
+        label=f"{name}: {style.format_yield(reference.sum())} (band: its statistical uncertainty)",
     )
     axes.stairs(
         reference + marginal.reference_error,
