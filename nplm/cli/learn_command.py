@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 from nplm.cli.errors import DataFitError, ExitCode, OutputError
 from nplm.cli.learn_options import Options
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
+from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.nuisance.learn_file import LearnFile
 from nplm.nuisance.learned_ratio import LearnedLogRatio
@@ -34,8 +38,7 @@ def run_learn(options: Options) -> int:
         reporter.note(str(warning.message))
     failed = []
     for ratio in learned:
-        stem = "+".join(ratio.nuisances)
-        path = options.output / f"{stem}.npz"
+        path = options.output / f"{stem_of(ratio)}.npz"
         try:
             write_ratio(path, ratio)
             if options.plots:
@@ -47,9 +50,30 @@ def run_learn(options: Options) -> int:
             ratio.require_valid()
         except ValueError as error:
             failed.append(f"{path}: {error}")
+    written = _write_nuisances(options.output, learned, file)
     if failed:
         raise DataFitError("; ".join(failed))
+    say(written)
     return ExitCode.DONE
+
+
+def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: LearnFile) -> str:
+    """Writes what `nplm test --nuisances` reads, unless it is there and may have been edited; says which."""
+    path = folder / "nuisances.yaml"
+    if path.exists():
+        return f"{path} is kept as it is"
+    document = {
+        "learned": [f"{stem_of(ratio)}.npz" for ratio in learned],
+        "sigma": {name: file.sigma[name] for ratio in learned for name in ratio.nuisances},
+    }
+    with refusing_bad_output(folder):
+        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return f"{path}: for nplm test --nuisances; add normalizations and correlations there"
+
+
+def stem_of(ratio: LearnedLogRatio) -> str:
+    """What the file of a log-ratio is called."""
+    return "+".join(ratio.nuisances)
 
 
 def _create(folder: Path) -> None:

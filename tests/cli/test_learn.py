@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,19 @@ def test_samples_and_weights_are_learned_stored_and_drawn(nplm) -> None:
     events = np.array([[2.0, 0.0], [0.5, 1.0]])
     assert read_ratio("out/learned/scale.npz").basis(events)[:, 0] == pytest.approx([1, -0.5], abs=0.4)
     assert read_ratio("out/learned/mean.npz").basis(events)[:, 0] == pytest.approx([0, 1], abs=0.15)
+    # What was learned goes straight into a test, of data whose scale is a sigma away.
+    rng = np.random.default_rng(7)
+    np.savez("data.npz", x=np.exp(0.2) * rng.exponential(size=2000), y=rng.normal(size=2000))
+    kernel = ("--model", "kernel", "--width", "1.5", "--centers", "50", "--toys", "0", "--json")
+    reference = ("--reference", "in/central.npz", "--features", "x,y", "--weights", "w")
+    outcome = nplm("test", "data.npz", *reference, *kernel, "--nuisances", "out/learned/nuisances.yaml")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(outcome.out)
+    assert [entry["name"] for entry in result["nuisances"]["fitted"]] == ["scale", "mean"]
+    assert result["nuisances"]["fitted"][0]["nu"] == pytest.approx(0.2, abs=0.1)
+    assert abs(result["z"]) < 4
+    outcome = nplm("test", "data.npz", *reference, *kernel)
+    assert json.loads(outcome.out)["z"] > 4
 
 
 def test_a_yield_scales_all_samples_alike(nplm) -> None:
