@@ -1,4 +1,4 @@
-"""The imperfect reference of set-up A: t = tau - Delta of the kernel model at true nu up to two sigma away."""
+"""The imperfect reference of set-up A: t = tau - Delta at true nu up to two sigma away."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest, kstest
 
 from experiments.experiment import Check, read_config
+from experiments.nuisances_1d.network import network_checks, network_points, network_table
+from experiments.nuisances_1d.points import campaign_at
 from experiments.nuisances_1d.sensitivity import sensitivities, sensitivity_checks, sensitivity_table
-from nplm import Campaign, GaussianConstraint, GeneratorSampler, KernelModel, NPLMTest, Sample, run_campaign
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, run_campaign
 from nplm.ensemble.table import ToyTable
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.sampler import NuisanceSampler
 from nplm.plot import style
 from nplm.report.markdown import markdown_table
 from toys import exponential
-from toys.exponential_nuisances import NUISANCES, draw_data, exact_ratio
+from toys.exponential_nuisances import NUISANCES, exact_ratio
 
 # Chance that a right program fails one of the tests of a point.
 REJECTS = 1e-3
@@ -68,6 +68,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     config = read_config("nuisances_1d", short)
     points = [point for sigma in config["sigmas"] for point in _points(config, sigma)]
     found = sensitivities(config)
+    networks = network_points(config, work)
     shutil.copy(style.save_figure(_draw(points), work / "p-values")[0], results)
     text = "\n\n".join(
         [
@@ -80,9 +81,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             f"What nuisances cost in sensitivity, {config['signal_toys']} toys each at nu* = 0: t of the kernel model"
             " beside the likelihood ratio of the known signal, nuisances profiled in both.",
             sensitivity_table(found),
+            f"A 1-4-1 network with clip {config['network']['clip']:g}, which was tuned without nuisances, and"
+            f" constraints of {config['network']['sigma']:g}: t at each point beside t at nu* = 0 (Kolmogorov and"
+            " Smirnov), and tau beside it, which must differ.",
+            network_table(networks),
         ]
     )
-    return text, [*(check for point in points for check in _checks(point)), *sensitivity_checks(found)]
+    of_kernels = [check for point in points for check in _checks(point)]
+    return text, [*of_kernels, *sensitivity_checks(found), *network_checks(networks)]
 
 
 def _points(config: dict[str, Any], sigma: float) -> list[Point]:
@@ -96,21 +102,13 @@ def _points(config: dict[str, Any], sigma: float) -> list[Point]:
     found = []
     for number, (scale, norm) in enumerate(config["shifts"]):
         nu = sigma * np.array([scale, norm], dtype=float)
-        toys = run_campaign(_campaign(test, nuisances, nu, number), config["kernel"]["toys"])
+        toys = run_campaign(campaign_at(test, nuisances, nu, 1000 + number), config["kernel"]["toys"])
         assert toys.delta is not None
         assert toys.nu_delta is not None
         p = [prepared.null_at(there).pvalue(t) for there, t in zip(toys.nu_delta, toys.t, strict=True)]
         frozen, of_tau = (np.array([zero.pvalue(t) for t in values]) for values in (toys.t, toys.t + toys.delta))
         found.append(Point(sigma, (scale, norm), toys, np.array(p), frozen, of_tau, prepared.null_at(nu).mean))
     return found
-
-
-def _campaign(test: NPLMTest, nuisances: Nuisances, nu: np.ndarray, number: int) -> Campaign:
-    def generate(rng: np.random.Generator) -> Sample:
-        return draw_data(rng, nu=dict(zip(NUISANCES, nu, strict=True)))
-
-    events = GeneratorSampler(generate, "events at the true nu")
-    return Campaign(test, NuisanceSampler(events, nuisances, nu), seed=1000 + number)
 
 
 _HEAD = ["sigma", "nu*/sigma", "mean t", "law at nu*", "sd", "mean tau", "mean Delta", "p < 5%", "p < 1%", "KS p"]

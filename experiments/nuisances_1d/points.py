@@ -1,0 +1,18 @@
+"""Toys of set-up A at a true nu."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nplm import Campaign, GeneratorSampler, NPLMTest, Nuisances, NuisanceSampler, Sample
+from toys.exponential_nuisances import NUISANCES, draw_data
+
+
+def campaign_at(test: NPLMTest, nuisances: Nuisances, nu: np.ndarray, seed: int) -> Campaign:
+    """Events of the exponential at nu, with auxiliary measurements that fluctuate around it."""
+    truth = dict(zip(NUISANCES, nu.tolist(), strict=True))
+
+    def generate(rng: np.random.Generator) -> Sample:
+        return draw_data(rng, nu=truth)
+
+    return Campaign(test, NuisanceSampler(GeneratorSampler(generate, f"events at {truth}"), nuisances, nu), seed)
