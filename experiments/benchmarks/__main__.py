@@ -10,7 +10,17 @@ from pathlib import Path
 
 import jax
 
-NAMES = ("one_dimension", "campaign", "workers", "many_toys", "kernel", "rare", "several_dimensions", "large_sample")
+NAMES = (
+    "one_dimension",
+    "campaign",
+    "workers",
+    "many_toys",
+    "kernel",
+    "rare",
+    "several_dimensions",
+    "large_sample",
+    "nuisances",
+)
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -89,17 +89,27 @@ def sums(network: RatioNetwork, kind: Loss, form: Form, curved: int, theta: Floa
     theta = theta.astype(jnp.float32)
     size = theta.size
 
+    def outputs(point: Float[Array, "T p"], chunk: Rows) -> Float[Array, "T S"]:
+        return jax.vmap(network.traced, (0, None))(point, chunk.x)
+
     def add(total: Sums, chunk: Rows, with_curvature: bool) -> tuple[Sums, None]:
-        f, jacobian = jax.vmap(network.traced_jacobian, (0, None))(theta, chunk.x)
+        if with_curvature:
+            f, jacobian = jax.vmap(network.traced_jacobian, (0, None))(theta, chunk.x)
+        else:
+            f, backwards = jax.vjp(partial(outputs, chunk=chunk), theta)
         z, slopes = _combine(form, f, chunk)
         loss, first, second = _point_losses(kind, z, chunk.zero, chunk.one)
-        by_parameters = (jacobian * slopes[:, None]).reshape(size, -1)
-        curvature = total.curvature
+        pull = first * chunk.times
         if with_curvature:
-            curvature = curvature + (by_parameters * (second * chunk.times)) @ by_parameters.T
+            by_parameters = (jacobian * slopes[:, None]).reshape(size, -1)
+            gradient = by_parameters @ pull
+            curvature = total.curvature + (by_parameters * (second * chunk.times)) @ by_parameters.T
+        else:
+            gradient = backwards(slopes * pull)[0].ravel()
+            curvature = total.curvature
         return Sums(
             total.loss + jnp.sum(chunk.times * loss),
-            total.gradient + by_parameters @ (first * chunk.times),
+            total.gradient + gradient,
             curvature,
             total.second + jnp.sum(chunk.times * second),
             total.square + jnp.sum(chunk.times * first**2),

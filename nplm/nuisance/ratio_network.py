@@ -72,20 +72,34 @@ class RatioNetwork:
             centre, spread = (0.0, _SWITCH) if layer == 0 else (0.5, 0.3)
             slopes = np.geomspace(*_SLOPES, neurons)[:, None]
             weights = slopes * rng.normal(size=(neurons, inputs - 1)) / np.sqrt(inputs - 1)
+            if layer == 0:
+                # Every other neuron looks along one feature, as edges of a detector do.
+                along = np.arange(0, neurons, 2)
+                weights[along] = 0
+                weights[along, rng.permutation(len(along)) % (inputs - 1)] = slopes[along, 0] * rng.choice(
+                    [-1, 1], len(along)
+                )
             switch = centre + spread * rng.normal(size=(neurons, inputs - 1))
             layers.append(np.column_stack([weights, -(weights * switch).sum(axis=1)]).ravel())
         return np.concatenate([*layers, np.zeros(self.parameters - self.layout.parameters + self.hidden[-1] + 1)])
 
+    def traced(self, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]) -> Float[Array, " n"]:
+        """f at events, for JAX; the last row of x is one."""
+        neurons = self.layout.parameters
+        return self.layout.forward(theta[:neurons], x) + theta[neurons:] @ self._polynomial(x)
+
     def traced_jacobian(
         self, theta: Float[Array, " p"], x: Float[Array, "d_plus_1 n"]
     ) -> tuple[Float[Array, " n"], Float[Array, "p n"]]:
-        """f at events, and its derivatives by the parameters, for JAX; the last row of x is one."""
+        """f at events, and its derivatives by the parameters, for JAX."""
         neurons = self.layout.parameters
         f, jacobian = self.layout.value_and_jacobian(theta[:neurons], x)
-        j, k = self.pairs
-        squares = _bounded(x[j] * x[k]) - (j == k)[:, None].astype(x.dtype)
-        polynomial = jnp.concatenate([x[:-1], squares])
+        polynomial = self._polynomial(x)
         return f + theta[neurons:] @ polynomial, jnp.concatenate([jacobian, polynomial])
+
+    def _polynomial(self, x: Float[Array, "d_plus_1 n"]) -> Float[Array, "m n"]:
+        j, k = self.pairs
+        return jnp.concatenate([x[:-1], _bounded(x[j] * x[k]) - (j == k)[:, None].astype(x.dtype)])
 
     def values(
         self, thetas: Float64[np.ndarray, "members p"], x: Float64[np.ndarray, "n d"]

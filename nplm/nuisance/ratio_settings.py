@@ -36,7 +36,7 @@ class RatioSettings:
         held_out: share of the events that are kept for the validation.
         iterations: at most so many steps are tried in each fit.
         tolerance: a fit has converged if twice the log-likelihood that the next step promises is below it, or twice
-            that which held-out events gained in the last five steps.
+            that which held-out events gained in the last ten steps.
         seed: of the split, the bootstrap and the starts.
 
     Raises:
