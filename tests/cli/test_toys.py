@@ -120,7 +120,7 @@ def test_a_store_holds_the_toys_of_one_clip(nplm) -> None:
         (("--expected-yield", "300"), "test.expected_yield: 300 here, 400 there"),
         (("--parameters",), "keep_parameters: true here, false there"),
         (("--reference-per-toy",), "reference_per_toy"),
-        (("--pool", "ref.npz"), "toy."),
+        (("--pool", "ref.npz"), "sampler.pool.yield"),
     ],
 )
 def test_a_store_holds_the_toys_of_one_plan(nplm, words: tuple[str, ...], culprit: str) -> None:

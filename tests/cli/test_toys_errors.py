@@ -22,7 +22,19 @@ pytestmark = pytest.mark.usefixtures("folder")
 RUN = ("toys", "run", "--reference", "wref.npz", "--weights", "w", "--model", "histogram")
 OUT = ("--toys", "12", "-o", "out")
 PROBLEM = ("toys", "run", "--problem", "toys.exponential", "--model", "histogram")
-COMMANDS = ("toys", "toys run", "toys status", "toys merge", "toys show", "tune", "test", "prepare", "power", "doctor")
+COMMANDS = (
+    "toys",
+    "toys run",
+    "toys status",
+    "toys merge",
+    "toys show",
+    "tune",
+    "test",
+    "prepare",
+    "learn",
+    "power",
+    "doctor",
+)
 
 
 @pytest.mark.parametrize(

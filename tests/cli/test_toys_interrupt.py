@@ -127,7 +127,7 @@ def test_fewer_toys_than_there_are_use_all_of_them(nplm, unfinished: int) -> Non
         (("--bins", "8"), "model.bins: 8 here, 10 there"),
         (("--seed", "2"), "seed: 2 here, 1 there"),
         (("--expected-yield", "390"), "expected_yield: 390 here, 400 there"),
-        (("--pool", "ref.npz"), "toy."),
+        (("--pool", "ref.npz"), "sampler.pool.yield"),
     ],
 )
 def test_a_test_with_other_settings_does_not_go_on(nplm, unfinished: int, words, culprit: str) -> None:
