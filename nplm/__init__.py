@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nplm.calibrate.rare import RareError, RareNull
     from nplm.calibrate.rare_run import rare_null
     from nplm.calibrate.summary import EnsembleSummary, summarize_toys
-    from nplm.calibrate.tune import Tuned, TuneSettings, Tuning, largest_chi2
+    from nplm.calibrate.tune import TuneSettings, Tuning
+    from nplm.calibrate.tuned import Tuned, largest_chi2
     from nplm.calibrate.zscore import z_score
     from nplm.ensemble.campaign import Campaign, SamplerError
     from nplm.ensemble.dask_engine import DaskWorkers
@@ -237,7 +238,7 @@ _HOME = {
     "SumOfLogRatios": "nplm.nuisance.separable_ratio",
     "ToyTable": "nplm.ensemble.table",
     "TuneSettings": "nplm.calibrate.tune",
-    "Tuned": "nplm.calibrate.tune",
+    "Tuned": "nplm.calibrate.tuned",
     "Tuning": "nplm.calibrate.tune",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
@@ -246,7 +247,7 @@ _HOME = {
     "fit_chi2": "nplm.calibrate.chi2",
     "fit_mixture": "nplm.calibrate.mixture",
     "kernel_widths": "nplm.multiple",
-    "largest_chi2": "nplm.calibrate.tune",
+    "largest_chi2": "nplm.calibrate.tuned",
     "largest_z": "nplm.calibrate.precision",
     "learn_from_samples": "nplm.nuisance.learn_from_samples",
     "learn_from_scores": "nplm.nuisance.learn_from_weights",

@@ -22,7 +22,8 @@ from nplm.cli.toys_run import engine_of
 from nplm.cli.tune_options import Options, command_of
 
 if TYPE_CHECKING:
-    from nplm.calibrate.tune import Tuned, Tuning
+    from nplm.calibrate.tune import Tuning
+    from nplm.calibrate.tuned import Tuned
 
 
 def run_tune(options: Options) -> int:

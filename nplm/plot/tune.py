@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from nplm.calibrate.tune import Tuned
+from nplm.calibrate.tuned import Tuned
 from nplm.plot import style
 from nplm.report.tune import interval_text
 

@@ -11,7 +11,8 @@ import pytest
 import nplm.calibrate.clip_path as path_module
 import nplm.calibrate.tune as module
 from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.tune import Tuned, TuneSettings, Tuning
+from nplm.calibrate.tune import TuneSettings, Tuning
+from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.campaign import Campaign
 from tests.calibrate.tuned_toys import Toys
 from tests.ensemble.programs import QUICK, exponential_campaign

@@ -12,7 +12,8 @@ import pytest
 
 from nplm.calibrate.clip_path import follow_path
 from nplm.calibrate.compatibility import chi2_compatibility
-from nplm.calibrate.tune import CLIMBS_FILE, Tuned, TuneSettings, Tuning
+from nplm.calibrate.tune import CLIMBS_FILE, TuneSettings, Tuning
+from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import Store

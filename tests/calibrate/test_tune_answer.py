@@ -13,7 +13,7 @@ import nplm.calibrate.tune as module
 from nplm.calibrate.clip_path import ClipPath
 from nplm.calibrate.compatibility import chi2_compatibility
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
-from nplm.calibrate.tune import Tuned, largest_chi2
+from nplm.calibrate.tuned import Tuned, largest_chi2
 from nplm.plot.tune import plot_tune
 from nplm.report.tune import choice, interval_text, tune_dict, tune_markdown, tune_text
 from tests.calibrate.tuned_toys import Law, Toys, fitted_p, logarithmic, narrow

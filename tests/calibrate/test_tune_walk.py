@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nplm.calibrate.summary import summarize_toys
-from nplm.calibrate.tune import Tuned
+from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError
 from nplm.report.tune import interval_text, tune_markdown

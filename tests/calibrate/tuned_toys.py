@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from nplm.calibrate.tune import Tuned
+from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.table import ToyTable
 
 MeanOf = Callable[[float], float]

@@ -13,7 +13,8 @@ from scipy.stats import chi2
 
 from nplm.calibrate.clip_path import ClipPath
 from nplm.calibrate.summary import summarize_toys
-from nplm.calibrate.tune import Step, Tuned, Tuning
+from nplm.calibrate.tune import Tuning
+from nplm.calibrate.tuned import Step, Tuned
 from nplm.cli import test_options, toys_options, tune_options
 from nplm.ensemble.campaign import SamplerError
 from nplm.ensemble.engine import EngineError
