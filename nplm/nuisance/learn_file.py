@@ -7,14 +7,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import yaml
-
 from nplm.io import in_order, read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, require_known
 from nplm.sample import Sample
 
 _KEYS = (
@@ -32,10 +30,6 @@ _KEYS = (
 _OF_NUISANCE = ("sigma", "files", "weights", "inputs", "yield_effect")
 _OF_PAIR = ("nu", "file", "weights")
 Nu = dict[str, float]
-
-
-class LearnFileError(ValueError):
-    """Raised when a file does not say what to learn from; the message names the file and the key."""
 
 
 @dataclass(frozen=True)
@@ -88,31 +82,33 @@ class LearnFile:
         """Reads and checks the file, but none of the samples.
 
         Raises:
-            LearnFileError: if it cannot be read, or a key is missing, unknown, or makes no sense.
+            NuisanceFileError: if it cannot be read, or a key is missing, unknown, or makes no sense.
         """
         source = Path(path)
-        document = _document(source)
-        nuisances = _mapping(source, document.get("nuisances"), "nuisances")
+        document = read_document(source, _KEYS)
+        nuisances = mapping(source, document.get("nuisances"), "nuisances")
         if not nuisances:
-            raise LearnFileError(
+            raise NuisanceFileError(
                 f"{source}: nuisances is missing or empty; name each with its sigma and its variations"
             )
         if not document.get("central"):
-            raise LearnFileError(f"{source}: central is missing; give the file of events at nu = 0")
+            raise NuisanceFileError(f"{source}: central is missing; give the file of events at nu = 0")
         sigma: dict[str, float] = {}
         varied: list[_Varied] = []
         for name, values in nuisances.items():
-            entry = _mapping(source, values, f"nuisance '{name}'")
-            _require_known(source, entry, _OF_NUISANCE, f"nuisance '{name}'")
-            sigma[name] = _number(source, entry.get("sigma"), f"sigma of '{name}'")
+            entry = mapping(source, values, f"nuisance '{name}'")
+            require_known(source, entry, _OF_NUISANCE, f"nuisance '{name}'")
+            sigma[name] = number(source, entry.get("sigma"), f"sigma of '{name}'")
             if not sigma[name] > 0:
-                raise LearnFileError(f"{source}: sigma of '{name}' must be positive, not {sigma[name]:g}")
+                raise NuisanceFileError(f"{source}: sigma of '{name}' must be positive, not {sigma[name]:g}")
             given = [key for key in ("files", "weights") if key in entry]
             if len(given) != 1:
-                raise LearnFileError(f"{source}: nuisance '{name}' needs either files or weights, by the value of nu")
-            points = _mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
+                raise NuisanceFileError(
+                    f"{source}: nuisance '{name}' needs either files or weights, by the value of nu"
+                )
+            points = mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
             for nu, where in points.items():
-                value = _number(source, nu, f"a value of nu of '{name}'")
+                value = number(source, nu, f"a value of nu of '{name}'")
                 varied.append(_Varied({name: value}, str(where), given[0] == "weights"))
         pairs = _pairs(source, document.get("pairs", []), tuple(sigma))
         return cls(
@@ -133,7 +129,7 @@ class LearnFile:
         for group in self.groups:
             mine = [v for v in self.varied if set(v.nu) <= set(group)]
             if len({v.column for v in mine}) > 1:
-                raise LearnFileError(
+                raise NuisanceFileError(
                     f"{self.path}: {', '.join(group)} are learned together, and so from files only or from weights only"
                 )
             for name in group:
@@ -163,7 +159,7 @@ class LearnFile:
         expected = self.document.get("expected_yield")
         if expected is None:
             return raw, 1.0
-        scaled = raw.scaled_to(_number(self.path, expected, "expected_yield"))
+        scaled = raw.scaled_to(number(self.path, expected, "expected_yield"))
         return scaled, scaled.total_weight / raw.total_weight
 
     def _varied(self, varied: _Varied, central: Sample, scale: float) -> Sample:
@@ -185,7 +181,7 @@ class LearnFile:
     def _access(self) -> dict[str, Any]:
         columns = {v.source for v in self.varied if v.column}
         if columns and "features" not in self.document:
-            raise LearnFileError(
+            raise NuisanceFileError(
                 f"{self.path}: name the features, as {', '.join(sorted(columns))} would be taken for some"
             )
         return {key: self.document.get(key) for key in ("features", "where", "tree")}
@@ -202,61 +198,30 @@ def _groups(names: tuple[str, ...], pairs: tuple[_Varied, ...]) -> tuple[tuple[s
 
 def _pairs(source: Path, given: Any, names: tuple[str, ...]) -> tuple[_Varied, ...]:
     if not isinstance(given, list):
-        raise LearnFileError(f"{source}: pairs must be a list, each with nu and a file or weights")
+        raise NuisanceFileError(f"{source}: pairs must be a list, each with nu and a file or weights")
     pairs = []
     for entry in given:
-        values = _mapping(source, entry, "a pair")
-        _require_known(source, values, _OF_PAIR, "a pair")
+        values = mapping(source, entry, "a pair")
+        require_known(source, values, _OF_PAIR, "a pair")
         nu = {
-            name: _number(source, value, f"nu of '{name}' in a pair")
-            for name, value in _mapping(source, values.get("nu"), "nu of a pair").items()
+            name: number(source, value, f"nu of '{name}' in a pair")
+            for name, value in mapping(source, values.get("nu"), "nu of a pair").items()
         }
         if len(nu) != 2 or any(name not in names for name in nu):
-            raise LearnFileError(f"{source}: nu of a pair must be two of {', '.join(names)}, not {', '.join(nu)}")
+            raise NuisanceFileError(f"{source}: nu of a pair must be two of {', '.join(names)}, not {', '.join(nu)}")
         where = [key for key in ("file", "weights") if key in values]
         if len(where) != 1:
-            raise LearnFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
+            raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
         pairs.append(_Varied(nu, str(values[where[0]]), where[0] == "weights"))
     return tuple(pairs)
 
 
 def _settings(source: Path, document: Mapping[str, Any]) -> RatioSettings:
-    values = dict(_mapping(source, document.get("settings", {}), "settings"))
-    _require_known(source, values, tuple(field.name for field in fields(RatioSettings)), "settings")
+    values = dict(mapping(source, document.get("settings", {}), "settings"))
+    require_known(source, values, tuple(field.name for field in fields(RatioSettings)), "settings")
     if isinstance(hidden := values.get("hidden"), (int, list)):
         values["hidden"] = tuple(hidden) if isinstance(hidden, list) else (hidden,)
     try:
         return RatioSettings(**values)
     except (TypeError, ValueError) as error:
-        raise LearnFileError(f"{source}: settings: {error}") from error
-
-
-def _document(source: Path) -> Mapping[str, Any]:
-    try:
-        document = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LearnFileError(f"{source} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise LearnFileError(f"{source} is not a YAML file: {' '.join(str(error).split())}") from error
-    found = _mapping(source, document, "it")
-    _require_known(source, found, _KEYS, "it")
-    return found
-
-
-def _mapping(source: Path, value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise LearnFileError(
-            f"{source}: {what} must hold keys and values, not {'nothing' if value is None else value!r}"
-        )
-    return value
-
-
-def _require_known(source: Path, values: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
-    if unknown := [key for key in values if key not in known]:
-        raise LearnFileError(f"{source}: {what} has an unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
-
-
-def _number(source: Path, value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise LearnFileError(f"{source}: {what} must be a number, not {'nothing' if value is None else repr(value)}")
-    return float(value)
+        raise NuisanceFileError(f"{source}: settings: {error}") from error

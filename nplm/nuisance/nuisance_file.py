@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from nplm.nuisance.constraint import Constraint
 from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
@@ -15,12 +14,9 @@ from nplm.nuisance.log_ratio import LogRatio
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratio_store import read_ratio
 from nplm.nuisance.separable_ratio import Normalization, SumOfLogRatios
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document
 
 _KEYS = ("learned", "normalizations", "sigma", "measured", "correlations")
-
-
-class NuisanceFileError(ValueError):
-    """Raised when a file does not describe nuisances; the message names the file and the key."""
 
 
 def read_nuisances(path: str | Path, *, allow_failed: bool = False) -> Nuisances:
@@ -41,7 +37,7 @@ def read_nuisances(path: str | Path, *, allow_failed: bool = False) -> Nuisances
         ValueError: if a learned log-ratio cannot be used.
     """
     source = Path(path)
-    document = _document(source)
+    document = read_document(source, _KEYS)
     learned = [
         read_ratio(source.parent / name, allow_failed=allow_failed) for name in _list(source, document, "learned")
     ]
@@ -94,20 +90,6 @@ def _constraint(
         raise NuisanceFileError(f"{source}: {error}") from error
 
 
-def _document(source: Path) -> Mapping[str, Any]:
-    try:
-        document = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NuisanceFileError(f"{source} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NuisanceFileError(f"{source} is not a YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise NuisanceFileError(f"{source} must hold keys and values: {', '.join(_KEYS)}")
-    if unknown := [key for key in document if key not in _KEYS]:
-        raise NuisanceFileError(f"{source}: unknown key '{unknown[0]}'; the keys are {', '.join(_KEYS)}")
-    return document
-
-
 def _list(source: Path, document: Mapping[str, Any], key: str) -> list[Any]:
     values = document.get(key, [])
     if not isinstance(values, list):
@@ -116,10 +98,5 @@ def _list(source: Path, document: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _numbers(source: Path, document: Mapping[str, Any], key: str) -> dict[str, float]:
-    values = document.get(key, {})
-    if not isinstance(values, dict):
-        raise NuisanceFileError(f"{source}: {key} must hold a number for each name, not {values}")
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise NuisanceFileError(f"{source}: {key} of '{name}' must be a number, not {value!r}")
-    return {str(name): float(value) for name, value in values.items()}
+    values = mapping(source, document.get(key, {}), key)
+    return {str(name): number(source, value, f"{key} of '{name}'") for name, value in values.items()}

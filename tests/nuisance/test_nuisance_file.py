@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nplm import CorrelatedGaussian, GaussianConstraint
-from nplm.nuisance.nuisance_file import NuisanceFileError, read_nuisances
+from nplm.nuisance.nuisance_file import read_nuisances
+from nplm.nuisance.yaml_file import NuisanceFileError
 
 YIELDS = "normalizations: {lumi: 0.025, rate: 0.1}\n"
 
@@ -41,7 +42,7 @@ def test_correlations_are_those_of_the_measurements(tmp_path: Path) -> None:
     [
         ("", "must hold keys and values"),
         ("[1, 2", "is not a YAML file"),
-        ("lumi: 1\n", "unknown key 'lumi'; the keys are learned, normalizations"),
+        ("lumi: 1\n", "it has an unknown key 'lumi'; the keys are learned, normalizations"),
         ("learned: []\n", "names no nuisance"),
         ("normalizations: {lumi: high}\n", "normalizations of 'lumi' must be a number, not 'high'"),
         ("normalizations: {lumi: -0.1}\n", "uncertainty of 'lumi' must be positive, not -0.1"),
