@@ -110,23 +110,27 @@ class Sample:
 
     def select(self, rows: Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Sample:
         """The events at the given rows (indices, a mask or a slice)."""
-        return replace(self, events=self.events[rows], weights=self.weights[rows])
+        return replace(self, events=self.events[rows], weights=self.weights[rows])._with(auxiliary=self.auxiliary)
 
     def draw(
         self, rows: Int64[np.ndarray, " m"], weights: Float64[np.ndarray, " m"] | None = None, name: str = "toy"
     ) -> Sample:
         """A sample drawn from this one as a pool: the events at the given rows, with weights of their own."""
-        return Sample(self.events[rows], weights, self.features, name)._as_drawn((self, rows))
-
-    def _as_drawn(self, *parts: tuple[Sample, Int64[np.ndarray, " m"]]) -> Sample:
-        object.__setattr__(self, "drawn", parts)
-        return self
+        return Sample(self.events[rows], weights, self.features, name)._with(((self, rows),))
 
     def with_auxiliary(self, auxiliary: Float64[np.ndarray, " a"]) -> Sample:
         """The same events with auxiliary measurements of their own."""
-        sample = replace(self)._as_drawn(*self.drawn)
-        object.__setattr__(sample, "auxiliary", auxiliary)
-        return sample
+        return replace(self)._with(self.drawn, np.asarray(auxiliary, dtype=np.float64))
+
+    def _with(
+        self,
+        drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = (),
+        auxiliary: Float64[np.ndarray, " a"] | None = None,
+    ) -> Sample:
+        """This sample, just made, with where it comes from and what came with it."""
+        object.__setattr__(self, "drawn", drawn)
+        object.__setattr__(self, "auxiliary", auxiliary)
+        return self
 
     def scaled_to(self, expected_yield: float) -> Sample:
         """The same events, their weights multiplied by one factor so that they add up to `expected_yield`.
@@ -137,7 +141,7 @@ class Sample:
         if not (np.isfinite(expected_yield) and expected_yield > 0):
             raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
         scaled = replace(self, weights=self.weights * (expected_yield / self.require_yield().total_weight))
-        return scaled._as_drawn(*self.drawn)
+        return scaled._with(self.drawn, self.auxiliary)
 
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""
@@ -151,13 +155,17 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
     """One sample holding the events of all: how processes add up to a reference.
 
     Raises:
-        ValueError: if there is no sample, or the feature names differ.
+        ValueError: if there is no sample, the feature names differ, or several have auxiliary measurements.
     """
     if not samples:
         raise ValueError("concatenate needs at least one sample")
     first = samples[0]
     for other in samples[1:]:
         require_same_features(first, other)
+    measured = [s for s in samples if s.auxiliary is not None]
+    if len(measured) > 1:
+        names = " and ".join(s.name for s in measured)
+        raise ValueError(f"{names} have auxiliary measurements each: only one part of a sample can bring them")
     together = Sample(
         np.concatenate([s.events for s in samples]),
         np.concatenate([s.weights for s in samples]),
@@ -165,7 +173,8 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
         name or " + ".join(s.name for s in samples),
     )
     drawn = [s.drawn for s in samples if len(s)]
-    return together._as_drawn(*(part for parts in drawn for part in parts)) if all(drawn) else together
+    parts = tuple(part for parts in drawn for part in parts) if all(drawn) else ()
+    return together._with(parts, measured[0].auxiliary if measured else None)
 
 
 def require_same_features(expected: Sample, other: Sample) -> None:

@@ -13,11 +13,13 @@ import jax
 import numpy as np
 
 from nplm._cores import available_cores
-from nplm.calibrate.formula import formula_document
+from nplm.calibrate.formula import Formula, formula_document
 from nplm.ensemble.plan import Plan, summary
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
+from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.nuisance.sampler import NuisanceSampler
 from nplm.sample import Sample, concatenate, require_same_features
 
 if TYPE_CHECKING:
@@ -97,15 +99,21 @@ class Campaign:
             "toys": self.sampler.describe(),
             "reference_per_toy": reference,
             "inflation": self._inflation,
-            "formula": formula_document(self.test.formula(fixed_reference=True)),
+            "formula": formula_document(self._formula()),
             "not_null": _not_null(self.sampler),
         }
+
+    def _formula(self) -> Formula:
+        """The null distribution of t of these toys; with nuisances where they are drawn."""
+        prepared = self.test.prepared
+        if isinstance(self.sampler, NuisanceSampler) and isinstance(prepared, PreparedKernelWithNuisances):
+            return prepared.null_at(self.sampler.nu, fixed_reference=True)
+        return self.test.formula(fixed_reference=True)
 
     @property
     def _inflation(self) -> float:
         """By how much a fluctuation that the toys do not share widens t; references of their own do fluctuate."""
-        # Toys at a point of the nuisances have their events from a sampler of their own.
-        events = getattr(self.sampler, "events", self.sampler)
+        events = self.sampler.events if isinstance(self.sampler, NuisanceSampler) else self.sampler
         if isinstance(events, PoolSampler) and self.reference_sampler is None:
             return events.inflation
         return 1.0

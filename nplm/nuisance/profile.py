@@ -11,17 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from nplm.likelihood import statistic
 from nplm.models.base import Fits
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_pool import Pools
 from nplm.models.kernel_products import CALLED, in_blocks, padded
-from nplm.nuisance.joint_loss import curvature_in_nu, losses_at, minimize_jointly
+from nplm.nuisance.joint_loss import curvature_in_nu, minimize_jointly
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.sample import Sample
-
-# Delta has converged when it would change by less than this.
-CONVERGED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,14 @@ class PreparedNuisances:
     def auxiliary(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B a"]:
         """The auxiliary measurements of each sample: those that came with it, or those that the test was given."""
         given = self.nuisances.auxiliary
-        return np.array([given if sample.auxiliary is None else sample.auxiliary for sample in data])
+        measured = [given if sample.auxiliary is None else sample.auxiliary for sample in data]
+        for sample, values in zip(data, measured, strict=True):
+            if values.shape != given.shape:
+                raise ValueError(
+                    f"{sample.name} has auxiliary measurements of shape {values.shape}, but the constraint is about"
+                    f" {len(given)}: give one for each"
+                )
+        return np.array(measured)
 
     def fit(self, sums: Float64[np.ndarray, "B e"], auxiliary: Float64[np.ndarray, "B a"]) -> Profile:
         """Delta of samples of which the sums of the columns and the auxiliary measurements are known."""
@@ -91,10 +96,8 @@ class PreparedNuisances:
         with jax.enable_x64(True):
             none, start = jnp.zeros(0), jnp.zeros((len(s), k))
             end = minimize_jointly(self.nuisances, self.blocks, none, jnp.asarray(s), jnp.asarray(a), start)
-            modes = jnp.zeros((len(s), 0))
-            loss, _, _ = losses_at(self.nuisances, self.blocks, modes, end.point, jnp.asarray(s), jnp.asarray(a))
-            delta, nu, left = (np.asarray(v)[:count] for v in (-2 * loss, end.point, end.decrement))
-        return Profile(delta, nu, np.isfinite(delta) & (left < CONVERGED))
+            delta, nu, converged = (np.asarray(v)[:count] for v in (statistic(end.value), end.point, end.converged))
+        return Profile(delta, nu, converged)
 
     def fit_sample(self, data: Sample) -> Profile:
         """Delta of one sample."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
 from nplm.ensemble.plan import rounded
 from nplm.ensemble.sampler import PoolSampler, Sampler, ToyKey, generator, settings_of
+from nplm.nuisance.log_ratio import log_ratio
 from nplm.nuisance.nuisances import Nuisances
 from nplm.sample import Sample
 
@@ -57,9 +57,7 @@ def sampler_at(draw: PoolSampler, nuisances: Nuisances, nu: Float64[np.ndarray, 
         nu: the truth of the toys.
     """
     pool = draw.pool
-    with jax.enable_x64(True):
-        c = np.asarray(nuisances.coefficients(jnp.asarray(nu)))
-    weights = pool.weights * np.exp(nuisances.columns(pool.events) @ c)
+    weights = pool.weights * np.exp(log_ratio(nuisances.ratio, pool.events, nu))
     expected = draw.expected_yield * weights.sum() / pool.total_weight
     moved = replace(draw, pool=replace(pool, weights=weights), expected_yield=expected)
     return NuisanceSampler(moved, nuisances, np.asarray(nu, dtype=np.float64))
