@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,11 @@ class NPLMTest:
         require_varying(sample)
         if nuisances is not None:
             nuisances.require_reference(sample)
+            if shape_only:
+                raise ValueError(
+                    "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
+                    " testing the shape only"
+                )
         self._given = sample, expected_yield
         self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
         self.model = named_model(model) if isinstance(model, str) else model
@@ -136,22 +142,22 @@ class NPLMTest:
             "versions": versions(),
         }
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "expected_yield": self._given[1],
+            "shape_only": self.shape_only,
+            "standardize": self.standardize,
+            "nuisances": self.nuisances,
+        }
+
     def with_reference(self, reference: Sample) -> NPLMTest:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
-        _, expected_yield = self._given
-        return _rebuilt(reference, self.model, expected_yield, self.shape_only, self.standardize, self.nuisances)
+        return NPLMTest(reference, self.model, **self._settings)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A test goes to other processes as what it was made from, and prepares itself there."""
-        reference, expected_yield = self._given
-        return _rebuilt, (
-            reference,
-            self.model,
-            expected_yield,
-            self.shape_only,
-            self.standardize,
-            self.nuisances,
-        )
+        return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
 
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
@@ -379,24 +385,6 @@ def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibra
     if toys == 0:
         return "analytic"
     return "analytic+toys" if isinstance(formula, MixtureNull) else "toys"
-
-
-def _rebuilt(
-    reference: Sample,
-    model: Model,
-    expected_yield: float | None,
-    shape_only: bool,
-    standardize: bool,
-    nuisances: Nuisances | None,
-) -> NPLMTest:
-    return NPLMTest(
-        reference,
-        model,
-        expected_yield=expected_yield,
-        shape_only=shape_only,
-        standardize=standardize,
-        nuisances=nuisances,
-    )
 
 
 def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:

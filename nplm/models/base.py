@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -61,6 +62,15 @@ def parameter_chi2(parameters: int, shape_only: bool) -> Chi2Null:
     if parameters - shape_only < 1:
         raise ValueError("one bin has no shape: use more bins, or test shape and yield")
     return Chi2Null(parameters - shape_only)
+
+
+def seconds_of_batches(fit: Callable[[Sequence[Sample]], Fits], data: Sample, fits: int) -> float:
+    """How long so many fits take, from a small batch that is fitted twice: the first time compiles."""
+    batch = [data] * min(fits, 4)
+    fit(batch)
+    began = time.perf_counter()
+    fit(batch)
+    return (time.perf_counter() - began) * fits / len(batch)
 
 
 class PreparedModel(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +14,11 @@ from jaxtyping import Array, Float, Float64, Int
 from scipy.special import xlogy
 
 from nplm.calibrate.chi2 import Chi2Null
-from nplm.models.base import Fits
+from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
 from nplm.nuisance.joint_loss import curve_of
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.profile import CONVERGED, PreparedNuisances, filled
+from nplm.nuisance.profile import PreparedNuisances, filled
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
 from nplm.sample import Sample
 
@@ -95,7 +94,7 @@ class PreparedHistogramWithNuisances:
         t = np.where(failure == "", tau - background.delta, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_ratio = np.log(n / lam)
-        converged = background.converged & (decrement < CONVERGED) & (failure == "")
+        converged = background.converged & np.asarray(end.converged)[: len(n)] & (failure == "")
         return Fits(
             t,
             np.column_stack([log_ratio, nu]),
@@ -110,18 +109,9 @@ class PreparedHistogramWithNuisances:
             nu_tau=nu,
         )
 
-    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
-        """A chi2 with as many degrees of freedom as bins: the nuisances of tau and Delta cancel.
-
-        Raises:
-            ValueError: for a test of the shape.
-        """
-        if shape_only:
-            raise ValueError(
-                "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
-                " testing the shape only"
-            )
-        return self.histogram.null(data)
+    def null(self, data: Sample | None = None, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as bins: the nuisances of tau and Delta cancel."""
+        return self.histogram.null()
 
     def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         return self.histogram.log_ratio(parameters[: self.histogram.parameters], events)
@@ -131,10 +121,7 @@ class PreparedHistogramWithNuisances:
         return {**self.histogram.named_parameters(parameters[:bins]), "nu": parameters[bins:]}
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        self.fit([data])
-        began = time.perf_counter()
-        self.fit([data])
-        return fits * (time.perf_counter() - began)
+        return seconds_of_batches(self.fit, data, fits)
 
 
 @partial(jax.jit, static_argnames=("nuisances", "bins"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from jaxtyping import Float, Float64
 
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
-from nplm.models.base import Fits
+from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
 from nplm.models.kernel_expected import ExpectedT, expected_t
 from nplm.models.kernel_keops import Engine
@@ -176,10 +175,20 @@ class PreparedKernel:
         room[:count] = b
         with jax.enable_x64(True):
             value, gradient = (np.asarray(v)[:count] for v in reference_sums(self.blocks, jnp.asarray(room)))
-        t = np.asarray(statistic(value - np.sum(b * sums, axis=1)))
-        penalty = self.modes.penalty
-        # What is left of the gradient bounds how far the minimum is, and by how much t would change on the way.
-        left = gradient - sums + penalty * b
+        return self.certified(np.asarray(statistic(value - np.sum(b * sums, axis=1))), b, gradient - sums)
+
+    def certified(
+        self, t: Float64[np.ndarray, " B"], b: Float64[np.ndarray, "B r"], gradient: Float64[np.ndarray, "B r"]
+    ) -> Fits:
+        """Fits that ended at b, with what is left of the gradient: how far t is from where the minimum is.
+
+        Arguments:
+            t: of the likelihood without its penalty.
+            b: coefficients of the modes.
+            gradient: of the loss in them, without the penalty's.
+        """
+        count, penalty = len(b), self.modes.penalty
+        left = gradient + penalty * b
         decrement = np.sum(left**2 / (1 + penalty), axis=1) * (self.solver == "ml")
         remaining = 2 * np.sqrt(np.sum(penalty * b**2, axis=1) * decrement) + decrement
         converged = np.isfinite(t) & (remaining < CONVERGED * np.sqrt(2 * np.sum(self.modes.shrinkage**2)))
@@ -272,11 +281,7 @@ class PreparedKernel:
         }
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        batch = [data] * min(fits, 4)
-        self.fit(batch)
-        began = time.perf_counter()
-        self.fit(batch)
-        return (time.perf_counter() - began) * fits / len(batch)
+        return seconds_of_batches(self.fit, data, fits)
 
 
 def _second_moment(

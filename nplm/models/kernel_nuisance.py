@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +11,12 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm.calibrate.mixture import MixtureNull
-from nplm.models.base import Fits
+from nplm.likelihood import statistic
+from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.kernel_covariance import covariance_of_sums
-from nplm.models.kernel_fit import CONVERGED, PreparedKernel, held_blocks
+from nplm.models.kernel_fit import PreparedKernel, held_blocks
 from nplm.models.kernel_loss import Blocks
-from nplm.nuisance.joint_loss import losses_at, minimize_jointly, moments_at
+from nplm.nuisance.joint_loss import loss_at, minimize_jointly, moments_at
 from nplm.nuisance.law import mixture_with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
@@ -93,32 +93,16 @@ class PreparedKernelWithNuisances:
         with jax.enable_x64(True):
             s, a, p = (jnp.asarray(v) for v in (filled(sums), filled(auxiliary), penalty))
             end = minimize_jointly(self.nuisances, self.blocks, p, s, a, jnp.asarray(filled(start)))
-            loss, *gradient = losses_at(self.nuisances, self.blocks, end.point[:, :r], end.point[:, r:], s, a)
-            tau, point, decrement = (np.asarray(v)[:count] for v in (-2 * loss, end.point, end.decrement))
-            slope = np.asarray(gradient[0])[:count]
-        b = point[:, :r]
-        # The last step has shrunk what is left of the gradient in the modes; in nu the loss is stationary.
-        left = slope + penalty * b
-        decrement = np.sum(left**2 / (1 + penalty), axis=1)
-        remaining = 2 * np.sqrt(np.sum(penalty * b**2, axis=1) * decrement) + decrement
+            loss, slopes = loss_at(self.nuisances, self.blocks, end.point[:, :r], end.point[:, r:], s, a)
+            tau, slope, point, joint = (
+                np.asarray(v)[:count] for v in (statistic(loss), slopes, end.point, end.converged)
+            )
         t = tau - background.delta
-        scale = np.sqrt(2 * np.sum(self.kernel.modes.shrinkage**2))
-        converged = np.isfinite(t) & background.converged & (remaining < CONVERGED * scale)
-        failure = np.full(count, "", dtype=object)
-        failure[~np.isfinite(t)] = "the likelihood overflowed"
-        if self.kernel.signed:
-            failure[~converged] = "the likelihood has no maximum: negative weights prevail somewhere"
-        t = np.where(failure == "", t, np.nan)
-        ones = np.ones(count, dtype=np.int64)
-        return Fits(
-            t,
-            point,
-            converged,
-            1,
-            ones,
-            np.zeros(count),
-            remaining,
-            failure,
+        found = self.kernel.certified(t, point[:, :r], slope)
+        return replace(
+            found,
+            parameters=point,
+            converged=found.converged & background.converged & joint,
             delta=background.delta,
             nu_delta=background.nu,
             nu_tau=point[:, r:],
@@ -135,16 +119,8 @@ class PreparedKernelWithNuisances:
         """The distribution of t under the null at the nu that Delta finds in these data; at 0 without data.
 
         The information of the modes, and so the law, moves with nu: at the true nu it would be exact to second order,
-        and nu of Delta is the best estimate of it.
-
-        Raises:
-            ValueError: for a test of the shape.
+        and nu of Delta is the best estimate of it. Tests of the shape have no nuisances.
         """
-        if shape_only:
-            raise ValueError(
-                "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
-                " testing the shape only"
-            )
         nu = np.zeros(self.nuisances.count)
         auxiliary = self.nuisances.auxiliary
         weighted = None
@@ -206,11 +182,7 @@ class PreparedKernelWithNuisances:
         return {**self.kernel.named_parameters(parameters[:r]), "nu": parameters[r:]}
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        batch = [data] * min(fits, 4)
-        self.fit(batch)
-        began = time.perf_counter()
-        self.fit(batch)
-        return (time.perf_counter() - began) * fits / len(batch)
+        return seconds_of_batches(self.fit, data, fits)
 
 
 def _in_rows_of(blocks: Blocks, values: Float64[np.ndarray, "n ..."]) -> Float64[np.ndarray, "b m ..."]:

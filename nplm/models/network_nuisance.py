@@ -96,17 +96,8 @@ class PreparedNetworkWithNuisances:
             nu_tau=found.parameters[:, self.network.parameters :],
         )
 
-    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
-        """A chi2 with as many degrees of freedom as the network has parameters: the nuisances of tau and Delta cancel.
-
-        Raises:
-            ValueError: for a test of the shape.
-        """
-        if shape_only:
-            raise ValueError(
-                "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
-                " testing the shape only"
-            )
+    def null(self, data: Sample | None = None, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with the degrees of freedom of the network alone: the nuisances of tau and Delta cancel."""
         return self.network.null()
 
     def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:

@@ -130,22 +130,20 @@ def minimize_jointly(
 
 
 @partial(jax.jit, static_argnames="nuisances")
-def losses_at(
+def loss_at(
     nuisances: Nuisances,
     blocks: Blocks,
-    modes: Float[Array, "B r"],
+    b: Float[Array, "B r"],
     nu: Float[Array, "B k"],
     sums: Float[Array, "B columns"],
     auxiliary: Float[Array, "B a"],
-) -> tuple[Float[Array, " B"], Float[Array, "B r"], Float[Array, "B k"]]:
-    """The loss without its penalty, and its gradient in the modes and in nu."""
+) -> tuple[Float[Array, " B"], Float[Array, "B r"]]:
+    """The loss without its penalty, and its gradient in b."""
     curve = curve_of(nuisances, nu, auxiliary)
-    kappa = jnp.concatenate([modes, curve.value], axis=1)
+    kappa = jnp.concatenate([b, curve.value], axis=1)
     value, moments, _ = sums_at(blocks, kappa)
-    left = moments - sums
-    r = modes.shape[1]
-    of_nu = jnp.einsum("bek,be->bk", curve.first, left[:, r:]) - curve.pull
-    return value - jnp.sum(kappa * sums, axis=1) - curve.auxiliary, left[:, :r], of_nu
+    left = (moments - sums)[:, : b.shape[1]]
+    return value - jnp.sum(kappa * sums, axis=1) - curve.auxiliary, left
 
 
 @partial(jax.jit, static_argnames="nuisances")

@@ -234,10 +234,8 @@ def test_the_law_knows_the_fluctuation_of_the_reference() -> None:
     assert abs(np.mean(t) - fixed) > 10 * error
 
 
-def test_one_step_and_shapes_are_refused() -> None:
+def test_one_step_is_refused() -> None:
     reference = draw_reference(np.random.default_rng(1), 500)
     nuisances = scale_and_normalization()
     with pytest.raises(ValueError, match="nuisances need the maximum"):
         NPLMTest(reference, KernelModel(width=1.0, centers=20, solver="falkon-step"), nuisances=nuisances)
-    with pytest.raises(ValueError, match="add a normalisation with a wide constraint"):
-        NPLMTest(reference, KernelModel(width=1.0, centers=20), nuisances=nuisances, shape_only=True)

@@ -191,8 +191,6 @@ def test_a_search_that_ends_below_delta_goes_on_from_there(
     np.testing.assert_allclose(fits.t, 0.0, atol=1e-6)
 
 
-def test_adam_and_shapes_are_refused() -> None:
+def test_adam_is_refused() -> None:
     with pytest.raises(ValueError, match="use the default search"):
         NPLMTest(REFERENCE, NetworkModel(optimizer=Adam(epochs=2)), nuisances=NUISANCES)
-    with pytest.raises(ValueError, match="add a normalisation with a wide constraint"):
-        NPLMTest(REFERENCE, MODEL, nuisances=NUISANCES, shape_only=True)

@@ -13,6 +13,7 @@ import pytest
 from nplm import (
     Campaign,
     GaussianConstraint,
+    InjectionSampler,
     KernelModel,
     MultipleTest,
     NPLMTest,
@@ -21,6 +22,8 @@ from nplm import (
     Sample,
     kernel_widths,
 )
+from nplm.calibrate.formula import formula_document
+from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.nuisance.sampler import NuisanceSampler
 from nplm.report.page import report_page
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale_and_normalization
@@ -79,6 +82,34 @@ def test_toys_are_drawn_where_delta_found_the_data(test: NPLMTest) -> None:
     # Each toy finds the truth to about its error; nu = 0 is twenty errors away.
     assert abs(table.nu_delta[:, 0].mean() - campaign.sampler.nu[0]) < 4 * 0.022 / np.sqrt(50)
     assert table.delta.mean() > 100
+
+
+def test_stored_toys_stand_beside_the_formula_for_where_they_are_drawn(test: NPLMTest) -> None:
+    campaign = test.campaign(moved())
+    assert isinstance(campaign.sampler, NuisanceSampler)
+    assert isinstance(test.prepared, PreparedKernelWithNuisances)
+    there = test.prepared.null_at(campaign.sampler.nu, fixed_reference=True)
+    assert campaign.describe()["formula"] == formula_document(there)
+    assert formula_document(test.formula(fixed_reference=True)) != formula_document(there)
+
+
+def test_a_signal_keeps_the_measurements_of_its_background(test: NPLMTest) -> None:
+    background = test.campaign(moved()).sampler
+    with_signal = InjectionSampler(background, PoolSampler(Sample(np.full(10, 3.0)), 50.0))
+    toy = Campaign(test, with_signal).draw(0)
+    assert toy.auxiliary is not None
+    assert toy.auxiliary.shape == (2,)
+
+
+def test_measurements_of_another_number_are_refused(test: NPLMTest) -> None:
+    with pytest.raises(ValueError, match=r"measurements of shape \(3,\), but the constraint is about 2"):
+        test.run(moved().with_auxiliary(np.zeros(3)), 0)
+
+
+def test_a_test_of_the_shape_is_refused_before_any_work(reference: Sample) -> None:
+    for model in (MODEL, "network", "histogram"):
+        with pytest.raises(ValueError, match="add a normalisation with a wide constraint"):
+            NPLMTest(reference, model, nuisances=scale_and_normalization(), shape_only=True)
 
 
 def test_a_test_with_nuisances_goes_to_other_processes(reference: Sample) -> None:
