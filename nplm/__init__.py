@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from nplm.nuisance.validate_ratio import validate_ratio
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
+    from nplm.overflow import Overflow
     from nplm.result import Calibration, Result
     from nplm.sample import Sample, Scaler, concatenate
 
@@ -115,6 +116,7 @@ __all__ = [
     "NuisanceSampler",
     "Nuisances",
     "NullToys",
+    "Overflow",
     "PoissonControlRegion",
     "PoolSampler",
     "Power",
@@ -218,6 +220,7 @@ _HOME = {
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
+    "Overflow": "nplm.overflow",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
     "PyhfConstraint": "nplm.nuisance.pyhf_constraint",

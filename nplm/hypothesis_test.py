@@ -36,6 +36,7 @@ from nplm.models.with_nuisances import WithNuisances, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.result import Result
+from nplm.overflow import Overflow
 from nplm.result_of import result_of
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
@@ -68,6 +69,7 @@ class NPLMTest:
         standardize: shift and scale each feature by the reference's mean and standard deviation.
         nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
         prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
+        overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
 
     Raises:
         ValueError: if the reference cannot serve: empty, without positive yield, or with a constant feature.
@@ -84,6 +86,7 @@ class NPLMTest:
         standardize: bool = True,
         nuisances: Nuisances | None = None,
         prepared: Path | None = None,
+        overflow: bool = False,
     ) -> None:
         began = time.perf_counter()
         sample = _as_sample(reference, "reference").require_yield()
@@ -102,6 +105,7 @@ class NPLMTest:
         self.standardize = standardize
         self.nuisances = nuisances
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
+        self.overflow = Overflow.of(sample) if overflow else None
         exact: PreparedModel
         exact = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
@@ -150,6 +154,7 @@ class NPLMTest:
             "standardize": self.standardize,
             "nuisances": self.nuisances,
         }
+            "overflow": self.overflow is not None,
 
     def with_reference(self, reference: Sample) -> NPLMTest:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
@@ -168,6 +173,8 @@ class NPLMTest:
             "standardize": self.standardize,
             "nuisances": None if self.nuisances is None else self.nuisances.document(self.reference),
         }
+            # Stored toys of tests without it go on.
+            **({} if self.overflow is None else {"overflow": True}),
 
     @property
     def degrees_of_freedom(self) -> float:
@@ -199,6 +206,7 @@ class NPLMTest:
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
         if not self.shape_only:
+        data = [self._within(d) for d in data]
             return self.prepared.fit(data)
         # L with the reference scaled by c is c times L with the data scaled by 1/c, so no new preparation is needed.
         expected = self.reference.total_weight
@@ -249,7 +257,7 @@ class NPLMTest:
         if self.nuisances is None:
             return as_given
         assert isinstance(self.prepared, WithNuisances)
-        return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(data).nu[0])
+        return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(self._within(data)).nu[0])
 
     def campaign(self, data: Sample, *, seed: int = 1, pool: Sample | None = None) -> Campaign:
         """The null toys that `run` calibrates t of these data with; see `sampler`."""
@@ -366,7 +374,10 @@ class NPLMTest:
     def _checked(self, data: Sample | ArrayLike) -> Sample:
         sample = _as_sample(data, "data").require_yield()
         require_same_features(self.reference, sample)
-        return sample
+        return self._within(sample)
+
+    def _within(self, sample: Sample) -> Sample:
+        return sample if self.overflow is None else self.overflow(sample)
 
     def _remedy(self) -> str:
         if not self.reference.has_negative_weights:

@@ -53,10 +53,11 @@ def kernel_widths(
     standardize: bool = True,
     nuisances: Nuisances | None = None,
 ) -> tuple[NPLMTest, ...]:
+    overflow: bool = False,
     """Kernel tests of one reference on the same centres, one for each width.
 
     Arguments:
-        reference, expected_yield, shape_only, standardize, nuisances: see `NPLMTest`.
+        reference, expected_yield, shape_only, standardize, nuisances, overflow: see `NPLMTest`.
         widths: of the kernels.
         model: all other settings; default: `KernelModel()`.
 
@@ -75,6 +76,7 @@ def kernel_widths(
             nuisances=nuisances,
         )
         for width in widths
+            overflow=overflow,
     )
 
 

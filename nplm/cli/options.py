@@ -68,6 +68,7 @@ class ModelOptions:
     bins: int = 10
     shape_only: bool = False
     standardize: bool = True
+    overflow: bool = False
 
 
 def require_input(values: Mapping[str, Any]) -> None:
@@ -211,6 +212,7 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
 
 def add_prepared_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that names a prepared model."""
+    add_overflow_option(group)
     group.add_argument(
         "--prepared",
         type=text,
@@ -251,6 +253,16 @@ def add_config_option(group: argparse._ArgumentGroup) -> None:
         help="YAML file with long options as keys (shape-only: true); the command line overrides it; paths in it are"
         " relative to the current folder",
     )
+
+def add_overflow_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that takes events to the range of the reference."""
+    group.add_argument(
+        "--overflow",
+        action=FLAG,
+        help="take features of the data beyond the range of the reference to its edge, as outer bins do (default: no;"
+        " a network is free to rise where no reference event is)",
+    )
+
 
 
 def given(namespace: argparse.Namespace) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def _prepare(options: Options, samples: Samples) -> MultipleTest:
             shape_only=options.shape_only,
             standardize=options.standardize,
             nuisances=nuisances_of(options),
+            overflow=options.overflow,
         )
         test = MultipleTest(tests, cast("Combine", options.combine or "min-p"))
         if options.toys:

@@ -1,0 +1,39 @@
+"""Overflow: events beyond the range of the reference count as events at its edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.sample import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Overflow:
+    """Takes each feature of an event to the range that the reference has, as the outer bins of a histogram do.
+
+    Beyond the last reference event nothing speaks against a large f: sum_R w (e^f - 1) does not see it. There a network
+    rises as steeply as its clip allows, and a single event in the data can lift t by tens.
+
+    Arguments:
+        low, high: the range of each feature over reference events of non-zero weight, shape (d,).
+    """
+
+    low: Float64[np.ndarray, " d"]
+    high: Float64[np.ndarray, " d"]
+
+    @classmethod
+    def of(cls, reference: Sample) -> Overflow:
+        """The range of a reference."""
+        used = reference.events[reference.weights != 0]
+        return cls(used.min(axis=0), used.max(axis=0))
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with all its events in the range; itself where they are."""
+        events = np.clip(sample.events, self.low, self.high)
+        if np.array_equal(events, sample.events):
+            return sample
+        within = replace(sample, events=events)
+        return within if sample.auxiliary is None else within.with_auxiliary(sample.auxiliary)
