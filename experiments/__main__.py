@@ -8,7 +8,15 @@ from importlib import import_module
 
 from experiments.experiment import HERE, WORK, checks_table, circumstances
 
-NAMES = ("null_1d", "power_1d", "kernel_null_1d", "kernel_power_1d", "kernel_deep_null", "nuisances_1d")
+NAMES = (
+    "null_1d",
+    "power_1d",
+    "kernel_null_1d",
+    "kernel_power_1d",
+    "kernel_deep_null",
+    "nuisances_1d",
+    "nuisances_network_1d",
+)
 
 
 def main() -> int:
