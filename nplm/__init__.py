@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nplm.ensemble.store import Store, StoreError, merge_stores
     from nplm.ensemble.table import ToyTable
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
-    from nplm.io import ReadError, read_reference, read_sample, write_sample
+    from nplm.io import ReadError, as_sample, read_reference, read_sample, write_sample
     from nplm.models.box_search import BoxSearch
     from nplm.models.falkon import FalkonModel
     from nplm.models.histogram import HistogramModel
@@ -141,6 +141,7 @@ __all__ = [
     "Tuned",
     "Tuning",
     "__version__",
+    "as_sample",
     "chi2_compatibility",
     "citation",
     "concatenate",
@@ -219,8 +220,8 @@ _HOME = {
     "NuisanceSampler": "nplm.nuisance.sampler",
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
-    "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "Overflow": "nplm.overflow",
+    "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
     "PyhfConstraint": "nplm.nuisance.pyhf_constraint",
@@ -243,6 +244,7 @@ _HOME = {
     "TuneSettings": "nplm.calibrate.tune",
     "Tuned": "nplm.calibrate.tuned",
     "Tuning": "nplm.calibrate.tune",
+    "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
     "concatenate": "nplm.sample",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import ArrayLike, Float64
+from jaxtyping import Float64
 
 from nplm._format import format_seconds
 from nplm._versions import versions
@@ -26,6 +26,7 @@ from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
+from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.base import Fits, Model, PreparedModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
@@ -35,8 +36,8 @@ from nplm.models.named import named_model
 from nplm.models.with_nuisances import WithNuisances, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
-from nplm.result import Result
 from nplm.overflow import Overflow
+from nplm.result import Result
 from nplm.result_of import result_of
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
 
@@ -60,7 +61,7 @@ class NPLMTest:
     """Does a data sample agree with the reference? Prepares once, then tests any number of samples.
 
     Arguments:
-        reference: what is expected: a Sample, or an array of events of shape (n, d).
+        reference: what is expected: a Sample, an array of events of shape (n, d), or a table, see `as_sample`.
         model: the family of log-ratios: "network", "kernel", "histogram", "falkon", or a model object with settings of
             its own.
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
@@ -68,8 +69,8 @@ class NPLMTest:
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
         standardize: shift and scale each feature by the reference's mean and standard deviation.
         nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
-        prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
         overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
+        prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
     Raises:
         ValueError: if the reference cannot serve: empty, without positive yield, or with a constant feature.
@@ -78,18 +79,18 @@ class NPLMTest:
 
     def __init__(
         self,
-        reference: Sample | ArrayLike,
+        reference: Tabular,
         model: str | Model = "network",
         *,
         expected_yield: float | None = None,
         shape_only: bool = False,
         standardize: bool = True,
         nuisances: Nuisances | None = None,
-        prepared: Path | None = None,
         overflow: bool = False,
+        prepared: Path | None = None,
     ) -> None:
         began = time.perf_counter()
-        sample = _as_sample(reference, "reference").require_yield()
+        sample = as_sample(reference, name="reference").require_yield()
         require_varying(sample)
         if nuisances is not None:
             nuisances.require_reference(sample)
@@ -104,8 +105,8 @@ class NPLMTest:
         self.shape_only = shape_only
         self.standardize = standardize
         self.nuisances = nuisances
-        self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
         self.overflow = Overflow.of(sample) if overflow else None
+        self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
         exact: PreparedModel
         exact = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
@@ -153,12 +154,16 @@ class NPLMTest:
             "shape_only": self.shape_only,
             "standardize": self.standardize,
             "nuisances": self.nuisances,
-        }
             "overflow": self.overflow is not None,
+        }
 
     def with_reference(self, reference: Sample) -> NPLMTest:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
         return NPLMTest(reference, self.model, **self._settings)
+
+    def with_model(self, model: Model) -> NPLMTest:
+        """The same test by another model, which is prepared anew."""
+        return NPLMTest(self._given[0], model, **self._settings)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A test goes to other processes as what it was made from, and prepares itself there."""
@@ -172,9 +177,9 @@ class NPLMTest:
             "shape_only": self.shape_only,
             "standardize": self.standardize,
             "nuisances": None if self.nuisances is None else self.nuisances.document(self.reference),
-        }
             # Stored toys of tests without it go on.
             **({} if self.overflow is None else {"overflow": True}),
+        }
 
     @property
     def degrees_of_freedom(self) -> float:
@@ -186,7 +191,7 @@ class NPLMTest:
         """Whether the reference was scaled to an expected yield that is known from elsewhere."""
         return self._given[1] is not None
 
-    def formula(self, data: Sample | None = None, *, fixed_reference: bool = False) -> Formula:
+    def formula(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> Formula:
         """The null distribution of t without toys.
 
         A chi2 with as many degrees of freedom as parameters (less one in a shape-only test) for a network that is
@@ -197,7 +202,7 @@ class NPLMTest:
             fixed_reference: for toys that are drawn from the reference itself, which does not fluctuate then.
         """
         return self.prepared.null(
-            data,
+            None if data is None else sample_like(self.reference, data, "data"),
             shape_only=self.shape_only,
             normalized=self.normalized,
             fixed_reference=fixed_reference,
@@ -205,8 +210,8 @@ class NPLMTest:
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
-        if not self.shape_only:
         data = [self._within(d) for d in data]
+        if not self.shape_only:
             return self.prepared.fit(data)
         # L with the reference scaled by c is c times L with the data scaled by 1/c, so no new preparation is needed.
         expected = self.reference.total_weight
@@ -214,7 +219,7 @@ class NPLMTest:
         fits = self.prepared.fit([d.scaled_to(expected) for d in data])
         return replace(fits, t=fits.t * scale, start_spread=fits.start_spread * scale, remaining=fits.remaining * scale)
 
-    def statistic(self, data: Sample | ArrayLike) -> float:
+    def statistic(self, data: Tabular) -> float:
         """The test statistic t of one data sample.
 
         Raises:
@@ -222,17 +227,18 @@ class NPLMTest:
         """
         return float(self.fit([self._checked(data)]).t[0])
 
-    def log_ratio(self, result: Result, events: Sample | Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, " n"]:
+    def log_ratio(self, result: Result, events: Tabular) -> Float64[np.ndarray, " n"]:
         """f(x) of a result at any events, in the units of the reference; shape (n,).
 
         Raises:
             ValueError: if the events do not have the reference's features.
         """
-        sample = events if isinstance(events, Sample) else Sample(events, features=self.reference.features)
+        names = None if isinstance(events, Sample) else self.reference.features
+        sample = as_sample(events, features=names, name="events")
         require_same_features(self.reference, sample)
-        return self.prepared.log_ratio(result.parameter_vector, sample.events)
+        return self.prepared.log_ratio(result.parameter_vector, self._within(sample).events)
 
-    def sampler(self, data: Sample, pool: Sample | None = None) -> PoolSampler | NuisanceSampler:
+    def sampler(self, data: Tabular, pool: Tabular | None = None) -> PoolSampler | NuisanceSampler:
         """Draws toys like `data` under the null, from a pool or, by Poisson bootstrap, from the reference.
 
         With nuisances toys are drawn at the nu that Delta finds in the data.
@@ -241,7 +247,9 @@ class NPLMTest:
             ValueError: if the pool (or the reference, without one) has negative weights, or other features; or the
                 data have negative weights in a shape-only test.
         """
+        data = sample_like(self.reference, data, "data")
         if pool is not None:
+            pool = sample_like(self.reference, pool, "pool")
             require_same_features(self.reference, pool)
         if self.shape_only and data.has_negative_weights:
             raise ValueError(
@@ -259,17 +267,17 @@ class NPLMTest:
         assert isinstance(self.prepared, WithNuisances)
         return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(self._within(data)).nu[0])
 
-    def campaign(self, data: Sample, *, seed: int = 1, pool: Sample | None = None) -> Campaign:
+    def campaign(self, data: Tabular, *, seed: int = 1, pool: Tabular | None = None) -> Campaign:
         """The null toys that `run` calibrates t of these data with; see `sampler`."""
         return Campaign(self, self.sampler(data, pool), seed)
 
     def run(
         self,
-        data: Sample | ArrayLike,
+        data: Tabular,
         toys: int | NullToys | None = None,
         *,
         seed: int = 1,
-        pool: Sample | None = None,
+        pool: Tabular | None = None,
         calibrate: Calibrate | None = None,
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
@@ -279,7 +287,7 @@ class NPLMTest:
         """Tests one data sample: t, calibrated with null toys.
 
         Arguments:
-            data: a Sample, or an array of events of shape (n, d).
+            data: a Sample, an array of events of shape (n, d), or a table with the reference's features as columns.
             toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
                 unchecked, or to the formula of a kernel model. Default: 200, and 5000 for "rare".
             calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
@@ -302,6 +310,7 @@ class NPLMTest:
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         sample = self._checked(data)
+        pool = None if pool is None else sample_like(self.reference, pool, "pool")
         formula = self.formula(sample)
         calibrate = calibrate or _usual_calibration(formula, toys)
         if calibrate not in CALIBRATIONS:
@@ -371,8 +380,8 @@ class NPLMTest:
             raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
         return result(NullToys.running(campaign, *tables))
 
-    def _checked(self, data: Sample | ArrayLike) -> Sample:
-        sample = _as_sample(data, "data").require_yield()
+    def _checked(self, data: Tabular) -> Sample:
+        sample = sample_like(self.reference, data, "data").require_yield()
         require_same_features(self.reference, sample)
         return self._within(sample)
 
@@ -396,7 +405,3 @@ def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibra
     if toys == 0:
         return "analytic"
     return "analytic+toys" if isinstance(formula, MixtureNull) else "toys"
-
-
-def _as_sample(values: Sample | ArrayLike, name: str) -> Sample:
-    return values if isinstance(values, Sample) else Sample(values, name=name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
-from jaxtyping import ArrayLike, Float64
+from jaxtyping import Float64
 
 from nplm._format import format_seconds
 from nplm._versions import versions
@@ -24,6 +24,7 @@ from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.sampler import Sampler, ToyKey
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
+from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_joint import joint_null
@@ -44,7 +45,7 @@ class MultipleInterrupted(KeyboardInterrupt):
 
 
 def kernel_widths(
-    reference: Sample | ArrayLike,
+    reference: Tabular,
     widths: Sequence[float],
     model: KernelModel | None = None,
     *,
@@ -52,8 +53,8 @@ def kernel_widths(
     shape_only: bool = False,
     standardize: bool = True,
     nuisances: Nuisances | None = None,
-) -> tuple[NPLMTest, ...]:
     overflow: bool = False,
+) -> tuple[NPLMTest, ...]:
     """Kernel tests of one reference on the same centres, one for each width.
 
     Arguments:
@@ -66,17 +67,18 @@ def kernel_widths(
     """
     require_widths(widths)
     common = model or KernelModel()
+    sample = as_sample(reference, name="reference")
     return tuple(
         NPLMTest(
-            reference,
+            sample,
             replace(common, width=float(width)),
             expected_yield=expected_yield,
             shape_only=shape_only,
             standardize=standardize,
             nuisances=nuisances,
+            overflow=overflow,
         )
         for width in widths
-            overflow=overflow,
     )
 
 
@@ -182,11 +184,11 @@ class MultipleTest:
 
     def run(
         self,
-        data: Sample | ArrayLike,
+        data: Tabular,
         toys: int = 0,
         *,
         seed: int = 1,
-        pool: Sample | None = None,
+        pool: Tabular | None = None,
         calibrate: Calibrate | None = None,
         draws: int = DRAWS,
         notify: Callable[[str], None] = lambda message: None,
@@ -195,7 +197,7 @@ class MultipleTest:
         """Tests one data sample with all tests.
 
         Arguments:
-            data: a Sample, or an array of events of shape (n, d).
+            data: a Sample, an array of events of shape (n, d), or a table with the reference's features as columns.
             toys: number of joint null toys; each is drawn once, toy i with fold_in(key(seed), i), and fitted by all
                 tests.
             seed: root of the toys' keys, and seed of the draws.
@@ -215,6 +217,7 @@ class MultipleTest:
         began = time.perf_counter()
         first = self.tests[0]
         sample = first._checked(data)
+        pool = None if pool is None else sample_like(sample, pool, "pool")
         calibrate = calibrate or self._usual_calibration(toys)
         self._require(calibrate, toys, draws)
         toys = 0 if calibrate == "analytic" else toys

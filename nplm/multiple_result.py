@@ -69,6 +69,16 @@ class MultipleResult:
         return self.global_p.z
 
     @property
+    def statistic(self) -> float:
+        """The combined number T, under the name that a statistic has in results of `scipy.stats`."""
+        return self.global_p.statistic
+
+    @property
+    def pvalue(self) -> float:
+        """p_value, under the name that it has in results of `scipy.stats`."""
+        return self.p_value
+
+    @property
     def t(self) -> Float64[np.ndarray, " k"]:
         """t of the data in each test, shape (K,)."""
         return np.array([result.t for result in self.tests])

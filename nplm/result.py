@@ -168,6 +168,16 @@ class Result:
     complete: bool
     nuisances: NuisanceSummary | None = None
 
+    @property
+    def statistic(self) -> float:
+        """t, under the name that it has in results of `scipy.stats`."""
+        return self.t
+
+    @property
+    def pvalue(self) -> float:
+        """p_value, under the name that it has in results of `scipy.stats`."""
+        return self.p_value
+
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values, following the schema nplm-result/1; numbers that are not finite become None."""
         document = {

@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 from nplm._json import json_value
 from nplm.calibrate.power import THRESHOLDS
+from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample, require_same_features
+from nplm.sample import require_same_features
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
@@ -46,11 +47,11 @@ class ExpectedPower:
 
 def expected_power(
     test: NPLMTest,
-    signal: Sample,
+    signal: Tabular,
     events: Sequence[float],
     thresholds: Sequence[float] = THRESHOLDS,
     *,
-    data: Sample | None = None,
+    data: Tabular | None = None,
 ) -> tuple[ExpectedPower, ...]:
     """The Z that signals of given sizes would have, from the law of t without toys, see `nplm.models.kernel_expected`.
 
@@ -59,7 +60,7 @@ def expected_power(
 
     Arguments:
         test: of a kernel model, shape and yield.
-        signal: events of the signal; their weights are scaled to each number of events.
+        signal: events of the signal, a Sample or a table; their weights are scaled to each number of events.
         events: N_S, numbers of signal events that are expected.
         thresholds: Z-scores whose probability to be reached is wanted.
         data: for whose event weights the answer is; None for unit weights.
@@ -75,6 +76,8 @@ def expected_power(
         )
     if test.shape_only:
         raise ValueError("the expected power without toys is that of a test of shape and yield, not of the shape only")
+    signal = sample_like(test.reference, signal, "signal")
+    data = None if data is None else sample_like(test.reference, data, "data")
     require_same_features(test.reference, signal)
     if signal.has_negative_weights:
         raise ValueError(f"{signal.name} has negative weights: give a signal whose events can be drawn")

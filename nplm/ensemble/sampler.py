@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float64, Key
+from jaxtyping import Array, Float64, Key
 from scipy.stats.sampling import DiscreteAliasUrn
 
 from nplm.ensemble.plan import rounded, summary
+from nplm.io.tables import Tabular, as_sample
 from nplm.sample import Sample, concatenate
 
 ToyKey = Key[Array, ""]
@@ -119,19 +120,18 @@ class GeneratorSampler:
     """Toys that a function of the user's generates.
 
     Arguments:
-        generate: draws one toy with the NumPy generator it is given: a Sample, or an array of events of shape (n, d).
-            How many events it draws, and from which distribution, is its own affair.
+        generate: draws one toy with the NumPy generator it is given: a Sample, an array of events of shape (n, d), or
+            a table. How many events it draws, and from which distribution, is its own affair.
         description: what it does, in words for the report.
         features: names of the features where `generate` returns an array.
     """
 
-    generate: Callable[[np.random.Generator], Sample | ArrayLike]
+    generate: Callable[[np.random.Generator], Tabular]
     description: str
     features: tuple[str, ...] | None = None
 
     def __call__(self, key: ToyKey) -> Sample:
-        drawn = self.generate(generator(key))
-        return drawn if isinstance(drawn, Sample) else Sample(drawn, features=self.features, name="toy")
+        return as_sample(self.generate(generator(key)), features=self.features, name="toy")
 
     def settings(self) -> dict[str, Any]:
         """What decides about the toys, as far as the function says."""

@@ -1,8 +1,9 @@
-"""Samples from files and into files: npz, npy, CSV, HDF5, Parquet and ROOT."""
+"""Samples from files and into files: npz, npy, CSV, HDF5, Parquet and ROOT; and from tables in memory."""
 
 from nplm.io.read import ReadError as ReadError
 from nplm.io.read import column_names as column_names
 from nplm.io.read import in_order as in_order
 from nplm.io.read import read_reference as read_reference
 from nplm.io.read import read_sample as read_sample
+from nplm.io.tables import as_sample as as_sample
 from nplm.io.write import write_sample as write_sample

@@ -1,0 +1,271 @@
+"""Samples from tables that are in memory already: data frames, Arrow and awkward tables, PyTrees of arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import ArrayLike
+
+from nplm.io._arrow import arrow_column
+from nplm.io._table import ReadError, as_column, jagged, listed, require_distinct
+from nplm.io.read import in_order
+from nplm.sample import Sample
+
+# What `as_sample` takes.
+Tabular: TypeAlias = Sample | ArrayLike | Any
+
+# Whose types are known by name: a package that the user did not import is not imported here.
+_PACKAGES = ("pandas", "polars", "pyarrow", "awkward", "uproot")
+
+
+def as_sample(
+    table: Tabular,
+    weights: str | ArrayLike | None = None,
+    features: str | Sequence[str] | None = None,
+    name: str = "sample",
+) -> Sample:
+    """A sample of the events in a table; its columns become the features, in float64.
+
+    A table is a data frame of pandas or polars, a table or record batch of pyarrow, records of awkward, a tree of
+    uproot, a structured array, or a mapping, a named tuple or any other PyTree of columns. Columns in columns have
+    names with dots: {"jet": {"pt": ..., "eta": ...}} has jet.pt and jet.eta. An array without names, of NumPy, JAX or
+    anything that NumPy reads, has the features x0, x1, ..., or those that are given.
+
+    Integers and booleans become floating-point numbers, integers beyond 2^53 the nearest ones, as in files.
+
+    Arguments:
+        table: n events; a Sample is returned as it is, its features chosen if they are given.
+        weights: the column with the weights, or an array of shape (n,). Default: ones.
+        features: the columns that become features, in this order. Default: all but the weights.
+        name: what to call the sample in messages and plots.
+
+    Raises:
+        ReadError: (a ValueError) if there is no such column, or a column that is wanted holds no numbers, several
+            values in an event, or missing ones; the message names the column.
+        ValueError: if a value is not finite, or the shapes of an array and of its weights do not fit.
+    """
+    asked = (features,) if isinstance(features, str) else None if features is None else tuple(features)
+    if isinstance(table, Sample):
+        return _chosen(table, weights, asked)
+    columns = _columns(table, name)
+    if columns is None:
+        if isinstance(weights, str):
+            raise ReadError(f"{name}: an array has no column '{weights}'; give its weights as an array of shape (n,)")
+        return Sample(_array(table, name), None if weights is None else _array(weights, name), asked, name)
+    weight = _resolved(weights, columns, name, "weight column") if isinstance(weights, str) else None
+    wanted = [c for c in columns if c != weight] if asked is None else [_resolved(c, columns, name) for c in asked]
+    if not wanted:
+        raise ReadError(f"{name}: no column is left for the features; its columns: {listed(list(columns)) or 'none'}")
+    values = {c: _numbers(columns[c], name, c) for c in dict.fromkeys((*wanted, *([weight] if weight else [])))}
+    rows = {len(v) for v in values.values()}
+    if len(rows) > 1:
+        lengths = ", ".join(f"{c} {len(v)}" for c, v in values.items())
+        raise ReadError(f"{name}: the columns have different lengths ({lengths}); name those that belong together")
+    given = weights if weight is None else values[weight]
+    return Sample(np.column_stack([values[c] for c in wanted]), given, wanted, name)
+
+
+def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
+    """A sample of all columns of a table, in the order of the reference's features.
+
+    Raises:
+        ValueError: naming the columns, if a table with names has others than the reference has features, as one of
+            them may hold weights; or if the table is bad, see `as_sample`.
+    """
+    if isinstance(table, Sample):
+        return table
+    columns = _columns(table, name)
+    if columns is None:
+        return as_sample(table, name=name)
+    missing = [f for f in reference.features if f not in columns]
+    extra = [c for c in columns if c not in reference.features]
+    if missing or extra:
+        lacks = [f"{name} lacks {listed(missing)}"] if missing else []
+        lacks += [f"{reference.name} lacks {listed(extra)}"] if extra else []
+        raise ValueError(
+            f"{reference.name} and {name} have different features: {'; '.join(lacks)}. Choose columns, and say which"
+            " one holds weights, with as_sample(table, weights=..., features=...)"
+        )
+    return in_order(as_sample(table, name=name), reference.features)
+
+
+def _chosen(sample: Sample, weights: str | ArrayLike | None, asked: tuple[str, ...] | None) -> Sample:
+    if weights is not None:
+        raise ReadError(f"{sample.name} is a Sample, which has its weights already; leave out weights")
+    if asked is None or asked == sample.features:
+        return sample
+    column = {f: j for j, f in enumerate(sample.features)}
+    events = sample.events[:, [column[_resolved(f, column, sample.name)] for f in asked]]
+    return dataclasses.replace(sample, events=events, features=asked)._with(sample.drawn, sample.auxiliary)
+
+
+def _resolved(column: str, columns: Mapping[str, Any], source: str, what: str = "feature") -> str:
+    if column not in columns:
+        raise ReadError(f"{source}: no {what} '{column}'; its columns: {listed(list(columns))}")
+    return column
+
+
+def _columns(table: Any, source: str) -> dict[str, Any] | None:
+    """Whatever stands for a column, by its name; None for an array without names."""
+    children = _children(table)
+    if children is None:
+        label = getattr(table, "name", None) if _package(table) in ("pandas", "polars") else None
+        return {str(label): table} if label else None
+    found: list[tuple[str, Any]] = []
+    for key, child in children:
+        inner = None if _children(child) is None else _columns(child, source)
+        found += [(key, child)] if inner is None else [(f"{key}.{k}", c) for k, c in inner.items()]
+    require_distinct([key for key, _ in found], source)
+    return dict(found)
+
+
+def _children(node: Any) -> list[tuple[str, Any]] | None:
+    """The named parts of a table, or of a column with parts; None if there are none."""
+    package = _package(node)
+    if package == "pandas" and hasattr(node, "columns"):
+        return [(_label(label), node.iloc[:, j]) for j, label in enumerate(node.columns)]
+    if package == "polars":
+        if hasattr(node, "collect"):
+            raise ReadError("a lazy frame of polars holds no values yet; call its collect() first")
+        return _children(node.to_arrow())
+    if package == "pyarrow":
+        return _arrow_children(node)
+    if package == "awkward":
+        return [(key, node[key]) for key in getattr(node, "fields", ())] or None
+    if package == "uproot":
+        return [(key, node[key]) for key in node.keys(recursive=False)] or None
+    if isinstance(node, Mapping):
+        return [(str(key), value) for key, value in node.items()]
+    if getattr(getattr(node, "dtype", None), "names", None):
+        return [(key, node[key]) for key in node.dtype.names]
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        return list(zip(node._fields, node, strict=True))
+    return None if isinstance(node, (list, tuple)) or hasattr(node, "__array__") else _pytree_children(node)
+
+
+def _arrow_children(node: Any) -> list[tuple[str, Any]] | None:
+    import pyarrow as pa
+
+    if isinstance(node, pa.RecordBatchReader):
+        raise ReadError("a reader of record batches holds no values yet; call its read_all() first")
+    if isinstance(node, (pa.Table, pa.RecordBatch)):
+        return list(zip(node.schema.names, node.columns, strict=True))
+    if isinstance(node, (pa.Array, pa.ChunkedArray)) and pa.types.is_struct(node.type):
+        # flatten() lets a missing row be missing in every part.
+        names = [node.type.field(j).name for j in range(node.type.num_fields)]
+        return list(zip(names, node.flatten(), strict=True))
+    return None
+
+
+def _pytree_children(node: Any) -> list[tuple[str, Any]] | None:
+    """The parts of a dataclass, or of a class that is registered with JAX."""
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        return [(f.name, getattr(node, f.name)) for f in dataclasses.fields(node)]
+    from jax.tree_util import keystr, tree_flatten_with_path
+
+    leaves, _ = tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
+    return [(keystr(path, simple=True), child) for path, child in leaves if path] or None
+
+
+def _package(value: Any) -> str | None:
+    """The package whose type this is, or is derived from."""
+    packages = (base.__module__.partition(".")[0] for base in type(value).__mro__)
+    return next((package for package in packages if package in _PACKAGES), None)
+
+
+def _label(label: Any) -> str:
+    """The name of a pandas column; levels are joined by dots."""
+    return ".".join(str(part) for part in label if str(part)) if isinstance(label, tuple) else str(label)
+
+
+def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+    """One column in float64.
+
+    Raises:
+        ReadError: naming it, if it does not hold one number for each event.
+    """
+    package = _package(column)
+    if package == "pandas":
+        return _pandas_column(column, source, name)
+    if package == "polars":
+        return _numbers(column.to_arrow(), source, name)
+    if package == "pyarrow":
+        _require_none_missing(int(column.null_count), len(column), source, name)
+        return arrow_column(column, source, name)
+    if package == "uproot":
+        return _numbers(column.array(library="ak"), source, name)
+    if package == "awkward":
+        return _awkward_column(column, source, name)
+    values = column if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
+    if isinstance(values, np.ma.MaskedArray):
+        _require_none_missing(int(np.ma.getmaskarray(values).sum()), len(values), source, name)
+        values = values.data
+    return as_column(_of_known_precision(values), source, name)
+
+
+def _pandas_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+    if column.dtype.kind == "O":
+        first = next((v for v in column if not np.isscalar(v) and hasattr(v, "__len__")), None)
+        if first is not None:
+            raise jagged(source, name)
+    missing = int(column.isna().sum())
+    _require_none_missing(missing, len(column), source, name, int(np.argmax(column.isna())) if missing else None)
+    if column.dtype.kind not in "biuf":
+        raise ReadError(
+            f"{source}: column '{name}' holds {column.dtype}, not numbers; convert it, or name the features you want"
+        )
+    return as_column(column.to_numpy(dtype=np.float64), source, name)
+
+
+def _awkward_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+    import awkward as ak
+
+    if column.ndim > 1:
+        raise jagged(source, name)
+    _require_none_missing(int(ak.sum(ak.is_none(column))), len(column), source, name)
+    with_option_dropped = ak.drop_none(column)
+    try:
+        values = ak.to_numpy(with_option_dropped)
+    except (TypeError, ValueError) as error:
+        raise ReadError(f"{source}: column '{name}' holds {column.type.content}, not numbers: {error}") from error
+    return as_column(values, source, name)
+
+
+def _require_none_missing(missing: int, rows: int, source: str, name: str, first: int | None = None) -> None:
+    if missing:
+        where = "" if first is None else f" (first: row {first})"
+        raise ReadError(
+            f"{source}: column '{name}' has {missing} missing values in {rows} rows{where}; drop those rows or fill"
+            " the values"
+        )
+
+
+def _array(values: Any, source: str) -> Any:
+    """An array without names as NumPy reads it."""
+    if _package(values) in ("pandas", "polars", "pyarrow"):
+        return _numbers(values, source, "x0")
+    if _package(values) == "awkward":
+        import awkward as ak
+
+        try:
+            return ak.to_numpy(values, allow_missing=False)
+        except (TypeError, ValueError) as error:
+            raise ReadError(
+                f"{source} is jagged or has missing values: {error}; give one number for each event"
+            ) from None
+    if isinstance(values, np.ma.MaskedArray):
+        missing = int(np.ma.getmaskarray(values).sum())
+        if missing:
+            raise ReadError(f"{source} has {missing} missing values; drop those rows or fill the values")
+        return values.data
+    return _of_known_precision(np.asarray(values)) if hasattr(values, "dtype") else values
+
+
+def _of_known_precision(values: np.ndarray) -> np.ndarray:
+    """JAX has floating-point numbers that NumPy does not know, such as bfloat16."""
+    unknown = values.dtype.kind == "V" and values.dtype.names is None and "float" in values.dtype.name
+    return values.astype(np.float64) if unknown else values
