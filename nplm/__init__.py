@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from nplm.ensemble.store import Store, StoreError, merge_stores
     from nplm.ensemble.table import ToyTable
+    from nplm.estimator import LogRatioEstimator
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
     from nplm.io import ReadError, as_sample, read_reference, read_sample, write_sample
     from nplm.models.box_search import BoxSearch
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
     from nplm.overflow import Overflow
+    from nplm.plot.histograms import MarginalHistograms, marginal_histograms
+    from nplm.plot.style import plot_style
     from nplm.result import Calibration, Result
     from nplm.sample import Sample, Scaler, concatenate
 
@@ -106,6 +109,8 @@ __all__ = [
     "LearnedLogRatio",
     "LocalProcesses",
     "LogRatio",
+    "LogRatioEstimator",
+    "MarginalHistograms",
     "MixtureNull",
     "MultipleInterrupted",
     "MultipleResult",
@@ -155,8 +160,10 @@ __all__ = [
     "learn_from_scores",
     "learn_from_weights",
     "log_ratio",
+    "marginal_histograms",
     "merge_stores",
     "mixture_compatibility",
+    "plot_style",
     "rare_null",
     "read_ratio",
     "read_reference",
@@ -210,6 +217,8 @@ _HOME = {
     "LearnedLogRatio": "nplm.nuisance.learned_ratio",
     "LocalProcesses": "nplm.ensemble.processes",
     "LogRatio": "nplm.nuisance.log_ratio",
+    "LogRatioEstimator": "nplm.estimator",
+    "MarginalHistograms": "nplm.plot.histograms",
     "MixtureNull": "nplm.calibrate.mixture",
     "MultipleInterrupted": "nplm.multiple",
     "MultipleResult": "nplm.multiple_result",
@@ -258,8 +267,10 @@ _HOME = {
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
     "learn_from_weights": "nplm.nuisance.learn_from_weights",
     "log_ratio": "nplm.nuisance.log_ratio",
+    "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
+    "plot_style": "nplm.plot.style",
     "rare_null": "nplm.calibrate.rare_run",
     "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 from nplm.cli import learn_options, power_options, prepare_options, test_options, toys_options, tune_options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
+from nplm.cli.style import drawing_in
 
 Values = Mapping[str, Any]
 
@@ -198,7 +199,8 @@ def _command(options_of: Callable[[Values], Any], module: str, function: str) ->
 
     def run(values: Values) -> int:
         options = options_of(values)
-        code: int = getattr(import_module(f"nplm.cli.{module}"), function)(options)
+        with drawing_in(getattr(options, "style", None)):
+            code: int = getattr(import_module(f"nplm.cli.{module}"), function)(options)
         return code
 
     return run

@@ -10,6 +10,7 @@ from typing import Any
 
 from nplm.cli.errors import UsageError
 from nplm.cli.options import FLAG, add_output_option, output_or_refuse
+from nplm.cli.style import add_style_option
 from nplm.cli.values import text
 
 
@@ -20,6 +21,7 @@ class Options:
     file: str
     output: Path
     plots: bool = True
+    style: str | None = None
     quiet: bool = False
 
     @classmethod
@@ -32,7 +34,7 @@ class Options:
         if not values.get("file"):
             raise UsageError("FILE is missing; give the YAML file that names the samples: nplm learn FILE -o OUT")
         output_or_refuse(values, "the learned log-ratios")
-        return cls(**{name: values[name] for name in ("file", "output", "plots", "quiet") if name in values})
+        return cls(**{name: values[name] for name in ("file", "output", "plots", "style", "quiet") if name in values})
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,4 +43,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder of the learned log-ratios, one file each, and of their plots")
     control.add_argument("--plots", action=FLAG, help="draw validation plots (default: yes)")
+    add_style_option(control)
     control.add_argument("--quiet", action=FLAG, help="no notes")

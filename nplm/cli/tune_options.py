@@ -23,6 +23,7 @@ from nplm.cli.options import (
     to_command,
     written_layers,
 )
+from nplm.cli.style import add_style_option
 from nplm.cli.toys_options import (
     EngineOptions,
     SourceOptions,
@@ -48,6 +49,7 @@ class Options(EngineOptions, SourceOptions, InputOptions):
     clip_biases: bool = True
     standardize: bool = True
     seed: int = SEED
+    style: str | None = None
     json: bool = False
     quiet: bool = False
 
@@ -96,6 +98,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_standardize_option(networks)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for toys, tune.json, tune.md and plots; the same command goes on in it")
+    add_style_option(control)
     add_engine_options(control)
     control.add_argument("--json", action=FLAG, help="print the answer as JSON on stdout")
     control.add_argument("--quiet", action=FLAG, help="no notes and no progress")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib.style
@@ -15,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm._atomic import atomic_path
+from nplm.plot.mplhep_style import mplhep_settings
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness, and in grey.
 DATA = "#000000"
@@ -44,9 +48,33 @@ _STYLE: dict[str, Any] = {
 }
 
 
+# The settings of an experiment that pictures are drawn with inside `plot_style`.
+_EXPERIMENT: ContextVar[Mapping[str, Any]] = ContextVar("experiment", default=MappingProxyType({}))
+
+
+@contextmanager
+def plot_style(name: str | None) -> Iterator[None]:
+    """All pictures that are drawn and saved inside have the fonts, ticks and axes of an experiment.
+
+    Arguments:
+        name: a style of mplhep: "CMS", "ATLAS", "LHCb2", "ALICE", ...; None leaves the house's own.
+
+    Raises:
+        ValueError: if mplhep is not installed, or has no such style.
+    """
+    if name is None:
+        yield
+        return
+    token = _EXPERIMENT.set(mplhep_settings(name, WIDTH))
+    try:
+        yield
+    finally:
+        _EXPERIMENT.reset(token)
+
+
 def house_style() -> AbstractContextManager[None]:
     """Matplotlib's defaults with our settings on top, whatever the user's own are; these come back on leaving."""
-    return matplotlib.style.context(["default", _STYLE])
+    return matplotlib.style.context(["default", _STYLE, dict(_EXPERIMENT.get())])
 
 
 def new_figure(height: float) -> Figure:

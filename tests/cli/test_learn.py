@@ -125,6 +125,21 @@ def test_what_is_wrong_is_named(nplm, text: str, code: int, culprits: tuple[str,
         assert culprit in outcome.err
 
 
+def test_plots_in_the_style_of_an_experiment(nplm) -> None:
+    write(HEAD + SCALE)
+    drawn = []
+    for number, style in enumerate((("--style", "CMS"), (), ("--no-plots", "--style", "ATLAS"))):
+        assert nplm("learn", "in/nuisances.yaml", *style, "-o", f"out{number}").code == 0
+        path = Path(f"out{number}/scale.png")
+        drawn.append(path.read_bytes() if path.exists() else None)
+    assert drawn[0] != drawn[1]
+    assert drawn[2] is None
+    outcome = nplm("learn", "in/nuisances.yaml", "--style", "CDF", "-o", "out3")
+    assert outcome.code == 2
+    assert "--style: there is no style 'CDF'" in outcome.err
+    assert not Path("out3").exists()
+
+
 def test_usage(nplm) -> None:
     assert "FILE is missing" in nplm("learn", "-o", "out").err
     assert "-o is missing" in nplm("learn", "a.yaml").err
