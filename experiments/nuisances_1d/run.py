@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,19 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest, kstest
 
 from experiments.experiment import Check, read_config
-from experiments.nuisances_1d.network import network_checks, network_points, network_table
-from experiments.nuisances_1d.points import campaign_at
+from experiments.nuisances_1d.learned import learned_ratio
+from experiments.nuisances_1d.points import DELTA, DELTA_ERROR, PUBLISHED, campaign_at
 from experiments.nuisances_1d.sensitivity import sensitivities, sensitivity_checks, sensitivity_table
-from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, run_campaign
+from nplm import (
+    GaussianConstraint,
+    KernelModel,
+    LearnedLogRatio,
+    LogRatio,
+    NPLMTest,
+    Nuisances,
+    Sample,
+    run_campaign,
+)
 from nplm.ensemble.table import ToyTable
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.plot import style
@@ -26,9 +36,6 @@ from toys.exponential_nuisances import NUISANCES, exact_ratio
 
 # Chance that a right program fails one of the tests of a point.
 REJECTS = 1e-3
-# Mean Delta with exact ratios, one standard deviation (0.15) of the normalisation away, and its uncertainty.
-DELTA, DELTA_ERROR = 52.7, 0.1
-PUBLISHED = "52.7 +- 0.1; published with learned ratios: 55.1 +- 1.7"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,7 @@ class Point:
     """Toys at a true nu.
 
     Arguments:
+        learned: whether the log-ratios were learned, or are exact.
         sigma: of both constraints.
         shift: nu* in units of sigma.
         toys: with tau, Delta, t and nu.
@@ -43,8 +51,10 @@ class Point:
         frozen: of t, from the closed form at nu = 0.
         of_tau: of tau, from the closed form at nu = 0.
         law_mean: mean of the closed form at nu*.
+        milliseconds: CPU time to draw and fit a toy.
     """
 
+    learned: bool
     sigma: float
     shift: tuple[float, float]
     toys: ToyTable
@@ -52,11 +62,13 @@ class Point:
     frozen: np.ndarray
     of_tau: np.ndarray
     law_mean: float
+    milliseconds: float
 
     @property
     def name(self) -> str:
         """The truth in words."""
-        return f"sigma {self.sigma:g}, nu* = ({self.shift[0]:+g}, {self.shift[1]:+g}) sigma"
+        learned = "learned, " if self.learned else ""
+        return f"{learned}sigma {self.sigma:g}, nu* = ({self.shift[0]:+g}, {self.shift[1]:+g}) sigma"
 
 
 def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
@@ -66,53 +78,63 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         A Markdown text, and the checks.
     """
     config = read_config("nuisances_1d", short)
-    points = [point for sigma in config["sigmas"] for point in _points(config, sigma)]
+    reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"])
+    points = [
+        point
+        for sigma in config["sigmas"]
+        for point in _points(reference, exact_ratio(), sigma, config["shifts"], config["kernel"])
+    ]
+    learned = config["learned"]
+    ratio = learned_ratio(reference, learned["sigma"], learned["varied_events"], work)
+    points += _points(reference, ratio, learned["sigma"], learned["shifts"], config["kernel"])
     found = sensitivities(config)
-    networks = network_points(config, work)
     shutil.copy(style.save_figure(_draw(points), work / "p-values")[0], results)
     text = "\n\n".join(
         [
             f"Kernels of width {config['kernel']['width']:g}, {config['kernel']['centers']} centres,"
-            f" {config['n_reference']:,} reference events; {config['kernel']['toys']} toys a point. p is from the"
-            " closed form at the nu of Delta; the last two columns are p-values of Kolmogorov and Smirnov where it is"
-            " taken at nu = 0, and where tau is taken for t.",
+            f" {config['n_reference']:,} reference events; {config['kernel']['toys']} toys a point. Log-ratios are"
+            f" exact, or learned from samples of {learned['varied_events']:,} events at +-1 sigma. p is from the closed"
+            " form at the nu of Delta. The last columns are p-values of Kolmogorov and Smirnov where it is taken at"
+            " nu = 0, and where tau is taken for t.",
             markdown_table(_HEAD, [_row(point) for point in points]),
             "![Distribution of the p-values](p-values.png)",
             f"What nuisances cost in sensitivity, {config['signal_toys']} toys each at nu* = 0: t of the kernel model"
             " beside the likelihood ratio of the known signal, nuisances profiled in both.",
             sensitivity_table(found),
-            f"A 1-4-1 network with clip {config['network']['clip']:g}, which was tuned without nuisances, and"
-            f" constraints of {config['network']['sigma']:g}: t at each point beside t at nu* = 0 (Kolmogorov and"
-            " Smirnov), and tau beside it, which must differ.",
-            network_table(networks),
         ]
     )
-    of_kernels = [check for point in points for check in _checks(point)]
-    return text, [*of_kernels, *sensitivity_checks(found), *network_checks(networks)]
+    return text, [*(check for point in points for check in _checks(point)), *sensitivity_checks(found)]
 
 
-def _points(config: dict[str, Any], sigma: float) -> list[Point]:
-    reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"])
-    nuisances = Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, sigma))
-    kernel = KernelModel(width=config["kernel"]["width"], centers=config["kernel"]["centers"])
-    test = NPLMTest(reference, kernel, standardize=False, nuisances=nuisances)
+def _points(
+    reference: Sample, ratio: LogRatio, sigma: float, shifts: Sequence[Sequence[float]], kernel: dict[str, Any]
+) -> list[Point]:
+    nuisances = Nuisances(ratio, GaussianConstraint(NUISANCES, sigma))
+    model = KernelModel(width=kernel["width"], centers=kernel["centers"])
+    test = NPLMTest(reference, model, standardize=False, nuisances=nuisances)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     prepared = test.prepared
     zero = prepared.null_at(np.zeros(2))
     found = []
-    for number, (scale, norm) in enumerate(config["shifts"]):
+    for number, (scale, norm) in enumerate(shifts):
         nu = sigma * np.array([scale, norm], dtype=float)
-        toys = run_campaign(campaign_at(test, nuisances, nu, 1000 + number), config["kernel"]["toys"])
+        campaign = campaign_at(test, nuisances, nu, 1000 + number)
+        run_campaign(campaign, range(min(kernel["toys"], prepared.batch_size)))  # compiles
+        began = time.process_time()
+        toys = run_campaign(campaign, kernel["toys"])
+        milliseconds = 1e3 * (time.process_time() - began) / len(toys)
         assert toys.delta is not None
         assert toys.nu_delta is not None
         p = [prepared.null_at(there).pvalue(t) for there, t in zip(toys.nu_delta, toys.t, strict=True)]
         frozen, of_tau = (np.array([zero.pvalue(t) for t in values]) for values in (toys.t, toys.t + toys.delta))
-        found.append(Point(sigma, (scale, norm), toys, np.array(p), frozen, of_tau, prepared.null_at(nu).mean))
+        law_mean = prepared.null_at(nu).mean
+        learned = isinstance(ratio, LearnedLogRatio)
+        found.append(Point(learned, sigma, (scale, norm), toys, np.array(p), frozen, of_tau, law_mean, milliseconds))
     return found
 
 
-_HEAD = ["sigma", "nu*/sigma", "mean t", "law at nu*", "sd", "mean tau", "mean Delta", "p < 5%", "p < 1%", "KS p"]
-_HEAD += ["KS p, law at 0", "KS p, tau"]
+_HEAD = ["log-ratios", "sigma", "nu*/sigma", "mean t", "law at nu*", "sd", "mean tau", "mean Delta", "p < 5%"]
+_HEAD += ["p < 1%", "KS p", "KS p, law at 0", "KS p, tau", "CPU ms a toy"]
 
 
 def _row(point: Point) -> list[str]:
@@ -120,6 +142,7 @@ def _row(point: Point) -> list[str]:
     assert toys.delta is not None
     count = len(toys)
     return [
+        "learned" if point.learned else "exact",
         f"{point.sigma:g}",
         f"({point.shift[0]:+g}, {point.shift[1]:+g})",
         f"{toys.t.mean():.2f} +- {toys.t.std() / np.sqrt(count):.2f}",
@@ -129,6 +152,7 @@ def _row(point: Point) -> list[str]:
         f"{toys.delta.mean():.2f} +- {toys.delta.std() / np.sqrt(count):.2f}",
         *(f"{100 * np.mean(point.p_values < size):.1f}%" for size in (0.05, 0.01)),
         *(f"{kstest(p, 'uniform').pvalue:.2g}" for p in (point.p_values, point.frozen, point.of_tau)),
+        f"{point.milliseconds:.2f}",
     ]
 
 

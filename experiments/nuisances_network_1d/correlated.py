@@ -1,0 +1,49 @@
+"""Two normalisations whose measurements are correlated: t beside that of a reference without uncertainties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nplm import (
+    Campaign,
+    CorrelatedGaussian,
+    GeneratorSampler,
+    NetworkModel,
+    Normalization,
+    NPLMTest,
+    Nuisances,
+    NuisanceSampler,
+    Sample,
+    SumOfLogRatios,
+    run_campaign,
+)
+from nplm.ensemble.table import ToyTable
+from toys import exponential
+
+NAMES = ("luminosity", "cross_section")
+
+
+def correlated_toys(config: dict[str, Any], clip: float, work: Path) -> tuple[ToyTable, ToyTable]:
+    """Null toys without uncertainties, and with those of the normalisations in data and test."""
+    expected = float(config["expected_yield"])
+    reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"], expected)
+    rho = config["correlation"]
+    correlation = np.array([[1.0, rho], [rho, 1.0]])
+    constraint = CorrelatedGaussian.from_correlation(NAMES, np.full(2, config["sigma"]), correlation)
+    nuisances = Nuisances(SumOfLogRatios(tuple(Normalization(name) for name in NAMES)), constraint)
+    model = NetworkModel(hidden=(4,), clip=clip)
+    plain = NPLMTest(reference, model, standardize=False, overflow=True)
+    varied = NPLMTest(reference, model, standardize=False, overflow=True, nuisances=nuisances)
+
+    def generate(rng: np.random.Generator) -> Sample:
+        return exponential.draw_data(rng, expected)
+
+    events = GeneratorSampler(generate, f"{expected:g} events")
+    with_measurements = NuisanceSampler(events, nuisances, np.zeros(2))
+    return (
+        run_campaign(Campaign(plain, events, 3000), config["toys"], store=work / "network-alone"),
+        run_campaign(Campaign(varied, with_measurements, 3001), config["toys"], store=work / "network-correlated"),
+    )
