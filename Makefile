@@ -10,7 +10,7 @@ DEMO := build/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo picture test test-all lint format benchmarks experiments clean
+.PHONY: help venv demo picture test test-all lint format benchmarks docs experiments clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -48,6 +48,9 @@ format: $(INSTALLED) ## put the code into the house format
 
 benchmarks: $(INSTALLED) ## measure speed and quality of the fits (minutes)
 	$(BIN)/python -m experiments.benchmarks
+
+docs: $(INSTALLED) ## build the documentation as a site, strictly: build/site/index.html
+	$(BIN)/mkdocs build --strict --quiet
 
 experiments: $(INSTALLED) ## reproduce published figures with few toys (minutes); in full: python -m experiments
 	$(BIN)/python -m experiments --short
