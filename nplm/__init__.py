@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nplm._citation import citation
+    from nplm.calibrate.best_test import BestTest
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
+    from nplm.calibrate.closure import Closure, closure
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
     from nplm.calibrate.expected_power import ExpectedPower, expected_power
@@ -42,12 +44,21 @@ if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
     from nplm.estimator import LogRatioEstimator
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
-    from nplm.io import ReadError, as_sample, read_reference, read_sample, write_sample
+    from nplm.io import ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
+    from nplm.localize.comparison import Comparison, compared
+    from nplm.localize.left_out import LeftOut, leave_one_out, project_out
+    from nplm.localize.localization import Localization, localize, localize_samples
+    from nplm.localize.pairs import rank_pairs
+    from nplm.localize.ranking import RankedEvents, most_discrepant, rank_events
+    from nplm.localize.region import Region, local_regions
     from nplm.models.box_search import BoxSearch
     from nplm.models.falkon import FalkonModel
     from nplm.models.histogram import HistogramModel
     from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
+    from nplm.monitor.limits import ControlLimits
+    from nplm.monitor.monitor import Monitor
+    from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
     from nplm.nuisance.binned_ratio import BinnedLogRatio
@@ -75,9 +86,12 @@ if TYPE_CHECKING:
     from nplm.plot.style import plot_style
     from nplm.result import Calibration, Result
     from nplm.sample import Sample, Scaler, concatenate
+    from nplm.two_sample.comparison import TwoSampleTest, validate
+    from nplm.two_sample.result import TwoSampleResult
 
 __all__ = [
     "Adam",
+    "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
     "BoxSearch",
@@ -85,9 +99,12 @@ __all__ = [
     "CallableLogRatio",
     "Campaign",
     "Chi2Null",
+    "Closure",
+    "Comparison",
     "Compatibility",
     "Constraint",
     "Constraints",
+    "ControlLimits",
     "CorrelatedGaussian",
     "DaskWorkers",
     "EmpiricalNull",
@@ -107,11 +124,14 @@ __all__ = [
     "Interrupted",
     "KernelModel",
     "LearnedLogRatio",
+    "LeftOut",
     "LocalProcesses",
+    "Localization",
     "LogRatio",
     "LogRatioEstimator",
     "MarginalHistograms",
     "MixtureNull",
+    "Monitor",
     "MultipleInterrupted",
     "MultipleResult",
     "MultipleTest",
@@ -122,16 +142,19 @@ __all__ = [
     "Nuisances",
     "NullToys",
     "Overflow",
+    "PValueDistribution",
     "PoissonControlRegion",
     "PoolSampler",
     "Power",
     "PyhfConstraint",
     "PyhfLikelihood",
+    "RankedEvents",
     "RareError",
     "RareNull",
     "RatioSettings",
     "RatioValidation",
     "ReadError",
+    "Region",
     "Result",
     "Sample",
     "SamplerError",
@@ -145,10 +168,14 @@ __all__ = [
     "TuneSettings",
     "Tuned",
     "Tuning",
+    "TwoSampleResult",
+    "TwoSampleTest",
     "__version__",
     "as_sample",
     "chi2_compatibility",
     "citation",
+    "closure",
+    "compared",
     "concatenate",
     "expected_power",
     "fit_chi2",
@@ -159,15 +186,26 @@ __all__ = [
     "learn_from_samples",
     "learn_from_scores",
     "learn_from_weights",
+    "leave_one_out",
+    "local_regions",
+    "localize",
+    "localize_samples",
     "log_ratio",
     "marginal_histograms",
     "merge_stores",
     "mixture_compatibility",
+    "most_discrepant",
     "plot_style",
+    "project_out",
+    "pvalue_density",
+    "pvalue_distribution",
+    "rank_events",
+    "rank_pairs",
     "rare_null",
     "read_ratio",
     "read_reference",
     "read_sample",
+    "row_numbers",
     "run_campaign",
     "sampler_at",
     "signal_power",
@@ -175,6 +213,7 @@ __all__ = [
     "toys_for_p",
     "toys_for_z",
     "toys_to_reach",
+    "validate",
     "validate_ratio",
     "write_ratio",
     "write_sample",
@@ -186,6 +225,7 @@ __version__ = version("nplm-jax")
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
     "Adam": "nplm.optimize.adam",
+    "BestTest": "nplm.calibrate.best_test",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
@@ -193,9 +233,12 @@ _HOME = {
     "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
     "Chi2Null": "nplm.calibrate.chi2",
+    "Closure": "nplm.calibrate.closure",
+    "Comparison": "nplm.localize.comparison",
     "Compatibility": "nplm.calibrate.compatibility",
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
+    "ControlLimits": "nplm.monitor.limits",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
     "EmpiricalNull": "nplm.calibrate.empirical",
@@ -215,11 +258,14 @@ _HOME = {
     "Interrupted": "nplm.hypothesis_test",
     "KernelModel": "nplm.models.kernel",
     "LearnedLogRatio": "nplm.nuisance.learned_ratio",
+    "LeftOut": "nplm.localize.left_out",
     "LocalProcesses": "nplm.ensemble.processes",
+    "Localization": "nplm.localize.localization",
     "LogRatio": "nplm.nuisance.log_ratio",
     "LogRatioEstimator": "nplm.estimator",
     "MarginalHistograms": "nplm.plot.histograms",
     "MixtureNull": "nplm.calibrate.mixture",
+    "Monitor": "nplm.monitor.monitor",
     "MultipleInterrupted": "nplm.multiple",
     "MultipleResult": "nplm.multiple_result",
     "MultipleTest": "nplm.multiple",
@@ -230,16 +276,19 @@ _HOME = {
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
     "Overflow": "nplm.overflow",
+    "PValueDistribution": "nplm.monitor.pvalues",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
     "PyhfConstraint": "nplm.nuisance.pyhf_constraint",
     "PyhfLikelihood": "nplm.nuisance.pyhf_likelihood",
+    "RankedEvents": "nplm.localize.ranking",
     "RareError": "nplm.calibrate.rare",
     "RareNull": "nplm.calibrate.rare",
     "RatioSettings": "nplm.nuisance.ratio_settings",
     "RatioValidation": "nplm.nuisance.ratio_validation",
     "ReadError": "nplm.io",
+    "Region": "nplm.localize.region",
     "Result": "nplm.result",
     "Sample": "nplm.sample",
     "SamplerError": "nplm.ensemble.campaign",
@@ -253,9 +302,13 @@ _HOME = {
     "TuneSettings": "nplm.calibrate.tune",
     "Tuned": "nplm.calibrate.tuned",
     "Tuning": "nplm.calibrate.tune",
+    "TwoSampleResult": "nplm.two_sample.result",
+    "TwoSampleTest": "nplm.two_sample.comparison",
     "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
+    "closure": "nplm.calibrate.closure",
+    "compared": "nplm.localize.comparison",
     "concatenate": "nplm.sample",
     "expected_power": "nplm.calibrate.expected_power",
     "fit_chi2": "nplm.calibrate.chi2",
@@ -266,15 +319,26 @@ _HOME = {
     "learn_from_samples": "nplm.nuisance.learn_from_samples",
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
     "learn_from_weights": "nplm.nuisance.learn_from_weights",
+    "leave_one_out": "nplm.localize.left_out",
+    "local_regions": "nplm.localize.region",
+    "localize": "nplm.localize.localization",
+    "localize_samples": "nplm.localize.localization",
     "log_ratio": "nplm.nuisance.log_ratio",
     "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
+    "most_discrepant": "nplm.localize.ranking",
     "plot_style": "nplm.plot.style",
+    "project_out": "nplm.localize.left_out",
+    "pvalue_density": "nplm.monitor.pvalues",
+    "pvalue_distribution": "nplm.monitor.pvalues",
+    "rank_events": "nplm.localize.ranking",
+    "rank_pairs": "nplm.localize.pairs",
     "rare_null": "nplm.calibrate.rare_run",
     "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",
+    "row_numbers": "nplm.io",
     "run_campaign": "nplm.ensemble.run",
     "sampler_at": "nplm.nuisance.sampler",
     "signal_power": "nplm.calibrate.power",
@@ -282,6 +346,7 @@ _HOME = {
     "toys_for_p": "nplm.calibrate.precision",
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
+    "validate": "nplm.two_sample.comparison",
     "validate_ratio": "nplm.nuisance.validate_ratio",
     "write_ratio": "nplm.nuisance.ratio_store",
     "write_sample": "nplm.io",

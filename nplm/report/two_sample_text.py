@@ -1,0 +1,146 @@
+"""The comparison of two samples in words: a verdict, a table of the tests, and cautions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nplm.calibrate.zscore import z_score
+from nplm.report.numbers import (
+    count,
+    format_duration,
+    format_p,
+    format_z,
+    p_interval_text,
+    p_text,
+    printable,
+    z_interval_text,
+    z_text,
+)
+from nplm.report.verdict import MILD, STRONG, Level, Verdict
+
+if TYPE_CHECKING:
+    from nplm.two_sample.calibration import TwoSampleCalibration
+    from nplm.two_sample.result import TwoSampleResult
+
+_WIDTH, _LABEL = 100, 11
+TABLE_HEAD = ("test", "t", "expected", "local p", "local Z")
+
+
+def two_sample_verdict(result: TwoSampleResult) -> Verdict:
+    """Agreement below Z = 2, a mild difference up to 3, a strong one above; a limit where no resampling reaches."""
+    found = result.calibration
+    a, b = (printable(name) for name in result.sample_names)
+    numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
+    if found.limit and found.z < MILD:
+        return Verdict(
+            "undecided",
+            "Undecided: too few resamplings",
+            f"None of {found.null} differs as much as {a} and {b} do, but so few cannot show more than"
+            f" Z = {format_z(found.z)} ({numbers}). Take more.",
+        )
+    share = f"about {100 * found.p_value:.2g}%" if found.p_value >= 1e-3 else f"a fraction {format_p(found.p_value)}"
+    chance = f"in {share} of pairs of samples from one distribution they differ at least as much ({numbers})"
+    if found.z < MILD:
+        return Verdict("agreement", "Agreement", f"{a} and {b} agree: {chance}.")
+    level: Level = "mild" if found.z < STRONG else "strong"
+    least = "at least a " if found.limit else "a "
+    ending = "It may be chance." if level == "mild" and not found.limit else ""
+    if found.limit:
+        ending = f"None of {found.null} differs as much, so Z is limited by their number."
+        if result.analytic is not None and not result.analytic.limit:
+            ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
+    title = f"{least}{level} difference".removeprefix("a ").capitalize()
+    sentence = (
+        f"{a} and {b} show {least}{level} difference, most in the test '{result.names[result.leading]}': {chance}."
+    )
+    return Verdict(level, title, f"{sentence} {ending}".rstrip())
+
+
+def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
+    """One row for each test, with the columns of `TABLE_HEAD`."""
+    return [
+        (name, f"{t:.2f}", f"{expected:.4g}", format_p(p), format_z(z_score(p)))
+        for name, t, expected, p in zip(
+            result.names, result.t.tolist(), result.expected_t.tolist(), result.local_p.tolist(), strict=True
+        )
+    ]
+
+
+def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
+    """What was found and what it stands on, by name."""
+    found = result.calibration
+    rows = {
+        "p-value": f"{_value(p_text(found.p_value))} (68% interval: {p_interval_text(found.p_interval)})",
+        "Z": f"{_value(z_text(found.z))} (68% interval: {z_interval_text(found.z_interval)})",
+        "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
+    }
+    if result.analytic is not None and found.kind != "analytic":
+        rows["formula"] = (
+            f"{p_text(result.analytic.p_value)}, {z_text(result.analytic.z)} from the {result.analytic.null}, for"
+            " comparison"
+        )
+    tests = len(result.names)
+    rows["combined"] = f"smallest p-value of {count(tests, 'test')}, T = -log p = {result.statistic:.3f}"
+    for name, label in zip(result.sample_names, "AB", strict=True):
+        i = "AB".index(label)
+        weighted = (
+            f", {result.effective_sizes[i]:,.6g} effective" if result.effective_sizes[i] < result.sizes[i] else ""
+        )
+        rows[f"sample {label}"] = (
+            f"{printable(name)}: {count(result.sizes[i], 'event')}{weighted}, yield {result.yields[i]:,.6g}"
+        )
+    ratio = result.configuration["expected_ratio"]
+    rows["yields"] = "not compared" if ratio is None else f"compared: B / A is expected to be {ratio:g}"
+    rows["time"] = format_duration(sum(result.seconds.values()))
+    return rows
+
+
+def two_sample_cautions(result: TwoSampleResult) -> list[str]:
+    """What a reader must know beside the numbers."""
+    found = list(result.notes)
+    if not result.fit_converged:
+        found.append("the fit of the log-ratio did not converge: pictures show where it stopped; p is not affected")
+    return found
+
+
+def two_sample_text(result: TwoSampleResult) -> str:
+    """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
+    lines = [f"NPLM, two samples: {two_sample_verdict(result).title}"]
+    table = [TABLE_HEAD, *two_sample_rows(result)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(TABLE_HEAD))]
+    for row in table:
+        cells = [
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    rows = [*two_sample_numbers(result).items()]
+    rows += [("features", f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}")]
+    rows += [("caution", printable(text)) for text in two_sample_cautions(result)]
+    for label, value in rows:
+        lines += textwrap.wrap(
+            value,
+            _WIDTH,
+            initial_indent=f"  {label:<{_LABEL}}",
+            subsequent_indent=" " * (_LABEL + 2),
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
+
+
+def two_sample_line(result: TwoSampleResult) -> str:
+    """The answer on one line: p = 0.012, Z = 2.26 (permutation)."""
+    found = result.calibration
+    limit = ", a lower limit of Z" if found.limit else ""
+    return f"{p_text(found.p_value)}, {z_text(found.z)} ({found.kind}{limit})"
+
+
+def _value(text: str) -> str:
+    return text.removeprefix("p ").removeprefix("Z ").removeprefix("= ")
+
+
+def _exceeding(found: TwoSampleCalibration) -> str:
+    if found.kind == "analytic":
+        return ""
+    return f", {found.exceeding or 'none'} of them with at least the observed statistic"

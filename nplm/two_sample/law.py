@@ -1,0 +1,122 @@
+"""The null of a test of two samples in closed form: the normal law of its scores, from the weights of both samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import eigh
+from scipy.stats import chi2
+
+from nplm.calibrate.joint import JointNull
+from nplm.two_sample.modes import Basis
+
+_BLOCK = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreLaw:
+    """Normal scores with mean zero, and the law of the statistics that they make.
+
+    Arguments:
+        covariance: of the scores g over sqrt(N pi_A pi_B) and, if yields are compared, of theirs, shape (r', r').
+        filters: c of each test, shape (r', K).
+    """
+
+    covariance: Float64[np.ndarray, "r r"]
+    filters: Float64[np.ndarray, "r k"]
+
+    @classmethod
+    def of(cls, basis: Basis) -> ScoreLaw:
+        """The law of the scores of two samples from one distribution, to second order.
+
+        With u = <phi>_B - <phi>_A and g = N pi_A pi_B u, Cov g = V = pi_B^2 sum_A m^2 phi phi^T + pi_A^2 sum_B m^2 phi
+        phi^T for phi with mean zero: the mean over a sample has the covariance sum w^2 phi phi^T / (sum w)^2, whether
+        its number of events is fixed or not. The mean zero is that of the pool, as both samples have the same under the
+        null; so V gets N / (N - 1), as any covariance does. A sample of equal weights has sum_A m^2 phi phi^T equal to
+        N_A <phi phi^T>, where the pool knows the mean better than the sample does. If the weights of both
+        are equal, V / (N pi_A pi_B) is exactly the covariance of g over all permutations, N / (N - 1) times 1 within a
+        width. Yields fluctuate as those of Poisson processes do, Var N_B = sum_B m^2 = N_B.
+        """
+        pool = basis.pool
+        n = basis.count
+        share = pool.share
+        moments = [np.zeros((n + 1, n + 1)) for _ in range(3)]  # of the pool, of A, of B
+        squares = pool.masses**2
+        per_sample = [(~pool.in_b, pool.constant[0]), (pool.in_b, pool.constant[1])]
+        for rows, phi in basis.blocks():
+            extended = np.column_stack([phi, np.ones(len(phi))])
+            moments[0] += (extended * pool.masses[rows, None]).T @ extended
+            for moment, (inside, constant) in zip(moments[1:], per_sample, strict=True):
+                if not constant:
+                    part = extended[inside[rows]]
+                    moment += (part * squares[rows][inside[rows], None]).T @ part
+        totals = (pool.total - pool.total_b, pool.total_b)
+        own = [
+            moments[0] * total / pool.total if constant else moment
+            for moment, (_, constant), total in zip(moments[1:], per_sample, totals, strict=True)
+        ]
+        expected = pool.expected_share
+        factors = [np.full(n + 1, share), np.full(n + 1, 1 - share)]
+        units = np.full(n + 1, pool.unit)
+        if expected is not None:
+            factors[0][n], factors[1][n] = expected, 1 - expected
+            units[n] = pool.total * expected * (1 - expected)
+        covariance = sum(np.outer(factor, factor) * moment for factor, moment in zip(factors, own, strict=True))
+        covariance = covariance / np.sqrt(np.outer(units, units))
+        covariance[:n, :n] *= pool.total / max(pool.total - 1, 1)
+        # The variance of the yields is that of the expected ones, N q (1 - q), whatever was observed.
+        covariance[n, n] = 1
+        filters = np.pad(basis.filters, ((0, 1), (0, 1)))
+        filters[n, -1] = 1
+        if expected is None:
+            return cls(covariance[:n, :n], basis.filters)
+        return cls(covariance, filters)
+
+    @cached_property
+    def root(self) -> Float64[np.ndarray, "r r"]:
+        """The symmetric root of the covariance, which rounding does not turn as it turns eigenvectors."""
+        values, vectors = eigh((self.covariance + self.covariance.T) / 2)
+        return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
+
+    @cached_property
+    def joint(self) -> JointNull:
+        """The law of the statistics of all tests together."""
+        parts = []
+        for c in self.filters.T:
+            used = c > 0
+            parts.append(np.sqrt(c[used])[:, None] * self.root[used])
+        return JointNull(np.concatenate(parts), tuple(len(part) for part in parts))
+
+    def draw(self, draws: int, seed: int) -> Float64[np.ndarray, "draws k"]:
+        """The statistics of so many independent draws, shape (draws, K)."""
+        rng = np.random.default_rng([seed, 0])
+        parts = []
+        for start in range(0, draws, _BLOCK):
+            z = rng.standard_normal((min(_BLOCK, draws - start), self.root.shape[1]))
+            parts.append((z @ self.root.T) ** 2 @ self.filters)
+        return np.concatenate(parts)
+
+    @cached_property
+    def cumulants(self) -> Float64[np.ndarray, "three k"]:
+        """Mean, variance and third cumulant of each statistic: 2^(j-1) (j-1)! tr (C V)^j for j = 1, 2, 3."""
+        found = []
+        for c in self.filters.T:
+            used = c > 0
+            rooted = np.sqrt(c[used])
+            a = rooted[:, None] * self.covariance[np.ix_(used, used)] * rooted
+            square = a @ a
+            found.append((np.trace(a), 2 * np.trace(square), 8 * np.sum(square * a)))
+        return np.array(found).T
+
+    def quick_log_pvalues(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, "L k"]:
+        """log P(T >= t) of each statistic from a chi2 with the same three cumulants, shape (L, K).
+
+        It puts tests of many and few degrees of freedom on one scale before they are combined; what the combination
+        means is counted, so that the approximation costs no validity. Source: P. Hall, Ann. Probab. 11 (1983) 1028.
+        """
+        mean, variance, third = self.cumulants
+        freedom = 8 * variance**3 / third**2
+        return np.asarray(chi2.logsf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom))

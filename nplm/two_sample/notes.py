@@ -1,0 +1,57 @@
+"""Cautions that belong beside the numbers of a comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nplm.sample import Sample
+from nplm.two_sample.calibration import Calibrate
+from nplm.two_sample.modes import Basis
+
+# Share of the events that both samples have in common, and of distinct ones, that mean that they are not independent.
+_SHARED, _DISTINCT = 0.01, 0.5
+# With more degrees of freedom than this share of the events the normal law is rough.
+_LARGEST_FREEDOM = 0.2
+
+
+def notes_on(a: Sample, b: Sample, basis: Basis, calibrate: Calibrate) -> list[str]:
+    """What a reader must know.
+
+    Arguments:
+        a, b: the samples.
+        basis: prepared on them.
+        calibrate: what calibrates the test.
+    """
+    pool = basis.pool
+    notes = []
+    shared = _shared(basis)
+    if a.fingerprint() == b.fingerprint():
+        notes.append(f"{a.name} and {b.name} hold the same events: the test says nothing about two independent samples")
+    elif shared > _SHARED * min(len(a), len(b)):
+        notes.append(
+            f"{shared:,} events of the smaller sample are in the other too: the samples are not independent, and p is"
+            " too large"
+        )
+    if calibrate == "analytic" and not pool.exchange.allowed:
+        notes.append(
+            f"labels may not be permuted, as {pool.exchange.reason}: p is read from the normal law of the scores"
+        )
+    negative = sum(kernel.modes.negative for kernel in basis.kernels)
+    if negative:
+        notes.append(f"negative weights prevail in {negative} directions, which are left out")
+    freedom = max(float(test.shrinkage.sum()) for test in basis.tests)
+    if calibrate != "permutation" and freedom > _LARGEST_FREEDOM * pool.total:
+        notes.append(
+            f"there are {freedom:.0f} degrees of freedom for {pool.total:.0f} effective events: the null is rough,"
+            " and p tends to be too large; take a larger penalty"
+        )
+    return notes
+
+
+def _shared(basis: Basis) -> int:
+    """Number of places that hold events of both samples, unless features are discrete."""
+    events, in_b = basis.pool.events, basis.pool.in_b
+    same = (events[1:] == events[:-1]).all(axis=1)
+    if (~same).sum() < _DISTINCT * len(events):
+        return 0
+    return int(np.count_nonzero(same & (in_b[1:] != in_b[:-1])))

@@ -1,0 +1,110 @@
+"""Two samples as one: the pooled events, their masses, and which sample each came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nplm.sample import Sample, Scaler, require_same_features, require_varying
+from nplm.two_sample.weights import Exchangeability, exchangeability, has_equal_weights, mass_units
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The events of samples A and B together, in an order that does not depend on which sample is called A.
+
+    The mass of an event is m = w sum(w) / sum(w^2), with the sums over its sample: one for equal weights, and in
+    general such that the masses of a sample add up to Kish's effective number of events, N_A or N_B. So a sum of masses
+    fluctuates as much as a number of events does.
+
+    Arguments:
+        events: standardised with the mean and standard deviation of the pool, shape (n, d).
+        masses: shape (n,).
+        in_b: which events are those of B, shape (n,).
+        order: row of each in A followed by B, shape (n,).
+        constant: whether all weights of A, and all of B, are equal.
+        exchange: whether labels may be permuted.
+        expected_share: share of the masses that B is expected to have, if yields are compared; else None.
+        scaler: of the standardisation.
+    """
+
+    events: Float64[np.ndarray, "n d"]
+    masses: Float64[np.ndarray, " n"]
+    in_b: Bool[np.ndarray, " n"]
+    order: Int64[np.ndarray, " n"]
+    constant: tuple[bool, bool]
+    exchange: Exchangeability
+    expected_share: float | None
+    scaler: Scaler
+
+    @classmethod
+    def of(cls, a: Sample, b: Sample, *, expected_ratio: float | None = None) -> Pool:
+        """The pool of two samples.
+
+        Arguments:
+            a, b: the samples.
+            expected_ratio: yield of B / yield of A that is expected; None compares shapes only.
+
+        Raises:
+            ValueError: naming the sample or feature, if the samples have different features, one has no events or no
+                positive yield, a feature is constant, or the ratio is not a positive number.
+        """
+        require_same_features(a, b)
+        for sample in (a, b):
+            sample.require_yield()
+        if expected_ratio is not None and not (np.isfinite(expected_ratio) and expected_ratio > 0):
+            raise ValueError(f"the expected ratio of the yields must be a positive number, not {expected_ratio:g}")
+        events = np.concatenate([a.events, b.events])
+        exchange = exchangeability(a, b)
+        unit_a, unit_b = mass_units(a, b, exchange)
+        masses = np.concatenate([unit_a * a.weights, unit_b * b.weights])
+        in_b = np.arange(len(events)) >= len(a)
+        # The order of events and that of the samples must not matter, but centres are drawn by row, and sums rounded.
+        order = np.lexsort((masses, *events.T[::-1]))
+        together = Sample(events[order], masses[order], a.features, f"{a.name} with {b.name}")
+        require_varying(together)
+        scaler = Scaler.fit(together)
+        share = None
+        if expected_ratio is not None:
+            share = expected_ratio * unit_b / (unit_a + expected_ratio * unit_b)
+        constant = (has_equal_weights(a), has_equal_weights(b))
+        return cls(scaler(together.events), together.weights, in_b[order], order, constant, exchange, share, scaler)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @cached_property
+    def total(self) -> float:
+        """N = N_A + N_B."""
+        return float(self.masses.sum())
+
+    @cached_property
+    def total_b(self) -> float:
+        """N_B."""
+        return float(self.masses[self.in_b].sum())
+
+    @property
+    def share(self) -> float:
+        """pi_B = N_B / N."""
+        return self.total_b / self.total
+
+    @property
+    def unit(self) -> float:
+        """N pi_A pi_B = N_A N_B / N: how many events a test of two samples is worth."""
+        return self.total * self.share * (1 - self.share)
+
+    @property
+    def smaller_is_b(self) -> bool:
+        """Whether B has fewer events; of samples of equal size, whether the first event in this order is one of B."""
+        n_b = int(self.in_b.sum())
+        return bool(self.in_b[0]) if 2 * n_b == len(self) else 2 * n_b < len(self)
+
+    def to_samples(self, values: Float64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the pooled events as those of A and of B, in the order of their events."""
+        unsorted = np.empty(len(self))
+        unsorted[self.order] = values
+        first = len(self) - int(self.in_b.sum())
+        return unsorted[:first], unsorted[first:]

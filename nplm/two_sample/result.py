@@ -1,0 +1,146 @@
+"""The result of a comparison of two samples, frozen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm._json import json_value
+from nplm.two_sample.calibration import TwoSampleCalibration
+
+SCHEMA = "nplm-two-sample/1"
+
+
+@dataclass(frozen=True, eq=False)
+class TwoSampleResult:
+    """The answer of `validate`.
+
+    Arguments:
+        names: of the K tests.
+        t: of each test, the log-likelihood ratio of the labels, shape (K,).
+        local_p: p-value of each test alone, from its law in closed form, shape (K,).
+        expected_t: mean of each t without a difference, shape (K,).
+        statistic: -log of the smallest p-value of all tests, by a quick approximation that resamplings undergo too.
+        calibration: the p-value of the statistic, and what it stands on.
+        analytic: that of the law in closed form, for comparison; None if it was left out.
+        null: statistics of the resamplings, shape (n,); None if there were none.
+        leading: which test has the smallest local p-value.
+        leading_shape: which test of shapes has.
+        log_ratio_a, log_ratio_b: f, the log of the density of B over that of A, at the events of A, shape (n_A,), and
+            of B, shape (n_B,): the minimum of the cross-entropy in the leading test of shapes.
+        fit_converged: whether that fit converged.
+        sample_names, sizes, yields, effective_sizes: names, numbers of events, sums of weights and Kish's effective
+            numbers of A and B.
+        features: names of the features.
+        seconds: wall time by stage: prepare, fit, null, log-ratio.
+        seed: of centres and resampling.
+        versions: of nplm, Python and the packages that compute.
+        configuration: settings.
+        notes: cautions that belong beside the numbers.
+    """
+
+    names: tuple[str, ...]
+    t: Float64[np.ndarray, " k"]
+    local_p: Float64[np.ndarray, " k"]
+    expected_t: Float64[np.ndarray, " k"]
+    statistic: float
+    calibration: TwoSampleCalibration
+    analytic: TwoSampleCalibration | None
+    null: Float64[np.ndarray, " n"] | None
+    leading: int
+    leading_shape: int
+    log_ratio_a: Float64[np.ndarray, " n_a"]
+    log_ratio_b: Float64[np.ndarray, " n_b"]
+    fit_converged: bool
+    sample_names: tuple[str, str]
+    sizes: tuple[int, int]
+    yields: tuple[float, float]
+    effective_sizes: tuple[float, float]
+    features: tuple[str, ...]
+    seconds: Mapping[str, float]
+    seed: int
+    versions: Mapping[str, str]
+    configuration: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def p_value(self) -> float:
+        """The p-value that accounts for all tests."""
+        return self.calibration.p_value
+
+    @property
+    def pvalue(self) -> float:
+        """`p_value` under the name that scipy.stats uses."""
+        return self.calibration.p_value
+
+    @property
+    def z(self) -> float:
+        """Its one-sided Z-score; a lower limit if `calibration.limit`."""
+        return self.calibration.z
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values, following the schema nplm-two-sample/1, without what belongs to single events.
+
+        Numbers that are not finite become None.
+        """
+        tests = zip(self.names, self.t, self.local_p, self.expected_t, strict=True)
+        plain: dict[str, Any] = json_value(
+            {
+                "schema": SCHEMA,
+                "p_value": self.p_value,
+                "z": self.z,
+                "statistic": self.statistic,
+                "calibration": calibration_dict(self.calibration),
+                "analytic": None if self.analytic is None else calibration_dict(self.analytic),
+                "leading": self.names[self.leading],
+                "leading_shape": self.names[self.leading_shape],
+                "tests": [
+                    {"name": name, "t": t, "local_p": p, "expected_t": expected} for name, t, p, expected in tests
+                ],
+                "fit_converged": self.fit_converged,
+                "samples": [
+                    {"name": name, "events": size, "yield": total, "effective_events": effective}
+                    for name, size, total, effective in zip(
+                        self.sample_names, self.sizes, self.yields, self.effective_sizes, strict=True
+                    )
+                ],
+                "features": self.features,
+                "seconds": sum(self.seconds.values()),
+                "seconds_by_stage": self.seconds,
+                "seed": self.seed,
+                "versions": self.versions,
+                "configuration": self.configuration,
+                "notes": self.notes,
+            }
+        )
+        return plain
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    # Imported where it is used: what words a result imports this module.
+    def __repr__(self) -> str:
+        from nplm.report.two_sample_text import two_sample_text
+
+        return two_sample_text(self)
+
+
+def calibration_dict(calibration: TwoSampleCalibration) -> dict[str, Any]:
+    """A calibration by name."""
+    return {
+        "kind": calibration.kind,
+        "null": calibration.null,
+        "p_value": calibration.p_value,
+        "p_interval": calibration.p_interval,
+        "z": calibration.z,
+        "z_interval": calibration.z_interval,
+        "resamples": calibration.resamples,
+        "exceeding": calibration.exceeding,
+        "limit": calibration.limit,
+    }
