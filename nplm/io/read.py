@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from nplm.io._csv import open_csv
 from nplm.io._hdf5 import open_hdf5
@@ -87,6 +87,35 @@ def read_sample(
         return Sample(events, w, labels, name or Path(source).name).require_yield()
     except ValueError as error:
         raise ReadError(f"{source}: {error}") from error
+
+
+def row_numbers(
+    path: str | Path,
+    *,
+    where: str | None = None,
+    tree: str | None = None,
+    allow_remote: bool = False,
+    allow_external_links: bool = False,
+) -> Int64[np.ndarray, " n"] | None:
+    """Which rows of a file, counted from 0, are the events that `read_sample` gives; only columns of the cut are read.
+
+    The arguments are those of `read_sample`.
+
+    Returns:
+        The row of each event, shape (n,); None without a cut, where event i is row i.
+
+    Raises:
+        ReadError: (a ValueError) if the file or the cut cannot be read, or no event passes.
+    """
+    source, tree = _split_tree(str(path), tree)
+    if where is None:
+        return None
+    with _opener(source, allow_remote)(source, Options(tree, allow_external_links)) as table:
+        cut = _cut(source, table, where)
+        aliased = {column: table.aliases.get(column, column) for column in cut.columns}
+        columns = table.read(tuple(dict.fromkeys(aliased.values())))
+    rows = _require_rows(source, columns)
+    return np.flatnonzero(_passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows))
 
 
 def read_reference(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
@@ -82,10 +82,11 @@ def new_figure(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), dpi=DPI)
 
 
-def label_feature(axes: Axes, feature: str) -> None:
-    """Writes a feature's name under the x axis as it is: a name may hold $, _ or ^ and is not read as mathtext."""
+def label_feature(axes: Axes, feature: str, axis: Literal["x", "y"] = "x", longest: int = LONGEST_NAME) -> None:
+    """Writes a feature's name at an axis as it is: a name may hold $, _ or ^ and is not read as mathtext."""
     text = "".join(c if c.isprintable() else " " for c in feature)
-    axes.set_xlabel(text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…", parse_math=False)
+    write = axes.set_xlabel if axis == "x" else axes.set_ylabel
+    write(text if len(text) <= longest else text[: longest - 1] + "…", parse_math=False)
 
 
 def draw_points(
