@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nplm._citation import citation
-    from nplm.calibrate.best_test import BestTest
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
-    from nplm.calibrate.closure import Closure, closure
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
     from nplm.calibrate.expected_power import ExpectedPower, expected_power
@@ -45,20 +43,17 @@ if TYPE_CHECKING:
     from nplm.estimator import LogRatioEstimator
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
     from nplm.io import ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
-    from nplm.localize.comparison import Comparison, compared
-    from nplm.localize.left_out import LeftOut, leave_one_out, project_out
-    from nplm.localize.localization import Localization, localize, localize_samples
-    from nplm.localize.pairs import rank_pairs
-    from nplm.localize.ranking import RankedEvents, most_discrepant, rank_events
-    from nplm.localize.region import Region, local_regions
+    from nplm.localization.comparison import Comparison, compared
+    from nplm.localization.left_out import LeftOut, leave_one_out, project_out
+    from nplm.localization.localize import Localization, localize, localize_samples
+    from nplm.localization.pairs import rank_pairs
+    from nplm.localization.ranking import RankedEvents, most_discrepant, rank_events
+    from nplm.localization.region import Region, local_regions
     from nplm.models.box_search import BoxSearch
     from nplm.models.falkon import FalkonModel
     from nplm.models.histogram import HistogramModel
     from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
-    from nplm.monitor.limits import ControlLimits
-    from nplm.monitor.monitor import Monitor
-    from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
     from nplm.nuisance.binned_ratio import BinnedLogRatio
@@ -86,12 +81,9 @@ if TYPE_CHECKING:
     from nplm.plot.style import plot_style
     from nplm.result import Calibration, Result
     from nplm.sample import Sample, Scaler, concatenate
-    from nplm.two_sample.comparison import TwoSampleTest, validate
-    from nplm.two_sample.result import TwoSampleResult
 
 __all__ = [
     "Adam",
-    "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
     "BoxSearch",
@@ -99,12 +91,10 @@ __all__ = [
     "CallableLogRatio",
     "Campaign",
     "Chi2Null",
-    "Closure",
     "Comparison",
     "Compatibility",
     "Constraint",
     "Constraints",
-    "ControlLimits",
     "CorrelatedGaussian",
     "DaskWorkers",
     "EmpiricalNull",
@@ -131,7 +121,6 @@ __all__ = [
     "LogRatioEstimator",
     "MarginalHistograms",
     "MixtureNull",
-    "Monitor",
     "MultipleInterrupted",
     "MultipleResult",
     "MultipleTest",
@@ -142,7 +131,6 @@ __all__ = [
     "Nuisances",
     "NullToys",
     "Overflow",
-    "PValueDistribution",
     "PoissonControlRegion",
     "PoolSampler",
     "Power",
@@ -168,13 +156,10 @@ __all__ = [
     "TuneSettings",
     "Tuned",
     "Tuning",
-    "TwoSampleResult",
-    "TwoSampleTest",
     "__version__",
     "as_sample",
     "chi2_compatibility",
     "citation",
-    "closure",
     "compared",
     "concatenate",
     "expected_power",
@@ -197,8 +182,6 @@ __all__ = [
     "most_discrepant",
     "plot_style",
     "project_out",
-    "pvalue_density",
-    "pvalue_distribution",
     "rank_events",
     "rank_pairs",
     "rare_null",
@@ -213,7 +196,6 @@ __all__ = [
     "toys_for_p",
     "toys_for_z",
     "toys_to_reach",
-    "validate",
     "validate_ratio",
     "write_ratio",
     "write_sample",
@@ -225,7 +207,6 @@ __version__ = version("nplm-jax")
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
     "Adam": "nplm.optimize.adam",
-    "BestTest": "nplm.calibrate.best_test",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
@@ -233,12 +214,10 @@ _HOME = {
     "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
     "Chi2Null": "nplm.calibrate.chi2",
-    "Closure": "nplm.calibrate.closure",
-    "Comparison": "nplm.localize.comparison",
+    "Comparison": "nplm.localization.comparison",
     "Compatibility": "nplm.calibrate.compatibility",
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
-    "ControlLimits": "nplm.monitor.limits",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
     "EmpiricalNull": "nplm.calibrate.empirical",
@@ -258,14 +237,13 @@ _HOME = {
     "Interrupted": "nplm.hypothesis_test",
     "KernelModel": "nplm.models.kernel",
     "LearnedLogRatio": "nplm.nuisance.learned_ratio",
-    "LeftOut": "nplm.localize.left_out",
+    "LeftOut": "nplm.localization.left_out",
     "LocalProcesses": "nplm.ensemble.processes",
-    "Localization": "nplm.localize.localization",
+    "Localization": "nplm.localization.localize",
     "LogRatio": "nplm.nuisance.log_ratio",
     "LogRatioEstimator": "nplm.estimator",
     "MarginalHistograms": "nplm.plot.histograms",
     "MixtureNull": "nplm.calibrate.mixture",
-    "Monitor": "nplm.monitor.monitor",
     "MultipleInterrupted": "nplm.multiple",
     "MultipleResult": "nplm.multiple_result",
     "MultipleTest": "nplm.multiple",
@@ -276,19 +254,18 @@ _HOME = {
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
     "Overflow": "nplm.overflow",
-    "PValueDistribution": "nplm.monitor.pvalues",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
     "PyhfConstraint": "nplm.nuisance.pyhf_constraint",
     "PyhfLikelihood": "nplm.nuisance.pyhf_likelihood",
-    "RankedEvents": "nplm.localize.ranking",
+    "RankedEvents": "nplm.localization.ranking",
     "RareError": "nplm.calibrate.rare",
     "RareNull": "nplm.calibrate.rare",
     "RatioSettings": "nplm.nuisance.ratio_settings",
     "RatioValidation": "nplm.nuisance.ratio_validation",
     "ReadError": "nplm.io",
-    "Region": "nplm.localize.region",
+    "Region": "nplm.localization.region",
     "Result": "nplm.result",
     "Sample": "nplm.sample",
     "SamplerError": "nplm.ensemble.campaign",
@@ -302,13 +279,10 @@ _HOME = {
     "TuneSettings": "nplm.calibrate.tune",
     "Tuned": "nplm.calibrate.tuned",
     "Tuning": "nplm.calibrate.tune",
-    "TwoSampleResult": "nplm.two_sample.result",
-    "TwoSampleTest": "nplm.two_sample.comparison",
     "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
-    "closure": "nplm.calibrate.closure",
-    "compared": "nplm.localize.comparison",
+    "compared": "nplm.localization.comparison",
     "concatenate": "nplm.sample",
     "expected_power": "nplm.calibrate.expected_power",
     "fit_chi2": "nplm.calibrate.chi2",
@@ -319,21 +293,19 @@ _HOME = {
     "learn_from_samples": "nplm.nuisance.learn_from_samples",
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
     "learn_from_weights": "nplm.nuisance.learn_from_weights",
-    "leave_one_out": "nplm.localize.left_out",
-    "local_regions": "nplm.localize.region",
-    "localize": "nplm.localize.localization",
-    "localize_samples": "nplm.localize.localization",
+    "leave_one_out": "nplm.localization.left_out",
+    "local_regions": "nplm.localization.region",
+    "localize": "nplm.localization.localize",
+    "localize_samples": "nplm.localization.localize",
     "log_ratio": "nplm.nuisance.log_ratio",
     "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
-    "most_discrepant": "nplm.localize.ranking",
+    "most_discrepant": "nplm.localization.ranking",
     "plot_style": "nplm.plot.style",
-    "project_out": "nplm.localize.left_out",
-    "pvalue_density": "nplm.monitor.pvalues",
-    "pvalue_distribution": "nplm.monitor.pvalues",
-    "rank_events": "nplm.localize.ranking",
-    "rank_pairs": "nplm.localize.pairs",
+    "project_out": "nplm.localization.left_out",
+    "rank_events": "nplm.localization.ranking",
+    "rank_pairs": "nplm.localization.pairs",
     "rare_null": "nplm.calibrate.rare_run",
     "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",
@@ -346,7 +318,6 @@ _HOME = {
     "toys_for_p": "nplm.calibrate.precision",
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
-    "validate": "nplm.two_sample.comparison",
     "validate_ratio": "nplm.nuisance.validate_ratio",
     "write_ratio": "nplm.nuisance.ratio_store",
     "write_sample": "nplm.io",
