@@ -42,7 +42,8 @@ def calibrated(
         calibrate: what the p-value shall stand on.
         requested: toys that were asked for.
     """
-    for_toys = test.formula(data, fixed_reference=True)
+    own = None if null is None else null.formula
+    for_toys = test.formula(data, fixed_reference=True) if own is None else own
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)

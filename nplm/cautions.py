@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
+from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
+from nplm.models.with_nuisances import WithNuisances
 from nplm.sample import Sample
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Ratio of standard deviations from which on one width of a kernel hardly serves two features.
 LARGEST_SPREAD = 30.0
+# Standard deviations of a nuisance's constraint that toys may be drawn away from the data.
+LARGEST_DISTANCE = 1.0
 
 
 def cautions_of(
@@ -47,6 +51,8 @@ def cautions_of(
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
     if not test.standardize and isinstance(formula, MixtureNull):
         notes += _unlike_scales(test.reference)
+    if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
+        notes += _toys_elsewhere(test, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
     if calibrate != "toys" and isinstance(formula, MixtureNull):
         return tuple(notes)
@@ -73,6 +79,19 @@ def _unlike_scales(reference: Sample) -> list[str]:
     return [
         f"feature '{names[wide]}' spreads {spread[wide] / spread[narrow]:.3g} times as widely as '{names[narrow]}', and"
         " kernels have one width for both: standardise the features"
+    ]
+
+
+def _toys_elsewhere(test: NPLMTest, data: Sample, truth: Truth) -> list[str]:
+    """The null of a kernel model moves with nu, a little, so toys should be drawn near the nu that fits the data."""
+    assert isinstance(test.prepared, WithNuisances)
+    fitted = test.prepared.profile.fit_sample(data).nu[0]
+    distance = (fitted - truth.nu) / truth.sigma
+    return [
+        f"the toys were drawn at {name} = {truth.nu[i]:.3g}, {abs(distance[i]):.1f} standard deviations of its"
+        f" constraint from {fitted[i]:.3g}, which fits the data: if they are counted, run them there (--nu)"
+        for i, name in enumerate(truth.names)
+        if abs(distance[i]) > LARGEST_DISTANCE
     ]
 
 

@@ -12,13 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nplm.nuisance.gaussian_constraint import GaussianConstraint
 from nplm.nuisance.log_ratio import nu_of
+from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
 from nplm.sample import Sample, concatenate
 from toys import exponential
-from toys.exponential import EXPECTED_YIELD, FEATURES, Signal
+from toys.exponential import EXPECTED_YIELD, FEATURES, SIGNALS, Signal
+
+__all__ = ["EXPECTED_YIELD", "NUISANCES", "SIGNALS", "draw_data", "draw_reference", "exact_ratio", "nuisances"]
 
 NUISANCES = ("scale", "norm")
+# How well each of them is known.
+SIGMA = 0.15
 CENTRAL: Mapping[str, float] = {}
 
 
@@ -30,6 +36,11 @@ def scale_ratio() -> SeparableLogRatio:
 def exact_ratio() -> SumOfLogRatios:
     """The exact log-ratio of both nuisances, in the order of NUISANCES."""
     return SumOfLogRatios((scale_ratio(), Normalization("norm")))
+
+
+def nuisances() -> Nuisances:
+    """Both nuisances, known to SIGMA each: for `nplm toys run --nuisances toys.exponential_nuisances:nuisances`."""
+    return Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, SIGMA))
 
 
 def draw_reference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,9 +17,22 @@ if TYPE_CHECKING:
     from nplm.nuisance.nuisances import Nuisances
     from nplm.sample import Sample
 
+_IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
 
 def test_of(options: ModelOptions, reference: Sample, expected_yield: float | None) -> NPLMTest:
     """The test that the options ask for.
+
+    Raises:
+        ValueError: if the reference cannot serve, nuisances are bad, or a prepared model is that of another test.
+    """
+    return test_with(nuisances_of(options), options, reference, expected_yield)
+
+
+def test_with(
+    nuisances: Nuisances | None, options: ModelOptions, reference: Sample, expected_yield: float | None
+) -> NPLMTest:
+    """The test that the options ask for, with the nuisances that were read from them before.
 
     Raises:
         ValueError: if the reference cannot serve, or a prepared model is that of another test.
@@ -31,22 +45,28 @@ def test_of(options: ModelOptions, reference: Sample, expected_yield: float | No
         expected_yield=expected_yield,
         shape_only=options.shape_only,
         standardize=options.standardize,
-        nuisances=nuisances_of(options),
+        nuisances=nuisances,
+        overflow=options.overflow,
         prepared=None if options.prepared is None else Path(options.prepared),
     )
 
 
 def nuisances_of(options: ModelOptions) -> Nuisances | None:
-    """The nuisances that the options name.
+    """The nuisances that the options name: a file, or MODULE:NAME of nuisances or of a function that makes them.
 
     Raises:
-        ValueError: if their file is bad.
+        ValueError: if their file is bad, or there are none of that name.
     """
-    if options.nuisances is None:
+    name = options.nuisances
+    if name is None:
         return None
+    if _IN_PYTHON.fullmatch(name) and not Path(name).exists():
+        from nplm.ensemble.problem import load_nuisances
+
+        return load_nuisances(name)
     from nplm.nuisance.nuisance_file import read_nuisances
 
-    return read_nuisances(options.nuisances)
+    return read_nuisances(name)
 
 
 def model_of(options: ModelOptions) -> Model:

@@ -103,6 +103,10 @@ def require_model(values: Mapping[str, Any]) -> None:
                     f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model};"
                     " leave one of them out"
                 )
+    if "nuisances" in values and model == "falkon":
+        raise UsageError("--nuisances goes with the models network, kernel and histogram, not with --model falkon")
+    if "nuisances" in values and values.get("solver", "ml") != "ml":
+        raise UsageError(f"--nuisances needs --solver ml: leave out --solver {values['solver']}")
     if values.get("shape_only") and "expected_yield" in values:
         raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
 
@@ -208,16 +212,27 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
     add_standardize_option(group)
+    add_overflow_option(group)
 
 
 def add_prepared_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that names a prepared model."""
-    add_overflow_option(group)
     group.add_argument(
         "--prepared",
         type=text,
         metavar="FILE",
         help="kernel: what nplm prepare has written for the same reference and settings, which saves that time",
+    )
+
+
+def add_nuisances_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that names the nuisances."""
+    group.add_argument(
+        "--nuisances",
+        type=text,
+        metavar="FILE",
+        help="how the reference may be wrong, and what is known of it: a YAML file, or MODULE:NAME of nuisances made in"
+        " Python (docs/nuisances.md)",
     )
 
 
@@ -239,6 +254,16 @@ def add_standardize_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_overflow_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that takes events to the range of the reference."""
+    group.add_argument(
+        "--overflow",
+        action=FLAG,
+        help="take features of the data beyond the range of the reference to its edge, as outer bins do (default: no;"
+        " a network is free to rise where no reference event is)",
+    )
+
+
 def add_output_option(group: argparse._ArgumentGroup, what: str) -> None:
     """Declares -o."""
     group.add_argument(*("--output", "-o"), type=output_path, metavar="OUT", help=what)
@@ -253,16 +278,6 @@ def add_config_option(group: argparse._ArgumentGroup) -> None:
         help="YAML file with long options as keys (shape-only: true); the command line overrides it; paths in it are"
         " relative to the current folder",
     )
-
-def add_overflow_option(group: argparse._ArgumentGroup) -> None:
-    """Declares the option that takes events to the range of the reference."""
-    group.add_argument(
-        "--overflow",
-        action=FLAG,
-        help="take features of the data beyond the range of the reference to its edge, as outer bins do (default: no;"
-        " a network is free to rise where no reference event is)",
-    )
-
 
 
 def given(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -292,8 +307,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name == "features":
-            words += [option, *value]
+        elif field.name in ("features", "nu"):
+            words += [option, *map(str, value)]
         elif field.name == "widths":
             words += [option, ",".join(map(repr, value))]
         elif field.name == "hidden":

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nplm.cli.models import nuisances_of
 from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.toys_nuisances import TruePoint
 from nplm.cli.toys_options import RunOptions
 
 if TYPE_CHECKING:
@@ -18,24 +20,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """Reference and samplers of a campaign, and remarks on where they come from."""
+    """Reference and samplers of a campaign, and remarks on where they come from.
+
+    Arguments:
+        reference: what is expected.
+        sampler: draws the toys of a test.
+        reference_sampler: draws a reference for each toy, if that is wanted.
+        about: remarks for the store.
+        point: nuisances and their true values; None without.
+    """
 
     reference: Sample
     sampler: Callable[[NPLMTest], Sampler]
     reference_sampler: Sampler
     about: dict[str, Any]
+    point: TruePoint | None
 
 
 def setup_of(options: RunOptions, note: Callable[[str], None]) -> Setup:
     """Reads or draws the reference, and says what draws the toys.
 
     Raises:
-        InputError: if a file, a problem or a signal is bad.
+        InputError: if a file, a problem, a signal or a nuisance is bad.
     """
-    return _from_problem(options) if options.problem else _from_files(options, note)
+    point = None
+    with refusing_bad_input():
+        nuisances = nuisances_of(options)
+        if nuisances is not None:
+            point = TruePoint.of(nuisances, options.nu)
+    return _from_problem(options, point) if options.problem else _from_files(options, point, note)
 
 
-def _from_files(options: RunOptions, note: Callable[[str], None]) -> Setup:
+def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[str], None]) -> Setup:
     """Toys from files: a pool or the reference itself, a signal, or a function of the user's."""
     from nplm.ensemble.problem import NamedGenerator
     from nplm.ensemble.sampler import (
@@ -50,24 +66,31 @@ def _from_files(options: RunOptions, note: Callable[[str], None]) -> Setup:
     reference, (pool, signal) = Reader(options, note).read(options.pool, options.signal)
 
     def sampler(test: NPLMTest) -> Sampler:
+        events = events_of(test)
+        return events if point is None else point.measured(events)
+
+    def events_of(test: NPLMTest) -> Sampler:
         if options.generator:
+            as_they_are = "" if point is None else " as they come"
             return GeneratorSampler(
-                NamedGenerator(options.generator), f"toys of {options.generator}", test.reference.features
+                NamedGenerator(options.generator), f"toys of {options.generator}{as_they_are}", test.reference.features
             )
         if options.expectation:
             parts = [test.reference, *([] if signal is None else [signal.scaled_to(options.signal_yield or 0.0)])]
             return ExpectationSampler(concatenate(parts))
         expected = options.toy_yield or test.reference.total_weight
         events = test.reference if pool is None else pool
+        background = PoolSampler(events, expected, fixed_size=options.events)
+        moved = background if point is None else point.reweighted(background)
         if signal is None:
-            return PoolSampler(events, expected, fixed_size=options.events)
+            return moved
         added = options.signal_yield or 0.0
         if options.events is not None:
             # So many events in all, as the data have: a number of them that fluctuates is the signal's.
             parts = [events.scaled_to(expected), signal.scaled_to(added)]
             mixture = concatenate(parts, f"{events.name} with {added:g} events of {signal.name} to {expected:g} of its")
             return PoolSampler(mixture, expected + added, fixed_size=options.events)
-        return InjectionSampler(PoolSampler(events, expected), PoolSampler(signal, added))
+        return InjectionSampler(moved, PoolSampler(signal, added))
 
     about = {
         "reference": [str(file) for file in options.reference],
@@ -75,20 +98,21 @@ def _from_files(options: RunOptions, note: Callable[[str], None]) -> Setup:
         "signal": options.signal,
         "signal_yield": options.signal_yield,
     }
-    return Setup(reference, sampler, BootstrapSampler(reference), about)
+    return Setup(reference, sampler, BootstrapSampler(reference), about, point)
 
 
-def _from_problem(options: RunOptions) -> Setup:
+def _from_problem(options: RunOptions, point: TruePoint | None) -> Setup:
     """Toys of a problem with known truth."""
     import jax
 
-    from nplm.ensemble.problem import ProblemData, ProblemReference, load_problem, require_signal
+    from nplm.ensemble.problem import ProblemData, ProblemReference, load_problem, require_nu, require_signal
     from nplm.ensemble.sampler import ExpectationSampler, GeneratorSampler, generator
 
     name = options.problem or ""
     with refusing_bad_input():
         problem = load_problem(name)
         signal = None if options.signal is None else require_signal(problem, options.signal, name)
+        nu = () if point is None else tuple(require_nu(problem, point.by_name, name).items())
         expected = options.expected_yield or float(problem.EXPECTED_YIELD)
         draw = ProblemReference(name, options.n_reference, expected)
         with _refusing_bad_problem(name):
@@ -99,16 +123,17 @@ def _from_problem(options: RunOptions) -> Setup:
             if options.expectation:
                 with _refusing_bad_problem(name):
                     return ExpectationSampler(_expectation(problem, test.reference, signal, signal_yield))
-            data = ProblemData(name, options.toy_yield or expected, options.signal, signal_yield, options.events)
-            return GeneratorSampler(data, data.describe())
+            data = ProblemData(name, options.toy_yield or expected, options.signal, signal_yield, options.events, nu)
+            events = GeneratorSampler(data, data.describe())
+            return events if point is None else point.measured(events)
 
         about = {"problem": name, "signal": options.signal, "signal_yield": signal_yield}
-        # It is that of yield and shape together, for toys with the background that the reference expects.
-        of_this_test = not options.shape_only and options.toy_yield is None
+        # It is that of yield and shape together, for toys with the background that the reference expects and is known.
+        of_this_test = not options.shape_only and options.toy_yield is None and point is None
         if signal is not None and of_this_test and hasattr(problem, "ideal_z"):
             with _refusing_bad_problem(name):
                 about["ideal_z"] = float(problem.ideal_z(signal, signal_yield, expected))
-    return Setup(reference, sampler, GeneratorSampler(draw, draw.describe()), about)
+    return Setup(reference, sampler, GeneratorSampler(draw, draw.describe()), about, point)
 
 
 @contextmanager

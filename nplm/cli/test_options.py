@@ -15,6 +15,7 @@ from nplm.cli.options import (
     ModelOptions,
     add_config_option,
     add_model_options,
+    add_nuisances_option,
     add_output_option,
     add_pool_option,
     add_prepared_option,
@@ -142,12 +143,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test = parser.add_argument_group("test")
     add_model_options(test)
     add_prepared_option(test)
-    test.add_argument(
-        "--nuisances",
-        type=text,
-        metavar="FILE",
-        help="YAML file that says how the reference may be wrong, and what is known of it (docs/nuisances.md)",
-    )
+    add_nuisances_option(test)
     test.add_argument(
         "--widths",
         type=positive_numbers,

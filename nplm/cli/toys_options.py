@@ -24,6 +24,7 @@ from nplm.cli.options import (
     require_model,
     to_command,
 )
+from nplm.cli.toys_nuisances import NuisanceOptions, add_nuisance_options, require_nuisances
 from nplm.cli.values import count, number, positive_count, positive_number, seed, shard, text, z_threshold
 
 DASK_HERE = "local"
@@ -52,7 +53,7 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(EngineOptions, SourceOptions, ModelOptions, InputOptions):
+class RunOptions(NuisanceOptions, EngineOptions, SourceOptions, ModelOptions, InputOptions):
     """What `nplm toys run` was asked to do; the fields are the long options, with their defaults."""
 
     output: Path
@@ -77,6 +78,7 @@ class RunOptions(EngineOptions, SourceOptions, ModelOptions, InputOptions):
             UsageError: if something is missing, or options contradict each other.
         """
         require_source(values)
+        require_nuisances(values)
         output_or_refuse(values, "the toys")
         last = values.get("first", cls.first) + values.get("toys", cls.toys)
         if last > MOST_TOYS:
@@ -164,6 +166,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     toys = parser.add_argument_group("toys")
     add_pool_option(toys)
     add_generator_option(toys)
+    add_nuisance_options(toys)
     toys.add_argument(
         "--signal",
         type=text,
@@ -177,7 +180,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--toy-yield",
         type=positive_number,
         metavar="N",
-        help="expected background events of a toy (default: what the reference expects)",
+        help="expected background events of a toy (default: what the reference expects), where all nuisances are 0",
     )
     toys.add_argument("--events", type=positive_count, metavar="N", help="shape-only: events of each toy")
     toys.add_argument(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nplm._format import format_seconds
 from nplm.cli.errors import ExitCode, OutputError, WorkersError
-from nplm.cli.models import test_of
+from nplm.cli.models import test_with
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_failed_toys
@@ -65,7 +65,8 @@ def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Ca
     from nplm.ensemble.store import Store, StoreError
 
     with refusing_bad_input():
-        test = test_of(options, setup.reference, options.expected_yield)
+        nuisances = None if setup.point is None else setup.point.nuisances
+        test = test_with(nuisances, options, setup.reference, options.expected_yield)
         reference_sampler = setup.reference_sampler if options.reference_per_toy else None
         campaign = Campaign(test, setup.sampler(test), options.seed, reference_sampler, options.parameters)
         plan = campaign.plan()

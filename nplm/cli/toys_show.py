@@ -47,14 +47,21 @@ Shown = tuple[dict[str, Any], str, dict[str, Callable[[], "Figure"]]]
 def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Numbers and plots of null toys."""
     from nplm.calibrate.summary import summarize_toys
+    from nplm.ensemble.pulls import fitted_nuisances, truth_of
     from nplm.plot.null import plot_null_ensemble
     from nplm.plot.qq import plot_qq
     from nplm.report.ensemble import ensemble_dict, ensemble_text
+    from nplm.report.pulls import pulls_text
 
     formula = _formula(options, store)
     summary = summarize_toys(table.t, formula)
     document = {**_header(store, table), **ensemble_dict(table.t, formula, observed=options.observed, summary=summary)}
     text = f"{_title(store, table)}\n{ensemble_text(table.t, formula, observed=options.observed, summary=summary)}"
+    truth = truth_of(store)
+    fitted = fitted_nuisances(table, truth)
+    if fitted is not None:
+        document["nuisances"] = {**fitted.to_dict(), "truth": None if truth is None else truth.document()}
+        text += f"\n\n{pulls_text(fitted, formula, truth)}"
     figures: dict[str, Callable[[], Figure]] = {
         "null": lambda: plot_null_ensemble(table.t, formula, options.observed, summary=summary)
     }

@@ -116,6 +116,7 @@ def status(store: Store, table: ToyTable) -> dict[str, Any]:
         "one_start_agreeing": int((table.succeeded & (table.starts_agreeing == 1)).sum()),
         "seconds_per_toy": mean_seconds,
         "seconds_left": None if mean_seconds is None else mean_seconds * len(missing),
+        "nuisances": _nuisances(store, table),
         "command": store.about.get("command"),
     }
 
@@ -128,7 +129,7 @@ def status_text(store: Store, table: ToyTable) -> str:
         f"{store.path}: {numbers['done']:,} of {store.count:,} toys done"
         + (f", {numbers['missing']:,} missing" if numbers["missing"] else ""),
         f"  toys       {store.about.get('toys', 'unknown')}",
-        f"  model      {model['name']}, with a null of {read_formula(store.about['formula']).name}",
+        f"  model      {model['name']}, with a null of {_law(store)}",
         f"  plan       {store.plan.hash[:16]}, seed {store.plan.document.get('seed')}",
     ]
     if numbers["missing"] and numbers["done"]:
@@ -144,8 +145,32 @@ def status_text(store: Store, table: ToyTable) -> str:
     if numbers["done"]:
         lines.append(f"  pace       {numbers['seconds_per_toy']:.3g} s a toy on one worker")
         mean = float(np.mean(table.t[table.succeeded])) if table.succeeded.any() else float("nan")
-        lines.append(f"  mean t     {mean:.2f}")
+        parts = numbers["nuisances"] or {"tau": None}
+        what = "" if parts["tau"] is None else f": tau {parts['tau']:.2f} - Delta {parts['delta']:.2f}"
+        lines.append(f"  mean t     {mean:.2f}{what}")
     return "\n".join(lines)
+
+
+def _law(store: Store) -> str:
+    """The null of the toys, and with nuisances where it was taken."""
+    from nplm.ensemble.pulls import truth_of
+    from nplm.report.pulls import law_text
+
+    formula, truth = read_formula(store.about["formula"]), truth_of(store)
+    return formula.name if truth is None else law_text(formula, truth)
+
+
+def _nuisances(store: Store, table: ToyTable) -> dict[str, Any] | None:
+    """Where the toys were drawn, and the means of tau and Delta; None without nuisances."""
+    from nplm.ensemble.pulls import fitted_nuisances, truth_of
+
+    truth = truth_of(store)
+    fitted = fitted_nuisances(table, truth)
+    if fitted is None and truth is None:
+        return None
+    nu = None if truth is None else dict(zip(truth.names, truth.nu.tolist(), strict=True))
+    means = {} if fitted is None else {"tau": fitted.tau.mean, "delta": fitted.delta.mean}
+    return {"nu": nu, "tau": None, "delta": None, **means}
 
 
 def _ranges(numbers: np.ndarray) -> list[str]:

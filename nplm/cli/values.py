@@ -34,6 +34,27 @@ def reference_file(word: str) -> ReferenceFile:
     return ReferenceFile(text(path), value)
 
 
+@dataclass(frozen=True)
+class NuisanceValue:
+    """A nuisance and a value of it."""
+
+    name: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r}"
+
+
+def nuisance_value(word: str) -> NuisanceValue:
+    """NAME=VALUE."""
+    name, equals, value = word.rpartition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"it must be NAME=VALUE, such as scale=0.15, not '{word}'")
+    if not math.isfinite(_float(value)):
+        raise argparse.ArgumentTypeError(f"the value of '{name}' must be a number, not '{value}'")
+    return NuisanceValue(name.strip(), float(value))
+
+
 def feature_names(word: str) -> tuple[str, ...]:
     """One name, or several with commas between them."""
     names = tuple(name.strip() for name in word.split(","))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ import numpy as np
 
 from nplm._cores import available_cores
 from nplm.calibrate.formula import Formula, formula_document
-from nplm.ensemble.plan import Plan, summary
+from nplm.ensemble.plan import Plan, rounded, summary
+from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.sampler import NuisanceSampler
 from nplm.sample import Sample, concatenate, require_same_features
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 PROBE = 2**32 - 1
 # How many more such toys are drawn: settings that change a number of events a little hardly show in one.
 TRIALS = 3
+# Models whose parameters have no meaning for another reference.
+OF_MODES = ("kernel", "falkon")
 
 
 class SamplerError(ValueError):
@@ -78,19 +82,38 @@ class Campaign:
         """
         reference = None
         if self.reference_sampler is not None:
-            reference = {"sampler": settings_of(self.reference_sampler), "trial": summary(self._reference(PROBE))}
+            if self.keep_parameters and self.test.model.name in OF_MODES:
+                raise SamplerError(
+                    f"the parameters of a {self.test.model.name} model belong to the centres of its reference, but each"
+                    " toy would have a reference of its own: leave out --parameters or --reference-per-toy"
+                )
+            trial = self._reference(PROBE)
+            self._require_ratio_of(trial)
+            reference = {"sampler": settings_of(self.reference_sampler), "trial": summary(trial)}
+        toy = self.draw(PROBE)
         # Settings first, then what follows from them: a message names the first differences of two plans.
         return Plan.of(
             {
                 "test": test_document(self.test),
                 "seed": self.seed,
                 "keep_parameters": self.keep_parameters,
+                **self._truth_and_measurements(toy),
                 "sampler": settings_of(self.sampler),
-                "toy": summary(self.draw(PROBE)),
+                "toy": summary(toy),
                 "trial_toys": summary(concatenate([self._trial(i) for i in range(TRIALS)])),
                 "reference_per_toy": reference,
             }
         )
+
+    def _truth_and_measurements(self, toy: Sample) -> dict[str, Any]:
+        """The true nu of toys with nuisances, and the auxiliary measurements of one of them."""
+        if toy.auxiliary is None:
+            return {}
+        found = {"auxiliary": [rounded(value) for value in toy.auxiliary]}
+        if not isinstance(self.sampler, NuisanceSampler):
+            return found
+        values = zip(self.sampler.nuisances.names, self.sampler.nu.tolist(), strict=True)
+        return {"nu": {name: rounded(value) for name, value in values}, **found}
 
     def describe(self) -> dict[str, Any]:
         """Where the toys come from, for people: remarks for the store."""
@@ -100,15 +123,40 @@ class Campaign:
             "reference_per_toy": reference,
             "inflation": self._inflation,
             "formula": formula_document(self._formula()),
+            "nuisances": None if self.truth is None else self.truth.document(),
             "not_null": _not_null(self.sampler),
         }
 
+    @cached_property
+    def truth(self) -> Truth | None:
+        """Where the toys' nuisances truly are; None without, or where only the user's sampler knows."""
+        prepared = self.test.prepared
+        if isinstance(self.sampler, NuisanceSampler) and isinstance(prepared, WithNuisances):
+            return Truth.of(prepared.profile, self.sampler.nu)
+        return None
+
     def _formula(self) -> Formula:
         """The null distribution of t of these toys; with nuisances where they are drawn."""
-        prepared = self.test.prepared
+        prepared, fixed = self.test.prepared, self.reference_sampler is None
         if isinstance(self.sampler, NuisanceSampler) and isinstance(prepared, PreparedKernelWithNuisances):
-            return prepared.null_at(self.sampler.nu, fixed_reference=True)
-        return self.test.formula(fixed_reference=True)
+            return prepared.null_at(self.sampler.nu, normalized=self.test.normalized, fixed_reference=fixed)
+        return self.test.formula(fixed_reference=fixed)
+
+    def _require_ratio_of(self, reference: Sample) -> None:
+        """Makes sure that the nuisances' log-ratios hold for any reference, as exact ones do.
+
+        Raises:
+            SamplerError: if they hold for that of the test only.
+        """
+        if self.test.nuisances is None:
+            return
+        try:
+            self.test.nuisances.require_reference(reference)
+        except ValueError as error:
+            raise SamplerError(
+                "a learned log-ratio holds for the reference that it was learned from, but each toy would have a"
+                " reference of its own: leave out --reference-per-toy, or give log-ratios in closed form"
+            ) from error
 
     @property
     def _inflation(self) -> float:
@@ -119,7 +167,9 @@ class Campaign:
         return 1.0
 
     def _trial(self, number: int) -> Sample:
-        return self._drawn(self.sampler, jax.random.fold_in(self._key(PROBE), number), PROBE)
+        drawn = self._drawn(self.sampler, jax.random.fold_in(self._key(PROBE), number), PROBE)
+        # Without its auxiliary measurements, which only one part of a sample can have.
+        return Sample(drawn.events, drawn.weights, drawn.features, drawn.name)
 
     def draw(self, index: int) -> Sample:
         """The data of toy `index`.
@@ -169,12 +219,16 @@ class Campaign:
             try:
                 test = self.test.with_reference(reference)
             except ValueError as error:  # such as a bin that this reference leaves empty
-                return _failed(f"its reference cannot be used: {error}", self.test.prepared.parameters)
+                return _failed(f"its reference cannot be used: {error}", self.test)
             return test.fit([toy])
+
+        def kept(fits: Fits) -> Fits:
+            # Each reference may have a number of modes of its own, so that parameters do not make one array.
+            return fits if self.keep_parameters else replace(fits, parameters=np.empty((1, 0)))
 
         # Each thread holds a reference of its own.
         with ThreadPoolExecutor(len(available_cores())) as pool:
-            return Fits.concatenate(list(pool.map(fit_one, toys, indices)))
+            return Fits.concatenate([kept(fits) for fits in pool.map(fit_one, toys, indices)])
 
     def _reference(self, index: int) -> Sample:
         assert self.reference_sampler is not None
@@ -214,6 +268,8 @@ def test_document(test: NPLMTest) -> dict[str, Any]:
 
 def _not_null(sampler: Sampler) -> str | None:
     """Why toys of this sampler cannot calibrate a p-value; None if nothing is known against it."""
+    if isinstance(sampler, NuisanceSampler):
+        return _not_null(sampler.events)
     if isinstance(sampler, InjectionSampler):
         return f"they have a signal of {sampler.signal.describe()}"
     return "they do not fluctuate" if isinstance(sampler, ExpectationSampler) else None
@@ -223,17 +279,21 @@ def _called(index: int) -> str:
     return "a toy drawn on trial" if index == PROBE else f"toy {index}"
 
 
-def _failed(reason: str, parameters: int) -> Fits:
+def _failed(reason: str, test: NPLMTest) -> Fits:
     """The fit of one toy that cannot be fitted."""
     none = np.full(1, np.nan)
+    nu = None if test.nuisances is None else np.full((1, test.nuisances.count), np.nan)
     no: np.ndarray = np.zeros(1, dtype=bool)
     return Fits(
         t=none,
-        parameters=np.full((1, parameters), np.nan),
+        parameters=np.full((1, test.prepared.parameters), np.nan),
         converged=no,
         starts=1,
         starts_agreeing=no.astype(np.int64),
         start_spread=none,
         remaining=none,
         failure=np.array([reason], dtype=object),
+        delta=None if nu is None else none,
+        nu_delta=nu,
+        nu_tau=nu,
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nplm.calibrate.formula import Formula, read_formula
 from nplm.ensemble.campaign import Campaign, test_document
 from nplm.ensemble.plan import Plan
+from nplm.ensemble.pulls import Truth, truth_of
 from nplm.ensemble.store import Store, StoreError
 from nplm.ensemble.table import ToyTable
 
@@ -23,12 +25,16 @@ class NullToys:
         source: what they were drawn from, in words.
         inflation: 1 + N(R)/n_eff of the sample they were drawn from, by which its own fluctuation widens t.
         seed: root of their keys.
+        formula: the null that they should follow; None for `test.formula(data, fixed_reference=True)`.
+        truth: with nuisances, where they were drawn; None where they are drawn at the nu that fits the data.
     """
 
     table: ToyTable
     source: str
     inflation: float
     seed: int
+    formula: Formula | None = None
+    truth: Truth | None = None
 
     @classmethod
     def running(cls, campaign: Campaign, *tables: ToyTable) -> NullToys:
@@ -66,4 +72,6 @@ class NullToys:
         if not len(table):
             raise StoreError(f"{store.path} holds no toys yet: run them with nplm toys run")
         source, inflation = str(store.about.get("toys", store.path)), float(store.about.get("inflation", 1.0))
-        return cls(table, source, inflation, int(document["seed"]))
+        known = store.about.get("formula")
+        formula = None if known is None else read_formula(known)
+        return cls(table, source, inflation, int(document["seed"]), formula, truth_of(store))

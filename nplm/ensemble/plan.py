@@ -40,13 +40,8 @@ class Plan:
 
     def differences(self, other: Plan) -> list[str]:
         """Where two plans differ: "model.clip: 9 here, 7 there"."""
-        here, there = dict(_leaves(self.document)), dict(_leaves(other.document))
-        names = [*here, *(name for name in there if name not in here)]
-        return [
-            f"{name}: {_shown(here.get(name))} here, {_shown(there.get(name))} there"
-            for name in names
-            if here.get(name) != there.get(name)
-        ]
+        pairs = _pairs(self.document, other.document)
+        return [f"{name}: {_shown(here)} here, {_shown(there)} there" for name, here, there in pairs if here != there]
 
 
 def summary(sample: Sample) -> dict[str, Any]:
@@ -90,13 +85,14 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is not a mapping, with the dotted path to it."""
-    if not isinstance(value, Mapping):
-        yield name, value
+def _pairs(here: Any, there: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every value that is not a mapping, from both sides, with the dotted path to it; None is a mapping of nothing."""
+    if (here is None and there is None) or not all(isinstance(value, Mapping | None) for value in (here, there)):
+        yield name, here, there
         return
-    for key, item in value.items():
-        yield from _leaves(item, f"{name}.{key}" if name else key)
+    one, other = here or {}, there or {}
+    for key in dict.fromkeys([*one, *other]):
+        yield from _pairs(one.get(key), other.get(key), f"{name}.{key}" if name else key)
 
 
 def _shown(value: Any) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from nplm.sample import Sample, concatenate
+
+if TYPE_CHECKING:
+    from nplm.nuisance.nuisances import Nuisances
 
 
 class ProblemSignal(Protocol):
@@ -54,6 +57,26 @@ class Problem(Protocol):
         signal_yield: float | None = None,
     ) -> Sample:
         """Poisson(expected_yield) background events and Poisson(signal_yield) signal events."""
+        ...
+
+
+class ProblemWithNuisances(Problem, Protocol):
+    """A problem that also draws data at other values of nuisances."""
+
+    @property
+    def NUISANCES(self) -> Sequence[str]:  # noqa: N802
+        """Their names."""
+        ...
+
+    def draw_data(
+        self,
+        rng: np.random.Generator,
+        expected_yield: float = ...,
+        signal: Any = None,
+        signal_yield: float | None = None,
+        nu: Mapping[str, float] = ...,
+    ) -> Sample:
+        """Data at the true nu (by name, 0 for those that are not named), where expected_yield is that at nu = 0."""
         ...
 
 
@@ -106,6 +129,43 @@ def require_signal(problem: Problem, name: str, of: str) -> ProblemSignal:
     return signal
 
 
+def require_nu(problem: Problem, nu: Mapping[str, float], of: str) -> dict[str, float]:
+    """What moves the data of a problem: the values of nuisances without those that are 0.
+
+    Raises:
+        ValueError: if the problem cannot draw data there.
+    """
+    moved = {name: value for name, value in nu.items() if value != 0}
+    known = tuple(getattr(problem, "NUISANCES", ()))
+    for name, value in moved.items():
+        if name not in known:
+            has = f"its NUISANCES are {', '.join(known)}" if known else "it has no NUISANCES"
+            raise ValueError(f"{of} cannot draw data at {name} = {value:g}: {has}")
+    return moved
+
+
+def load_nuisances(name: str) -> Nuisances:
+    """The nuisances that MODULE:NAME stands for, or that the function of that name makes.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    from nplm.nuisance.nuisances import Nuisances
+
+    found = load(name)
+    if callable(found):
+        try:
+            found = found()
+        # The function is the user's: whatever goes wrong in it, the message must say in which.
+        except Exception as error:
+            raise ValueError(f"'{name}' made no nuisances: {str(error) or type(error).__name__}") from error
+    if not isinstance(found, Nuisances):
+        raise ValueError(
+            f"'{name}' is of type {type(found).__name__}: it must be Nuisances, or a function that makes them"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class ProblemData:
     """Draws data of a problem, for a `GeneratorSampler`; known by its name, so it can be sent to other processes.
@@ -116,6 +176,7 @@ class ProblemData:
         signal: name of the signal to add; None for data that follow the reference.
         signal_yield: its expected number of events; None for the signal's own.
         events: draw exactly so many events in all (shape-only tests) instead of a Poisson number.
+        nu: the true nuisances that are not 0, each with its value; see `ProblemWithNuisances`.
     """
 
     problem: str
@@ -123,13 +184,17 @@ class ProblemData:
     signal: str | None = None
     signal_yield: float | None = None
     events: int | None = None
+    nu: tuple[tuple[str, float], ...] = ()
 
     def __call__(self, rng: np.random.Generator) -> Sample:
         problem = load_problem(self.problem)
         signal = None if self.signal is None else require_signal(problem, self.signal, self.problem)
 
         def draw() -> Sample:
-            return problem.draw_data(rng, self.expected_yield, signal, self.signal_yield)
+            if not self.nu:
+                return problem.draw_data(rng, self.expected_yield, signal, self.signal_yield)
+            moving = cast("ProblemWithNuisances", problem)
+            return moving.draw_data(rng, self.expected_yield, signal, self.signal_yield, nu=dict(self.nu))
 
         if self.events is None:
             return draw()
@@ -141,7 +206,9 @@ class ProblemData:
 
     def settings(self) -> dict[str, Any]:
         """What decides about the toys."""
-        return asdict(self)
+        settings = asdict(self)
+        nu = settings.pop("nu")
+        return {**settings, "nu": dict(nu)} if nu else settings
 
     def describe(self) -> str:
         """For the report."""

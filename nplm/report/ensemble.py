@@ -96,9 +96,9 @@ def ensemble_rows(summary: EnsembleSummary) -> Rows:
         return rows
     if summary.sd is None or summary.mean_error is None:
         return [*rows, ("mean of t", f"{summary.mean:.2f}")]
-    rows.append(("mean of t", f"{_measured(summary.mean, summary.mean_error)}, standard deviation {summary.sd:.3g}"))
+    rows.append(("mean of t", f"{measured(summary.mean, summary.mean_error)}, standard deviation {summary.sd:.3g}"))
     if summary.width is not None and summary.width_error is not None:
-        width = _measured(summary.width, summary.width_error)
+        width = measured(summary.width, summary.width_error)
         rows.append(("width", f"sd^2 / (2 mean) = {width}; it is 1 for every chi2"))
     return rows
 
@@ -213,7 +213,7 @@ def _tail(check: Compatibility, share: float) -> str:
     return ""
 
 
-def _measured(value: float, error: float) -> str:
+def measured(value: float, error: float) -> str:
     """A number with its error to two digits: 13.05 +- 0.25, 0.9973 +- 0.0045."""
     digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 2
     return f"{value:.{digits}f} +- {error:.{digits}f}"

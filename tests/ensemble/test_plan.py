@@ -48,6 +48,16 @@ def changed(name: str) -> Campaign:
     }[name]
 
 
+def test_differences_come_in_the_order_of_the_plan() -> None:
+    here, there = (
+        Plan.of({"test": {"nuisances": None}, "seed": 1}),
+        Plan.of({"test": {"nuisances": {"k": 2}}, "seed": 2}),
+    )
+    assert here.differences(there) == ["test.nuisances.k: null here, 2 there", "seed: 1 here, 2 there"]
+    assert there.differences(here) == ["test.nuisances.k: 2 here, null there", "seed: 2 here, 1 there"]
+    assert Plan.of({"a": 1}).differences(Plan.of({"a": {"k": 2}})) == ['a: 1 here, {"k": 2} there']
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

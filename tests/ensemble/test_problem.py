@@ -13,12 +13,20 @@ import pytest
 from scipy.stats import hypergeom, norm
 
 from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.problem import NamedGenerator, ProblemData, ProblemReference, load_problem, require_signal
+from nplm.ensemble.problem import (
+    NamedGenerator,
+    ProblemData,
+    ProblemReference,
+    load_nuisances,
+    load_problem,
+    require_nu,
+    require_signal,
+)
 from nplm.ensemble.processes import pickled
 from nplm.ensemble.sampler import GeneratorSampler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from toys import exponential
+from toys import exponential, exponential_nuisances
 
 SIZE = 1e-4
 REACH = norm.isf(SIZE / 2)
@@ -141,3 +149,36 @@ def test_a_named_function_draws_toys(here: Path) -> None:
     for name in ("my_functions:NUMBER", "my_functions"):
         with pytest.raises(ValueError, match=f"'{name}' is not a function: name it as MODULE:FUNCTION"):
             NamedGenerator(name)(np.random.default_rng(1))
+
+
+def test_a_problem_with_nuisances_draws_at_nu() -> None:
+    nu = {"scale": 0.2, "norm": 0.0}
+    moved = require_nu(exponential_nuisances, nu, "toys.exponential_nuisances")
+    assert moved == {"scale": 0.2}
+    data = ProblemData("toys.exponential_nuisances", 150.0, "bulk", 20.0, nu=tuple(moved.items()))
+    direct = exponential_nuisances.draw_data(np.random.default_rng(3), 150.0, exponential.BULK, 20.0, nu)
+    assert data(np.random.default_rng(3)).fingerprint() == direct.fingerprint()
+    assert data.settings()["nu"] == {"scale": 0.2}
+    # Those that know none draw as ever, and have the plans that they had.
+    assert require_nu(exponential, {"scale": 0.0}, "toys.exponential") == {}
+    assert "nu" not in ProblemData("toys.exponential", 150.0).settings()
+    with pytest.raises(ValueError, match=r"toys\.exponential cannot draw data at scale = 0\.2: it has no NUISANCES"):
+        require_nu(exponential, nu, "toys.exponential")
+    with pytest.raises(ValueError, match="at lumi = 1: its NUISANCES are scale, norm"):
+        require_nu(exponential_nuisances, {"lumi": 1.0}, "it")
+
+
+def test_nuisances_are_named_by_their_module(here: Path) -> None:
+    (here / "my_nuisances.py").write_text(
+        "from toys.exponential_nuisances import nuisances\n"
+        "BOTH = nuisances()\nNUMBER = 3\ndef fails(): raise RuntimeError('no licence')\n"
+    )
+    assert load_nuisances("my_nuisances:BOTH").names == ("scale", "norm")
+    assert load_nuisances("my_nuisances:nuisances").names == ("scale", "norm")
+    for name, message in (
+        ("my_nuisances:NUMBER", "is of type int: it must be Nuisances, or a function that makes them"),
+        ("my_nuisances:fails", "made no nuisances: no licence"),
+        ("my_nuisances:absent", "the module my_nuisances has no 'absent'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_nuisances(name)
