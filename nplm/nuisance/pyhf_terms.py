@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +19,8 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
 _BACKEND = "pyhf.tensor.jax_backend"
+# Held while pyhf is on another backend than its user's; a thread may enter again.
+_SWITCHED = RLock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +141,18 @@ def parameters_of(model: Any, names: Mapping[str, str] | None, eligible: Iterabl
 
 @contextmanager
 def jax_backend(pyhf: ModuleType) -> Iterator[None]:
-    """pyhf on JAX in float64 within, and afterwards on the backend it was on, with JAX configured as it was."""
-    backend, before = _jax_backend(), pyhf.get_backend()
-    _set_backend(pyhf, backend, None)
-    try:
-        with jax.enable_x64(True):
-            yield
-    finally:
-        _set_backend(pyhf, *before)
+    """pyhf on JAX in float64 within, and afterwards on the backend it was on, with JAX configured as it was.
+
+    One thread at a time: the backend is that of the whole program.
+    """
+    with _SWITCHED:
+        backend, before = _jax_backend(), pyhf.get_backend()
+        _set_backend(pyhf, backend, None)
+        try:
+            with jax.enable_x64(True):
+                yield
+        finally:
+            _set_backend(pyhf, *before)
 
 
 def _set_backend(pyhf: ModuleType, backend: Any, optimizer: Any) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from threading import Event
 from typing import Any
 
 import jax
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm, poisson
 
+from nplm.nuisance import pyhf_terms
 from nplm.nuisance.constraint import Constraint, Constraints
 from nplm.nuisance.gaussian_constraint import GaussianConstraint
 from nplm.nuisance.pyhf_constraint import PyhfConstraint
@@ -187,6 +191,38 @@ jax.jit(likelihood.logpdf)(jnp.zeros(3))
 assert jax.config.jax_enable_x64
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_threads_switch_the_backend_one_after_the_other(guarded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the guard the second thread takes JAX for what pyhf was on, and leaves it on that."""
+    if not guarded:
+        monkeypatch.setattr(pyhf_terms, "_SWITCHED", nullcontext())
+    before, outside = pyhf.get_backend(), [Event() for _ in range(2)]
+    inside = [Event() for _ in range(2)]
+
+    def visit(number: int) -> None:
+        with pyhf_terms.jax_backend(pyhf):
+            inside[number].set()
+            outside[number].wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(visit, 0)
+        assert inside[0].wait(10)
+        second = pool.submit(visit, 1)
+        assert inside[1].wait(0.3) is not guarded
+        outside[0].set()
+        first.result()
+        outside[1].set()
+        second.result()
+    assert (pyhf.get_backend()[0].name == before[0].name) is guarded
+    pyhf.set_backend(*before)
+
+
+def test_the_backend_may_be_entered_again() -> None:
+    with pyhf_terms.jax_backend(pyhf), pyhf_terms.jax_backend(pyhf):
+        assert pyhf.get_backend()[0].name == "jax"
+    assert pyhf.get_backend()[0].name == "numpy"
 
 
 def test_sigma_is_the_width_of_the_terms_and_less_with_the_channels() -> None:
