@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nplm._versions import versions
@@ -10,7 +11,10 @@ from nplm.calibrate.null import Null
 from nplm.calibrate.zscore import z_interval
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
+from nplm.models.network_nuisance import PreparedNetworkWithNuisances
 from nplm.models.with_nuisances import WithNuisances
+from nplm.nuisance.impact import impacts
+from nplm.nuisance.summary import NuisanceSummary
 from nplm.result import Calibration, Result
 from nplm.sample import Sample
 
@@ -31,7 +35,7 @@ def result_of(
     notes: tuple[str, ...],
     complete: bool,
 ) -> Result:
-    """The result of one data sample.
+    """The result of one data sample; nuisances have their impacts where these take little time, see `with_impacts`.
 
     Arguments:
         test: that the data went through.
@@ -74,5 +78,38 @@ def result_of(
         configuration={**test.configuration(), **asked_for},
         notes=notes,
         complete=complete,
-        nuisances=prepared.profile.summary(data, fits) if isinstance(prepared, WithNuisances) else None,
+        nuisances=_nuisances(test, data, fits, complete),
     )
+
+
+def with_impacts(test: NPLMTest, data: Sample, result: Result) -> Result:
+    """A result with the impact of each nuisance on t: t with that nuisance held at 0, less t.
+
+    `NPLMTest.run` does this for kernels and histograms. For networks it costs as many fits as there are nuisances, each
+    as long as that of the data, and their t carry the noise of the search.
+
+    Arguments:
+        test: that ran.
+        data: that were tested.
+        result: of that test and these data.
+
+    Returns:
+        The result with `nuisances.impact`; see `nplm.nuisance.impact.impacts`.
+
+    Raises:
+        ValueError: if the test has no nuisances.
+    """
+    if result.nuisances is None or not isinstance(test.prepared, WithNuisances):
+        raise ValueError("a test without nuisances has no impacts: give NPLMTest nuisances")
+    found = impacts(test.prepared, data, result.t, result.converged)
+    return replace(result, nuisances=replace(result.nuisances, impact=found))
+
+
+def _nuisances(test: NPLMTest, data: Sample, fits: Fits, complete: bool) -> NuisanceSummary | None:
+    prepared = test.prepared
+    if not isinstance(prepared, WithNuisances):
+        return None
+    # Who interrupts the toys does not want to wait for more fits.
+    quick = complete and not isinstance(prepared, PreparedNetworkWithNuisances)
+    found = impacts(prepared, data, float(fits.t[0]), bool(fits.converged[0])) if quick else None
+    return prepared.profile.summary(data, fits, found)

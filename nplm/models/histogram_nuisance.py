@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -77,14 +77,15 @@ class PreparedHistogramWithNuisances:
     def batch_size(self) -> int:
         return self.histogram.batch_size
 
-    def fit(self, data: Sequence[Sample]) -> Fits:
-        """t = tau - Delta of each sample."""
+    def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
+        """t = tau - Delta of each sample, with the nuisances of `held` at 0 in both."""
         plain = self.histogram.fit(data)
         n = self.histogram.counts(data)
         sums, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
-        background = self.profile.fit(sums, auxiliary)
+        background = self.profile.fit(sums, auxiliary, held)
+        free = np.tile(self.profile.nuisances.free(held), (len(n), 1))
         with jax.enable_x64(True):
-            given = (jnp.asarray(filled(v)) for v in (np.maximum(n, 0), sums, auxiliary, background.nu))
+            given = (jnp.asarray(filled(v)) for v in (np.maximum(n, 0), sums, auxiliary, background.nu, free))
             end, expected = _minimize(self.profile.nuisances, self.histogram.parameters, self.rows, *given)
             nu, decrement, value = (np.asarray(v)[: len(n)] for v in (end.point, end.decrement, end.value))
             lam = np.asarray(expected)[: len(n)]
@@ -133,6 +134,7 @@ def _minimize(
     sums: Float[Array, "B e"],
     auxiliary: Float[Array, "B a"],
     start: Float[Array, "B k"],
+    free: Float[Array, "B k"],
 ) -> tuple[Minimum, Float[Array, "B bins"]]:
     """Minimises sum_b n_b log lambda_b(nu) - S . c(nu) - log [L(nu|A) / L(0|A)]; also returns lambda there."""
 
@@ -144,7 +146,7 @@ def _minimize(
         return tuple(jax.ops.segment_sum(v, rows.bins, bins) for v in (density, first, second))  # type: ignore[return-value]
 
     def expand(nu: Float[Array, "B k"]) -> Expansion:
-        c = curve_of(nuisances, nu, auxiliary)
+        c = curve_of(nuisances, nu, auxiliary, free)
         lam, first, second = jax.lax.map(moments, c.value)
         value = jnp.sum(jnp.where(n > 0, n * jnp.log(lam), 0.0), axis=1) - jnp.sum(sums * c.value, axis=1) - c.auxiliary
         share = n / lam

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -82,17 +82,19 @@ class PreparedKernelWithNuisances:
     def batch_size(self) -> int:
         return self.kernel.batch_size
 
-    def fit(self, data: Sequence[Sample]) -> Fits:
-        """Fits each sample: Delta first, then tau from where Delta ended."""
+    def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
+        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau from where Delta ended."""
         columns, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
-        background = self.profile.fit(columns, auxiliary)
+        background = self.profile.fit(columns, auxiliary, held)
         sums = np.column_stack([self.kernel.data_sums(data), columns])
         count, r = len(sums), self.kernel.modes.count
         start = np.column_stack([np.zeros((count, r)), background.nu])
+        free = np.tile(self.nuisances.free(held), (count, 1))
         penalty = self.kernel.modes.penalty
         with jax.enable_x64(True):
-            s, a, p = (jnp.asarray(v) for v in (filled(sums), filled(auxiliary), penalty))
-            end = minimize_jointly(self.nuisances, self.blocks, p, s, a, jnp.asarray(filled(start)))
+            p = jnp.asarray(penalty)
+            s, a, begin, moves = (jnp.asarray(filled(v)) for v in (sums, auxiliary, start, free))
+            end = minimize_jointly(self.nuisances, self.blocks, p, s, a, begin, moves)
             loss, slopes = loss_at(self.nuisances, self.blocks, end.point[:, :r], end.point[:, r:], s, a)
             tau, slope, point, joint = (
                 np.asarray(v)[:count] for v in (statistic(loss), slopes, end.point, end.converged)

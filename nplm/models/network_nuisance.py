@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -79,10 +79,12 @@ class PreparedNetworkWithNuisances:
     def batch_size(self) -> int:
         return self.search.batch_size
 
-    def fit(self, data: Sequence[Sample]) -> Fits:
-        """Fits each sample: Delta first, then tau, every start from Delta's nu."""
-        background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data))
-        found = self.search.fit(self._rows(data, background))
+    def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
+        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau, every start from Delta's nu."""
+        background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data), held)
+        reach = np.where(self.nuisances.free(held) > 0, np.inf, 0.0)
+        search = replace(self.search, bound=np.append(self.network.bound, reach)) if held else self.search
+        found = search.fit(self._rows(data, background))
         t = found.t - background.delta
         failure = found.failure.copy()
         failure[(failure == "") & ~np.isfinite(t)] = "the likelihood without f overflowed"

@@ -162,6 +162,19 @@ class BinnedLogRatio:
             )
         return self.values.T[_bin_of(self.edges, self.features, events)]
 
+    def require_features(self, reference: Sample) -> None:
+        """Makes sure that the columns of this reference are the features that the bins are of.
+
+        Raises:
+            ValueError: naming what differs.
+        """
+        if self.features == reference.features:
+            return
+        raise ValueError(
+            f"the binned log-ratio of {', '.join(self.nuisances)} is for the features {', '.join(self.features)}, but"
+            f" {reference.name} has {', '.join(reference.features)}: name them in features=, all and in this order"
+        )
+
     def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
         """(0, nu_i, nu_i^2 / 2, nu_i nu_j)."""
         return jnp.concatenate([jnp.zeros_like(nu[:1]), traced_terms(self._terms, nu)])

@@ -44,16 +44,23 @@ class Curve(NamedTuple):
     stiffness: Float[Array, "B k k"]
 
 
-def curve_of(nuisances: Nuisances, nu: Float[Array, "B k"], auxiliary: Float[Array, "B a"]) -> Curve:
-    """All that the loss of B samples needs to know at nu beside sums over events."""
+def curve_of(
+    nuisances: Nuisances, nu: Float[Array, "B k"], auxiliary: Float[Array, "B a"], free: Float[Array, "B k"]
+) -> Curve:
+    """All that the loss of B samples needs to know at nu beside sums over events.
+
+    Where `free` is 0 instead of 1 a nuisance is held: it has no slope, and a curvature of its own, so that Newton's
+    method leaves it where it starts.
+    """
     c, log_l = nuisances.coefficients, nuisances.log_auxiliary
+    both = free[:, :, None] * free[:, None, :]
     return Curve(
         jax.vmap(c)(nu),
-        jax.vmap(jax.jacfwd(c))(nu),
-        jax.vmap(jax.jacfwd(jax.jacfwd(c)))(nu),
+        jax.vmap(jax.jacfwd(c))(nu) * free[:, None],
+        jax.vmap(jax.jacfwd(jax.jacfwd(c)))(nu) * both[:, None],
         jax.vmap(log_l)(nu, auxiliary),
-        jax.vmap(jax.grad(log_l))(nu, auxiliary),
-        -jax.vmap(jax.hessian(log_l))(nu, auxiliary),
+        jax.vmap(jax.grad(log_l))(nu, auxiliary) * free,
+        -jax.vmap(jax.hessian(log_l))(nu, auxiliary) * both + (1 - free)[:, :, None] * jnp.eye(free.shape[1]),
     )
 
 
@@ -65,6 +72,7 @@ def minimize_jointly(
     sums: Float[Array, "B columns"],
     auxiliary: Float[Array, "B a"],
     start: Float[Array, "B r_plus_k"],
+    free: Float[Array, "B k"],
     steps: int = _STEPS,
 ) -> Minimum:
     """Minimises the loss of B samples over (b, nu).
@@ -76,6 +84,7 @@ def minimize_jointly(
         sums: of the columns over each sample.
         auxiliary: measurements that belong to each sample.
         start: b and nu.
+        free: 0 for nuisances that stay where they start, 1 for the others.
         steps: Newton steps at most.
     """
     r = len(penalty)
@@ -83,7 +92,7 @@ def minimize_jointly(
 
     def expand(point: Float[Array, "B r_plus_k"]) -> Expansion:
         b, nu = point[:, :r], point[:, r:]
-        curve = curve_of(nuisances, nu, auxiliary)
+        curve = curve_of(nuisances, nu, auxiliary, free)
         kappa = jnp.concatenate([b, curve.value], axis=1)
         value, moments, density = sums_at(blocks, kappa)
         left = moments - sums
@@ -139,11 +148,10 @@ def loss_at(
     auxiliary: Float[Array, "B a"],
 ) -> tuple[Float[Array, " B"], Float[Array, "B r"]]:
     """The loss without its penalty, and its gradient in b."""
-    curve = curve_of(nuisances, nu, auxiliary)
-    kappa = jnp.concatenate([b, curve.value], axis=1)
+    kappa = jnp.concatenate([b, jax.vmap(nuisances.coefficients)(nu)], axis=1)
     value, moments, _ = sums_at(blocks, kappa)
     left = (moments - sums)[:, : b.shape[1]]
-    return value - jnp.sum(kappa * sums, axis=1) - curve.auxiliary, left
+    return value - jnp.sum(kappa * sums, axis=1) - jax.vmap(nuisances.log_auxiliary)(nu, auxiliary), left
 
 
 @partial(jax.jit, static_argnames="nuisances")
@@ -155,7 +163,7 @@ def curvature_in_nu(
     auxiliary: Float[Array, " a"],
 ) -> Float[Array, "k k"]:
     """Second derivatives of the loss of one sample in nu, without f; the blocks hold the columns (1, g) only."""
-    curve = curve_of(nuisances, nu[None], auxiliary[None])
+    curve = curve_of(nuisances, nu[None], auxiliary[None], jnp.ones_like(nu)[None])
     _, moments, density = sums_at(blocks, curve.value)
     outer = curve.first[0].T @ _moments_of_more(blocks, density)[0] @ curve.first[0]
     return outer + jnp.einsum("ekl,e->kl", curve.second[0], moments[0] - sums) + curve.stiffness[0]

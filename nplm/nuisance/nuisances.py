@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm.ensemble.plan import summary
+from nplm.nuisance.binned_ratio import BinnedLogRatio
 from nplm.nuisance.constraint import Constraint
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.log_ratio import LogRatio
@@ -48,16 +50,24 @@ class Nuisances:
             )
 
     def require_reference(self, reference: Sample) -> None:
-        """Makes sure that learned log-ratios were learned from this reference, and passed their checks.
+        """Makes sure that log-ratios are for this reference: that binned ones have its features, and that learned
+        ones were learned from it and passed their checks.
 
         Raises:
             ValueError: saying what is wrong.
         """
-        for part in self.ratio.parts if isinstance(self.ratio, SumOfLogRatios) else (self.ratio,):
+        for part in _parts(self.ratio):
             if isinstance(part, LearnedLogRatio):
                 part.require_reference(reference)
                 if not self.allow_failed:
                     part.require_valid()
+            if isinstance(part, BinnedLogRatio):
+                part.require_features(reference)
+
+    @property
+    def learned(self) -> tuple[LearnedLogRatio, ...]:
+        """The log-ratios among the parts that networks have learned."""
+        return tuple(part for part in _parts(self.ratio) if isinstance(part, LearnedLogRatio))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,6 +95,16 @@ class Nuisances:
         """The auxiliary measurements A."""
         return np.asarray(self.constraint.auxiliary, dtype=np.float64)
 
+    def free(self, held: Collection[str] = ()) -> Float64[np.ndarray, " k"]:
+        """1 for each nuisance that is profiled, 0 for those that are held at their nominal value 0.
+
+        Raises:
+            ValueError: for an unknown name.
+        """
+        if unknown := [name for name in held if name not in self.names]:
+            raise ValueError(f"'{unknown[0]}' cannot be held: the nuisances are {', '.join(self.names)}")
+        return np.array([0.0 if name in held else 1.0 for name in self.names])
+
     def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """c(nu), see `LogRatio`; traced by JAX."""
         return self.ratio.coefficients(nu)
@@ -108,3 +128,12 @@ class Nuisances:
         """What they are, as JSON values; what g is at the reference says which functions these are."""
         columns = summary(Sample(self.columns(reference.events), reference.weights))
         return {"ratio": self.ratio.document(), "constraint": self.constraint.document(), "columns": columns}
+
+
+def _parts(ratio: LogRatio) -> Iterator[LogRatio]:
+    """What a log-ratio is a sum of, or it itself."""
+    if isinstance(ratio, SumOfLogRatios):
+        for part in ratio.parts:
+            yield from _parts(part)
+    else:
+        yield ratio

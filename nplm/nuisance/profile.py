@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,9 @@ from nplm.nuisance.joint_loss import curvature_in_nu, minimize_jointly
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.sample import Sample
+
+# A maximum of the auxiliary likelihood is none where its curvature is so small a part of 1 / sigma^2.
+_FLAT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,37 +92,78 @@ class PreparedNuisances:
                 )
         return np.array(measured)
 
-    def fit(self, sums: Float64[np.ndarray, "B e"], auxiliary: Float64[np.ndarray, "B a"]) -> Profile:
-        """Delta of samples of which the sums of the columns and the auxiliary measurements are known."""
-        count, k = len(sums), self.nuisances.count
-        s, a = filled(sums), filled(auxiliary)
-        with jax.enable_x64(True):
-            none, start = jnp.zeros(0), jnp.zeros((len(s), k))
-            end = minimize_jointly(self.nuisances, self.blocks, none, jnp.asarray(s), jnp.asarray(a), start)
-            delta, nu, converged = (np.asarray(v)[:count] for v in (statistic(end.value), end.point, end.converged))
-        return Profile(delta, nu, converged)
+    def fit(
+        self, sums: Float64[np.ndarray, "B e"], auxiliary: Float64[np.ndarray, "B a"], held: Collection[str] = ()
+    ) -> Profile:
+        """Delta of samples of which the sums of the columns and the auxiliary measurements are known.
+
+        Nuisances of `held` stay at 0; what is known of the others is then taken at 0 of these.
+        """
+        return self._minimum(self.blocks, sums, auxiliary, held)
 
     def fit_sample(self, data: Sample) -> Profile:
         """Delta of one sample."""
         return self.fit(self.sums([data]), self.auxiliary([data]))
 
-    def summary(self, data: Sample, fits: Fits) -> NuisanceSummary:
+    def summary(self, data: Sample, fits: Fits, impact: Float64[np.ndarray, " k"] | None = None) -> NuisanceSummary:
         """What one sample says about the nuisances.
 
         Arguments:
             data: the sample.
             fits: its fit with f.
+            impact: of each nuisance on t, see `nplm.nuisance.impact`; None if it is not wanted.
         """
         assert fits.delta is not None
         assert fits.nu_delta is not None
         assert fits.nu_tau is not None
-        nu, names = fits.nu_delta[0], self.nuisances.names
+        nu, sums, auxiliary = fits.nu_delta[0], self.sums([data])[0], self.auxiliary([data])[0]
+        return NuisanceSummary.of(
+            self.nuisances.names,
+            self.nuisances.sigma,
+            self.measured(auxiliary),
+            nu,
+            np.linalg.inv(self._curvature(self.blocks, nu, sums, auxiliary)),
+            fits.nu_tau[0],
+            float(fits.t[0]),
+            float(fits.delta[0]),
+            impact,
+        )
+
+    def measured(self, auxiliary: Float64[np.ndarray, " a"]) -> Float64[np.ndarray, " k"]:
+        """Where the auxiliary likelihood alone has its maximum; NaN where it has none, as of a count of zero."""
+        # With a reference of no weight, and no data, the loss of Delta is the auxiliary likelihood.
         with jax.enable_x64(True):
-            given = map(jnp.asarray, (nu, self.sums([data])[0], self.auxiliary([data])[0]))
-            curvature = np.asarray(curvature_in_nu(self.nuisances, self.blocks, *given))
-        covariance = np.linalg.inv(curvature)
-        t, delta = float(fits.t[0]), float(fits.delta[0])
-        return NuisanceSummary.of(names, self.nuisances.sigma, nu, covariance, fits.nu_tau[0], t, delta)
+            alone = self.blocks._replace(weights=jnp.zeros_like(self.blocks.weights))
+        none = np.zeros((1, self.blocks.columns))
+        end = self._minimum(alone, none, auxiliary[None])
+        curvature = np.diag(self._curvature(alone, end.nu[0], none[0], auxiliary))
+        flat = curvature * self.nuisances.sigma**2 < _FLAT
+        return np.where(flat | ~end.converged, np.nan, end.nu[0])
+
+    def _minimum(
+        self,
+        blocks: Blocks,
+        sums: Float64[np.ndarray, "B e"],
+        auxiliary: Float64[np.ndarray, "B a"],
+        held: Collection[str] = (),
+    ) -> Profile:
+        count = len(sums)
+        free = np.tile(self.nuisances.free(held), (count, 1))
+        with jax.enable_x64(True):
+            s, a, f = (jnp.asarray(filled(v)) for v in (sums, auxiliary, free))
+            end = minimize_jointly(self.nuisances, blocks, jnp.zeros(0), s, a, jnp.zeros_like(f), f)
+            delta, nu, converged = (np.asarray(v)[:count] for v in (statistic(end.value), end.point, end.converged))
+        return Profile(delta, nu, converged)
+
+    def _curvature(
+        self,
+        blocks: Blocks,
+        nu: Float64[np.ndarray, " k"],
+        sums: Float64[np.ndarray, " e"],
+        auxiliary: Float64[np.ndarray, " a"],
+    ) -> Float64[np.ndarray, "k k"]:
+        with jax.enable_x64(True):
+            return np.asarray(curvature_in_nu(self.nuisances, blocks, *map(jnp.asarray, (nu, sums, auxiliary))))
 
 
 def filled(rows: Float64[np.ndarray, "B c"]) -> Float64[np.ndarray, "P c"]:

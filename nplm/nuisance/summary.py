@@ -20,42 +20,50 @@ class NuisanceSummary:
     Arguments:
         names: of the nuisances.
         sigma: size of each one's constraint, shape (k,).
+        measured: nu that the auxiliary measurements alone like best, shape (k,); NaN if there is none.
         nu: where Delta ended: the reference, varied, that describes the data best, shape (k,).
         errors: standard deviations of nu from the curvature of the likelihood there, constraint included, shape (k,).
         correlation: of nu, shape (k, k).
         nu_tau: where tau ended: nu besides f, shape (k,).
         tau: -2 min of the loss over f and nu.
         delta: -2 min of the loss over nu; t = tau - delta.
+        impact: of each nuisance, t with it held at 0 less t, shape (k,): by how much t would be larger were the
+            nuisance known to be nominal. NaN where the fit that this takes failed; None if it was not computed.
     """
 
     names: tuple[str, ...]
     sigma: Float64[np.ndarray, " k"]
+    measured: Float64[np.ndarray, " k"]
     nu: Float64[np.ndarray, " k"]
     errors: Float64[np.ndarray, " k"]
     correlation: Float64[np.ndarray, "k k"]
     nu_tau: Float64[np.ndarray, " k"]
     tau: float
     delta: float
+    impact: Float64[np.ndarray, " k"] | None = None
 
     @classmethod
     def of(
         cls,
         names: tuple[str, ...],
         sigma: Float64[np.ndarray, " k"],
+        measured: Float64[np.ndarray, " k"],
         nu: Float64[np.ndarray, " k"],
         covariance: Float64[np.ndarray, "k k"],
         nu_tau: Float64[np.ndarray, " k"],
         t: float,
         delta: float,
+        impact: Float64[np.ndarray, " k"] | None = None,
     ) -> NuisanceSummary:
         """The summary of a fit whose nu has this covariance."""
         errors = np.sqrt(np.diag(covariance))
-        return cls(names, sigma, nu, errors, covariance / np.outer(errors, errors), nu_tau, t + delta, delta)
+        correlation = covariance / np.outer(errors, errors)
+        return cls(names, sigma, measured, nu, errors, correlation, nu_tau, t + delta, delta, impact)
 
     @property
     def pulls(self) -> Float64[np.ndarray, " k"]:
-        """nu / sigma: how far the data pull each nuisance from its nominal value, in units of its constraint."""
-        return self.nu / self.sigma
+        """(nu - measured) / sigma: how far the data pull each nuisance from what is known of it, in units of that."""
+        return (self.nu - self.measured) / self.sigma
 
     def cautions(self) -> list[str]:
         """Nuisances that the data pull far from what is known about them."""
@@ -70,10 +78,12 @@ class NuisanceSummary:
         """The numbers as JSON values."""
         columns = {
             "sigma": self.sigma,
+            "measured": self.measured,
             "nu": self.nu,
             "error": self.errors,
             "pull": self.pulls,
             "nu_tau": self.nu_tau,
+            "impact": np.full(len(self.names), np.nan) if self.impact is None else self.impact,
         }
         return {
             "tau": self.tau,

@@ -65,6 +65,12 @@ def plot_learned_ratio(ratio: LearnedLogRatio, nuisance: str) -> Figure:
     return figure
 
 
+def drawable(ratio: LearnedLogRatio) -> tuple[str, ...]:
+    """The nuisances that `plot_learned_ratio` can draw: those that some sample moved alone."""
+    curves = () if ratio.validation is None else ratio.validation.curves
+    return tuple(name for name in ratio.nuisances if any(set(curve.nu) == {name} for curve in curves))
+
+
 def _draw_feature(top: Axes, bottom: Axes, curves: list[Curve], nuisance: str) -> None:
     edges = _drawn_edges(curves[0].edges)
     centers = (edges[1:] + edges[:-1]) / 2

@@ -41,9 +41,11 @@ def write_run(folder: Path, test: NPLMTest, data: Sample, result: Result) -> Pat
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     pictures = write_pictures(plots, test, data, result)
+    learned = () if test.nuisances is None else test.nuisances.learned
     page = folder / "report.html"
     with atomic_path(page) as temporary:
         temporary.write_text(
-            report_page(result, pictures, data=data.name, reference=test.reference.name), encoding="utf-8"
+            report_page(result, pictures, data=data.name, reference=test.reference.name, learned=learned),
+            encoding="utf-8",
         )
     return page

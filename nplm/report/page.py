@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from nplm._citation import PAPERS
+from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.report.ensemble import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.report.html_block import chi
 from nplm.report.html_parts import (
@@ -22,9 +23,9 @@ from nplm.report.html_parts import (
     table,
     table_rows,
 )
-from nplm.report.nuisances import nuisance_rows
+from nplm.report.nuisances_block import learned_block, nuisances_block
 from nplm.report.numbers import count, format_duration, key_numbers
-from nplm.report.pictures import Picture
+from nplm.report.pictures import About, Picture
 from nplm.report.rare import rare_rows
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
@@ -33,7 +34,12 @@ _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the form
 
 
 def report_page(
-    result: Result, pictures: Sequence[Picture], *, data: str = "data", reference: str = "reference"
+    result: Result,
+    pictures: Sequence[Picture],
+    *,
+    data: str = "data",
+    reference: str = "reference",
+    learned: Sequence[LearnedLogRatio] = (),
 ) -> str:
     """The report as HTML; pictures are embedded and nothing is loaded from elsewhere.
 
@@ -42,15 +48,17 @@ def report_page(
         pictures: PNG files with titles and captions.
         data: name of the data sample.
         reference: name of the reference sample.
+        learned: the log-ratios of nuisances that networks have learned.
     """
     answer = verdict(result)
     sections = [
         f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
         section("Key numbers", _numbers(result)),
-        section("Nuisances", _nuisances(result)),
+        section("Nuisances", _nuisances(result, pictures)),
         section("Cautions", bullets(cautions(result), "cautions")),
-        section("Pictures", figures(pictures)),
+        section("Pictures", figures(_about(pictures, "data"))),
         section("Calibration by toys", _calibration(result)),
+        section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
         section("Quality of the fit", table(_quality(result))),
         section("How to reproduce", command_block(result.configuration.get("command"))),
         section("Configuration", settings(result.configuration)),
@@ -79,11 +87,15 @@ def _numbers(result: Result) -> str:
     return f"<table>{chi(table_rows(rows))}{table_rows([('toys', source)] if source else [])}</table>\n"
 
 
-def _nuisances(result: Result) -> str:
+def _nuisances(result: Result, pictures: Sequence[Picture]) -> str:
     """What the data say about the nuisances; empty without them."""
     if result.nuisances is None:
         return ""
-    return columns(nuisance_rows(result.nuisances)).replace(" +- ", " ± ")
+    return nuisances_block(result.nuisances) + figures(_about(pictures, "nuisances"))
+
+
+def _about(pictures: Sequence[Picture], about: About) -> list[Picture]:
+    return [picture for picture in pictures if picture.about == about]
 
 
 def _calibration(result: Result) -> str:

@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.figure import Figure
 
 from nplm.hypothesis_test import NPLMTest
+from nplm.plot.learned_ratio import drawable, plot_learned_ratio
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import plot_marginal
 from nplm.plot.null import plot_null
+from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
@@ -26,6 +29,23 @@ _QUANTILES_CAPTION = (
     " read from. Green: the formula, fitted to the toys."
 )
 
+_PULLS_CAPTION = (
+    "Each nuisance where the data want it, in units of its constraint, which is the grey band. Black: fitted without f,"
+    " with the error that data and constraint together leave; a bar shorter than the band means that the data know it"
+    " better than the constraint does. Orange: fitted together with f."
+)
+_IMPACT_CAPTION = (
+    " Right: by how much t grows if that nuisance is held at 0. A long bar is a difference that the nuisance can"
+    " explain, so that t does not count it."
+)
+_LEARNED_CAPTION = (
+    "Made when the log-ratio was learned, from events that were held out: yields relative to those at nu = 0, of the"
+    " varied samples (points) and of the reference reweighted by the learned ratio (lines with bands), and their"
+    " difference in units of both errors; last the calibration of the classifier."
+)
+
+About = Literal["data", "nuisances", "learned"]
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -35,22 +55,25 @@ class Picture:
         png: the file.
         title: what it shows, in plain text.
         caption: how to read it, in plain text.
+        about: the section that it belongs to.
     """
 
     png: Path
     title: str
     caption: str
+    about: About = "data"
 
 
 def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -> list[Picture]:
-    """Draws and saves the features, the null, the toys' quantiles if there are 50 of them, and the log-ratio.
+    """Draws and saves the features, the null, the toys' quantiles if there are 50 of them, and the log-ratio; with
+    nuisances also their pulls, and each learned log-ratio beside the samples that it was learned from.
 
     f at the reference is evaluated once for all.
     """
     f = reference_log_ratio(test, result)
 
-    def picture(stem: str, draw: Callable[[], Figure], title: str, caption: str) -> Picture:
-        return Picture(save_figure(draw(), folder / stem)[0], title, caption)
+    def picture(stem: str, draw: Callable[[], Figure], title: str, caption: str, about: About = "data") -> Picture:
+        return Picture(save_figure(draw(), folder / stem)[0], title, caption, about)
 
     pictures = [
         picture(
@@ -82,13 +105,34 @@ def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -
             " events drive t.",
         )
     )
+    if result.nuisances is not None:
+        summary = result.nuisances
+        caption = _PULLS_CAPTION + ("" if summary.impact is None else _IMPACT_CAPTION)
+        title = "Pulls" if summary.impact is None else "Pulls and impacts"
+        pictures.append(picture("nuisances", lambda: plot_pulls(summary), title, caption, "nuisances"))
+    learned = () if test.nuisances is None else test.nuisances.learned
+    drawn = [(ratio, name) for ratio in learned for name in drawable(ratio)]
+    for number, (ratio, name) in enumerate(drawn, start=1):
+        pictures.append(
+            picture(
+                f"learned-{number:02d}-{_slug(name)}".rstrip("-"),
+                lambda ratio=ratio, name=name: plot_learned_ratio(ratio, name),  # type: ignore[misc]
+                f"Learned log-ratio of {name}",
+                _LEARNED_CAPTION,
+                "learned",
+            )
+        )
     return pictures
 
 
 def feature_stem(number: int, feature: str) -> str:
     """A file name for a feature; the number keeps names apart that differ only in characters a file cannot bear."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", feature)[:40].strip("-")
+    slug = _slug(feature)
     return f"feature-{number:02d}-{slug}" if slug else f"feature-{number:02d}"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:40].strip("-")
 
 
 def _marginal_caption(data: Sample) -> str:

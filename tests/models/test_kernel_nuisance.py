@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -78,6 +81,19 @@ def test_nuisances_of_no_effect_change_nothing() -> None:
     np.testing.assert_allclose(fits.t, prepared.kernel.fit(data).t, rtol=1e-7)
     np.testing.assert_allclose(nuisance_fits(fits)[0], 0.0, atol=1e-12)
     assert prepared.null_at(np.zeros(1)).mean == pytest.approx(prepared.kernel.null().mean, rel=1e-6)
+
+
+def test_holding_a_nuisance_compiles_nothing(compilations: Callable[[], int]) -> None:
+    rng = np.random.default_rng(3)
+    prepared, data = prepare(scale_and_normalization(), draw_reference(rng, 3000)), [draw_data(rng, 0.1)]
+    free = prepared.fit(data).t[0]
+    compilations()
+    held = [prepared.fit(data, held=(name,)).t[0] for name in ("scale", "normalization")]
+    assert compilations() == 0
+    assert len({free, *held}) == 3
+    # The count can rise.
+    jax.jit(lambda x: x + 18.5)(1.0)
+    assert compilations() == 1
 
 
 def test_two_nuisances_of_the_same_effect_are_one_with_both_uncertainties() -> None:

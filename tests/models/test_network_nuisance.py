@@ -140,6 +140,22 @@ def test_tau_is_not_below_that_of_a_search_at_the_nu_of_delta(toys: list[Sample]
         assert t + delta > tau_at(nu[0], data)[0] - 0.05
 
 
+def test_a_nuisance_that_is_held_is_not_fitted(
+    prepared: PreparedNetworkWithNuisances, toys: list[Sample], fits: Fits, compilations: Callable[[], int]
+) -> None:
+    """With the scale at 0, t is the search's against the reference as given, less Delta of the other nuisances."""
+    compilations()
+    held = prepared.fit(toys, held=("scale",))
+    assert compilations() == 0
+    assert held.delta is not None
+    assert held.nu_tau is not None
+    np.testing.assert_array_equal(held.nu_tau[:, 0], 0.0)
+    for data, t, delta in zip(toys, held.t, held.delta, strict=True):
+        assert t + delta == pytest.approx(tau_at(0.0, data)[0], abs=0.05)
+    # The scale of the second toy is two of its standard deviations away, and so held it leaves that to t.
+    assert held.t[1] > fits.t[1] + 20
+
+
 def test_where_nu_starts_does_not_matter(
     prepared: PreparedNetworkWithNuisances, toys: list[Sample], fits: Fits
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from nplm import GaussianConstraint, Normalization, NPLMTest, Nuisances, SumOfLogRatios
 from nplm.nuisance.binned_ratio import BinnedLogRatio
 from nplm.nuisance.log_ratio import log_ratio
 from nplm.sample import Sample
@@ -159,3 +160,17 @@ def test_bad_samples_are_refused_by_name(rng: np.random.Generator) -> None:
         BinnedLogRatio.from_samples(central, [({"a": 1.0}, Sample([0.5], features=["x"], name="shifted"))], edges)
     with pytest.raises(ValueError, match=r"edges name y, but nu = 0\.0 has the features x"):
         BinnedLogRatio.from_samples(central, [({"a": 1.0}, central)], {"y": [0.0, 1.0]})
+
+
+def test_a_reference_with_other_features_is_refused_by_name(rng: np.random.Generator) -> None:
+    """Also within sums of sums; columns in another order would put events into the bins of another feature."""
+    ratio = BinnedLogRatio({"x": EDGES}, CENTRAL, [({"a": 1.0}, yields(1.0))], ("x", "y"))
+    sums = SumOfLogRatios([SumOfLogRatios([ratio]), Normalization("n")])
+    events = rng.uniform(0, 4, (100, 2))
+    for given, names in ((ratio, ("a",)), (sums, ("a", "n"))):
+        nuisances = Nuisances(given, GaussianConstraint(names))
+        nuisances.require_reference(Sample(events, features=["x", "y"]))
+        for features in (["y", "x"], ["x", "z"]):
+            message = f"the binned log-ratio of a is for the features x, y, but reference has {', '.join(features)}"
+            with pytest.raises(ValueError, match=message):
+                NPLMTest(Sample(events, features=features, name="reference"), "histogram", nuisances=nuisances)

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm import GaussianConstraint, Normalization, Sample
+from nplm import (
+    Constraint,
+    CorrelatedGaussian,
+    GaussianConstraint,
+    Normalization,
+    PoissonControlRegion,
+    Sample,
+    SumOfLogRatios,
+)
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
 from tests.nuisance.problems import EXPECTED, draw_data, draw_reference, loss, scale_and_normalization
@@ -58,6 +66,32 @@ def test_mean_delta_of_set_up_a() -> None:
     # Negative control: data at the nominal yield have a Delta of two degrees of freedom.
     nominal = [draw_data(rng) for _ in range(100)]
     assert profile.fit(profile.sums(nominal), profile.auxiliary(nominal)).delta.mean() < 5
+
+
+@pytest.mark.parametrize(
+    ("constraint", "expected"),
+    [
+        (GaussianConstraint("yield", 0.1, 0.03), 0.03),
+        (PoissonControlRegion("yield", 130, 200.0, response=2.0, background=30.0), np.log(100 / 200) / 2),
+        # No count is the more likely the smaller the yield: there is no best one.
+        (PoissonControlRegion("yield", 0, 200.0), np.nan),
+    ],
+    ids=["gaussian", "poisson", "no count"],
+)
+def test_measured_is_the_maximum_of_the_auxiliary_likelihood(constraint: Constraint, expected: float) -> None:
+    reference = draw_reference(np.random.default_rng(1), 500)
+    profile = prepared(Nuisances(Normalization("yield"), constraint), reference)
+    found = profile.measured(np.asarray(constraint.auxiliary))
+    np.testing.assert_allclose(found, [expected], atol=1e-8)
+
+
+def test_measured_values_that_are_correlated_are_what_was_measured() -> None:
+    covariance = np.array([[0.04, 0.015], [0.015, 0.01]])
+    ratio = SumOfLogRatios([Normalization("first"), Normalization("second")])
+    nuisances = Nuisances(ratio, CorrelatedGaussian(("second", "first"), covariance))
+    profile = prepared(nuisances, draw_reference(np.random.default_rng(1), 500))
+    # The constraint has another order than the log-ratio.
+    np.testing.assert_allclose(profile.measured(np.array([0.3, -0.1])), [-0.1, 0.3], atol=1e-8)
 
 
 def test_unknown_and_unconstrained_nuisances_are_refused() -> None:
