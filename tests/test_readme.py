@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import nplm
+from nplm.cli.closure_options import Options as ClosureOptions
 from nplm.cli.commands import command_parsers
 from nplm.cli.errors import MEANINGS
 from nplm.cli.options import given
@@ -26,12 +27,13 @@ from toys.exponential import BULK, draw_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power) .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power|closure) .*)$", README, re.MULTILINE)
 OPTIONS = {
     ("test", None): Options,
     ("tune", None): TuneOptions,
     ("prepare", None): PrepareOptions,
     ("power", None): PowerOptions,
+    ("closure", None): ClosureOptions,
     ("toys", "run"): RunOptions,
     ("toys", "status"): StatusOptions,
     ("toys", "merge"): MergeOptions,

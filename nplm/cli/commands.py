@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from nplm.cli import learn_options, power_options, prepare_options, test_options, toys_options, tune_options
+from nplm.cli import (
+    closure_options,
+    learn_options,
+    power_options,
+    prepare_options,
+    test_options,
+    toys_options,
+    tune_options,
+)
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
 from nplm.cli.style import drawing_in
@@ -56,6 +64,10 @@ examples:
 _POWER_EXAMPLES = """examples:
   nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
   nplm power data.npz --reference ref.npz --weights w --signal peak.npz --n 20 --widths 0.3,0.7,2.3
+"""
+_CLOSURE_EXAMPLES = """examples:
+  nplm closure --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 0.7 -o closure
+  nplm closure --reference ref.npz --weights w --signal peak.npz --n 50 --model network --clip 7 --toys 400 -o closure
 """
 
 
@@ -165,6 +177,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_POWER_EXAMPLES}\n{codes}",
     )
     power_options.add_options(power)
+    closure = subparsers.add_parser(
+        "closure",
+        usage="nplm closure --reference REF [REF ...] --signal FILE --n N1,N2,... [-o OUT] [options]",
+        help="the Z of injected signals, next to the best test, and the size without a signal",
+        description="Injects signals into toys of a reference: the median Z that a test finds, next to that of a test"
+        " that knows the signal, and how often it fires without one.",
+        epilog=f"{_CLOSURE_EXAMPLES}\n{codes}",
+    )
+    closure_options.add_options(closure)
     learn = subparsers.add_parser(
         "learn",
         usage="nplm learn FILE -o OUT [options]",
@@ -189,6 +210,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "tune": CommandParser(tune, _command(tune_options.Options.of, "tune_command", "run_tune")),
         "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare_command", "run_prepare")),
         "power": CommandParser(power, _command(power_options.Options.of, "power_command", "run_power")),
+        "closure": CommandParser(closure, _command(closure_options.Options.of, "closure_command", "run_closure")),
         "learn": CommandParser(learn, _command(learn_options.Options.of, "learn_command", "run_learn")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }

@@ -33,6 +33,7 @@ COMMANDS = (
     "prepare",
     "learn",
     "power",
+    "closure",
     "doctor",
 )
 

@@ -1,0 +1,269 @@
+"""Closure: does a test find injected signals as it should, next to the best test, and nothing where nothing is?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import betabinom, binomtest
+
+from nplm._json import json_value
+from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
+from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.expected_power import expected_power
+from nplm.calibrate.null import Null
+from nplm.calibrate.order import clopper_pearson
+from nplm.calibrate.power import Power, signal_power
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.run import run_campaign
+from nplm.ensemble.sampler import InjectionSampler, PoolSampler, Sampler
+from nplm.ensemble.table import ToyTable
+from nplm.io.tables import Tabular, sample_like
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.sample import concatenate, require_same_features
+
+if TYPE_CHECKING:
+    from nplm.hypothesis_test import NPLMTest
+
+SCHEMA = "nplm-closure/1"
+LEVEL = 0.05
+# A size that a right null has less often than this is a wrong one.
+_REFUSED = 0.01
+USUAL_TOYS = 200
+LEAST_TOYS = 20
+
+
+@dataclass(frozen=True)
+class NullCheck:
+    """The size of the test at a nominal 5%, counted with toys without a signal.
+
+    Arguments:
+        toys: without a signal, none of which the null was made from.
+        rejected: of them, at a p-value of at most 5%; failed ones included.
+        failed: those without t.
+        interval: 95% interval of the size (Clopper and Pearson).
+        p_value: of the hypothesis that the size is 5%, two-sided (binomial).
+    """
+
+    toys: int
+    rejected: int
+    failed: int
+    interval: tuple[float, float]
+    p_value: float
+
+    @property
+    def size(self) -> float:
+        """Share of the toys that are rejected."""
+        return self.rejected / self.toys
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the size is 5% within binomial error: p of at least 1%."""
+        return self.p_value >= _REFUSED
+
+
+@dataclass(frozen=True)
+class ClosureAt:
+    """What was found at one number of signal events.
+
+    Arguments:
+        events: N_S, expected.
+        technical_t: of the expectation itself, reference and signal with their weights and without fluctuations.
+        technical_z: Z of technical_t and the mean of the null together, as fluctuations add about as much to t as they
+            do without a signal (technical closure).
+        sampled: Z of toys with signal events drawn from the file (sampled closure).
+        expected_z: median Z by the closed form of a kernel model; None for other models.
+        ideal_z, ideal_spread: median Z of the best test, and what is uncertain about it; None without it.
+    """
+
+    events: float
+    technical_t: float
+    technical_z: float
+    sampled: Power
+    expected_z: float | None
+    ideal_z: float | None
+    ideal_spread: float | None
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the median Z is above that of the best test by more than three of its standard errors."""
+        if self.ideal_z is None or self.ideal_spread is None or self.sampled.median_is_limit:
+            return False
+        error = self.sampled.median_z - self.sampled.median_interval[0]
+        return self.sampled.median_z - self.ideal_z > 3 * float(np.hypot(error, self.ideal_spread))
+
+
+@dataclass(frozen=True)
+class Closure:
+    """The answer of `closure`.
+
+    Arguments:
+        at: for each number of signal events.
+        null_check: toys without a signal.
+        null: what turns t into Z, in words.
+        best: the best test, if there is one.
+        toys: asked for at each number.
+        seed: root of the keys.
+        configuration: of the test.
+    """
+
+    at: tuple[ClosureAt, ...]
+    null_check: NullCheck
+    null: str
+    best: BestTest | None
+    toys: int
+    seed: int
+    configuration: dict[str, Any]
+
+    @property
+    def closed(self) -> bool:
+        """Whether the null holds, and the test finds no signal better than the most powerful test, if it is known."""
+        return self.null_check.accepted and not (self.known and any(at.exceeds for at in self.at))
+
+    @property
+    def known(self) -> bool:
+        """Whether the best test knows the log-ratio, so that no test can be better."""
+        return self.best is not None and self.best.kind == "known"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values, following nplm-closure/1; numbers that are not finite become None."""
+        check = self.null_check
+        document = {
+            "schema": SCHEMA,
+            "closed": self.closed,
+            "null": self.null,
+            "null_check": {**vars(check), "level": LEVEL, "size": check.size, "accepted": check.accepted},
+            "best_test": None if self.best is None else {"kind": self.best.kind, "widths": self.best.widths},
+            "at": [{**vars(at), "sampled": at.sampled.to_dict(), "exceeds": at.exceeds} for at in self.at],
+            "toys": self.toys,
+            "seed": self.seed,
+            "configuration": self.configuration,
+        }
+        plain: dict[str, Any] = json_value(document)
+        return plain
+
+    def __repr__(self) -> str:
+        from nplm.report.closure import closure_text
+
+        return closure_text(self)
+
+
+def closure(
+    test: NPLMTest,
+    signal: Tabular,
+    numbers: Sequence[float],
+    toys: int = USUAL_TOYS,
+    seed: int = 1,
+    *,
+    ideal: KnownRatio | Literal["classifier"] | None = "classifier",
+    calibrate: Literal["analytic", "toys"] | None = None,
+    pool: Tabular | None = None,
+    on_toys: Callable[[ToyTable], None] = lambda table: None,
+) -> Closure:
+    """Injects signals of given sizes, and compares the Z that the test finds with that of the best test.
+
+    Toys have a Poisson number of events from the reference (or the pool) and one from the signal's file; those of the
+    first kind alone check the null. The Z of a toy is read from the law of t for such toys: the formula with the
+    reference held fixed, or toys that are counted.
+
+    Arguments:
+        test: of shape and yield, without nuisances.
+        signal: events of the signal; their weights are scaled to each number of events.
+        numbers: N_S, numbers of signal events that are expected.
+        toys: at each number, and without a signal.
+        seed: root of the keys: without a signal seed, at the i-th number seed + i, and seed + 10^6 for toys that
+            calibrate.
+        ideal: log [s(x)/b(x)] of the normalised densities, as a function of events of shape (n, d); "classifier" learns
+            it from half of the events, see `learned_best_test`; None leaves the best test out.
+        calibrate: "analytic" trusts the formula; "toys" counts as many toys without a signal, which are others than
+            those that check. Default: "toys" for a network, whose formula holds if it is tuned, else "analytic".
+        pool: background events; default: the reference itself.
+        on_toys: called with each batch of toys.
+
+    Raises:
+        ValueError: if there is no number, one is not positive, there are fewer than 20 toys, the test is one of the
+            shape only or with nuisances, or signal or reference cannot be drawn from.
+    """
+    signal = sample_like(test.reference, signal, "signal")
+    require_same_features(test.reference, signal)
+    _require(test, numbers, toys)
+    background = test.reference if pool is None else sample_like(test.reference, pool, "pool")
+    require_same_features(test.reference, background)
+    expected = test.reference.total_weight
+    null_sampler = PoolSampler(background, expected)
+    samplers: list[Sampler] = [InjectionSampler(null_sampler, PoolSampler(signal, float(n))) for n in numbers]
+    best: BestTest | None = None
+    if ideal == "classifier":
+        best = learned_best_test(test.reference, signal, numbers, seed)
+    elif ideal is not None:
+        best = known_best_test(test.reference, signal, numbers, ideal)
+
+    def run(sampler: Sampler, root: int) -> Float64[np.ndarray, " n"]:
+        return run_campaign(Campaign(test, sampler, root), toys, on_toys=on_toys).t
+
+    calibrate = calibrate or ("toys" if test.model.name == "network" else "analytic")
+    null: Null = test.formula(fixed_reference=pool is None)
+    if calibrate == "toys":
+        null = EmpiricalNull(run(null_sampler, seed + 10**6))
+    check = _null_check(null, run(null_sampler, seed))
+    kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml"
+    closed_form = expected_power(test, signal, numbers) if kernel else (None,) * len(numbers)
+    at = []
+    for i, (number, sampler) in enumerate(zip(numbers, samplers, strict=True)):
+        whole = concatenate([test.reference, signal.scaled_to(number)], "expectation")
+        technical = float(test.fit([whole]).t[0])
+        form = closed_form[i]
+        at.append(
+            ClosureAt(
+                events=float(number),
+                technical_t=technical,
+                technical_z=float(null.z(technical + null.mean)) if np.isfinite(technical) else float("nan"),
+                sampled=signal_power(null, run(sampler, seed + 1 + i), ideal_z=None if best is None else best.z[i]),
+                expected_z=None if form is None else form.median_z,
+                ideal_z=None if best is None else best.z[i],
+                ideal_spread=None if best is None else best.spread[i],
+            )
+        )
+    words = f"{null.kind}: {null.describe()}"
+    return Closure(tuple(at), check, words, best, toys, seed, test.configuration())
+
+
+def _require(test: NPLMTest, numbers: Sequence[float], toys: int) -> None:
+    if test.shape_only:
+        raise ValueError("closure adds signal events to a known yield: test shape and yield, not the shape only")
+    if test.nuisances is not None:
+        raise ValueError("closure compares with a best test that knows no nuisances: give a test without them")
+    if not len(numbers):
+        raise ValueError("closure needs a number of signal events, or several")
+    for number in numbers:
+        if not (np.isfinite(number) and number > 0):
+            raise ValueError(
+                f"the number of signal events must be positive, not {number:g}; toys without are run anyway"
+            )
+    if toys < LEAST_TOYS:
+        raise ValueError(f"closure needs {LEAST_TOYS} toys or more at each number of events, not {toys}")
+
+
+def _null_check(null: Null, t: Float64[np.ndarray, " n"]) -> NullCheck:
+    failed = np.isnan(t)
+    rejected = int(failed.sum() + (null.pvalues(t[~failed]) <= LEVEL).sum())
+    return NullCheck(
+        len(t), rejected, int(failed.sum()), clopper_pearson(rejected, len(t), 0.95), _size_p(null, rejected, len(t))
+    )
+
+
+def _size_p(null: Null, rejected: int, toys: int) -> float:
+    """Two-sided p-value of so many rejected toys if the size is 5%.
+
+    A toy is rejected by n counted ones if fewer than m = 0.05 (n + 1) of them exceed it, which as a probability is
+    distributed as Beta(m, n + 1 - m): the number of the rejected is then beta-binomial.
+    """
+    if not isinstance(null, EmpiricalNull):
+        return float(binomtest(rejected, toys, LEVEL).pvalue)
+    counted = len(null.t)
+    allowed = int(LEVEL * (counted + 1))
+    law = betabinom(toys, allowed, counted + 1 - allowed)
+    return float(min(1.0, 2 * min(law.cdf(rejected), law.sf(rejected - 1))))

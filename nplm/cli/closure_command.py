@@ -1,0 +1,93 @@
+"""The command `nplm closure`: signals injected into a user's own reference, next to the best test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from nplm.cli.closure_options import Options, command_of
+from nplm.cli.errors import ExitCode, OutputError
+from nplm.cli.models import test_of
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.refusing import refusing_bad_output
+from nplm.cli.say import say
+
+if TYPE_CHECKING:
+    from nplm.calibrate.best_test import KnownRatio
+    from nplm.calibrate.closure import Closure
+
+_FILES = ("closure.json", "closure.txt", "closure.png", "closure.pdf")
+
+
+def run_closure(options: Options) -> int:
+    """Runs `nplm closure`.
+
+    Raises:
+        InputError: if a file is bad, or no toys can be drawn.
+        OutputError: if the folder holds other files, or cannot be written.
+    """
+    from nplm.calibrate.closure import closure
+
+    reporter = Reporter(options.quiet)
+    if options.output is not None:
+        _usable(options.output)
+    reference, (signal, pool) = Reader(options, reporter.note).read(options.signal, options.pool)
+    with refusing_bad_input():
+        test = test_of(options, reference, options.expected_yield)
+        ideal = _ideal(options.ideal)
+        counted = options.calibrate == "toys" or (options.calibrate is None and options.model == "network")
+        with reporter.expect(options.toys * (len(options.n) + 1 + counted)):
+            found = closure(
+                test,
+                signal,
+                options.n,
+                options.toys,
+                options.seed,
+                ideal=ideal,
+                calibrate=cast("Literal['analytic', 'toys'] | None", options.calibrate),
+                pool=pool,
+                on_toys=reporter.advance,
+            )
+    document = json.dumps({**found.to_dict(), "command": join(command_of(options))}, indent=2, allow_nan=False)
+    if options.output is not None:
+        _write(options.output, found, document)
+    say(document if options.json else repr(found))
+    return ExitCode.DONE
+
+
+def _ideal(word: str) -> KnownRatio | Literal["classifier"] | None:
+    if word == "classifier":
+        return "classifier"
+    if word == "none":
+        return None
+    from nplm.ensemble.problem import load
+
+    ratio: Any = load(word)
+    if not callable(ratio):
+        raise ValueError(f"--ideal {word} is no function of events: give classifier, none or MODULE:FUNCTION")
+    return cast("KnownRatio", ratio)
+
+
+def _usable(folder: Path) -> None:
+    """Refuses a folder with other files in it."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; choose another -o")
+    others = sorted(file.name for file in folder.glob("*") if file.name not in _FILES) if folder.exists() else []
+    if others:
+        raise OutputError(f"{folder} holds other files ({', '.join(others[:3])}); choose another -o")
+
+
+def _write(folder: Path, found: Closure, document: str) -> None:
+    from nplm._atomic import atomic_path
+    from nplm.plot.closure import plot_closure
+    from nplm.plot.style import save_figure
+
+    with refusing_bad_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in (("closure.json", document), ("closure.txt", repr(found))):
+            with atomic_path(folder / name) as temporary:
+                temporary.write_text(content + "\n", encoding="utf-8")
+        save_figure(plot_closure(found), folder / "closure")

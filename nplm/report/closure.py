@@ -1,0 +1,65 @@
+"""Closure in words: a table for a terminal, and what it says."""
+
+from __future__ import annotations
+
+from nplm.calibrate.closure import LEVEL, Closure, ClosureAt
+from nplm.report.ensemble import aligned
+from nplm.report.numbers import format_z
+
+
+def closure_text(found: Closure) -> str:
+    """The table, the check of the null and the verdict, in at most 100 columns of ASCII."""
+    best = found.best
+    columns = ["signal", "median Z", "68% of toys", "technical Z"]
+    if any(at.expected_z is not None for at in found.at):
+        columns.append("closed form")
+    if best is not None:
+        columns.append("best test" if best.kind == "known" else "classifier")
+    rows = [tuple(columns), *(_row(at, columns) for at in found.at)]
+    check = found.null_check
+    size = (
+        f"without a signal {check.rejected:,} of {check.toys:,} toys have p <= {LEVEL:g}: size {check.size:.3g}"
+        f" (95%: {check.interval[0]:.3g} to {check.interval[1]:.3g})"
+    )
+    lines = [*aligned(rows), "", f"  {size}", f"  Z stands on: {found.null}"]
+    return "\n".join([*lines, "", *(f"  {sentence}" for sentence in verdict(found))])
+
+
+def verdict(found: Closure) -> list[str]:
+    """What the numbers say, in sentences."""
+    check = found.null_check
+    sentences = []
+    if check.accepted:
+        sentences.append("the null holds: the size is 5% within binomial error")
+    else:
+        sentences.append(
+            f"THE NULL DOES NOT HOLD: a size of {check.size:.3g} is not 5% (p = {check.p_value:.2g}), so no Z above can"
+            " be trusted; calibrate with toys"
+        )
+    above = [f"{at.events:g}" for at in found.at if at.exceeds]
+    if above and found.known:
+        sentences.append(f"ABOVE THE BEST TEST at {', '.join(above)} events, which no right test can be")
+    elif above:
+        sentences.append(f"above the classifier at {', '.join(above)} events: it has learned less than it could")
+    ratios = [at.sampled.median_z / at.ideal_z for at in found.at if at.ideal_z is not None and at.ideal_z > 1]
+    if ratios:
+        name = "best test" if found.known else "classifier's test"
+        reach = f"{min(ratios):.0%} to {max(ratios):.0%}"
+        sentences.append(f"median Z is {reach} of that of the {name}, which knows what to look for")
+    return sentences
+
+
+def _row(at: ClosureAt, columns: list[str]) -> tuple[str, ...]:
+    limit = "at least " if at.sampled.median_is_limit else ""
+    cells = [
+        f"{at.events:g}",
+        f"{limit}{format_z(at.sampled.median_z)}",
+        f"{format_z(at.sampled.band[0])} to {format_z(at.sampled.band[1])}",
+        format_z(at.technical_z),
+    ]
+    if "closed form" in columns:
+        cells.append("" if at.expected_z is None else format_z(at.expected_z))
+    if at.ideal_z is not None:
+        spread = f" +- {at.ideal_spread:.2f}" if at.ideal_spread else ""
+        cells.append(f"{format_z(at.ideal_z)}{spread}")
+    return tuple(cells)

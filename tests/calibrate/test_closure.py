@@ -1,0 +1,157 @@
+"""Closure on the exponential with Gaussian signals, whose best test is known; and its negative controls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nplm import KernelModel, NPLMTest, Sample, closure
+from nplm.calibrate.best_test import known_best_test, learned_best_test
+from nplm.calibrate.closure import _null_check
+from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.mixture import MixtureNull
+from nplm.plot.closure import plot_closure
+from toys.exponential import BULK, TAIL, Signal, draw_reference, ideal_z
+
+MODEL = KernelModel(width=0.7, centers=60)
+
+
+def exact(signal: Signal) -> Any:
+    """log s/b."""
+    return lambda events: signal.distribution.logpdf(events[:, 0]) + events[:, 0]
+
+
+def drawn(signal: Signal, rng: np.random.Generator, n: int = 3000) -> Sample:
+    return Sample(signal.sample(rng, n), features=("x",), name="signal")
+
+
+@pytest.fixture(scope="module")
+def test() -> NPLMTest:
+    return NPLMTest(draw_reference(np.random.default_rng(5), 30_000), MODEL)
+
+
+@pytest.mark.parametrize("signal", [BULK, TAIL], ids=lambda signal: signal.name)
+def test_the_known_best_test_is_that_of_the_densities(signal: Signal) -> None:
+    """The events of 200,000 and 20,000 stand for the integrals: to 2%."""
+    rng = np.random.default_rng(4)
+    numbers = [0.5 * signal.expected, signal.expected]
+    best = known_best_test(draw_reference(rng, 200_000), drawn(signal, rng, 20_000), numbers, exact(signal))
+    for z, number in zip(best.z, numbers, strict=True):
+        assert z == pytest.approx(ideal_z(signal, number), rel=0.02)
+
+
+def test_a_classifier_comes_close_to_the_best_test_and_not_above() -> None:
+    """Within 5% for a bulk peak; a signal of another place than the one that was learned is not found."""
+    rng = np.random.default_rng(4)
+    reference = draw_reference(rng, 30_000)
+    best = learned_best_test(reference, drawn(BULK, rng), [BULK.expected])
+    assert best.kind == "classifier"
+    assert best.z[0] == pytest.approx(ideal_z(BULK), rel=0.05)
+    assert best.spread[0] < 0.2
+    assert best.z[0] < ideal_z(BULK) + 3 * max(best.spread[0], 0.05)
+
+
+def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
+    test: NPLMTest, rng: np.random.Generator
+) -> None:
+    """200 toys at each of two numbers and without a signal, fixed seed; tolerances are three standard errors."""
+    numbers = [45.0, 90.0]
+    found = closure(test, drawn(BULK, rng), numbers, 200, 3, ideal=exact(BULK))
+    assert found.null_check.accepted
+    assert found.null_check.interval[0] < 0.05 < found.null_check.interval[1]
+    assert found.closed
+    for at, number in zip(found.at, numbers, strict=True):
+        z = at.sampled
+        error = np.sqrt(np.pi / 2) * (z.band[1] - z.band[0]) / 2 / np.sqrt(z.toys)
+        assert at.ideal_z == pytest.approx(ideal_z(BULK, number), rel=0.03)
+        assert at.expected_z is not None
+        # The formula for toys holds the reference fixed; that of the closed form does not: 7% of the variance.
+        assert abs(z.median_z - at.expected_z) < 3 * error + 0.15
+        assert abs(z.median_z - at.technical_z) < 3 * error + 0.3
+        assert z.median_z < at.ideal_z
+        assert not at.exceeds
+    # The negative control: half the signal is told apart.
+    assert found.at[1].sampled.median_z - found.at[0].sampled.median_z > 1
+    text = repr(found)
+    assert "the null holds" in text
+    assert "best test" in text
+    document = found.to_dict()
+    assert document["schema"] == "nplm-closure/1"
+    assert document["at"][1]["sampled"]["median_z"] == found.at[1].sampled.median_z
+    assert plot_closure(found).axes[0].get_xlabel() == "signal events expected"
+
+
+def test_a_wrong_null_and_a_wrong_best_test_are_found_out(
+    test: NPLMTest, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative controls: a formula with two thirds of its mean, and a best test that looks elsewhere."""
+    right = test.formula(fixed_reference=True)
+    assert isinstance(right, MixtureNull)
+    monkeypatch.setattr(NPLMTest, "formula", lambda self, *args, **kwargs: MixtureNull(right.weights * 0.67))
+    wrong = closure(test, drawn(BULK, rng), [30.0], 100, 3, ideal=None)
+    assert not wrong.null_check.accepted
+    assert wrong.null_check.size > 0.1
+    assert not wrong.closed
+    assert "THE NULL DOES NOT HOLD" in repr(wrong)
+    monkeypatch.undo()
+    elsewhere = replace(BULK, distribution=TAIL.distribution)
+    missed = closure(test, drawn(BULK, rng), [180.0], 100, 3, ideal=exact(elsewhere))
+    assert missed.at[0].exceeds
+    assert not missed.closed
+    assert "ABOVE THE BEST TEST at 180 events" in repr(missed)
+
+
+def test_counted_toys_check_a_null_that_they_are_not_in(test: NPLMTest, rng: np.random.Generator) -> None:
+    found = closure(test, drawn(BULK, rng), [200.0], 100, 3, ideal=None, calibrate="toys")
+    assert found.null.startswith("empirical")
+    assert found.null_check.accepted
+    assert found.null_check.size < 0.15
+    # With few toys the size itself is uncertain: of n + 1 exchangeable toys each is the largest equally often.
+    null = EmpiricalNull(np.arange(19.0))
+    assert _null_check(null, np.full(20, -1.0)).p_value == pytest.approx(2 * 19 / 39)
+    assert not _null_check(null, np.full(20, 99.0)).accepted
+    # All toys with so strong a signal exceed all without.
+    assert found.at[0].sampled.median_is_limit
+    assert "at least" in repr(found)
+
+
+def test_failed_toys_count_as_rejected() -> None:
+    check = _null_check(MixtureNull(np.ones(2)), np.array([np.nan, 0.1, 100.0, 1.0] * 5))
+    assert (check.rejected, check.failed, check.size) == (10, 5, 0.5)
+    assert not check.accepted
+
+
+def test_tables_and_models(rng: np.random.Generator) -> None:
+    reference = draw_reference(rng, 5000)
+    table = {"x": BULK.sample(rng, 100)}
+    found = closure(NPLMTest(reference, "histogram"), table, [100.0], 30, ideal=None)
+    assert found.at[0].expected_z is None
+    assert found.best is None
+    assert "closed form" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"numbers": []}, "a number of signal events"),
+        ({"numbers": [0.0]}, "must be positive, not 0"),
+        ({"toys": 10}, "20 toys or more"),
+        ({"signal": Sample(np.ones(5), features=("y",))}, "different features"),
+        ({"signal": Sample(np.ones(5), features=("x",))}, "has 5 events, and a classifier needs 40"),
+        ({"signal": Sample(np.ones(50), -np.ones(50), ("x",))}, "negative weights"),
+        ({"ideal": lambda events: events}, "one number for each of the"),
+    ],
+)
+def test_bad_questions_are_refused(change: dict[str, Any], message: str, test: NPLMTest, rng) -> None:
+    arguments: dict[str, Any] = {"signal": drawn(BULK, rng), "numbers": [10.0], "toys": 20, **change}
+    with pytest.raises(ValueError, match=message):
+        closure(test, arguments.pop("signal"), **arguments)
+
+
+def test_other_tests_are_refused(rng: np.random.Generator) -> None:
+    reference = draw_reference(rng, 2000)
+    with pytest.raises(ValueError, match="test shape and yield"):
+        closure(NPLMTest(reference, "histogram", shape_only=True), drawn(BULK, rng), [10.0])

@@ -1,0 +1,79 @@
+"""`nplm closure`: injected signals in a user's own files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nplm import KernelModel, NPLMTest, closure, read_sample
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+REFERENCE = ("--reference", "wref.npz", "--weights", "w", "--features", "x")
+KERNEL = ("--width", "1", "--centers", "50")
+SIGNAL = (*REFERENCE, "--signal", "peak.npz", "--n", "30,60")
+
+
+@pytest.fixture(autouse=True)
+def signal(folder) -> None:
+    np.savez("peak.npz", x=np.random.default_rng(3).normal(2.0, 0.2, 500))
+    Path("known_ratio.py").write_text(
+        "from scipy.stats import norm\n"
+        "def log_ratio(events): return norm(2.0, 0.2).logpdf(events[:, 0]) + events[:, 0]\n"
+        "NUMBER = 3\n"
+    )
+
+
+def test_the_numbers_are_those_of_python(nplm) -> None:
+    words = (*SIGNAL, *KERNEL, "--toys", "40", "--seed", "5", "--ideal", "known_ratio:log_ratio")
+    outcome = nplm("closure", *words, "-o", "out", "--style", "CMS", "--json")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    test = NPLMTest(read_sample("wref.npz", features=["x"], weights="w"), KernelModel(width=1.0, centers=50))
+    from scipy.stats import norm
+
+    found = closure(
+        test,
+        read_sample("peak.npz", features=["x"]),
+        [30.0, 60.0],
+        40,
+        5,
+        ideal=lambda e: norm(2.0, 0.2).logpdf(e[:, 0]) + e[:, 0],
+    )
+    expected = found.to_dict()
+    command = document.pop("command")
+    assert document["at"] == expected["at"]
+    assert document["null_check"] == expected["null_check"]
+    assert "--n 30.0,60.0" in command
+    assert json.loads(Path("out/closure.json").read_text())["at"] == expected["at"]
+    assert Path("out/closure.txt").read_text() == f"{found!r}\n"
+    assert Path("out/closure.png").stat().st_size > 10_000
+    # The same again, into the same folder.
+    assert nplm("closure", *words, "-o", "out", "--quiet").out == f"{found!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "culprits"),
+    [
+        (("--signal", "peak.npz", "--n", "10"), 2, ("--reference is missing",)),
+        ((*REFERENCE, "--n", "10"), 2, ("--signal is missing",)),
+        ((*REFERENCE, "--signal", "peak.npz"), 2, ("--n is missing", "10,20,50")),
+        ((*REFERENCE, "--signal", "peak.npz", "--n", "10,0"), 2, ("--n", "'0'")),
+        ((*SIGNAL, "--toys", "5"), 2, ("--toys", "20 or more")),
+        ((*SIGNAL, "--shape-only"), 2, ("--shape-only",)),
+        ((*SIGNAL, "--style", "CDF"), 2, ("--style", "'CDF'")),
+        ((*SIGNAL, "--bins", "5"), 2, ("--bins", "histogram")),
+        ((*REFERENCE, "--signal", "none.npz", "--n", "10"), 3, ("none.npz",)),
+        ((*SIGNAL, *KERNEL, "--ideal", "no_module:f"), 3, ("no_module",)),
+        ((*SIGNAL, *KERNEL, "--ideal", "known_ratio:NUMBER"), 3, ("--ideal", "no function")),
+        ((*SIGNAL, "-o", "."), 4, ("holds other files",)),
+    ],
+)
+def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, culprits: tuple[str, ...]) -> None:
+    outcome = nplm("closure", *arguments)
+    assert outcome.code == code, outcome.err
+    for culprit in culprits:
+        assert culprit in outcome.err
