@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nplm._citation import citation
-    from nplm.calibrate.best_test import BestTest
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
-    from nplm.calibrate.closure import Closure, closure
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
     from nplm.calibrate.expected_power import ExpectedPower, expected_power
@@ -82,11 +80,11 @@ if TYPE_CHECKING:
     from nplm.plot.histograms import MarginalHistograms, marginal_histograms
     from nplm.plot.style import plot_style
     from nplm.result import Calibration, Result
+    from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
 
 __all__ = [
     "Adam",
-    "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
     "BoxSearch",
@@ -94,7 +92,6 @@ __all__ = [
     "CallableLogRatio",
     "Campaign",
     "Chi2Null",
-    "Closure",
     "Comparison",
     "Compatibility",
     "Constraint",
@@ -164,7 +161,6 @@ __all__ = [
     "as_sample",
     "chi2_compatibility",
     "citation",
-    "closure",
     "compared",
     "concatenate",
     "expected_power",
@@ -202,6 +198,7 @@ __all__ = [
     "toys_for_z",
     "toys_to_reach",
     "validate_ratio",
+    "with_impacts",
     "write_ratio",
     "write_sample",
     "z_score",
@@ -212,7 +209,6 @@ __version__ = version("nplm-jax")
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
     "Adam": "nplm.optimize.adam",
-    "BestTest": "nplm.calibrate.best_test",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
@@ -220,7 +216,6 @@ _HOME = {
     "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
     "Chi2Null": "nplm.calibrate.chi2",
-    "Closure": "nplm.calibrate.closure",
     "Comparison": "nplm.localization.comparison",
     "Compatibility": "nplm.calibrate.compatibility",
     "Constraint": "nplm.nuisance.constraint",
@@ -289,7 +284,6 @@ _HOME = {
     "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
-    "closure": "nplm.calibrate.closure",
     "compared": "nplm.localization.comparison",
     "concatenate": "nplm.sample",
     "expected_power": "nplm.calibrate.expected_power",
@@ -327,6 +321,7 @@ _HOME = {
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
     "validate_ratio": "nplm.nuisance.validate_ratio",
+    "with_impacts": "nplm.result_of",
     "write_ratio": "nplm.nuisance.ratio_store",
     "write_sample": "nplm.io",
     "z_score": "nplm.calibrate.zscore",

@@ -85,6 +85,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     from nplm.calibrate.rare_run import require_rare
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import FitError, Interrupted
+    from nplm.result_of import with_impacts
 
     toys: int | NullToys = options.toys
     known = None
@@ -127,6 +128,9 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
         result = interruption.result
         if folder is not None:
             folder.complete_toys(result.toys)
+    if options.impacts and result.complete and result.nuisances is not None and result.nuisances.impact is None:
+        reporter.note(f"one more fit for each of {len(result.nuisances.names)} nuisances: its impact on t")
+        result = with_impacts(test, samples.data, result)
     return replace(result, configuration={**result.configuration, **provenance(options, samples)})
 
 

@@ -24,7 +24,6 @@ from nplm.cli.options import (
     require_model,
     to_command,
 )
-from nplm.cli.style import add_style_option
 from nplm.cli.values import count, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
@@ -43,9 +42,9 @@ class Options(ModelOptions, InputOptions):
     null: str | None = None
     widths: tuple[float, ...] | None = None
     combine: str | None = None
+    impacts: bool = False
     seed: int = 1
     output: Path | None = None
-    style: str | None = None
     json: bool = False
     force: bool = False
     quiet: bool = False
@@ -84,6 +83,8 @@ class Options(ModelOptions, InputOptions):
         require_model(values)
         require_rare(values)
         require_widths(values)
+        if values.get("impacts") and "nuisances" not in values:
+            raise UsageError("--impacts is about nuisances: give them with --nuisances FILE")
         require_input(values)
         return cls._of(values)
 
@@ -128,6 +129,8 @@ def require_widths(values: Mapping[str, Any]) -> None:
         raise UsageError("--width is for one test and --widths for several together; leave one of them out")
     if "prepared" in values:
         raise UsageError("--prepared holds a model of one width, and --widths are several; leave one of them out")
+    if values.get("impacts"):
+        raise UsageError("--impacts is for one test, not for several --widths; leave it out")
     if "null" in values:
         raise UsageError("--null holds toys of one test, and --widths needs toys that all its tests fit; leave it out")
     if values.get("calibrate") not in (None, *WIDTHS_CALIBRATIONS):
@@ -146,6 +149,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model_options(test)
     add_prepared_option(test)
     add_nuisances_option(test)
+    test.add_argument(
+        "--impacts",
+        action=FLAG,
+        help="network: what each nuisance does to t, at one more fit for each (other models: always)",
+    )
     test.add_argument(
         "--widths",
         type=positive_numbers,
@@ -180,7 +188,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html, plots and toys; an interrupted run in it goes on")
-    add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
     output.add_argument("--quiet", action=FLAG, help="no notes and no progress bar")
