@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nplm._citation import citation
+    from nplm.calibrate.best_test import BestTest
     from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
+    from nplm.calibrate.closure import Closure, closure
     from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
     from nplm.calibrate.empirical import EmpiricalNull
     from nplm.calibrate.expected_power import ExpectedPower, expected_power
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
     "BoxSearch",
@@ -92,6 +95,7 @@ __all__ = [
     "CallableLogRatio",
     "Campaign",
     "Chi2Null",
+    "Closure",
     "Comparison",
     "Compatibility",
     "Constraint",
@@ -161,6 +165,7 @@ __all__ = [
     "as_sample",
     "chi2_compatibility",
     "citation",
+    "closure",
     "compared",
     "concatenate",
     "expected_power",
@@ -209,6 +214,7 @@ __version__ = version("nplm-jax")
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
     "Adam": "nplm.optimize.adam",
+    "BestTest": "nplm.calibrate.best_test",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",
@@ -216,6 +222,7 @@ _HOME = {
     "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
     "Chi2Null": "nplm.calibrate.chi2",
+    "Closure": "nplm.calibrate.closure",
     "Comparison": "nplm.localization.comparison",
     "Compatibility": "nplm.calibrate.compatibility",
     "Constraint": "nplm.nuisance.constraint",
@@ -284,6 +291,7 @@ _HOME = {
     "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
+    "closure": "nplm.calibrate.closure",
     "compared": "nplm.localization.comparison",
     "concatenate": "nplm.sample",
     "expected_power": "nplm.calibrate.expected_power",

@@ -24,6 +24,7 @@ from nplm.cli.options import (
     require_model,
     to_command,
 )
+from nplm.cli.style import add_style_option
 from nplm.cli.values import count, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
@@ -45,6 +46,7 @@ class Options(ModelOptions, InputOptions):
     impacts: bool = False
     seed: int = 1
     output: Path | None = None
+    style: str | None = None
     json: bool = False
     force: bool = False
     quiet: bool = False
@@ -188,6 +190,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html, plots and toys; an interrupted run in it goes on")
+    add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
     output.add_argument("--quiet", action=FLAG, help="no notes and no progress bar")
