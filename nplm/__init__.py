@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from nplm.models.histogram import HistogramModel
     from nplm.models.kernel import KernelModel
     from nplm.models.network import NetworkModel
+    from nplm.monitor.limits import ControlLimits
+    from nplm.monitor.monitor import Monitor
+    from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
     from nplm.nuisance.binned_ratio import BinnedLogRatio
@@ -100,6 +103,7 @@ __all__ = [
     "Compatibility",
     "Constraint",
     "Constraints",
+    "ControlLimits",
     "CorrelatedGaussian",
     "DaskWorkers",
     "EmpiricalNull",
@@ -126,6 +130,7 @@ __all__ = [
     "LogRatioEstimator",
     "MarginalHistograms",
     "MixtureNull",
+    "Monitor",
     "MultipleInterrupted",
     "MultipleResult",
     "MultipleTest",
@@ -136,6 +141,7 @@ __all__ = [
     "Nuisances",
     "NullToys",
     "Overflow",
+    "PValueDistribution",
     "PoissonControlRegion",
     "PoolSampler",
     "Power",
@@ -190,6 +196,8 @@ __all__ = [
     "project_out",
     "rank_events",
     "rank_pairs",
+    "pvalue_density",
+    "pvalue_distribution",
     "rare_null",
     "read_ratio",
     "read_reference",
@@ -227,6 +235,7 @@ _HOME = {
     "Compatibility": "nplm.calibrate.compatibility",
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
+    "ControlLimits": "nplm.monitor.limits",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
     "EmpiricalNull": "nplm.calibrate.empirical",
@@ -253,6 +262,7 @@ _HOME = {
     "LogRatioEstimator": "nplm.estimator",
     "MarginalHistograms": "nplm.plot.histograms",
     "MixtureNull": "nplm.calibrate.mixture",
+    "Monitor": "nplm.monitor.monitor",
     "MultipleInterrupted": "nplm.multiple",
     "MultipleResult": "nplm.multiple_result",
     "MultipleTest": "nplm.multiple",
@@ -263,6 +273,7 @@ _HOME = {
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
     "Overflow": "nplm.overflow",
+    "PValueDistribution": "nplm.monitor.pvalues",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
     "Power": "nplm.calibrate.power",
@@ -316,6 +327,8 @@ _HOME = {
     "project_out": "nplm.localization.left_out",
     "rank_events": "nplm.localization.ranking",
     "rank_pairs": "nplm.localization.pairs",
+    "pvalue_density": "nplm.monitor.pvalues",
+    "pvalue_distribution": "nplm.monitor.pvalues",
     "rare_null": "nplm.calibrate.rare_run",
     "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",

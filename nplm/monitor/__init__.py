@@ -1,0 +1,1 @@
+"""Data quality: windows of data, one after another, against a reference run."""

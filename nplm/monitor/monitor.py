@@ -1,0 +1,309 @@
+"""Monitor: windows of data against a reference, one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from jaxtyping import ArrayLike
+
+from nplm.models.kernel import KernelModel
+from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.examine import examine
+from nplm.monitor.limits import ControlLimits
+from nplm.monitor.rate import ExpectedRate, RateResult
+from nplm.monitor.shape import ShapeTest
+from nplm.monitor.verdict import Status, Verdict
+from nplm.sample import Sample
+
+# Digits of a reference's fingerprint that a verdict holds.
+_FINGERPRINT = 16
+# In a cumulative sum a single window counts as no more than this.
+_LARGEST_Z = 37.0
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The cumulative sums, and how many windows overlap with the last one that they took."""
+
+    shape: float = 0.0
+    rate_up: float = 0.0
+    rate_down: float = 0.0
+    overlapping: int = 0
+
+
+class Monitor:
+    """Tests windows against a reference run: shape and rate, with limits for false alarms, and charts of drifts.
+
+    Arguments:
+        reference: a Sample, or an array of events of shape (n, d).
+        model: the kernel model that shapes are compared with; None for that of the default settings.
+        window: events of a window; None for one window a batch (a file).
+        step: events from the beginning of a window to that of the next. Default: `window`, so that none overlap.
+        limits: the false alarms.
+        expected_rate: events that are expected per unit of exposure; None leaves the rate untested.
+        reference_exposure: of the reference, whose own count then says what is expected; in place of `expected_rate`.
+        exposure: of a batch without times, which is a window of its own.
+        least_events: that a window needs to be tested in shape.
+        standardize: shift and scale each feature by the reference's mean and standard deviation.
+
+    Raises:
+        ValueError: if a setting is out of its range, or the reference cannot serve.
+    """
+
+    def __init__(
+        self,
+        reference: Sample | ArrayLike,
+        model: KernelModel | None = None,
+        *,
+        window: int | None = None,
+        step: int | None = None,
+        limits: ControlLimits | None = None,
+        expected_rate: float | None = None,
+        reference_exposure: float | None = None,
+        exposure: float = 1.0,
+        least_events: int = 50,
+        standardize: bool = True,
+    ) -> None:
+        if window is not None and window < least_events:
+            raise ValueError(f"a window of {window} events is below the {least_events} that a test needs: take more")
+        if step is not None and window is None:
+            raise ValueError("a step is that of windows of a fixed number of events: give the window as well")
+        if step is not None and window is not None and not 1 <= step <= window:
+            raise ValueError(f"the step must be between 1 and the window, {window}, not {step}")
+        if expected_rate is not None and reference_exposure is not None:
+            raise ValueError("give the expected rate or the exposure of the reference, not both")
+        if least_events < 1:
+            raise ValueError(f"a test needs 1 event or more, not {least_events}")
+        self.model = KernelModel() if model is None else model
+        self.window, self.step = window, window if step is None else step
+        self.limits = limits or ControlLimits()
+        self.exposure, self.least_events, self.standardize = exposure, least_events, standardize
+        self._rate_of = expected_rate, reference_exposure
+        self.row, self.taken = 0, 0
+        self.sums = Sums()
+        self._buffer: Batch | None = None
+        self._use(reference if isinstance(reference, Sample) else Sample(reference, name="reference"))
+
+    def _use(self, reference: Sample) -> None:
+        expected, counted = self._rate_of
+        rate = None if expected is None else ExpectedRate(expected)
+        if counted is not None:
+            rate = ExpectedRate.of_reference(reference, counted)
+        shape = ShapeTest.of(reference, self.model, self.window, self.standardize)
+        if self.window is not None and self.limits.drift:  # refuses a reference that is too small
+            self.limits.drift_limit(self._tests(rate), self.stride, shape.shared_fluctuation(self.window))
+        shape.warm_up()
+        self.reference, self.shape, self.rate = reference, shape, rate
+        self.fingerprint = reference.fingerprint()[:_FINGERPRINT]
+
+    def replace_reference(self, reference: Sample) -> None:
+        """Compares from now on with another reference; the cumulative sums begin anew, events that wait are kept.
+
+        Raises:
+            ValueError: if it has other features, or cannot serve; the former reference stays.
+        """
+        if set(reference.features) != set(self.reference.features):
+            raise ValueError(
+                f"the new reference has the features {', '.join(reference.features)}, but the monitor compares"
+                f" {', '.join(self.reference.features)}"
+            )
+        order = [reference.features.index(name) for name in self.reference.features]
+        self._use(replace(reference, events=reference.events[:, order], features=self.reference.features))
+        self.sums = Sums()
+
+    @property
+    def stride(self) -> int:
+        """Every so many windows have no event in common."""
+        return 1 if self.window is None or self.step is None else -(-self.window // self.step)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for their window to fill."""
+        return 0 if self._buffer is None else len(self._buffer)
+
+    @property
+    def tests(self) -> int:
+        """1 for the shape alone, 2 with the rate."""
+        return self._tests(self.rate)
+
+    @staticmethod
+    def _tests(rate: ExpectedRate | None) -> int:
+        return 1 if rate is None else 2
+
+    def watch(
+        self, batches: Iterable[Any], *, weights: str | None = None, time: str | None = None
+    ) -> Iterator[Verdict]:
+        """Verdicts, window after window, as batches come.
+
+        Arguments:
+            batches: each a Sample, an array of shape (n, d), or a table or mapping of columns; see `Batch.of`. One that
+                does not fit is a verdict, "unreadable".
+            weights, time: columns of weights and times, in tables and mappings.
+        """
+        for number, values in enumerate(batches):
+            item: Batch | Unreadable
+            if isinstance(values, Unreadable):
+                item = values
+            else:
+                try:
+                    item = Batch.of(
+                        values, self.reference.features, weights=weights, time=time, source=f"batch {number}"
+                    )
+                except ValueError as error:
+                    item = Unreadable(f"batch {number}", str(error))
+            yield from self.push(item)
+
+    def push(self, item: Batch | Unreadable) -> Iterator[Verdict]:
+        """The verdicts of the windows that a batch completes; an unreadable one is a verdict of its own.
+
+        Raises:
+            ValueError: if the rate is to be tested and windows of a fixed number of events come without times.
+        """
+        if isinstance(item, Unreadable):
+            yield self._next(source=item.source, status="unreadable", message=item.message, reference=self.fingerprint)
+            return
+        if self.window is None:
+            self.taken += len(item)
+            yield self._judge(item, self.taken - len(item))
+            return
+        assert self.step is not None
+        if self.rate is not None and item.times is None:
+            raise ValueError(
+                "windows of a fixed number of events have a rate only if the events have times: name their column, or"
+                " take one window a file"
+            )
+        buffer = item if self._buffer is None else self._buffer.followed_by(item)
+        self.taken += len(item)
+        begin = 0
+        while len(buffer) - begin >= self.window:
+            window = buffer.select(slice(begin, begin + self.window))
+            first = self.taken - len(buffer) + begin
+            begin += self.step
+            self._buffer = buffer.select(slice(begin, None))
+            yield self._judge(window, first)
+        self._buffer = buffer.select(slice(begin, None))
+
+    def _judge(self, window: Batch, first: int) -> Verdict:
+        began = time.perf_counter()
+        examined = examine(window, self.reference, self.least_events)
+        problems = list(examined.problems)
+        values: dict[str, Any] = {}
+        p: list[float] = []
+        if examined.sample is not None:
+            shape = self.shape(examined.sample)
+            if shape.failure:
+                problems.append(shape.failure)
+            if not np.isnan(shape.t):
+                values |= {"t": shape.t, "p_shape": shape.p, "z_shape": shape.z}
+                p.append(shape.p)
+            values |= {"t_mean": shape.mean, "t_sd": shape.sd}
+        if self.rate is not None:
+            rate, exposure = self._rate(window, self.rate)
+            if rate is None:
+                problems.append(f"the times of the events span {exposure:g}, so there is no rate")
+            else:
+                values |= {"exposure": exposure, "expected": rate.expected, "p_rate": rate.p, "z_rate": rate.z}
+                p.append(rate.p)
+        if p:
+            values["p"] = -np.expm1(len(p) * np.log1p(-min(p))) if min(p) < 1 else 1.0
+        alarms, notes, sums = self._charts(values, len(window))
+        status: Status = "alarm" if alarms else "problem" if problems else "ok"
+        return self._next(
+            source=window.source,
+            status=status,
+            alarms=alarms,
+            message="; ".join([*_alarm_words(alarms, values), *problems, *notes]) or "agrees with the reference",
+            first=first,
+            events=len(window),
+            yield_=float(np.nansum(window.weights)),
+            not_finite=examined.not_finite,
+            drift_shape=sums.shape,
+            drift_rate_up=sums.rate_up,
+            drift_rate_down=sums.rate_down,
+            reference=self.fingerprint,
+            seconds=time.perf_counter() - began,
+            **values,
+        )
+
+    def _rate(self, window: Batch, expected: ExpectedRate) -> tuple[RateResult | None, float]:
+        weights = window.weights[np.isfinite(window.weights)]
+        if window.times is None:
+            return expected(weights, self.exposure), self.exposure
+        times = window.times[np.isfinite(window.times)]
+        span = float(times.max() - times.min()) if len(times) else 0.0
+        if not span > 0:
+            return None, span
+        # From the first event to the last: one event begins the exposure, and the others come in it.
+        return expected(weights[1:], span, ends_with_event=True), span
+
+    def _charts(self, values: dict[str, Any], events: int) -> tuple[tuple[str, ...], list[str], Sums]:
+        """Which charts fire, remarks, and the sums with this window; those that fire begin anew with the next."""
+        alpha = self.limits.of_chart(self.tests)
+        alarms = [test for test in ("shape", "rate") if values.get(f"p_{test}", 1.0) <= alpha]
+        sums = self.sums
+        if not self.limits.drift:
+            return tuple(alarms), [], sums
+        if sums.overlapping:
+            self.sums = replace(sums, overlapping=sums.overlapping - 1)
+            return tuple(alarms), [], self.sums
+        notes: list[str] = []
+        reached = {"shape": sums.shape, "rate_up": sums.rate_up, "rate_down": sums.rate_down}
+        left = dict(reached)
+        for name, test, sign in (("shape", "shape", 1), ("rate_up", "rate", 1), ("rate_down", "rate", -1)):
+            if f"z_{test}" not in values:
+                continue
+            z = float(np.clip(sign * values[f"z_{test}"], -_LARGEST_Z, _LARGEST_Z))
+            left[name] = reached[name] = max(0.0, reached[name] + z - self.limits.shift / 2)
+            try:
+                limit = self.drift_limit(test, events)
+            except ValueError as error:
+                notes.append(f"no {test} drift chart: {error}")
+                limit = np.inf
+            if reached[name] >= limit:
+                left[name] = 0.0
+                alarms.append(f"{test} drift")
+        self.sums = Sums(left["shape"], left["rate_up"], left["rate_down"], self.stride - 1)
+        return tuple(alarms), notes, Sums(reached["shape"], reached["rate_up"], reached["rate_down"])
+
+    def drift_limit(self, test: str, events: int) -> float:
+        """h of the drift chart of "shape" or "rate", for windows of so many events.
+
+        Raises:
+            ValueError: if the reference is too small for the false alarms that are wanted.
+        """
+        if test == "shape":
+            return self.limits.drift_limit(self.tests, self.stride, self.shape.shared_fluctuation(max(1, events)))
+        assert self.rate is not None
+        return self.limits.drift_limit(self.tests, self.stride, self.rate.shared_fluctuation(max(1, events)), sides=2)
+
+    def _next(self, **values: Any) -> Verdict:
+        self.row += 1
+        return Verdict(row=self.row - 1, time=datetime.now(UTC).isoformat(timespec="milliseconds"), **values)
+
+    def state(self) -> tuple[dict[str, Any], Batch | None]:
+        """What a restart needs, to go on where this monitor is: JSON values, and events that wait."""
+        return {"row": self.row, "taken": self.taken, "sums": asdict(self.sums)}, self._buffer
+
+    def resume(self, state: dict[str, Any], waiting: Batch | None) -> None:
+        """Goes on where another monitor of the same settings was."""
+        self.row, self.taken, self.sums = state["row"], state["taken"], Sums(**state["sums"])
+        self._buffer = waiting
+
+
+def _alarm_words(alarms: tuple[str, ...], values: dict[str, Any]) -> list[str]:
+    words = []
+    for alarm in alarms:
+        test = alarm.removesuffix(" drift")
+        if alarm != test:
+            words.append(f"the {test} has drifted")
+        elif test == "shape":
+            words.append(f"the shape disagrees with the reference (p = {values['p_shape']:.2g})")
+        else:
+            many = "more" if values["z_rate"] > 0 else "fewer"
+            words.append(f"{many} events than the {values['expected']:.4g} expected (p = {values['p_rate']:.2g})")
+    return words

@@ -1,0 +1,178 @@
+"""The shape of a window against that of the reference: t of the kernel model, with its closed-form p-value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.calibrate.mixture import MixtureNull
+from nplm.hypothesis_test import NPLMTest
+from nplm.models.kernel import KernelModel
+from nplm.models.kernel_fit import PreparedKernel
+from nplm.monitor.held_reference import HeldReference
+from nplm.sample import Sample
+
+# Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
+# windows, whatever their sizes.
+_PART = 2048
+# Laws of windows of so many sizes are kept.
+_LAWS = 64
+
+
+class ShapeResult(NamedTuple):
+    """t of a window, the mean and the deviation of its law, p and Z.
+
+    `failure` is empty, or says why there is no t, or why it is a lower bound and p an upper one.
+    """
+
+    t: float
+    mean: float
+    sd: float
+    p: float
+    z: float
+    failure: str
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeTest:
+    """A reference, prepared once, that windows are compared with in shape.
+
+    The reference is scaled to n events, n being the size of a window, which sets the penalty Lambda = 2 lambda
+    (n_R + n) of Falkon's convention; a window of another yield is scaled to n, and t back. The law of t includes the
+    fluctuation of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference without end.
+
+    Arguments:
+        test: a shape-only test with a kernel model.
+    """
+
+    test: NPLMTest
+    _laws: dict[float, MixtureNull] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, reference: Sample, model: KernelModel, window: int | None, standardize: bool = True) -> ShapeTest:
+        """Prepares the reference.
+
+        Arguments:
+            reference: what is expected.
+            model: the kernel model.
+            window: events of a window; None if windows differ, which keeps the yield of the reference.
+            standardize: shift and scale features by the reference's mean and deviation.
+
+        Raises:
+            ValueError: if the reference cannot serve, or the model's solver is not "ml".
+        """
+        if model.solver != "ml":
+            raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
+        expected = None if window is None else float(window)
+        return cls(NPLMTest(reference, model, expected_yield=expected, shape_only=True, standardize=standardize))
+
+    @cached_property
+    def prepared(self) -> PreparedKernel:
+        """The kernel model with its reference."""
+        prepared = self.test.prepared
+        assert isinstance(prepared, PreparedKernel)
+        return prepared
+
+    @cached_property
+    def held(self) -> HeldReference | None:
+        """The reference in its modes, for fits of single windows; None if these fits are those of the model."""
+        return HeldReference.of(self.prepared, self.test.reference)
+
+    def warm_up(self) -> None:
+        """Compiles and computes all that the first window would have to wait for."""
+        reference = self.test.reference
+        n = min(len(reference), max(1, int(reference.total_weight)))
+        self(Sample(reference.events[:n], features=reference.features))
+        if self.held is not None:
+            self.held.by_newton(self.prepared.expected)
+
+    def __call__(self, window: Sample) -> ShapeResult:
+        """Tests one window, whose weights add up to a positive number."""
+        expected = self.test.reference.total_weight
+        scale = window.total_weight / expected
+        law = self.law(window)
+        sums = self._sums(window) / scale
+        fits = self.prepared.fit_sums(sums[None]) if self.held is None else self.held.fit_sums(sums)
+        # A fit that agrees with the reference may end at t = -1e-12.
+        t = float(np.maximum(fits.t[0] * scale, 0.0))
+        if not np.isfinite(t):
+            return ShapeResult(np.nan, law.mean, law.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}")
+        failure = "" if fits.converged[0] else "the fit was stopped before its maximum, so t is a lower bound"
+        return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
+
+    def law(self, window: Sample) -> MixtureNull:
+        """The law of t for a window of this yield and these weights."""
+        if window.is_weighted:
+            return self._formula(window)
+        n = window.total_weight
+        if n not in self._laws:
+            if len(self._laws) >= _LAWS:
+                self._laws.pop(next(iter(self._laws)))
+            self._laws[n] = self._scaled_law(n) if self._equal_weight else self._formula(window)
+        return self._laws[n]
+
+    def shared_fluctuation(self, n: float) -> float:
+        """The correlation of t, and so of Z, of two windows of n unit weights, which share the reference.
+
+        u = u_D - u_R has the covariance A + B, A of the window and B of the reference; with B = kappa A the correlation
+        of t = u.C u in two windows is tr(C B C B) / tr(C (A + B) C (A + B)) = (kappa / (1 + kappa))^2. For unequal
+        weights kappa is that of the means of t.
+        """
+        if self._equal_weight:
+            kappa = self._kappa(n)
+        else:
+            free, held = (self._unit_law(n, fixed) for fixed in (False, True))
+            kappa = free.mean / held.mean - 1
+        return (kappa / (1 + kappa)) ** 2
+
+    def _sums(self, window: Sample) -> Float64[np.ndarray, " r"]:
+        prepared = self.prepared
+        if prepared.line is not None:
+            return prepared.sums(window)
+        total = np.zeros(prepared.modes.count)
+        for begin in range(0, len(window), _PART):
+            x, v = window.events[begin : begin + _PART], window.weights[begin : begin + _PART]
+            missing = _PART - len(x)
+            if missing:
+                x = np.concatenate([x, np.broadcast_to(x[-1], (missing, x.shape[1]))])
+                v = np.concatenate([v, np.zeros(missing)])
+            total += prepared.sums(Sample(x, v, window.features))
+        return total
+
+    def _formula(self, window: Sample) -> MixtureNull:
+        law = self.test.formula(window)
+        assert isinstance(law, MixtureNull)
+        return law
+
+    @cached_property
+    def _equal_weight(self) -> float | None:
+        """The weight of all reference events, if they have the same."""
+        used = self.test.reference.weights[self.test.reference.weights != 0]
+        return float(used[0]) if (used == used[0]).all() and used[0] > 0 else None
+
+    @cached_property
+    def _fixed_law(self) -> MixtureNull:
+        law = self.test.formula(fixed_reference=True)
+        assert isinstance(law, MixtureNull)
+        return law
+
+    def _kappa(self, n: float) -> float:
+        """n / n_R."""
+        assert self._equal_weight is not None
+        return n / self.test.reference.total_weight * self._equal_weight
+
+    def _scaled_law(self, n: float) -> MixtureNull:
+        # With equal weights both covariances are multiples of one matrix, whose eigenvalues are found once.
+        return MixtureNull(self._fixed_law.weights * (1 + self._kappa(n)))
+
+    def _unit_law(self, n: float, fixed_reference: bool) -> MixtureNull:
+        ones = Sample(
+            np.zeros((max(1, round(n)), self.test.reference.dimension)), features=self.test.reference.features
+        )
+        law = self.test.formula(ones, fixed_reference=fixed_reference)
+        assert isinstance(law, MixtureNull)
+        return law
