@@ -87,6 +87,10 @@ if TYPE_CHECKING:
     from nplm.result import Calibration, Result
     from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
+    from nplm.two_sample.comparison import TwoSampleTest, validate
+    from nplm.two_sample.matrix import TwoSampleMatrix, validate_matrix
+    from nplm.two_sample.result import TwoSampleResult
+    from nplm.two_sample.sweep import TwoSampleSweep, n_sweep
 
 __all__ = [
     "Adam",
@@ -167,6 +171,10 @@ __all__ = [
     "TuneSettings",
     "Tuned",
     "Tuning",
+    "TwoSampleMatrix",
+    "TwoSampleResult",
+    "TwoSampleSweep",
+    "TwoSampleTest",
     "__version__",
     "as_sample",
     "chi2_compatibility",
@@ -191,6 +199,7 @@ __all__ = [
     "marginal_histograms",
     "merge_stores",
     "mixture_compatibility",
+    "n_sweep",
     "most_discrepant",
     "plot_style",
     "project_out",
@@ -210,6 +219,8 @@ __all__ = [
     "toys_for_p",
     "toys_for_z",
     "toys_to_reach",
+    "validate",
+    "validate_matrix",
     "validate_ratio",
     "with_impacts",
     "write_ratio",
@@ -299,6 +310,10 @@ _HOME = {
     "TuneSettings": "nplm.calibrate.tune",
     "Tuned": "nplm.calibrate.tuned",
     "Tuning": "nplm.calibrate.tune",
+    "TwoSampleMatrix": "nplm.two_sample.matrix",
+    "TwoSampleResult": "nplm.two_sample.result",
+    "TwoSampleSweep": "nplm.two_sample.sweep",
+    "TwoSampleTest": "nplm.two_sample.comparison",
     "as_sample": "nplm.io",
     "chi2_compatibility": "nplm.calibrate.compatibility",
     "citation": "nplm._citation",
@@ -322,6 +337,7 @@ _HOME = {
     "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
+    "n_sweep": "nplm.two_sample.sweep",
     "most_discrepant": "nplm.localization.ranking",
     "plot_style": "nplm.plot.style",
     "project_out": "nplm.localization.left_out",
@@ -341,6 +357,8 @@ _HOME = {
     "toys_for_p": "nplm.calibrate.precision",
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
+    "validate": "nplm.two_sample.comparison",
+    "validate_matrix": "nplm.two_sample.matrix",
     "validate_ratio": "nplm.nuisance.validate_ratio",
     "with_impacts": "nplm.result_of",
     "write_ratio": "nplm.nuisance.ratio_store",

@@ -21,18 +21,20 @@ from nplm.cli.prepare_options import Options as PrepareOptions
 from nplm.cli.test_options import Options
 from nplm.cli.toys_options import MergeOptions, RunOptions, ShowOptions, StatusOptions
 from nplm.cli.tune_options import Options as TuneOptions
+from nplm.cli.validate_options import Options as ValidateOptions
 from nplm.ensemble.store import Store
 from toys.demo import write_demo
 from toys.exponential import BULK, draw_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power|closure) .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power|validate|closure) .*)$", README, re.MULTILINE)
 OPTIONS = {
     ("test", None): Options,
     ("tune", None): TuneOptions,
     ("prepare", None): PrepareOptions,
     ("power", None): PowerOptions,
+    ("validate", None): ValidateOptions,
     ("closure", None): ClosureOptions,
     ("toys", "run"): RunOptions,
     ("toys", "status"): StatusOptions,

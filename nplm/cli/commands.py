@@ -16,6 +16,7 @@ from nplm.cli import (
     test_options,
     toys_options,
     tune_options,
+    validate_options,
 )
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.say import say
@@ -60,6 +61,11 @@ loss, form, held_out, iterations, tolerance, seed); of a nuisance: inputs, yield
 
 examples:
   nplm learn nuisances.yaml -o learned
+"""
+_VALIDATE_EXAMPLES = """examples:
+  nplm validate madgraph.parquet sherpa.parquet --weights w --features mll pt -o compared
+  nplm validate old.npz new.npz --expected-ratio 1 --n-sweep 500,1000,2000,5000 -o versions
+  nplm validate tune1.npz tune2.npz tune3.npz --names A14 CP5 Monash -o tunes
 """
 _POWER_EXAMPLES = """examples:
   nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
@@ -195,6 +201,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_LEARN_EXAMPLES}\n{codes}",
     )
     learn_options.add_options(learn)
+    validate = subparsers.add_parser(
+        "validate",
+        usage="nplm validate SAMPLE SAMPLE [SAMPLE ...] -o OUT [options]",
+        help="test whether two finite samples are from one distribution, or compare several",
+        description="Tests whether two finite, weighted samples are from one distribution, and shows where not; of more"
+        " samples each is compared with each.",
+        epilog=f"{_VALIDATE_EXAMPLES}\n{codes}",
+    )
+    validate_options.add_options(validate)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -212,6 +227,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "power": CommandParser(power, _command(power_options.Options.of, "power_command", "run_power")),
         "closure": CommandParser(closure, _command(closure_options.Options.of, "closure_command", "run_closure")),
         "learn": CommandParser(learn, _command(learn_options.Options.of, "learn_command", "run_learn")),
+        "validate": CommandParser(validate, _command(validate_options.Options.of, "validate_command", "run_validate")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
 

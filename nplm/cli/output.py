@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _RUN_FILES = re.compile(
     r"result\.json|\.result-[0-9a-f]{16}\.json"
     r"|report\.html|\.report-[0-9a-f]{16}\.html"
-    r"|plots/\.?(feature-\d|null|log-ratio|tests)[^/]*\.(png|pdf)"
+    r"|plots/\.?(feature-\d|null|log-ratio|tests|matrix|sweep)[^/]*\.(png|pdf)"
     r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
     r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
 )
 _RUN_FOLDERS = ("plots", "toys")
 # The schemas of result.json.
-_SCHEMAS = ("nplm-result/", "nplm-multiple/")
+_SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 
 
 @dataclass

@@ -103,6 +103,11 @@ def positive_numbers(word: str) -> tuple[float, ...]:
     return tuple(positive_number(part.strip()) for part in word.split(","))
 
 
+def sizes(word: str) -> tuple[int, ...]:
+    """Numbers of events, with commas between them."""
+    return tuple(_whole(part.strip(), 2) for part in word.split(","))
+
+
 def shard(word: str) -> tuple[int, int]:
     """I/N: the I-th of N shards."""
     match = re.fullmatch(r"([0-9]+)/([0-9]+)", word)

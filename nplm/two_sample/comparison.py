@@ -22,7 +22,7 @@ from nplm.two_sample.notes import notes_on
 from nplm.two_sample.pool import Pool
 from nplm.two_sample.resample import bootstrap_scores, drawn_scores, label_batches, permuted_scores
 from nplm.two_sample.result import TwoSampleResult
-from nplm.two_sample.scores import RATE, Scores, rate_deviance, test_names
+from nplm.two_sample.scores import Scores, rate_deviance, test_names
 
 Statistic = Literal["one-step", "converged"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
@@ -271,6 +271,3 @@ def validate(
     """
     test = TwoSampleTest(a, b, **settings)
     return test.run(calibrate, resamples, pool=pool, draws=draws, notify=notify)
-
-
-__all__ = ["RATE", "STATISTICS", "Statistic", "TwoSampleTest", "validate"]

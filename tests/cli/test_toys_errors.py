@@ -34,6 +34,7 @@ COMMANDS = (
     "learn",
     "power",
     "closure",
+    "validate",
     "doctor",
 )
 

@@ -1,0 +1,193 @@
+"""The command `nplm validate`: are two samples from one distribution, or which of several are not?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from shlex import join
+from typing import TYPE_CHECKING, Any, cast
+
+from nplm.cli.errors import ExitCode, InputError
+from nplm.cli.output import RunFolder
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.cli.validate_options import Options, command_of
+from nplm.io import column_names, in_order, read_sample
+from nplm.sample import Sample
+
+if TYPE_CHECKING:
+    from nplm.two_sample.calibration import Calibrate
+    from nplm.two_sample.comparison import Statistic
+    from nplm.two_sample.matrix import Correction
+    from nplm.two_sample.sweep import TwoSampleSweep
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The samples by name, and the pool if there is one; all with the same features in the same order."""
+
+    samples: dict[str, Sample]
+    pool: Sample | None
+
+
+def run_validate(options: Options) -> int:
+    """Runs `nplm validate`; all input is read before anything is compared or written.
+
+    Raises:
+        CommandError: if the input or the output folder is bad.
+    """
+    reporter = Reporter(options.quiet)
+    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    inputs = read_inputs(options, reporter.note)
+    if folder is not None:
+        folder.create()
+    try:
+        if len(inputs.samples) == 2:
+            _compare(options, inputs, folder, reporter)
+        else:
+            _compare_all(options, inputs, folder, reporter)
+    finally:
+        if folder is not None:
+            folder.discard()
+    return ExitCode.DONE
+
+
+def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
+    """Reads the files; those without the column of weights have weight one.
+
+    Raises:
+        InputError: if a file, a column or a value is bad, or the files do not fit together.
+    """
+    access: dict[str, Any] = {
+        "tree": options.tree,
+        "allow_remote": options.allow_remote,
+        "allow_external_links": options.allow_external_links,
+    }
+    paths = [*options.samples, *([] if options.pool is None else [options.pool])]
+    with refusing_bad_input():
+        # All headers first: a misspelt name should not wait for the large files before it.
+        columns = {path: column_names(path, **access) for path in paths}
+    weighted = [path for path in paths if options.weights in columns[path]]
+    if options.weights is not None and not weighted:
+        raise InputError(f"no file has the column '{options.weights}' that --weights names")
+    read: list[Sample] = []
+    for path, name in zip(paths, [*(options.names or options.samples), options.pool or ""], strict=False):
+        if options.weights is not None and path not in weighted:
+            note(f"{path}: every event has weight one, as there is no column '{options.weights}'")
+        with refusing_bad_input():
+            sample = read_sample(
+                path,
+                features=options.features,
+                weights=options.weights if path in weighted else None,
+                where=options.where,
+                name=name,
+                **access,
+            )
+            read.append(_like(read[0], sample, path) if read else sample)
+    pool = None if options.pool is None else read.pop()
+    return Inputs({sample.name: sample for sample in read}, pool)
+
+
+def _like(first: Sample, sample: Sample, path: str) -> Sample:
+    missing = [f for f in first.features if f not in sample.features]
+    extra = [f for f in sample.features if f not in first.features]
+    if missing or extra:
+        lacks = [f"{path} lacks {', '.join(missing)}"] if missing else []
+        lacks += [f"{first.name} lacks {', '.join(extra)}"] if extra else []
+        raise ValueError(
+            f"{path} and {first.name} have different columns: {'; '.join(lacks)}. Name the features to compare with"
+            " --features"
+        )
+    return in_order(sample, first.features)
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "widths": options.widths,
+        "centers": options.centers,
+        "statistic": cast("Statistic", options.statistic),
+        "seed": options.seed,
+    }
+    if options.penalties is not None:
+        settings["penalties"] = options.penalties
+    return settings
+
+
+def _provenance(options: Options, inputs: Inputs) -> dict[str, Any]:
+    return {
+        "files": list(options.samples),
+        "fingerprints": [sample.fingerprint() for sample in inputs.samples.values()],
+        "pool": options.pool,
+        "weights": options.weights,
+        "where": options.where,
+        "command": join(command_of(options)),
+    }
+
+
+def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
+    from nplm.report.two_sample_text import two_sample_line
+    from nplm.two_sample.comparison import TwoSampleTest
+    from nplm.two_sample.sweep import n_sweep
+
+    a, b = inputs.samples.values()
+    sweep: TwoSampleSweep | None = None
+    with refusing_bad_input():
+        test = TwoSampleTest(a, b, expected_ratio=options.expected_ratio, **_settings(options))
+        result = test.run(
+            cast("Calibrate | None", options.calibrate), options.permutations, pool=inputs.pool, notify=reporter.note
+        )
+        if options.n_sweep is not None:
+            settings = {**_settings(options), "statistic": "one-step"}
+            sweep = n_sweep(a, b, options.n_sweep, **settings)
+    document = result.to_dict()
+    document["configuration"] |= _provenance(options, inputs)
+    if sweep is not None:
+        document["sweep"] = sweep.to_dict()
+    report = None
+    if folder is not None:
+        from nplm.report.two_sample import write_two_sample
+
+        with folder.writing():
+            folder.begin()
+            report = write_two_sample(folder.path, a, b, result, document, sweep)
+    if options.json:
+        say(json.dumps(document, indent=2, allow_nan=False))
+        return
+    swept = "" if sweep is None else f"\n\n{sweep!r}"
+    say(f"{result!r}{swept}\n\n{two_sample_line(result)}\nreport: {report}")
+
+
+def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
+    from nplm.report.two_sample_text import two_sample_line
+    from nplm.two_sample.matrix import validate_matrix
+
+    with refusing_bad_input():
+        matrix = validate_matrix(
+            inputs.samples,
+            correction=cast("Correction", options.correction),
+            calibrate=options.calibrate,
+            resamples=options.permutations,
+            pool=inputs.pool,
+            notify=reporter.note,
+            on_pair=lambda first, second, r: reporter.note(f"{first} and {second}: {two_sample_line(r)}"),
+            **_settings(options),
+        )
+    first = next(iter(matrix.results.values()))
+    document = matrix.to_dict()
+    document["configuration"] = {
+        **first.configuration,
+        "correction": options.correction,
+        **_provenance(options, inputs),
+    }
+    # Widths are taken from each pair anew where none are given.
+    document["configuration"]["widths"] = options.widths
+    report = None
+    if folder is not None:
+        from nplm.report.two_sample import write_matrix
+
+        with folder.writing():
+            folder.begin()
+            report = write_matrix(folder.path, matrix, document)
+    say(json.dumps(document, indent=2, allow_nan=False) if options.json else f"{matrix!r}\nreport: {report}")

@@ -1,0 +1,186 @@
+"""The options of `nplm validate`: their names, their defaults, and which may stand together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nplm.cli.errors import UsageError
+from nplm.cli.options import FLAG, add_config_option, add_output_option
+from nplm.cli.values import feature_names, positive_count, positive_number, positive_numbers, seed, sizes, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `nplm validate` was asked to do; the fields are the long options, with their defaults."""
+
+    samples: tuple[str, ...]
+    names: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
+    weights: str | None = None
+    where: str | None = None
+    tree: str | None = None
+    allow_remote: bool = False
+    allow_external_links: bool = False
+    pool: str | None = None
+    expected_ratio: float | None = None
+    shape_only: bool = False
+    widths: tuple[float, ...] | None = None
+    penalties: tuple[float, ...] | None = None
+    centers: int | None = None
+    statistic: str = "one-step"
+    calibrate: str | None = None
+    permutations: int = 999
+    correction: str = "holm"
+    n_sweep: tuple[int, ...] | None = None
+    seed: int = 1
+    output: Path | None = None
+    json: bool = False
+    force: bool = False
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """The options, with defaults for those that are not in `values`.
+
+        Raises:
+            UsageError: if something is missing, or options contradict each other.
+        """
+        samples = values.get("samples", ())
+        if len(samples) < 2:
+            raise UsageError("give two samples, or more for a matrix: nplm validate SAMPLE_A SAMPLE_B")
+        repeated = [path for path in samples if samples.count(path) > 1]
+        if repeated:
+            raise UsageError(f"{repeated[0]} is given twice: it would be compared with itself")
+        if "output" not in values and not values.get("json"):
+            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        names = values.get("names")
+        if names is not None and (len(names) != len(samples) or len(set(names)) != len(names)):
+            raise UsageError(f"--names must give {len(samples)} different names, one for each sample")
+        if values.get("shape_only") and "expected_ratio" in values:
+            raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-ratio")
+        if len(samples) > 2:
+            for option, why in (("n_sweep", "is for two samples"), ("expected_ratio", "is that of two samples")):
+                if option in values:
+                    raise UsageError(f"--{option.replace('_', '-')} {why}, but {len(samples)} are given; leave it out")
+        elif "correction" in values:
+            raise UsageError("--correction is for more than two samples; leave it out")
+        if ("pool" in values) != (values.get("calibrate") == "pool"):
+            raise UsageError("--calibrate pool and --pool FILE belong together; give both, or none")
+        if values.get("calibrate") == "analytic" and "permutations" in values:
+            raise UsageError("--calibrate analytic resamples nothing: leave out --permutations")
+        if values.get("statistic") == "converged" and values.get("calibrate") in ("bootstrap", "pool"):
+            raise UsageError(f"--calibrate {values['calibrate']} is for --statistic one-step; leave one of them out")
+        for option in ("widths", "penalties", "features"):
+            given = values.get(option, ())
+            twice = [value for value in given if given.count(value) > 1]
+            if twice:
+                raise UsageError(f"--{option} names {twice[0]} twice; leave it out once")
+        if values.get("weights") in values.get("features", ()):
+            raise UsageError(f"'{values['weights']}' is both a feature and the weight column; leave it out of one")
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `nplm validate`; what is not given stays None."""
+    parser.add_argument(
+        "samples",
+        metavar="SAMPLE",
+        nargs="*",
+        help="files with the samples: npz, npy, csv, h5, parquet or root; more than two are compared each with each",
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument("--names", nargs="+", type=text, metavar="NAME", help="what to call them (default: the files)")
+    files.add_argument(
+        "--features",
+        action="extend",
+        nargs="+",
+        type=feature_names,
+        metavar="NAME",
+        help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
+    )
+    files.add_argument(
+        "--weights", type=text, metavar="COLUMN", help="column with the weights of events, in files that have it"
+    )
+    files.add_argument("--where", type=text, metavar="EXPR", help='cut on the events of all files: "60 < mll < 120"')
+    files.add_argument("--tree", type=text, metavar="NAME", help="tree of ROOT files that hold several")
+    files.add_argument("--allow-remote", action=FLAG, help="read ROOT files from addresses such as root://...")
+    files.add_argument("--allow-external-links", action=FLAG, help="let HDF5 files lead to other files")
+    test = parser.add_argument_group("test")
+    test.add_argument(
+        "--expected-ratio",
+        type=positive_number,
+        metavar="R",
+        help="compare yields too: that of the second sample is expected to be R times that of the first",
+    )
+    test.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields: the default")
+    test.add_argument(
+        "--widths",
+        type=positive_numbers,
+        metavar="W1,W2,...",
+        help="of the kernels, in standard deviations (default: four, from the distances between events)",
+    )
+    test.add_argument(
+        "--penalties", type=positive_numbers, metavar="L1,L2,...", help="a test each (default: 0.01,0.001,0.0001)"
+    )
+    test.add_argument(
+        "--centers",
+        type=positive_count,
+        metavar="M",
+        help="number of kernels (default: twice the square root of the number of events, between 200 and 1000)",
+    )
+    test.add_argument(
+        "--statistic",
+        choices=("one-step", "converged"),
+        help="one Newton step, so that resampling is quick, or the minimum of the cross-entropy (default: one-step)",
+    )
+    test.add_argument(
+        "--calibrate",
+        choices=("permutation", "analytic", "bootstrap", "pool"),
+        help="permute labels, where weights are exchangeable; or take the normal law; or resample each sample; or draw"
+        " both from --pool (default: permutation where it is allowed, else analytic)",
+    )
+    test.add_argument(
+        "--permutations", type=positive_count, metavar="N", help="permutations, or other resamplings (default: 999)"
+    )
+    test.add_argument("--pool", type=text, metavar="FILE", help="large sample of what both should follow")
+    test.add_argument(
+        "--correction",
+        choices=("holm", "bonferroni", "false-discovery"),
+        help="for the number of comparisons of more than two samples (default: holm)",
+    )
+    test.add_argument(
+        "--n-sweep",
+        type=sizes,
+        metavar="N1,N2,...",
+        help="also say how Z grows with the number of events, from subsamples of these sizes",
+    )
+    test.add_argument("--seed", type=seed, metavar="N", help="seed of the resampling (default: 1)")
+    output = parser.add_argument_group("output and control")
+    add_output_option(output, "folder for result.json, report.html and plots")
+    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
+    output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
+    output.add_argument("--quiet", action=FLAG, help="no notes")
+    add_config_option(output)
+
+
+def command_of(options: Options) -> list[str]:
+    """The shortest command that asks for the same."""
+    words = ["nplm", "validate", *options.samples]
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name in ("samples", "force", "quiet") or value == field.default:
+            continue
+        option = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(option)
+        elif field.name in ("names", "features"):
+            words += [option, *value]
+        elif isinstance(value, tuple):
+            words += [option, ",".join(f"{v:g}" if v == float(f"{v:g}") else repr(v) for v in value)]
+        else:
+            words += [option, str(value)]
+    return words

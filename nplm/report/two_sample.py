@@ -1,0 +1,186 @@
+"""The folder of a comparison of two or more samples: result.json, pictures and one page that shows all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nplm._atomic import atomic_path
+from nplm._citation import PAPERS
+from nplm.plot.style import save_figure
+from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
+from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+from nplm.report.html_block import chi
+from nplm.report.html_parts import bullets, columns, command_block, document, figures, section, settings, table
+from nplm.report.numbers import count, format_duration
+from nplm.report.pictures import Picture
+from nplm.report.two_sample_many_text import (
+    MATRIX_HEAD,
+    SWEEP_HEAD,
+    crossing_text,
+    matrix_rows,
+    matrix_sentence,
+    sweep_rows,
+)
+from nplm.report.two_sample_text import (
+    TABLE_HEAD,
+    two_sample_cautions,
+    two_sample_numbers,
+    two_sample_rows,
+    two_sample_verdict,
+)
+from nplm.sample import Sample
+from nplm.two_sample.matrix import TwoSampleMatrix
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.sweep import TwoSampleSweep
+
+_MOST_FEATURES = 20
+_QUESTION = "Are these samples from one distribution?"
+
+
+def write_two_sample(
+    folder: Path,
+    a: Sample,
+    b: Sample,
+    result: TwoSampleResult,
+    content: Mapping[str, Any],
+    sweep: TwoSampleSweep | None,
+) -> Path:
+    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+
+    Arguments:
+        folder: where to; it must exist.
+        a, b: the samples.
+        result: of their comparison.
+        content: what result.json holds.
+        sweep: over the number of events, if there is one.
+
+    Returns:
+        The path of report.html.
+    """
+    _write_json(folder, content)
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    pictures = [
+        Picture(
+            save_figure(plot_two_sample_marginal(a, b, result, feature), plots / f"feature-{number}")[0],
+            f"Feature {feature}",
+            "Shares of both samples, A (band: its uncertainty) and B, and A reweighted by the fitted log-ratio; below,"
+            " B / A, whose errors hold the fluctuations of both."
+            if number == 0
+            else "As above.",
+        )
+        for number, feature in enumerate(a.features[:_MOST_FEATURES])
+    ]
+    if result.null is not None:
+        pictures.append(
+            Picture(
+                save_figure(plot_two_sample_null(result), plots / "null")[0],
+                "What chance does",
+                f"The statistic of {result.calibration.null}, and that of the samples (orange).",
+            )
+        )
+    if sweep is not None:
+        pictures.append(
+            Picture(
+                save_figure(plot_two_sample_sweep(sweep), plots / "sweep")[0],
+                "How many events it takes",
+                "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5.",
+            )
+        )
+    return _write_page(folder, _page(result, pictures, sweep, content["configuration"]))
+
+
+def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:
+    """Writes result.json, the picture of the matrix, and last report.html.
+
+    Returns:
+        The path of report.html.
+    """
+    _write_json(folder, content)
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    picture = Picture(
+        save_figure(plot_two_sample_matrix(matrix), plots / "matrix")[0],
+        "Which samples differ",
+        "One-sided Z of each pair after the correction for the number of pairs; > marks a lower limit.",
+    )
+    return _write_page(folder, _matrix_page(matrix, picture, content["configuration"]))
+
+
+def _page(
+    result: TwoSampleResult, pictures: Sequence[Picture], sweep: TwoSampleSweep | None, configuration: Mapping[str, Any]
+) -> str:
+    answer = two_sample_verdict(result)
+    numbers = [(name, value) for name, value in two_sample_numbers(result).items() if name != "time"]
+    swept = ""
+    if sweep is not None:
+        said = [f"{crossing_text(crossing, sweep)}." for crossing in sweep.crossings]
+        swept = columns([SWEEP_HEAD, *sweep_rows(sweep)]) + bullets([*said, *sweep.notes], "plain")
+    sections = [
+        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
+        section("Key numbers", chi(table(numbers))),
+        section("Cautions", bullets(two_sample_cautions(result), "cautions")),
+        section("Pictures", figures(pictures)),
+        section("How many events it takes", swept),
+        section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
+        _rest(configuration, result.seconds, result.versions),
+    ]
+    a, b = (escape(name) for name in result.sample_names)
+    events = [count(size, "event") for size in result.sizes]
+    subject = f"A: {a} ({events[0]}), B: {b} ({events[1]}), {count(len(result.features), 'feature')}"
+    return document(f"nplm: {answer.title.lower()}", _QUESTION, subject, sections, result.versions["nplm"])
+
+
+def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> str:
+    first = next(iter(matrix.results.values()))
+    notes = [f"{a} - {b}: {text}" for (a, b), r in matrix.results.items() for text in two_sample_cautions(r)]
+    seconds: dict[str, float] = {}
+    for result in matrix.results.values():
+        for stage, time in result.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + time
+    level = two_sample_verdict(matrix.results[matrix.leading]).level if (matrix.z >= 2).any() else "agreement"
+    sections = [
+        f'<p class="verdict {level}"><strong>{count(len(matrix.results), "comparison")}</strong>'
+        f" {escape(matrix_sentence(matrix))}</p>",
+        section("All pairs", columns([MATRIX_HEAD, *matrix_rows(matrix)])),
+        section("Cautions", bullets(notes, "cautions")),
+        section("Picture", figures([picture])),
+        _rest(configuration, seconds, first.versions),
+    ]
+    subject = f"{escape(', '.join(matrix.names))}, {count(len(first.features), 'feature')}"
+    return document("nplm: samples compared", _QUESTION, subject, sections, first.versions["nplm"])
+
+
+def _rest(configuration: Mapping[str, Any], seconds: Mapping[str, float], versions: Mapping[str, str]) -> str:
+    stages = ", ".join(f"{stage} {format_duration(time)}" for stage, time in seconds.items())
+    circumstances = [
+        ("time", f"{format_duration(sum(seconds.values()))} ({stages})"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+    ]
+    method, _, _, kernel = PAPERS
+    items = [" ".join(paper.plain().split()) for paper in (method, kernel)]
+    items.append(f"The software: nplm-jax {versions.get('nplm', '')}; nplm --cite prints all as BibTeX")
+    return "".join(
+        [
+            section("How to reproduce", command_block(configuration.get("command"))),
+            section("Configuration", settings(configuration)),
+            section("Time and versions", table(circumstances)),
+            section("What to cite", bullets(items, "plain")),
+        ]
+    )
+
+
+def _write_json(folder: Path, content: Mapping[str, Any]) -> None:
+    with atomic_path(folder / "result.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_page(folder: Path, page: str) -> Path:
+    path = folder / "report.html"
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path

@@ -1,0 +1,99 @@
+"""Matrices of comparisons and sweeps over sizes in words."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from nplm.report.ensemble import aligned
+from nplm.report.numbers import count, format_p, format_z, printable
+from nplm.report.two_sample_text import two_sample_line
+from nplm.report.verdict import MILD
+
+if TYPE_CHECKING:
+    from nplm.two_sample.matrix import TwoSampleMatrix
+    from nplm.two_sample.sweep import Crossing, TwoSampleSweep
+
+_WIDTH = 100
+MATRIX_HEAD = ("samples", "p", "adjusted p", "adjusted Z", "most in")
+SWEEP_HEAD = ("events each", "median Z", "16% to 84%")
+
+
+def matrix_rows(matrix: TwoSampleMatrix) -> list[tuple[str, ...]]:
+    """A row for each pair, with the columns of `MATRIX_HEAD`."""
+    rows: list[tuple[str, ...]] = []
+    for (first, second), result in matrix.results.items():
+        i, j = matrix.names.index(first), matrix.names.index(second)
+        limit = "at least " if result.calibration.limit else ""
+        rows.append(
+            (
+                f"{printable(first)} - {printable(second)}",
+                format_p(result.p_value),
+                format_p(float(matrix.adjusted[i, j])),
+                f"{limit}{format_z(float(matrix.z[i, j]))}",
+                result.names[result.leading],
+            )
+        )
+    return rows
+
+
+def matrix_sentence(matrix: TwoSampleMatrix) -> str:
+    """How many pairs differ, and which differs most."""
+    pairs = len(matrix.results)
+    different = sum(bool(z >= MILD) for z in matrix.z[~(matrix.z != matrix.z)]) // 2
+    first, second = (printable(name) for name in matrix.leading)
+    answer = two_sample_line(matrix.results[matrix.leading])
+    words = {"holm": "Holm", "bonferroni": "Bonferroni", "false-discovery": "Benjamini and Hochberg"}
+    return (
+        f"{different or 'None'} of {count(pairs, 'pair')} {'differs' if different == 1 else 'differ'} at Z = {MILD:g}"
+        f" or more once their number is accounted for ({words[matrix.correction]}). {first} and {second} differ most:"
+        f" {answer} by themselves."
+    )
+
+
+def matrix_text(matrix: TwoSampleMatrix) -> str:
+    """The sentence and the table in at most 100 columns where names allow."""
+    cautions = [f"{first} - {second}: {note}" for (first, second), r in matrix.results.items() for note in r.notes]
+    return "\n".join(
+        [
+            f"NPLM, {count(len(matrix.names), 'sample')}, each compared with each",
+            *textwrap.wrap(matrix_sentence(matrix), _WIDTH, initial_indent="  ", subsequent_indent="  "),
+            *aligned([MATRIX_HEAD, *matrix_rows(matrix)]),
+            *(f"  caution    {printable(text)}" for text in cautions),
+        ]
+    )
+
+
+def sweep_rows(sweep: TwoSampleSweep) -> list[tuple[str, ...]]:
+    """A row for each size, with the columns of `SWEEP_HEAD`."""
+    low, high = sweep.band
+    return [
+        (f"{size:,}", format_z(z), f"{format_z(a)} to {format_z(b)}")
+        for size, z, a, b in zip(sweep.sizes, sweep.median.tolist(), low.tolist(), high.tolist(), strict=True)
+    ]
+
+
+def crossing_text(crossing: Crossing, sweep: TwoSampleSweep) -> str:
+    """At which size the median reaches a level."""
+    level = f"a median Z of {crossing.level:g}"
+    if crossing.kind == "below":
+        return f"{level} is reached with fewer than {sweep.sizes[0]:,} events each"
+    if crossing.events is None:
+        return f"{level} is out of reach: at {sweep.sizes[-1]:,} events each the samples hardly differ"
+    events = f"{float(f'{crossing.events:.2g}'):,.0f}"
+    if crossing.kind == "interpolated":
+        return f"{level} is reached with about {events} events each"
+    return f"{level} would be reached with about {events} events each (extrapolated: Z grows as the root of the size)"
+
+
+def sweep_text(sweep: TwoSampleSweep) -> str:
+    """Table, crossings and cautions."""
+    a, b = (printable(name) for name in sweep.sample_names)
+    return "\n".join(
+        [
+            f"NPLM: {a} and {b} told apart; {count(sweep.z.shape[1], 'subsample')} of each size, Z from the normal law",
+            *aligned([SWEEP_HEAD, *sweep_rows(sweep)]),
+            *(f"  {crossing_text(crossing, sweep)}" for crossing in sweep.crossings),
+            *(f"  caution    {text}" for text in sweep.notes),
+        ]
+    )

@@ -1,0 +1,137 @@
+"""Many samples, each compared with each, with p-values that account for the number of comparisons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import false_discovery_control, norm
+
+from nplm._json import json_value
+from nplm.sample import Sample
+from nplm.two_sample.comparison import validate
+from nplm.two_sample.result import TwoSampleResult
+
+Correction = Literal["holm", "bonferroni", "false-discovery"]
+CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
+SCHEMA = "nplm-two-sample-matrix/1"
+
+
+@dataclass(frozen=True, eq=False)
+class TwoSampleMatrix:
+    """The answer of `validate_matrix`.
+
+    Arguments:
+        names: of the k samples.
+        results: of each pair, in the order of the samples.
+        correction: for the number of comparisons.
+        p: p-value of each pair, shape (k, k), symmetric; NaN on the diagonal.
+        adjusted: the same after the correction.
+    """
+
+    names: tuple[str, ...]
+    results: Mapping[tuple[str, str], TwoSampleResult]
+    correction: Correction
+    p: Float64[np.ndarray, "k k"]
+    adjusted: Float64[np.ndarray, "k k"]
+
+    @property
+    def z(self) -> Float64[np.ndarray, "k k"]:
+        """One-sided Z-scores of the adjusted p-values, shape (k, k)."""
+        return np.asarray(norm.isf(self.adjusted))
+
+    @property
+    def leading(self) -> tuple[str, str]:
+        """The pair that differs most."""
+        return min(self.results, key=lambda pair: (self.results[pair].p_value, -self.results[pair].statistic))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparisons as JSON values; numbers that are not finite become None."""
+        pairs = []
+        for first, second in self.results:
+            i, j = self.names.index(first), self.names.index(second)
+            pairs.append({"pair": [first, second], "adjusted_p": self.adjusted[i, j], "adjusted_z": self.z[i, j]})
+        plain: dict[str, Any] = json_value(
+            {
+                "schema": SCHEMA,
+                "names": self.names,
+                "correction": self.correction,
+                "comparisons": [
+                    {**pair, "result": result.to_dict()}
+                    for pair, result in zip(pairs, self.results.values(), strict=True)
+                ],
+            }
+        )
+        return plain
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def __repr__(self) -> str:
+        from nplm.report.two_sample_many_text import matrix_text
+
+        return matrix_text(self)
+
+
+def validate_matrix(
+    samples: Mapping[str, Sample],
+    *,
+    correction: Correction = "holm",
+    notify: Callable[[str], None] = lambda message: None,
+    on_pair: Callable[[str, str, TwoSampleResult], None] = lambda first, second, result: None,
+    **settings: Any,
+) -> TwoSampleMatrix:
+    """Compares each pair of samples: generators, versions of one, or tunes.
+
+    Arguments:
+        samples: two or more, by name.
+        correction: "holm" and "bonferroni" bound the chance that any of the pairs that agree is called different,
+            "false-discovery" (Benjamini and Hochberg) the share of such pairs among those that are.
+        notify: called with cautions, which begin with the names of a pair.
+        on_pair: called with each result as it is known.
+        settings: as of `validate`.
+
+    Raises:
+        ValueError: if there are fewer than two samples, or one is bad; or for bad settings.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"a matrix needs two samples or more, not {len(samples)}")
+    if correction not in CORRECTIONS:
+        raise ValueError(f"there is no correction '{correction}': choose {', '.join(CORRECTIONS)}")
+    names = tuple(samples)
+    results = {}
+    for first, second in combinations(names, 2):
+
+        def note(message: str, pair: str = f"{first} and {second}") -> None:
+            notify(f"{pair}: {message}")
+
+        results[first, second] = validate(samples[first], samples[second], notify=note, **settings)
+        on_pair(first, second, results[first, second])
+    p = np.array([result.p_value for result in results.values()])
+    square = [np.full((len(names),) * 2, np.nan) for _ in range(2)]
+    for matrix, values in zip(square, (p, adjusted_p(p, correction)), strict=True):
+        upper = np.triu_indices(len(names), 1)
+        matrix[upper] = matrix.T[upper] = values
+    return TwoSampleMatrix(names, results, correction, *square)
+
+
+def adjusted_p(p: Float64[np.ndarray, " m"], correction: Correction) -> Float64[np.ndarray, " m"]:
+    """P-values that account for their number m.
+
+    "bonferroni": m p. "holm": the i-th smallest times m + 1 - i, at least the one before it (S. Holm, Scand. J. Stat. 6
+    (1979) 65). "false-discovery": Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995) 289.
+    """
+    if correction == "false-discovery":
+        return np.asarray(false_discovery_control(p))
+    if correction == "bonferroni":
+        return np.minimum(len(p) * p, 1.0)
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted
