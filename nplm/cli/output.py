@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _RUN_FILES = re.compile(
     r"result\.json|\.result-[0-9a-f]{16}\.json"
     r"|report\.html|\.report-[0-9a-f]{16}\.html"
-    r"|plots/\.?(feature-\d|null|log-ratio|tests|matrix|sweep)[^/]*\.(png|pdf)"
+    r"|localization\.json|\.localization-[0-9a-f]{16}\.json|events\.csv|\.events-[0-9a-f]{16}\.csv"
+    r"|plots/\.?(feature-\d|pair-\d|null|log-ratio|tests|matrix|sweep)[^/]*\.(png|pdf)"
     r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
     r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
 )

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
-from nplm.io import column_names, in_order, read_reference, read_sample
+from nplm.io import column_names, in_order, read_reference, read_sample, row_numbers
 from nplm.sample import Sample, require_varying
 
 
@@ -61,6 +64,15 @@ class Reader:
             require_varying(reference)
             samples = [None if path is None else self._like(reference, path, columns[path]) for path in paths]
         return reference, samples
+
+    def rows(self, path: str) -> Int64[np.ndarray, " n"] | None:
+        """The row in its file of each event that `read` gives, counted from 0; None without a cut.
+
+        Raises:
+            InputError: if the file is bad.
+        """
+        with refusing_bad_input():
+            return row_numbers(path, where=self.options.where, **self._access)
 
     @property
     def _access(self) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from nplm.cli.test_options import Options, command_of
 from nplm.cli.toys_status import open_stores
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Int64
+
     from nplm.calibration import Calibrate
     from nplm.ensemble.table import ToyTable
     from nplm.hypothesis_test import NPLMTest
@@ -27,11 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Data, reference and (if there is one) pool, with the same features in the same order."""
+    """Data, reference and (if there is one) pool, with the same features in the same order.
+
+    Arguments:
+        rows: of the data's events in their file, if there is a cut.
+    """
 
     data: Sample
     reference: Sample
     pool: Sample | None
+    rows: Int64[np.ndarray, " n"] | None = None
 
 
 def run_test(options: Options) -> int:
@@ -65,9 +73,11 @@ def run_test(options: Options) -> int:
 
 def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
     """Reads the files, and scales the reference to the data in a shape-only test."""
-    reference, (data, pool) = Reader(options, note).read(options.data, options.pool)
+    reader = Reader(options, note)
+    reference, (data, pool) = reader.read(options.data, options.pool)
     assert data is not None
-    return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool)
+    rows = reader.rows(options.data)
+    return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool, rows)
 
 
 def _prepare(options: Options, samples: Samples) -> NPLMTest:
@@ -145,7 +155,15 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         try:
             with folder.writing():
                 folder.begin()
-                report = write_run(folder.path, test, samples.data, result)
+                report = write_run(
+                    folder.path,
+                    test,
+                    samples.data,
+                    result,
+                    top=options.top,
+                    rows=samples.rows,
+                    leave_one_out=options.leave_one_out and result.complete,
+                )
         except KeyboardInterrupt:
             say(f"nplm: interrupted while {folder.path} was written; its toys are complete", sys.stderr)
             raise

@@ -45,6 +45,8 @@ class Options(ModelOptions, InputOptions):
     combine: str | None = None
     impacts: bool = False
     seed: int = 1
+    top: int = 200
+    leave_one_out: bool = True
     output: Path | None = None
     style: str | None = None
     json: bool = False
@@ -69,6 +71,9 @@ class Options(ModelOptions, InputOptions):
             raise UsageError("--reference is missing; give the file of what is expected: --reference REF [REF ...]")
         if "output" not in values and not values.get("json"):
             raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        for name in ("top", "leave_one_out"):
+            if name in values and "output" not in values:
+                raise UsageError(f"--{name.replace('_', '-')} is about what -o writes: give -o, or leave it out")
         if "null" in values:
             for name in ("toys", "seed", "pool"):
                 if name in values:
@@ -190,6 +195,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html, plots and toys; an interrupted run in it goes on")
+    output.add_argument(
+        "--top",
+        type=count,
+        metavar="N",
+        help="events that go to OUT/events.csv, those of largest log-ratio, with their row numbers (default: 200)",
+    )
+    output.add_argument(
+        "--leave-one-out",
+        action=FLAG,
+        help="several features: say in the report what is left of t without each, by fits of kernels (default: yes)",
+    )
     add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")

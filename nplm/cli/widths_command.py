@@ -114,7 +114,15 @@ def _deliver(
                 toys.mkdir(exist_ok=True)
                 for number, (name, one) in enumerate(zip(result.names, result.tests, strict=True)):
                     one.toys.write(toys / f"part-{number:05d}.parquet", {"test": name})
-            report = write_multiple_run(folder.path, test, samples.data, result)
+            report = write_multiple_run(
+                folder.path,
+                test,
+                samples.data,
+                result,
+                top=options.top,
+                rows=samples.rows,
+                leave_one_out=options.leave_one_out and result.complete,
+            )
     if not result.complete:
         kept = "printed" if folder is None else f"in {folder.path}"
         say(

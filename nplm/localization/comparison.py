@@ -13,6 +13,9 @@ from nplm.plot.reference import expected_weights, reference_log_ratio
 from nplm.result import Result
 from nplm.sample import Sample, require_same_features
 
+# Sums of e^f must not overflow.
+_LARGEST = 600.0
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -46,12 +49,12 @@ class Comparison:
     @property
     def fitted(self) -> Float64[np.ndarray, " n_r"]:
         """w e^f: the weights with which the reference follows the fit, shape (n_R,)."""
-        return self.reference.weights * np.exp(self.f_reference)
+        return self.reference.weights * _ratio(self.f_reference)
 
     @property
     def divergence(self) -> float:
         """2 sum_R w (f e^f - e^f + 1): what t would be if the data followed the fit without fluctuating."""
-        f, ratio = self.f_reference, np.exp(self.f_reference)
+        f, ratio = self.f_reference, _ratio(self.f_reference)
         product = np.where(ratio > 0, np.where(np.isfinite(f), f, 0.0) * ratio, 0.0)
         return float(2 * self.reference.weights @ (product - ratio + 1))
 
@@ -108,6 +111,11 @@ def require_log_ratio(sample: Sample, f: Float64[np.ndarray, " n"]) -> Float64[n
             f"the log-ratio is {values[bad[0]]} at event {bad[0]} of {sample.name}: the fit failed, and says not where"
         )
     return values
+
+
+def _ratio(f: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """e^f, below the largest float."""
+    return np.exp(np.minimum(f, _LARGEST))
 
 
 def _moved_by_fit(test: NPLMTest, result: Result, events: Float64[np.ndarray, "n d"]) -> np.ndarray | float:

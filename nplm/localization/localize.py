@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ class Localization:
         events: the events of largest f.
         excess, deficit: the regions where the fit sees most too many, and most too few events; None if it sees none.
         pairs: pairs of features, that first in which the fit shows most, with what it shows, see `rank_pairs`.
-        left_out: t without each feature; None for one feature, or if it was not asked for.
+        left_out: t without each feature; None for one feature, or if it was not asked for, or failed.
+        not_left_out: why it failed; else empty.
     """
 
     events: RankedEvents
@@ -46,6 +47,7 @@ class Localization:
     deficit: Region | None
     pairs: tuple[tuple[tuple[str, str], float], ...]
     left_out: LeftOut | None
+    not_left_out: str = ""
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -63,6 +65,7 @@ class Localization:
             "deficit": None if self.deficit is None else self.deficit.to_dict(),
             "pairs": [{"features": pair, "shown": shown} for pair, shown in self.pairs],
             "left_out": None if self.left_out is None else self.left_out.to_dict(),
+            "not_left_out": self.not_left_out,
         }
         plain: dict[str, Any] = json_value(document)
         return plain
@@ -98,11 +101,15 @@ def localize(
         ValueError: if the result is not that of these data, or `top` is negative.
     """
     comparison = compared(test, data, result, log_ratio=log_ratio)
-    table = None
-    if left_out and len(comparison.features) > 1:
+    found = localize_samples(comparison, top=top, rows=rows)
+    if not left_out or len(comparison.features) < 2:
+        return found
+    try:
         kernel = isinstance(test.model, KernelModel)
-        table = leave_one_out(test, data) if kernel else project_out(comparison)
-    return localize_samples(comparison, top=top, rows=rows, left_out=table)
+        return replace(found, left_out=leave_one_out(test, data) if kernel else project_out(comparison))
+    except ValueError as error:
+        # Such as kernels of which nothing is left where negative weights prevail: the rest of the answer stands.
+        return replace(found, not_left_out=str(error))
 
 
 def localize_samples(

@@ -6,19 +6,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Int64
+
     from nplm.hypothesis_test import NPLMTest
     from nplm.result import Result
     from nplm.sample import Sample
 
 
-def write_run(folder: Path, test: NPLMTest, data: Sample, result: Result) -> Path:
-    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+def write_run(
+    folder: Path,
+    test: NPLMTest,
+    data: Sample,
+    result: Result,
+    *,
+    top: int = 200,
+    rows: Int64[np.ndarray, " n"] | None = None,
+    leave_one_out: bool = True,
+) -> Path:
+    """Writes result.json, localization.json, events.csv, plots, and last report.html, each whole or not at all.
 
     Arguments:
         folder: where to; it must exist.
         test: what ran.
         data: the sample it tested.
         result: what it found.
+        top: how many events go to events.csv, those of largest f.
+        rows: row of each event in its file, such as `row_numbers` says, shape (n,); None for 0, 1, ...
+        leave_one_out: fit again without each feature, see `nplm.localize`.
 
     Returns:
         The path of report.html.
@@ -28,8 +43,10 @@ def write_run(folder: Path, test: NPLMTest, data: Sample, result: Result) -> Pat
     """
     # Matplotlib takes its time to import, and a result that only prints itself needs none of it.
     from nplm._atomic import atomic_path
+    from nplm.plot.reference import reference_log_ratio
     from nplm.report.page import report_page
     from nplm.report.pictures import write_pictures
+    from nplm.report.where import write_where
 
     if len(result.log_ratio) != len(data):
         raise ValueError(
@@ -40,12 +57,14 @@ def write_run(folder: Path, test: NPLMTest, data: Sample, result: Result) -> Pat
         temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    pictures = write_pictures(plots, test, data, result)
+    f = reference_log_ratio(test, result)
+    pictures = write_pictures(plots, test, data, result, f)
+    where = write_where(folder, test, data, result, f, top=top, rows=rows, leave_one_out=leave_one_out)
     learned = () if test.nuisances is None else test.nuisances.learned
     page = folder / "report.html"
     with atomic_path(page) as temporary:
         temporary.write_text(
-            report_page(result, pictures, data=data.name, reference=test.reference.name, learned=learned),
+            report_page(result, pictures, where=where, data=data.name, reference=test.reference.name, learned=learned),
             encoding="utf-8",
         )
     return page

@@ -35,6 +35,9 @@ pre span { display: inline-block; }
 ul.plain { margin: 0; padding-left: 1.2rem; }
 footer { margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }
 .columns { margin: 1rem 0; }
+h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
+.wide { overflow-x: auto; }
+.wide .columns th, .wide .columns td { white-space: nowrap; overflow-wrap: normal; width: auto; }
 @media (max-width: 40rem) {
   th, td { display: block; width: auto; padding: .1rem 0; border: 0; }
   th { padding-top: .5rem; font-size: .88rem; }

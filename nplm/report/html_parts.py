@@ -11,7 +11,9 @@ from nplm.report.css import CSS
 from nplm.report.pictures import Picture
 
 
-def document(title: str, question: str, subject: str, sections: Iterable[str], version: str) -> str:
+def document(
+    title: str, question: str, subject: str, sections: Iterable[str], version: str, files: str = "result.json"
+) -> str:
     """A whole page that loads nothing from elsewhere.
 
     Arguments:
@@ -20,6 +22,7 @@ def document(title: str, question: str, subject: str, sections: Iterable[str], v
         subject: what it is about, as HTML.
         sections: as HTML.
         version: of nplm.
+        files: beside the page that hold its numbers.
     """
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -37,7 +40,7 @@ def document(title: str, question: str, subject: str, sections: Iterable[str], v
 <main>
 {"".join(sections)}
 </main>
-<footer>Written by nplm {escape(version)}. All numbers are in result.json beside this page.
+<footer>Written by nplm {escape(version)}. All numbers are in {escape(files)} beside this page.
 </footer>
 </body>
 </html>

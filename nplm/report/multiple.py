@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int64
+
 from nplm._atomic import atomic_path
 from nplm._citation import PAPERS
 from nplm.multiple import MultipleTest
 from nplm.multiple_result import MultipleResult
 from nplm.plot.multiple import plot_multiple
+from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
 from nplm.report.html_block import chi
 from nplm.report.html_parts import bullets, columns, command_block, document, figures, section, settings, table
@@ -19,19 +23,30 @@ from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_nu
 from nplm.report.numbers import count, format_duration
 from nplm.report.page import counted_features
 from nplm.report.pictures import Picture, write_pictures
+from nplm.report.where import RUN_FILES, write_where
 from nplm.sample import Sample
 
 
-def write_multiple_run(folder: Path, test: MultipleTest, data: Sample, result: MultipleResult) -> Path:
-    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+def write_multiple_run(
+    folder: Path,
+    test: MultipleTest,
+    data: Sample,
+    result: MultipleResult,
+    *,
+    top: int = 200,
+    rows: Int64[np.ndarray, " n"] | None = None,
+    leave_one_out: bool = True,
+) -> Path:
+    """Writes result.json, localization.json, events.csv, plots, and last report.html, each whole or not at all.
 
-    The pictures are that of all tests, and those of the test with the smallest p-value.
+    The pictures are that of all tests, and those of the test with the smallest p-value, whose f also says where.
 
     Arguments:
         folder: where to; it must exist.
         test: what ran.
         data: the sample it tested.
         result: what it found.
+        top, rows, leave_one_out: see `write_run`.
 
     Returns:
         The path of report.html.
@@ -48,23 +63,33 @@ def write_multiple_run(folder: Path, test: MultipleTest, data: Sample, result: M
             " with its interval), which accounts for how many tests were made and how they are correlated.",
         )
     ]
-    pictures += write_pictures(plots, test.tests[result.leading], data, result.tests[result.leading])
+    leading, found = test.tests[result.leading], result.tests[result.leading]
+    f = reference_log_ratio(leading, found)
+    pictures += write_pictures(plots, leading, data, found, f)
+    where = write_where(folder, leading, data, found, f, top=top, rows=rows, leave_one_out=leave_one_out)
     page = folder / "report.html"
     with atomic_path(page) as temporary:
         temporary.write_text(
-            multiple_page(result, pictures, data=data.name, reference=test.tests[0].reference.name), encoding="utf-8"
+            multiple_page(result, pictures, where=where, data=data.name, reference=test.tests[0].reference.name),
+            encoding="utf-8",
         )
     return page
 
 
 def multiple_page(
-    result: MultipleResult, pictures: Sequence[Picture], *, data: str = "data", reference: str = "reference"
+    result: MultipleResult,
+    pictures: Sequence[Picture],
+    *,
+    where: str = "",
+    data: str = "data",
+    reference: str = "reference",
 ) -> str:
     """The report as HTML; pictures are embedded and nothing is loaded from elsewhere.
 
     Arguments:
         result: what to show.
         pictures: PNG files with titles and captions: that of all tests, and those of the leading one.
+        where: the section on where data and reference differ, as HTML; see `where_section`.
         data: name of the data sample.
         reference: name of the reference sample.
     """
@@ -79,6 +104,7 @@ def multiple_page(
         section("Cautions", bullets(multiple_cautions(result), "cautions")),
         section("Picture of all tests", figures(pictures[:1])),
         section(leading, figures(pictures[1:])),
+        section("Where is it, by the leading test?", where),
         section("Correlation of t without a difference", _correlation(result)),
         section("How to reproduce", command_block(result.configuration.get("command"))),
         section("Configuration", settings(result.configuration)),
@@ -91,7 +117,8 @@ def multiple_page(
     )
     version = result.versions.get("nplm", "")
     question = "Do the data agree with the reference?"
-    return document(f"nplm: {answer.title.lower()}", question, subject, sections, version)
+    files = RUN_FILES if where else "result.json"
+    return document(f"nplm: {answer.title.lower()}", question, subject, sections, version, files)
 
 
 def _correlation(result: MultipleResult) -> str:

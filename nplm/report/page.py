@@ -28,6 +28,7 @@ from nplm.report.numbers import count, format_duration, key_numbers
 from nplm.report.pictures import About, Picture
 from nplm.report.rare import rare_rows
 from nplm.report.verdict import cautions, verdict
+from nplm.report.where import RUN_FILES
 from nplm.result import Result
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
@@ -37,6 +38,7 @@ def report_page(
     result: Result,
     pictures: Sequence[Picture],
     *,
+    where: str = "",
     data: str = "data",
     reference: str = "reference",
     learned: Sequence[LearnedLogRatio] = (),
@@ -46,6 +48,7 @@ def report_page(
     Arguments:
         result: what to show.
         pictures: PNG files with titles and captions.
+        where: the section on where data and reference differ, as HTML; see `where_section`.
         data: name of the data sample.
         reference: name of the reference sample.
         learned: the log-ratios of nuisances that networks have learned.
@@ -57,6 +60,7 @@ def report_page(
         section("Nuisances", _nuisances(result, pictures)),
         section("Cautions", bullets(cautions(result), "cautions")),
         section("Pictures", figures(_about(pictures, "data"))),
+        section("Where is it?", where),
         section("Calibration by toys", _calibration(result)),
         section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
         section("Quality of the fit", table(_quality(result))),
@@ -71,7 +75,8 @@ def report_page(
         f" ({count(result.n_reference, 'event')}),\n{counted_features(result)}"
     )
     version = result.versions.get("nplm", "")
-    return document(title, "Do the data agree with the reference?", subject, sections, version)
+    question = "Do the data agree with the reference?"
+    return document(title, question, subject, sections, version, RUN_FILES if where else "result.json")
 
 
 def counted_features(result: Result) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float64
 from matplotlib.figure import Figure
 
 from nplm.hypothesis_test import NPLMTest
@@ -64,13 +66,15 @@ class Picture:
     about: About = "data"
 
 
-def write_pictures(folder: Path, test: NPLMTest, data: Sample, result: Result) -> list[Picture]:
+def write_pictures(
+    folder: Path, test: NPLMTest, data: Sample, result: Result, log_ratio: Float64[np.ndarray, " n"] | None = None
+) -> list[Picture]:
     """Draws and saves the features, the null, the toys' quantiles if there are 50 of them, and the log-ratio; with
     nuisances also their pulls, and each learned log-ratio beside the samples that it was learned from.
 
-    f at the reference is evaluated once for all.
+    f at the reference is evaluated once for all, or given as log_ratio, shape (n,).
     """
-    f = reference_log_ratio(test, result)
+    f = reference_log_ratio(test, result) if log_ratio is None else log_ratio
 
     def picture(stem: str, draw: Callable[[], Figure], title: str, caption: str, about: About = "data") -> Picture:
         return Picture(save_figure(draw(), folder / stem)[0], title, caption, about)
