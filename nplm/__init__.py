@@ -82,8 +82,21 @@ if TYPE_CHECKING:
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
     from nplm.overflow import Overflow
+    from nplm.plot.closure import plot_closure
     from nplm.plot.histograms import MarginalHistograms, marginal_histograms
+    from nplm.plot.learned_ratio import plot_learned_ratio
+    from nplm.plot.log_ratio import plot_log_ratio
+    from nplm.plot.marginal import plot_marginal
+    from nplm.plot.multiple import plot_multiple
+    from nplm.plot.null import plot_null, plot_null_ensemble
+    from nplm.plot.pair import plot_pair
+    from nplm.plot.power import plot_power
+    from nplm.plot.pulls import plot_pulls
+    from nplm.plot.qq import plot_qq
     from nplm.plot.style import plot_style
+    from nplm.plot.tune import plot_tune
+    from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
+    from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
     from nplm.result import Calibration, Result
     from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
@@ -199,14 +212,30 @@ __all__ = [
     "marginal_histograms",
     "merge_stores",
     "mixture_compatibility",
-    "n_sweep",
     "most_discrepant",
+    "n_sweep",
+    "plot_closure",
+    "plot_learned_ratio",
+    "plot_log_ratio",
+    "plot_marginal",
+    "plot_multiple",
+    "plot_null",
+    "plot_null_ensemble",
+    "plot_pair",
+    "plot_power",
+    "plot_pulls",
+    "plot_qq",
     "plot_style",
+    "plot_tune",
+    "plot_two_sample_marginal",
+    "plot_two_sample_matrix",
+    "plot_two_sample_null",
+    "plot_two_sample_sweep",
     "project_out",
-    "rank_events",
-    "rank_pairs",
     "pvalue_density",
     "pvalue_distribution",
+    "rank_events",
+    "rank_pairs",
     "rare_null",
     "read_ratio",
     "read_reference",
@@ -337,14 +366,30 @@ _HOME = {
     "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
-    "n_sweep": "nplm.two_sample.sweep",
     "most_discrepant": "nplm.localization.ranking",
+    "n_sweep": "nplm.two_sample.sweep",
+    "plot_closure": "nplm.plot.closure",
+    "plot_learned_ratio": "nplm.plot.learned_ratio",
+    "plot_log_ratio": "nplm.plot.log_ratio",
+    "plot_marginal": "nplm.plot.marginal",
+    "plot_multiple": "nplm.plot.multiple",
+    "plot_null": "nplm.plot.null",
+    "plot_null_ensemble": "nplm.plot.null",
+    "plot_pair": "nplm.plot.pair",
+    "plot_power": "nplm.plot.power",
+    "plot_pulls": "nplm.plot.pulls",
+    "plot_qq": "nplm.plot.qq",
     "plot_style": "nplm.plot.style",
+    "plot_tune": "nplm.plot.tune",
+    "plot_two_sample_marginal": "nplm.plot.two_sample",
+    "plot_two_sample_matrix": "nplm.plot.two_sample_many",
+    "plot_two_sample_null": "nplm.plot.two_sample",
+    "plot_two_sample_sweep": "nplm.plot.two_sample_many",
     "project_out": "nplm.localization.left_out",
-    "rank_events": "nplm.localization.ranking",
-    "rank_pairs": "nplm.localization.pairs",
     "pvalue_density": "nplm.monitor.pvalues",
     "pvalue_distribution": "nplm.monitor.pvalues",
+    "rank_events": "nplm.localization.ranking",
+    "rank_pairs": "nplm.localization.pairs",
     "rare_null": "nplm.calibrate.rare_run",
     "read_ratio": "nplm.nuisance.ratio_store",
     "read_reference": "nplm.io",
