@@ -181,8 +181,8 @@ def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, rep
         "correction": options.correction,
         **_provenance(options, inputs),
     }
-    # Widths are taken from each pair anew where none are given.
-    document["configuration"]["widths"] = options.widths
+    # Widths and calibration are chosen for each pair anew where none are given.
+    document["configuration"] |= {"widths": options.widths, "calibrate": options.calibrate}
     report = None
     if folder is not None:
         from nplm.report.two_sample import write_matrix

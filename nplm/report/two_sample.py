@@ -71,7 +71,7 @@ def write_two_sample(
             "Shares of both samples, A (band: its uncertainty) and B, and A reweighted by the fitted log-ratio; below,"
             " B / A, whose errors hold the fluctuations of both."
             if number == 0
-            else "As above.",
+            else "The same for this feature.",
         )
         for number, feature in enumerate(a.features[:_MOST_FEATURES])
     ]

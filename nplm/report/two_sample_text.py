@@ -41,7 +41,8 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
             f" Z = {format_z(found.z)} ({numbers}). Take more.",
         )
     share = f"about {100 * found.p_value:.2g}%" if found.p_value >= 1e-3 else f"a fraction {format_p(found.p_value)}"
-    chance = f"in {share} of pairs of samples from one distribution they differ at least as much ({numbers})"
+    at_most = "no more than " * found.limit
+    chance = f"in {at_most}{share} of pairs of samples from one distribution they differ at least as much ({numbers})"
     if found.z < MILD:
         return Verdict("agreement", "Agreement", f"{a} and {b} agree: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"

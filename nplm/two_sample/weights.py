@@ -40,22 +40,25 @@ def exchangeability(a: Sample, b: Sample) -> Exchangeability:
     part of what is to be found out.
     """
     equal = [has_equal_weights(sample) for sample in (a, b)]
+    first, second = (a.name, b.name) if a.name != b.name else ("A", "B")
     if all(equal):
         return Exchangeability(True, "all weights of a sample are equal")
     if any(equal):
-        names = ("A", "B") if equal[0] else ("B", "A")
+        names = (first, second) if equal[0] else (second, first)
         return Exchangeability(False, f"the weights of {names[0]} are all equal and those of {names[1]} vary")
     negative = np.array([[n := int((s.weights < 0).sum()), len(s) - n] for s in (a, b)])
     signs = float(fisher_exact(negative).pvalue) if negative[:, 0].any() else 1.0
     if signs < LEAST_P:
         shares = " and ".join(f"{100 * share:.3g}%" for share in negative[:, 0] / negative.sum(axis=1))
-        return Exchangeability(False, f"{shares} of the weights of A and B are negative (p = {signs:.2g})")
+        return Exchangeability(False, f"{shares} of the weights of {first} and {second} are negative (p = {signs:.2g})")
     as_they_are = _same_values(a.weights, b.weights)
     scaled = _same_values(*(s.weights / np.abs(s.weights).mean() for s in (a, b)))
     values = max(as_they_are, scaled)
     if values < LEAST_P:
-        return Exchangeability(False, f"the weights of A and B have different distributions (p = {values:.2g})")
-    reason = f"the weights of A and B have compatible distributions (p = {min(signs, values):.2g})"
+        return Exchangeability(
+            False, f"the weights of {first} and {second} have different distributions (p = {values:.2g})"
+        )
+    reason = f"the weights of {first} and {second} have compatible distributions (p = {min(signs, values):.2g})"
     return Exchangeability(True, reason, as_they_are >= LEAST_P)
 
 
