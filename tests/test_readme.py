@@ -15,6 +15,7 @@ import nplm
 from nplm.cli.closure_options import Options as ClosureOptions
 from nplm.cli.commands import command_parsers
 from nplm.cli.errors import MEANINGS
+from nplm.cli.monitor_options import Options as MonitorOptions
 from nplm.cli.options import given
 from nplm.cli.power_options import Options as PowerOptions
 from nplm.cli.prepare_options import Options as PrepareOptions
@@ -28,7 +29,8 @@ from toys.exponential import BULK, draw_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    nplm ((?:test|toys|tune|prepare|power|validate|closure) .*)$", README, re.MULTILINE)
+_NAMED = "test|toys|tune|prepare|power|validate|closure|monitor"
+COMMANDS = re.findall(rf"^    nplm ((?:{_NAMED}) .*)$", README, re.MULTILINE)
 OPTIONS = {
     ("test", None): Options,
     ("tune", None): TuneOptions,
@@ -36,6 +38,7 @@ OPTIONS = {
     ("power", None): PowerOptions,
     ("validate", None): ValidateOptions,
     ("closure", None): ClosureOptions,
+    ("monitor", None): MonitorOptions,
     ("toys", "run"): RunOptions,
     ("toys", "status"): StatusOptions,
     ("toys", "merge"): MergeOptions,

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 from nplm.cli import (
     closure_options,
     learn_options,
+    monitor_options,
     power_options,
     prepare_options,
     test_options,
@@ -66,6 +67,11 @@ _VALIDATE_EXAMPLES = """examples:
   nplm validate madgraph.parquet sherpa.parquet --weights w --features mll pt -o compared
   nplm validate old.npz new.npz --expected-ratio 1 --n-sweep 500,1000,2000,5000 -o versions
   nplm validate tune1.npz tune2.npz tune3.npz --names A14 CP5 Monash -o tunes
+"""
+_MONITOR_EXAMPLES = """examples:
+  nplm monitor ref.parquet --folder runs --false-alarms-per-day 1 --windows-per-day 96 -o quality
+  nplm monitor ref.parquet --folder runs --follow --window 2000 --step 500 -o quality
+  producer | nplm monitor ref.parquet --stream arrow --window 10000 --time t --expected-rate 40 -o quality
 """
 _POWER_EXAMPLES = """examples:
   nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
@@ -210,6 +216,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=f"{_VALIDATE_EXAMPLES}\n{codes}",
     )
     validate_options.add_options(validate)
+    monitor = subparsers.add_parser(
+        "monitor",
+        usage="nplm monitor REFERENCE [REFERENCE ...] (--folder DIR | --stream arrow|jsonl) -o OUT [options]",
+        help="data quality: windows of data, one after another, against a reference run",
+        description="Tests windows of data against a reference run with a kernel model: the shape, the rate, and drifts"
+        " of both. A line of JSON for each window, a history in Parquet, and a page; the same command goes on.",
+        epilog=f"{_MONITOR_EXAMPLES}\n{codes}",
+    )
+    monitor_options.add_options(monitor)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -228,6 +243,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "closure": CommandParser(closure, _command(closure_options.Options.of, "closure_command", "run_closure")),
         "learn": CommandParser(learn, _command(learn_options.Options.of, "learn_command", "run_learn")),
         "validate": CommandParser(validate, _command(validate_options.Options.of, "validate_command", "run_validate")),
+        "monitor": CommandParser(monitor, _command(monitor_options.Options.of, "monitor_command", "run_monitor")),
         "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
     }
 

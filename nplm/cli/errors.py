@@ -14,6 +14,8 @@ class ExitCode(IntEnum):
     OUTPUT = 4
     FIT = 5
     ENGINE = 6
+    ALARM = 7
+    UNTESTED = 8
     INTERRUPTED = 130
 
 
@@ -25,6 +27,8 @@ MEANINGS: dict[int, str] = {
     ExitCode.FIT: "the fit of the data failed, so there is no t; or, in tune, the fits of too many toys; or, with"
     " --calibrate rare, the toys do not show p; or a learned log-ratio failed its checks",
     ExitCode.ENGINE: "the workers or the scheduler failed; toys that were done are kept",
+    ExitCode.ALARM: "nplm monitor: a window gave an alarm",
+    ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read, or a window not be tested in full",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
 }
 

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 # Nodes of the quadrature over S: at least, and for a step of one standard deviation of Z.
 _LEAST_NODES, _NODES_A_STEP = 24, 4
 # A limit beyond this means that the reference's own fluctuation drives the sum.
-_LARGEST_LIMIT = 40.0
+_LARGEST_LIMIT = 20.0
 # Run lengths beyond this are lost in the rounding of their equation.
 _LONGEST = 1e12
 # Gauss-Hermite nodes of the average over references.

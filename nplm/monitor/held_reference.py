@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from nplm.models.base import Fits
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.models.kernel_loss import minimize
 from nplm.sample import Sample
 
@@ -20,11 +20,10 @@ _MOST_BYTES = 1 << 30
 _ROWS = 1024
 # Anderson's acceleration: points that are remembered, and passes at most.
 _MEMORY, _PASSES = 6, 30
-# The squared distance to the minimum, in the metric of the Hessian, at which the passes end; t is off by less than
-# 2 sqrt(b.p.b decrement) + decrement, some 1e-3, and `PreparedKernel.certified` says by how much.
-_TOLERANCE = 1e-9
+# The passes end at this share of what `PreparedKernel.certified` allows to be left of t.
+_SHARE = 0.2
 # Newton steps for windows that are far from the reference, where t is huge long before it is the maximum.
-_NEWTON_STEPS = 12
+_NEWTON_STEPS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class HeldReference:
             phi[rows] = prepared.features(reference.events[rows])
         return cls(prepared, phi, reference.weights)
 
-    def fit_sums(self, sums: Float64[np.ndarray, " r"]) -> Fits:
+    def fit_sums(self, sums: Float64[np.ndarray, " r"], scale: float = 1.0) -> Fits:
         """The fit of a window with these sums over the modes; by Newton's method if the passes do not arrive.
 
         They do not for a window that is far from the reference; and if Newton's few steps do not arrive either, t is a
@@ -68,11 +67,13 @@ class HeldReference:
 
         Arguments:
             sums: s = sum_D v phi, shape (r,).
+            scale: that t is multiplied with afterwards, and so is what may be left of it.
         """
         prepared = self.prepared
         penalty = prepared.modes.penalty
         metric = 1 + penalty
         b = (sums - prepared.expected) / metric
+        enough = _SHARE * CONVERGED / scale * float(np.sqrt(2 * np.sum(prepared.modes.shrinkage**2)))
         points: list[np.ndarray] = []
         steps: list[np.ndarray] = []
         first = np.inf
@@ -80,7 +81,7 @@ class HeldReference:
             value, gradient = self._pass(b)
             step = (sums - gradient - penalty * b) / metric
             decrement = float(np.sum(metric * step**2))
-            if decrement < _TOLERANCE:
+            if 2 * np.sqrt(np.sum(penalty * b**2) * decrement) + decrement < enough:
                 t = -2 * (value - float(b @ sums))
                 return prepared.certified(np.array([t]), b[None], (gradient - sums)[None])
             first = min(first, decrement)

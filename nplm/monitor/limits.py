@@ -84,8 +84,5 @@ class ControlLimits:
 
 
 def _rounded_up(shared: float) -> float:
-    """To two digits, so that windows of about one size have one limit."""
-    if shared <= 0:
-        return 0.0
-    unit = 10.0 ** (np.floor(np.log10(shared)) - 1)
-    return float(np.ceil(shared / unit - 1e-9) * unit)
+    """To eight values a decade, so that windows of about one size have one limit, which is found once."""
+    return 0.0 if shared <= 0 else float(10 ** (np.ceil(8 * np.log10(shared) - 1e-9) / 8))

@@ -302,8 +302,12 @@ def _alarm_words(alarms: tuple[str, ...], values: dict[str, Any]) -> list[str]:
         if alarm != test:
             words.append(f"the {test} has drifted")
         elif test == "shape":
-            words.append(f"the shape disagrees with the reference (p = {values['p_shape']:.2g})")
+            words.append(f"the shape disagrees with the reference ({_written(values['p_shape'])})")
         else:
             many = "more" if values["z_rate"] > 0 else "fewer"
-            words.append(f"{many} events than the {values['expected']:.4g} expected (p = {values['p_rate']:.2g})")
+            words.append(f"{many} events than the {values['expected']:.4g} expected ({_written(values['p_rate'])})")
     return words
+
+
+def _written(p: float) -> str:
+    return f"p = {p:.2g}" if p > 0 else "p < 1e-300"

@@ -12,13 +12,15 @@ from jaxtyping import Float64
 from nplm.calibrate.mixture import MixtureNull
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
 from nplm.sample import Sample
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
 # windows, whatever their sizes.
 _PART = 2048
+# Windows in a reference, where nobody says how large they are.
+_USUAL = 10
 # Laws of windows of so many sizes are kept.
 _LAWS = 64
 
@@ -59,15 +61,16 @@ class ShapeTest:
         Arguments:
             reference: what is expected.
             model: the kernel model.
-            window: events of a window; None if windows differ, which keeps the yield of the reference.
+            window: events of a window; None if windows differ, for a tenth of the reference.
             standardize: shift and scale features by the reference's mean and deviation.
 
         Raises:
             ValueError: if the reference cannot serve, or the model's solver is not "ml".
         """
+        reference.require_yield()
         if model.solver != "ml":
             raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
-        expected = None if window is None else float(window)
+        expected = reference.effective_size / _USUAL if window is None else float(window)
         return cls(NPLMTest(reference, model, expected_yield=expected, shape_only=True, standardize=standardize))
 
     @cached_property
@@ -96,12 +99,14 @@ class ShapeTest:
         scale = window.total_weight / expected
         law = self.law(window)
         sums = self._sums(window) / scale
-        fits = self.prepared.fit_sums(sums[None]) if self.held is None else self.held.fit_sums(sums)
+        fits = self.prepared.fit_sums(sums[None]) if self.held is None else self.held.fit_sums(sums, scale)
         # A fit that agrees with the reference may end at t = -1e-12.
         t = float(np.maximum(fits.t[0] * scale, 0.0))
         if not np.isfinite(t):
             return ShapeResult(np.nan, law.mean, law.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}")
-        failure = "" if fits.converged[0] else "the fit was stopped before its maximum, so t is a lower bound"
+        # As for any kernel fit, but for t as it is after scaling.
+        converged = fits.remaining[0] * scale < CONVERGED * law.sd
+        failure = "" if converged else "the fit was stopped before its maximum, so t is a lower bound"
         return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
 
     def law(self, window: Sample) -> MixtureNull:

@@ -1,0 +1,239 @@
+"""The command `nplm monitor`: windows against a reference, with a history, a line for each and a page."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nplm.cli.errors import CommandError, ExitCode, InputError, OutputError
+from nplm.cli.monitor_options import Options
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.refusing import refusing_bad_output
+from nplm.cli.say import say
+
+if TYPE_CHECKING:
+    from nplm.models.kernel_centers import Selection
+    from nplm.monitor.batch import Batch
+    from nplm.monitor.folder import Arrived
+    from nplm.monitor.history import History
+    from nplm.monitor.monitor import Monitor
+    from nplm.monitor.stream import Format
+    from nplm.monitor.verdict import Verdict
+    from nplm.sample import Sample
+
+# Seconds between two looks at the files of the reference.
+_REFERENCE_SECONDS = 1.0
+
+
+def run_monitor(options: Options) -> int:
+    """Runs `nplm monitor`.
+
+    Returns:
+        The exit code: done, an alarm, or something that could not be tested.
+
+    Raises:
+        CommandError: if the reference, the folder of files or the output folder is bad.
+    """
+    from nplm.monitor.history import History, HistoryError
+    from nplm.monitor.watch import watch
+
+    reporter = Reporter(options.quiet)
+    if options.folder is not None and not options.folder.is_dir():
+        raise InputError(f"{options.folder} is not a folder; give the folder of the files with --folder")
+    reference = _Reference(options, reporter.note)
+    sample = reference.read()
+    with refusing_bad_input():
+        monitor = _monitor(options, sample)
+    try:
+        with refusing_bad_output(options.output):
+            history = History.open(options.output, _settings(options, sample))
+    except HistoryError as error:
+        raise OutputError(str(error)) from error
+    progress: dict[str, int | str] = {}
+    if history.saved is not None:
+        monitor.resume(history.saved.monitor, history.saved.waiting)
+        progress = history.saved.progress
+        reporter.note(f"going on with {options.output}: {monitor.row} windows, {monitor.waiting} events wait")
+    page = _Page(options, monitor, history)
+    try:
+        with refusing_bad_output(options.output):
+            watched = watch(
+                monitor,
+                _arrivals(options, monitor, progress, reporter.note),
+                history,
+                progress,
+                on_verdict=lambda verdict: say(verdict.to_json()),
+                on_commit=page.renew_at_times,
+                before_each=lambda: reference.renew(monitor),
+            )
+    finally:
+        page.write(refresh=None)
+        history.close()
+    if monitor.waiting:
+        reporter.note(f"{monitor.waiting} events wait for their window to fill; the next call goes on with them")
+    reporter.note(f"{watched.windows} windows, {watched.alarms} alarms, {watched.problems} problems; page: {page.path}")
+    if watched.alarms:
+        return ExitCode.ALARM
+    return ExitCode.UNTESTED if watched.problems else ExitCode.DONE
+
+
+def _monitor(options: Options, reference: Sample) -> Monitor:
+    from nplm.models.kernel import KernelModel
+    from nplm.monitor.limits import ControlLimits
+    from nplm.monitor.monitor import Monitor
+
+    alpha = 1e-3 if options.alpha is None else options.alpha
+    if options.false_alarms_per_day is not None and options.windows_per_day is not None:
+        alpha = options.false_alarms_per_day / options.windows_per_day
+    return Monitor(
+        reference,
+        KernelModel(
+            width=options.width,
+            centers=options.centers,
+            penalty=options.penalty,
+            selection=cast("Selection", options.selection),
+        ),
+        window=options.window,
+        step=options.step,
+        limits=ControlLimits(alpha, options.drift, options.shift, options.windows_per_day),
+        expected_rate=options.expected_rate,
+        reference_exposure=options.reference_exposure,
+        exposure=options.exposure,
+        least_events=options.least_events,
+        standardize=options.standardize,
+    )
+
+
+def _settings(options: Options, reference: Sample) -> dict[str, Any]:
+    """What must stay the same for a history to go on; the reference may be another."""
+    return {
+        "source": "stream" if options.folder is None else "folder",
+        "features": list(reference.features),
+        "window": options.window,
+        "step": options.step,
+        "weights": options.weights,
+        "time": options.time,
+        "where": options.where,
+    }
+
+
+def _arrivals(
+    options: Options, monitor: Monitor, progress: dict[str, int | str], note: Callable[[str], None]
+) -> Iterator[Arrived | None]:
+    from nplm.monitor.folder import folder_arrivals
+    from nplm.monitor.stream import stream_arrivals
+
+    features = monitor.reference.features
+    if options.folder is None:
+        return stream_arrivals(
+            sys.stdin.buffer,
+            cast("Format", options.stream),
+            features,
+            weights=options.weights,
+            time=options.time,
+            skip=monitor.taken if options.replayed else 0,
+        )
+    return folder_arrivals(
+        options.folder,
+        lambda path: _read(path, options, features),
+        progress,
+        pattern=options.pattern,
+        follow=options.follow,
+        poll=options.poll,
+        note=note,
+    )
+
+
+def _read(path: Path, options: Options, features: tuple[str, ...]) -> Batch:
+    """A file as a batch; unit weights if it has no column of weights."""
+    from nplm.io.columns import read_columns
+    from nplm.monitor.batch import Batch
+
+    columns = read_columns(
+        path,
+        [*features, *([] if options.time is None else [options.time])],
+        optional=[] if options.weights is None else [options.weights],
+        where=options.where,
+        tree=options.tree,
+        allow_external_links=options.allow_external_links,
+    )
+    weights = options.weights if options.weights in columns else None
+    return Batch.of(columns, features, weights=weights, time=options.time, source=path.name)
+
+
+@dataclass
+class _Reference:
+    """The files of the reference, and when they were last read."""
+
+    options: Options
+    note: Callable[[str], None]
+    stamps: tuple[Any, ...] = ()
+    looked: float = 0.0
+
+    def read(self) -> Sample:
+        """The reference as it is now."""
+        self.stamps = self._stamps()
+        return Reader(self.options, self.note).read()[0]
+
+    def renew(self, monitor: Monitor) -> None:
+        """Reads and prepares the reference again, if its files have changed; keeps the former one if they are bad."""
+        now = time.monotonic()
+        if now - self.looked < _REFERENCE_SECONDS:
+            return
+        self.looked = now
+        if self._stamps() == self.stamps:
+            return
+        try:
+            monitor.replace_reference(self.read())
+        except (CommandError, ValueError, OSError) as error:
+            self.note(f"the reference has changed and cannot be used, so the former one stays: {error}")
+        else:
+            self.note(f"the reference has changed and was prepared again ({monitor.fingerprint})")
+
+    def _stamps(self) -> tuple[Any, ...]:
+        stamps: list[tuple[Any, ...]] = []
+        for file in self.options.reference:
+            try:
+                status = Path(file.path).stat()
+            except OSError:
+                stamps.append((file.path, None))
+            else:
+                stamps.append((file.path, status.st_size, status.st_mtime_ns, status.st_ino))
+        return tuple(stamps)
+
+
+@dataclass
+class _Page:
+    """The page, written at times while windows come."""
+
+    options: Options
+    monitor: Monitor
+    history: History
+    written: float = float("-inf")
+    row: int = -1
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        from nplm.monitor.page import PAGE
+
+        return self.options.output / PAGE
+
+    def renew_at_times(self) -> None:
+        """Writes it if it is older than its refresh time, and there is news."""
+        if time.monotonic() - self.written > self.options.refresh and self.row != self.monitor.row:
+            self.write(self.options.refresh)
+
+    def write(self, refresh: float | None) -> None:
+        """Writes it."""
+        from nplm.monitor.page import SHOWN_WINDOWS, write_page
+
+        verdicts: list[Verdict] = self.history.recent(SHOWN_WINDOWS)
+        with refusing_bad_output(self.options.output):
+            write_page(self.options.output, self.monitor, verdicts, refresh)
+        self.written, self.row = time.monotonic(), self.monitor.row

@@ -1,0 +1,213 @@
+"""What a monitor keeps in its folder: verdicts in Parquet parts, and the state that a restart goes on with.
+
+    state.npz                   settings, progress, events that wait, and the verdicts that were written last
+    history/part-00000.parquet  verdicts, 1000 a part; the last part is written anew until it is full
+
+The state is written first, whole or not at all, and the parts after it: a process that is killed between the two leaves
+the missing verdicts in the state, and the next one puts them into the parts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from nplm._atomic import atomic_path
+from nplm._json import json_value
+from nplm.monitor.batch import Batch
+from nplm.monitor.verdict import Verdict
+
+SCHEMA = "nplm-monitor/1"
+_STATE, _PARTS, _LOCK = "state.npz", "history", ".lock"
+_ROWS_OF_A_PART = 1000
+
+
+class HistoryError(ValueError):
+    """Raised when a folder cannot be used: it holds other things, another monitor's history, or is in use."""
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What a former process left.
+
+    Arguments:
+        monitor: its state.
+        waiting: events that wait for their window.
+        progress: of the source, by name.
+    """
+
+    monitor: dict[str, Any]
+    waiting: Batch | None
+    progress: dict[str, int | str]
+
+
+@dataclass
+class History:
+    """The folder of one monitor; one process at a time writes to it."""
+
+    folder: Path
+    settings: dict[str, Any]
+    saved: Saved | None = None
+    _last: list[Verdict] = field(default_factory=list)
+    _first_of_last: int = 0
+    _lock: IO[str] | None = None
+
+    @classmethod
+    def open(cls, folder: Path, settings: Mapping[str, Any]) -> History:
+        """Makes the folder, or goes on with what is in it.
+
+        Arguments:
+            folder: where the history is kept.
+            settings: what must be the same for a history to go on, as JSON values.
+
+        Raises:
+            HistoryError: if the folder holds other things, or the history of other settings, or is in use.
+            OSError: if it cannot be written.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise HistoryError(f"{folder} is not a folder; choose another -o")
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / _STATE).exists() and not _is_new(folder):
+            raise HistoryError(f"{folder} holds other files and no history of a monitor; choose another -o")
+        (folder / _PARTS).mkdir(parents=True, exist_ok=True)
+        history = cls(folder, json_value(settings))
+        history._lock = _locked(folder / _LOCK)
+        if (folder / _STATE).exists():
+            history._read_state()
+        return history
+
+    def _read_state(self) -> None:
+        try:
+            with np.load(self.folder / _STATE, allow_pickle=False) as arrays:
+                state = json.loads(str(arrays["state"]))
+                waiting = None
+                if "events" in arrays:
+                    waiting = Batch(arrays["events"], arrays["weights"], arrays.get("times"), state["source"])
+        except (OSError, ValueError, KeyError) as error:
+            raise HistoryError(f"{self.folder / _STATE} cannot be read ({error}); choose another -o") from error
+        if state.get("schema") != SCHEMA:
+            raise HistoryError(f"{self.folder} holds no history that this version of nplm knows; choose another -o")
+        other = [
+            f"{k} is {self.settings[k]}, not {v}" for k, v in state["settings"].items() if self.settings.get(k) != v
+        ]
+        if other:
+            raise HistoryError(
+                f"{self.folder} holds the history of another monitor ({'; '.join(other)}); choose another -o"
+            )
+        self.saved = Saved(state["monitor"], waiting, state["progress"])
+        part = max(self.folder.glob(f"{_PARTS}/part-*.parquet"), key=_number, default=None)
+        self._last = [] if part is None else read_part(part)
+        self._first_of_last = 0 if part is None else _number(part)
+        known = self._last[-1].row + 1 if self._last else self._first_of_last
+        self._append([v for v in map(Verdict.of, state["verdicts"]) if v.row >= known])
+
+    def commit(
+        self,
+        verdicts: Sequence[Verdict],
+        monitor: tuple[dict[str, Any], Batch | None],
+        progress: Mapping[str, int | str],
+    ) -> None:
+        """Keeps verdicts, and the state that they lead to; none of it or all of it is there after a crash."""
+        values, waiting = monitor
+        state = {
+            "schema": SCHEMA,
+            "settings": self.settings,
+            "monitor": values,
+            "progress": dict(progress),
+            "source": "" if waiting is None else waiting.source,
+            "verdicts": [v.to_dict() for v in verdicts],
+        }
+        arrays = {"state": np.array(json.dumps(state))}
+        if waiting is not None:
+            arrays |= {"events": waiting.events, "weights": waiting.weights}
+            if waiting.times is not None:
+                arrays["times"] = waiting.times
+        with atomic_path(self.folder / _STATE) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        self._append(verdicts)
+
+    def _append(self, verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            if len(self._last) >= _ROWS_OF_A_PART:
+                self._write_last()
+                self._last, self._first_of_last = [], verdict.row
+            self._last.append(verdict)
+        if verdicts:
+            self._write_last()
+
+    def _write_last(self) -> None:
+        with atomic_path(self.folder / _PARTS / f"part-{self._first_of_last:05d}.parquet") as temporary:
+            write_part(temporary, self._last)
+
+    def recent(self, count: int) -> list[Verdict]:
+        """The last verdicts, at most so many."""
+        return read_history(self.folder, count)
+
+    def close(self) -> None:
+        """Lets other processes in."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def read_history(folder: Path, count: int | None = None) -> list[Verdict]:
+    """The verdicts in a monitor's folder, in order.
+
+    Arguments:
+        folder: where the monitor kept them.
+        count: the last so many; None for all.
+    """
+    verdicts: list[Verdict] = []
+    for part in sorted(folder.glob(f"{_PARTS}/part-*.parquet"), key=_number, reverse=True):
+        verdicts = read_part(part) + verdicts
+        if count is not None and len(verdicts) >= count:
+            return verdicts[-count:]
+    return verdicts
+
+
+def write_part(path: Path, verdicts: Sequence[Verdict]) -> None:
+    """Verdicts as the rows of a Parquet file; alarms are one text, with commas."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [v.to_dict() for v in verdicts]
+    for row in rows:
+        row["alarms"] = ", ".join(row["alarms"])
+    whole = ("row", "first", "events", "not_finite")
+    text = ("time", "source", "status", "alarms", "message", "reference")
+    kinds = {name: pa.int64() if name in whole else pa.string() if name in text else pa.float64() for name in rows[0]}
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items()))), path)
+
+
+def read_part(path: Path) -> list[Verdict]:
+    """The verdicts of one file."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(path).to_pylist()
+    return [Verdict.of({**row, "alarms": tuple(filter(None, row["alarms"].split(", ")))}) for row in rows]
+
+
+def _number(part: Path) -> int:
+    return int(part.stem.partition("-")[2])
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether a process was killed before it wrote a state."""
+    return {p.name for p in folder.iterdir()} <= {_PARTS, _LOCK}
+
+
+def _locked(path: Path) -> IO[str]:
+    """A file that one process can hold; the system lets go of it however the process ends."""
+    import fcntl
+
+    file = path.open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise HistoryError(f"{path.parent} is in use by another process; choose another -o, or end that one") from None
+    return file

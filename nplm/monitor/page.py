@@ -1,0 +1,214 @@
+"""The page of a monitor, which renews itself: what is wrong now, the history in pictures, and what limits mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from nplm._atomic import atomic_path
+from nplm._versions import versions
+from nplm.monitor.monitor import Monitor
+from nplm.monitor.picture import draw_distribution, draw_history
+from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
+from nplm.monitor.verdict import Verdict
+from nplm.plot.style import save_figure
+from nplm.report.css import CSS
+from nplm.report.html_parts import columns, figures, section, table
+from nplm.report.pictures import Picture
+
+PAGE = "monitor.html"
+# Windows in the pictures, and rows of the table.
+SHOWN_WINDOWS, _ROWS = 500, 20
+
+
+def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refresh: float | None) -> Path:
+    """Writes monitor.html, whole or not at all; the pictures are in it, and beside it in plots/.
+
+    Arguments:
+        folder: of the monitor.
+        monitor: whose limits are shown.
+        verdicts: the last ones.
+        refresh: seconds after which a browser loads the page again; None for never.
+    """
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    pictures = _pictures(plots, monitor, verdicts)
+    title, level, sentence = _now(verdicts)
+    again = "" if refresh is None else f'<meta http-equiv="refresh" content="{max(1, round(refresh))}">\n'
+    features = ", ".join(monitor.reference.features)
+    last = verdicts[-1].time if verdicts else "nothing yet"
+    body = "".join(
+        [
+            f'<p class="verdict {level}"><strong>{escape(title)}</strong> {escape(sentence)}</p>',
+            section("History", figures(pictures)),
+            section("Last windows that want a look", columns(_table([v for v in verdicts if v.status != "ok"]))),
+            section("Last windows", columns(_table(verdicts))),
+            section("Limits", table(limit_rows(monitor))),
+            section("Are the p-values uniform?", table(_uniformity(monitor, verdicts))),
+        ]
+    )
+    text = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{again}<title>{escape(f"nplm monitor: {title}")}</title>
+<style>{CSS}</style>
+</head>
+<body>
+<header>
+<h1>Do the windows agree with the reference?</h1>
+<p>{escape(monitor.reference.name)} ({len(monitor.reference):,} events), in {escape(features)}; last window: {last}</p>
+</header>
+<main>
+{body}
+</main>
+<footer>Written by nplm {escape(versions().get("nplm", ""))}. All verdicts are in history/ beside this page.</footer>
+</body>
+</html>
+"""
+    with atomic_path(folder / PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return folder / PAGE
+
+
+def _now(verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
+    """The title, its colour and a sentence on the last window."""
+    if not verdicts:
+        return "Waiting", "undecided", "No window is complete yet."
+    last = verdicts[-1]
+    where = f"Window {last.row} ({last.source}): {last.message}."
+    if last.status == "alarm":
+        return "Alarm", "strong", where
+    if last.status != "ok":
+        return "Not tested in full", "mild", where
+    alarms = sum(v.status == "alarm" for v in verdicts)
+    more = f" Of the last {len(verdicts)} windows {alarms} gave an alarm." if alarms else ""
+    return "The last window agrees", "agreement", where + more
+
+
+def _pictures(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict]) -> list[Picture]:
+    if not verdicts:
+        return []
+    alpha = monitor.limits.of_chart(monitor.tests)
+    drawn = draw_history(verdicts, alpha, drift_limits(monitor, verdicts[-1].events), monitor.stride > 1)
+    pictures = [
+        Picture(
+            save_figure(drawn, folder / "history")[0],
+            f"The last {len(verdicts)} windows",
+            "Above: the p-value of each window, with the limit below which it is an alarm (p below 1e-12: drawn there)."
+            " Below: the cumulative sums of Z less half of the shift that they are made for; they rise while small"
+            " differences last, and begin anew after an alarm at their limit (dashed).",
+        )
+    ]
+    for test in ("shape", "rate"):
+        p, found = distribution(monitor, verdicts, test)
+        if found is not None:
+            pictures.append(
+                Picture(
+                    save_figure(draw_distribution(p, found, test), folder / f"p-values-{test}")[0],
+                    f"p-values of the {test}",
+                    f"{found.sentence} Line with band: uniform, as where nothing is wrong. Orange: what they would be"
+                    " if all errors were off by the factor that fits best.",
+                )
+            )
+    return pictures
+
+
+def drift_limits(monitor: Monitor, events: int) -> dict[str, float]:
+    """h of the drift charts that are kept."""
+    found = {}
+    for test in ("shape", "rate")[: monitor.tests] if monitor.limits.drift else ():
+        try:
+            found[test] = monitor.drift_limit(test, events)
+        except ValueError:  # said in each verdict
+            continue
+    return found
+
+
+def distribution(
+    monitor: Monitor, verdicts: Sequence[Verdict], test: str
+) -> tuple[list[float], PValueDistribution | None]:
+    """The p-values of windows that have no event in common, and their distribution if they are enough."""
+    apart = [v for v in verdicts if v.status != "unreadable"][:: monitor.stride]
+    p = [value for v in apart if (value := getattr(v, f"p_{test}")) is not None]
+    if len(p) < LEAST_PVALUES:
+        return p, None
+    k = 1.0
+    if test == "shape":
+        laws = [v for v in apart if v.t_mean is not None and v.t_sd]
+        k = 2 * (laws[-1].t_mean / laws[-1].t_sd) ** 2  # type: ignore[operator]
+    return p, pvalue_distribution(p, k)
+
+
+def limit_rows(monitor: Monitor) -> list[tuple[str, str]]:
+    """What the limits are, and how many false alarms they give."""
+    limits, tests, stride = monitor.limits, monitor.tests, monitor.stride
+    of_chart = limits.of_chart(tests)
+    charts = tests * (2 if limits.drift else 1)
+    rows = [
+        ("false alarms", f"{limits.alpha:.3g} a window, of {charts} {'charts' if charts > 1 else 'chart'} together")
+    ]
+    if limits.windows_per_day is not None:
+        day = limits.alpha * limits.windows_per_day
+        rows.append(("false alarms a day", f"{day:.3g} in {limits.windows_per_day:g} windows"))
+    rows.append(("limit of a window", f"p at most {of_chart:.3g}, in each chart"))
+    if stride > 1:
+        rows.append(
+            (
+                "overlapping windows",
+                f"the number of alarming windows is as stated, but they come together, so that episodes are fewer;"
+                f" drift charts take every {stride}th window",
+            )
+        )
+    if monitor.window is None:
+        return rows
+    shared = monitor.shape.shared_fluctuation(monitor.window)
+    low, high = limits.alarm_range(tests, shared)
+    rows.append(
+        (
+            "the reference's share",
+            f"{shared:.2g} of the variance of Z is the reference's own fluctuation, the same in all windows: on average"
+            f" over references false alarms are as stated, and of the shape's limit they are {low:.2g} to {high:.2g} a"
+            " window in 90% of them",
+        )
+    )
+    if limits.drift:
+        delays = ", ".join(f"{limits.delay(tests, stride, shared, z):.1f} for {z:g}" for z in (0.5, 1.0, 2.0))
+        rows += [
+            (
+                "drift chart",
+                f"sum of Z - {limits.shift / 2:g}, limit {monitor.drift_limit('shape', monitor.window):.2f}",
+            ),
+            ("windows until it sees a shift of Z", delays),
+        ]
+    return rows
+
+
+def _uniformity(monitor: Monitor, verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    rows = []
+    for test in ("shape", "rate")[: monitor.tests]:
+        p, found = distribution(monitor, verdicts, test)
+        few = f"{len(p)} p-values are too few to say"
+        rows.append((test, few if found is None else found.sentence))
+    return rows
+
+
+def _table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+    if not verdicts:
+        return []
+    head = ("window", "time", "source", "events", "p of shape", "p of rate", "verdict")
+    rows = [
+        (
+            str(v.row),
+            v.time[:19].replace("T", " "),
+            v.source,
+            f"{v.events:,}",
+            "" if v.p_shape is None else f"{v.p_shape:.3g}",
+            "" if v.p_rate is None else f"{v.p_rate:.3g}",
+            v.message,
+        )
+        for v in reversed(verdicts[-_ROWS:])
+    ]
+    return [head, *rows]

@@ -1,0 +1,109 @@
+"""The loop of a monitor: what arrives is tested, kept, told and shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from nplm.monitor.batch import Unreadable
+from nplm.monitor.folder import Arrived
+from nplm.monitor.history import History
+from nplm.monitor.monitor import Monitor
+from nplm.monitor.verdict import Verdict
+
+# Verdicts are kept, and told, at the latest after so many seconds of testing.
+_COMMIT_SECONDS = 0.2
+
+
+@dataclass
+class Watched:
+    """What came of a watch.
+
+    Arguments:
+        windows: that were tested.
+        alarms: windows in which a chart fired.
+        problems: windows with something wrong, and what could not be read.
+    """
+
+    windows: int = 0
+    alarms: int = 0
+    problems: int = 0
+
+    def count(self, verdict: Verdict) -> None:
+        """Adds one verdict."""
+        self.windows += verdict.status != "unreadable"
+        self.alarms += verdict.status == "alarm"
+        self.problems += verdict.status in ("problem", "unreadable")
+
+
+def watch(
+    monitor: Monitor,
+    arrivals: Iterable[Arrived | None],
+    history: History,
+    progress: dict[str, int | str],
+    *,
+    on_verdict: Callable[[Verdict], None] = lambda verdict: None,
+    on_commit: Callable[[], None] = lambda: None,
+    before_each: Callable[[], None] = lambda: None,
+) -> Watched:
+    """Tests what arrives until it ends. A verdict is told once it is kept, so what was told is never tested again.
+
+    Arguments:
+        monitor: resumed, if the history goes on.
+        arrivals: batches by file or stream; None means that there is nothing to do.
+        history: where verdicts are kept.
+        progress: of the source, which this function keeps.
+        on_verdict: called with each verdict.
+        on_commit: called after verdicts were kept, and where there is nothing to do.
+        before_each: called before each arrival is tested, such as to replace the reference.
+    """
+    watched, pending = Watched(), list[Verdict]()
+    committed, changed = time.monotonic(), False
+    # An interrupt in the middle of a window must leave the state before it.
+    state = monitor.state()
+
+    def commit() -> None:
+        nonlocal committed
+        history.commit(pending, state, progress)
+        for verdict in pending:
+            watched.count(verdict)
+            on_verdict(verdict)
+        pending.clear()
+        on_commit()
+        committed = time.monotonic()
+
+    try:
+        for arrived in arrivals:
+            before_each()
+            if arrived is None:
+                if changed:
+                    commit()
+                    changed = False
+                on_commit()
+                continue
+            changed = True
+            name, item = arrived.name, arrived.item
+            if isinstance(item, Unreadable):
+                pending += list(monitor.push(item))
+                state = monitor.state()
+            else:
+                taken = progress.get(name, 0) if name is not None else 0
+                skip = taken if isinstance(taken, int) else 0
+                for part in item.parts(monitor.step, skip):
+                    pending += list(monitor.push(part))
+                    state = monitor.state()
+                    skip += len(part)
+                    if name is not None and monitor.step is not None:
+                        progress[name] = skip
+                        if time.monotonic() - committed > _COMMIT_SECONDS:
+                            commit()
+            if name is not None and arrived.mark is not None:
+                progress[name] = arrived.mark
+            if time.monotonic() - committed > _COMMIT_SECONDS:
+                commit()
+                changed = False
+    finally:
+        if changed or pending:
+            commit()
+    return watched

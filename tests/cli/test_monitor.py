@@ -1,0 +1,223 @@
+"""`nplm monitor` from end to end: exit codes, lines, pages, restarts, a killed process, and bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nplm.monitor.history import read_history
+
+MODEL = ("--width", "2", "--centers", "30")
+
+
+@pytest.fixture
+def runs(folder: Path) -> Path:
+    """ref.npz in the current folder, and runs/ with five good files of 400 events."""
+    rng = np.random.default_rng(3)
+    np.savez(folder / "ref.npz", x=rng.exponential(size=20_000), y=rng.normal(size=20_000))
+    (folder / "runs").mkdir()
+    for i in range(5):
+        _write(folder / "runs" / f"run{i}.npz", rng)
+    return folder
+
+
+def _write(path: Path, rng: np.random.Generator, n: int = 400, scale: float = 1.0) -> None:
+    np.savez(path, x=scale * rng.exponential(size=n), y=rng.normal(size=n))
+
+
+def _lines(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", "--folder", "runs", *MODEL, "--expected-rate", "400", "-o", "out")
+    first = nplm(*words)
+    assert first.code == 0, first.err
+    assert [line["source"] for line in _lines(first.out)] == [f"run{i}.npz" for i in range(5)]
+    assert all(line["status"] == "ok" and 0 < line["p_rate"] <= 1 for line in _lines(first.out))
+    again = nplm(*words)
+    assert (again.code, again.out) == (0, "")
+    _write(runs / "runs/run5.npz", np.random.default_rng(4), scale=1.5)
+    _write(runs / "runs/run6.npz", np.random.default_rng(4), n=600)
+    alarm = nplm(*words)
+    assert alarm.code == 7
+    shape, rate = _lines(alarm.out)
+    assert "shape" in shape["alarms"]
+    assert rate["alarms"][0] == "rate"
+    assert [v.row for v in read_history(runs / "out")] == list(range(7))
+    page = (runs / "out/monitor.html").read_text()
+    assert "<strong>Alarm</strong>" in page
+    assert 'src="http' not in page
+
+
+def test_bad_files_are_named_and_the_others_tested(nplm, runs: Path) -> None:
+    rng = np.random.default_rng(4)
+    (runs / "runs/run1.npz").write_bytes(b"PK\x03\x04 no zip")
+    np.savez(runs / "runs/run2.npz", x=np.full(400, np.nan), y=rng.normal(size=400))
+    np.savez(runs / "runs/run3.npz", x=np.full(400, 2.5), y=rng.normal(size=400))
+    _write(runs / "runs/run5.npz", rng, n=3)
+    np.savez(runs / "runs/run6.npz", y=rng.normal(size=400))
+    done = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "-o", "out")
+    assert done.code == 8
+    lines = _lines(done.out)
+    assert [line["status"] for line in lines] == [
+        "ok", "unreadable", "problem", "problem", "ok", "problem", "unreadable"
+    ]  # fmt: skip
+    for number, words in (
+        (1, "run1.npz"),
+        (2, "feature 'x' is not a number in any event"),
+        (3, "feature 'x' is constant (2.5)"),
+        (5, "too few events: 3 of at least 50"),
+        (6, "no column 'x'"),
+    ):
+        assert words in lines[number]["message"]
+
+
+def test_windows_over_files_with_a_cut(nplm, runs: Path) -> None:
+    words = ("--window", "300", "--step", "100", "--where", "x < 3", *MODEL)
+    done = nplm("monitor", "ref.npz", "--folder", "runs", *words, "-o", "out")
+    assert done.code == 0, done.err
+    firsts = [line["first"] for line in _lines(done.out)]
+    assert firsts == list(range(0, firsts[-1] + 1, 100))
+    assert "events wait for their window" in done.err
+    rng = np.random.default_rng(8)
+    _write(runs / "runs/run5.npz", rng)
+    more = _lines(nplm("monitor", "ref.npz", "--folder", "runs", *words, "-o", "out").out)
+    assert more[0]["first"] == firsts[-1] + 100
+
+
+def test_a_stream_of_lines_and_its_replay(nplm, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    text = "".join(
+        json.dumps({"x": x, "y": y}) + "\n"
+        for x, y in zip(rng.exponential(size=1000), rng.normal(size=1000), strict=True)
+    )
+    words = ("monitor", "ref.npz", "--stream", "jsonl", "--window", "300", *MODEL, "-o", "out")
+
+    def give(data: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
+
+    give(text[: len(text) // 2])
+    first = nplm(*words)
+    assert first.code == 8  # it stops in mid-record
+    assert "mid-record" in _lines(first.out)[-1]["message"]
+    give(text)
+    rest = nplm(*words, "--replayed")
+    assert rest.code == 0
+    firsts = [line["first"] for line in _lines(first.out + rest.out) if line["first"] is not None]
+    assert firsts == [0, 300, 600]
+
+
+def test_a_killed_process_goes_on_where_it_was(runs: Path) -> None:
+    # Killed without warning again and again, while files come; the history is that of one undisturbed run.
+    rng = np.random.default_rng(6)
+    for i in range(5, 40):
+        _write(runs / "runs" / f"run{i:03d}.npz", rng)
+    command = [sys.executable, "-m", "nplm", "monitor", "ref.npz", "--folder", "runs", "--window", "350", *MODEL, "-o"]
+    subprocess.run([*command, "whole"], check=False, capture_output=True, cwd=runs)
+    killed = 0
+    for _ in range(2):
+        process = subprocess.Popen([*command, "out"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=runs)
+        assert process.stdout is not None
+        process.stdout.readline()  # the first verdict is kept
+        os.kill(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        process.stdout.close()
+    subprocess.run([*command, "out"], check=False, capture_output=True, cwd=runs)
+    whole, found = read_history(runs / "whole"), read_history(runs / "out")
+    assert killed >= 1
+    assert [(v.row, v.first, v.source, v.p_shape, v.drift_shape) for v in found] == [
+        (v.row, v.first, v.source, v.p_shape, v.drift_shape) for v in whole
+    ]
+    assert len(whole) == 40 * 400 // 350
+
+
+def test_following_a_folder_with_a_reference_that_is_replaced(runs: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "nplm",
+        "monitor",
+        "ref.npz",
+        "--folder",
+        "runs",
+        *MODEL,
+        "--follow",
+        "--poll",
+        "0.1",
+    ]
+    process = subprocess.Popen(
+        [*command, "-o", "out"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=runs
+    )
+    assert process.stdout is not None
+    first = [json.loads(process.stdout.readline()) for _ in range(5)]
+    assert 'http-equiv="refresh"' in (runs / "out/monitor.html").read_text()
+    rng = np.random.default_rng(9)
+    np.savez(runs / "new.npz", x=2 * rng.exponential(size=20_000), y=rng.normal(size=20_000))
+    (runs / "new.npz").replace(runs / "ref.npz")
+    time.sleep(1.5)
+    _write(runs / "late.npz", rng, scale=2.0)
+    (runs / "late.npz").replace(runs / "runs/run9.npz")
+    last = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert last["status"] == "ok", last
+    assert last["reference"] != first[0]["reference"]
+
+
+@pytest.mark.parametrize(
+    ("words", "culprits"),
+    [
+        ((), ("REFERENCE",)),
+        (("ref.npz",), ("-o",)),
+        (("ref.npz", "-o", "out"), ("--folder", "--stream")),
+        (("ref.npz", "-o", "runs", "--folder", "runs"), ("--folder", "-o")),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--stream", "arrow"), ("--folder", "--stream")),
+        (("ref.npz", "-o", "out", "--stream", "jsonl"), ("--window",)),
+        (("ref.npz", "-o", "out", "--stream", "arrow", "--follow"), ("--follow",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--replayed"), ("--replayed",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--step", "10"), ("--step", "--window")),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--step", "99", "--window", "60"), ("--step", "--window")),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--alpha", "0"), ("0 false alarms",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--shift", "9"), ("--shift",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--false-alarms-per-day", "1"), ("--windows-per-day",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--expected-rate", "1", "--window", "99"), ("--time",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--exposure", "1", "--time", "t"), ("--exposure", "--time")),
+        (
+            ("ref.npz", "-o", "out", "--folder", "runs", "--expected-rate", "1", "--reference-exposure", "1"),
+            ("--expected-rate", "--reference-exposure"),
+        ),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--expected-yield", "1"), ("--expected-rate",)),
+    ],
+)
+def test_usage_errors_name_the_option(nplm, runs: Path, words: tuple[str, ...], culprits: tuple[str, ...]) -> None:
+    done = nplm("monitor", *words)
+    assert done.code == 2
+    assert all(culprit in done.err for culprit in culprits), done.err
+    assert not (runs / "out").exists()
+
+
+def test_bad_input_and_output(nplm, runs: Path) -> None:
+    for words, code, culprit in (
+        (("absent.npz", "--folder", "runs", "-o", "out"), 3, "absent.npz"),
+        (("ref.npz", "--folder", "absent", "-o", "out"), 3, "absent is not a folder"),
+        (("ref.npz", "--folder", "runs", "--window", "20", "-o", "out"), 3, "below the 50"),
+        (("ref.npz", "--folder", "runs", "--window", "30000", "-o", "out"), 3, "larger reference"),
+        (("ref.npz", "--folder", "runs", "-o", "ref.npz"), 4, "is not a folder"),
+        (("ref.npz", "--folder", "runs", "-o", "."), 4, "holds other files"),
+    ):
+        done = nplm("monitor", *words, *MODEL)
+        assert done.code == code, done.err
+        assert culprit in done.err
+        assert not (runs / "out").exists()

@@ -1,0 +1,97 @@
+"""Streams: batches as they come, records that are bad, and streams that stop in mid-record."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+
+from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.stream import stream_arrivals
+
+
+class Slow(io.BytesIO):
+    """Gives a few bytes at a time, as a pipe may."""
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return super().read1(7)
+
+
+def _lines(data: bytes, skip: int = 0, **names: str) -> list[Batch | Unreadable]:
+    return [a.item for a in stream_arrivals(Slow(data), "jsonl", ["pt", "eta"], skip=skip, **names)]
+
+
+def _events(items: list[Batch | Unreadable]) -> np.ndarray:
+    return np.concatenate([i.events for i in items if isinstance(i, Batch)])
+
+
+def _arrow(batches: list[dict[str, list]]) -> bytes:
+    sink = io.BytesIO()
+    tables = [pa.RecordBatch.from_pydict(b) for b in batches]
+    with pa.ipc.new_stream(sink, tables[0].schema) as writer:
+        for table in tables:
+            writer.write_batch(table)
+    return sink.getvalue()
+
+
+def test_lines_are_events_or_batches() -> None:
+    text = b'{"eta": 2, "pt": 1.5, "other": "x"}\n\n{"pt": [3, null], "eta": [4, NaN], "t": 1}\n{"pt": 5, "eta": 6}'
+    assert np.array_equal(_events(_lines(text)), [[1.5, 2], [3, 4], [np.nan, np.nan], [5, 6]], equal_nan=True)
+    assert np.array_equal(_events(_lines(text, skip=3)), [[5, 6]])
+
+
+def test_weights_and_times() -> None:
+    (batch,) = _lines(b'{"pt": 1, "eta": 2, "w": 0.5, "t": 7}\n', weights="w", time="t")
+    assert isinstance(batch, Batch)
+    assert (batch.weights[0], batch.times[0]) == (0.5, 7)  # type: ignore[index]
+
+
+def test_a_stream_that_stops_in_mid_record_keeps_what_came_before() -> None:
+    items = _lines(b'{"pt": 1, "eta": 2}\n{"pt": 3, "e')
+    assert np.array_equal(_events(items), [[1, 2]])
+    assert isinstance(items[-1], Unreadable)
+    assert items[-1].message.startswith("the stream stopped in mid-record")
+
+
+def test_bad_lines_are_named_and_the_others_go_on() -> None:
+    bad = ["nonsense", "[1, 2]", '{"pt": 1}', '{"pt": "a", "eta": 1}', '{"pt": [1, 2], "eta": [1]}', "[" * 100_000]
+    bad += ['{"pt": 1' + "0" * 400 + ', "eta": 1}', '{"pt": {}, "eta": 1}']
+    good = '{"pt": 1, "eta": 2}'
+    text = "\n".join(line for b in bad for line in (good, b)) + "\n" + good + "\n"
+    items = [a.item for a in stream_arrivals(io.BytesIO(text.encode()), "jsonl", ["pt", "eta"])]
+    assert len(_events(items)) == len(bad) + 1
+    unreadable = [i for i in items if isinstance(i, Unreadable)]
+    assert [u.source for u in unreadable] == [f"stream, line {2 * i}" for i in range(1, len(bad) + 1)]
+    assert "it lacks eta" in unreadable[2].message
+
+
+def test_arrow_batches() -> None:
+    data = _arrow([{"eta": [1.0, 2.0], "pt": [3, None]}, {"eta": [5.0], "pt": [6]}])
+    items = [a.item for a in stream_arrivals(io.BytesIO(data), "arrow", ["pt", "eta"], skip=1)]
+    assert np.array_equal(_events(items), [[np.nan, 2], [6, 5]], equal_nan=True)
+
+
+def test_an_arrow_stream_that_stops_in_mid_record() -> None:
+    data = _arrow([{"pt": list(range(1000))}] * 3)
+    for cut in (0, 3, 200, len(data) // 2, len(data) - 100):
+        items = [a.item for a in stream_arrivals(io.BytesIO(data[:cut]), "arrow", ["pt"])]
+        assert isinstance(items[-1], Unreadable), cut
+        assert "mid-record" in items[-1].message
+        assert sum(len(i) for i in items if isinstance(i, Batch)) % 1000 == 0
+
+
+def test_arrow_batches_without_the_features_are_named() -> None:
+    data = _arrow([{"eta": ["a"]}])
+    for features, words in ((["pt"], "there is no column 'pt'"), (["eta"], "not numbers")):
+        (item,) = (a.item for a in stream_arrivals(io.BytesIO(data), "arrow", features))
+        assert isinstance(item, Unreadable)
+        assert words in item.message
+
+
+def test_json_is_not_read_as_python() -> None:
+    (item,) = _lines(json.dumps({"pt": True, "eta": 1}).encode())
+    assert isinstance(item, Batch)
+    (item,) = _lines(b'{"pt": __import__("os"), "eta": 1}\n')
+    assert isinstance(item, Unreadable)
