@@ -16,6 +16,7 @@ NAMES = (
     "kernel_deep_null",
     "nuisances_1d",
     "nuisances_network_1d",
+    "two_sample",
 )
 
 
