@@ -36,6 +36,7 @@ ul.plain { margin: 0; padding-left: 1.2rem; }
 footer { margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }
 .columns { margin: 1rem 0; }
 h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
+.whole th { white-space: nowrap; overflow-wrap: normal; width: 1%; }
 .wide { overflow-x: auto; }
 .wide .columns th, .wide .columns td { white-space: nowrap; overflow-wrap: normal; width: auto; }
 @media (max-width: 40rem) {
@@ -50,6 +51,8 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
   .verdict, .cautions, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { break-after: avoid; }
   .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
+  .wide { overflow: visible; }
+  .wide .columns th, .wide .columns td { white-space: normal; }
   tr, .verdict, .cautions { break-inside: avoid; }
 }
 """

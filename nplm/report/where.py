@@ -102,7 +102,8 @@ def where_section(localization: Localization, pictures: Sequence[Picture], *, ag
         )
     parts = [bullets(warnings, "cautions"), _title("Regions"), f"<p>{escape(_about_regions(localization))}</p>\n"]
     if localization.regions:
-        parts.append(columns(region_rows(localization)).replace(" &lt;= ", " ≤ ").replace(" +- ", " ± "))
+        regions = columns(region_rows(localization)).replace(" &lt;= ", " ≤ ").replace(" +- ", " ± ")
+        parts.append(f'<div class="whole">{regions}</div>\n')
     parts.append(figures(pictures))
     if localization.left_out is not None:
         parts += [_title("Features"), f"<p>{escape(_about_left_out(localization.left_out))}</p>\n"]
