@@ -10,7 +10,7 @@ DEMO := build/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo picture test test-all lint format benchmarks docs experiments clean
+.PHONY: help venv demo picture test test-all lint format benchmarks docs notebooks experiments clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -51,6 +51,9 @@ benchmarks: $(INSTALLED) ## measure speed and quality of the fits (minutes)
 
 docs: $(INSTALLED) ## build the documentation as a site, strictly: build/site/index.html
 	$(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(INSTALLED) ## run the tutorials, and write their outputs into notebooks/*.ipynb (minutes)
+	$(BIN)/python -m notebooks
 
 experiments: $(INSTALLED) ## reproduce published figures with few toys (minutes); in full: python -m experiments
 	$(BIN)/python -m experiments --short
