@@ -130,6 +130,13 @@ class LearnedLogRatio:
         """Whether all fits have."""
         return all(record.converged for part in self.parts for record in part.records)
 
+    @property
+    def learned_range(self) -> Mapping[str, tuple[float, float]]:
+        """Smallest and largest nu of the samples or weights that each nuisance was learned from, 0 included."""
+        points = [] if self.validation is None else [curve.nu for curve in self.validation.curves]
+        nus = {name: [0.0, *(nu[name] for nu in points if name in nu)] for name in self.nuisances}
+        return {name: (min(values), max(values)) for name, values in nus.items() if len(values) > 1}
+
     def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q"]:
         """d1, d2 and d_ij at events: means over the ensemble.
 

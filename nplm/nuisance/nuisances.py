@@ -70,6 +70,12 @@ class Nuisances:
         return tuple(part for part in _parts(self.ratio) if isinstance(part, LearnedLogRatio))
 
     @property
+    def learned_range(self) -> Float64[np.ndarray, "k 2"]:
+        """Between which values of each nuisance its log-ratio was learned; infinite where it was not learned."""
+        known = {name: ends for part in self.learned for name, ends in part.learned_range.items()}
+        return np.array([known.get(name, (-np.inf, np.inf)) for name in self.names])
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The nuisances, in the order of nu."""
         return self.ratio.nuisances

@@ -127,6 +127,7 @@ class PreparedNuisances:
             float(fits.t[0]),
             float(fits.delta[0]),
             impact,
+            self.nuisances.learned_range,
         )
 
     def measured(self, auxiliary: Float64[np.ndarray, " a"]) -> Float64[np.ndarray, " k"]:

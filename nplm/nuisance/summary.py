@@ -29,6 +29,8 @@ class NuisanceSummary:
         delta: -2 min of the loss over nu; t = tau - delta.
         impact: of each nuisance, t with it held at 0 less t, shape (k,): by how much t would be larger were the
             nuisance known to be nominal. NaN where the fit that this takes failed; None if it was not computed.
+        learned_range: between which values of each nuisance its log-ratio was learned, infinite where it was not
+            learned, shape (k, 2).
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class NuisanceSummary:
     tau: float
     delta: float
     impact: Float64[np.ndarray, " k"] | None = None
+    learned_range: Float64[np.ndarray, "k 2"] | None = None
 
     @classmethod
     def of(
@@ -54,11 +57,12 @@ class NuisanceSummary:
         t: float,
         delta: float,
         impact: Float64[np.ndarray, " k"] | None = None,
+        learned_range: Float64[np.ndarray, "k 2"] | None = None,
     ) -> NuisanceSummary:
         """The summary of a fit whose nu has this covariance."""
         errors = np.sqrt(np.diag(covariance))
         correlation = covariance / np.outer(errors, errors)
-        return cls(names, sigma, measured, nu, errors, correlation, nu_tau, t + delta, delta, impact)
+        return cls(names, sigma, measured, nu, errors, correlation, nu_tau, t + delta, delta, impact, learned_range)
 
     @property
     def pulls(self) -> Float64[np.ndarray, " k"]:
@@ -66,12 +70,25 @@ class NuisanceSummary:
         return (self.nu - self.measured) / self.sigma
 
     def cautions(self) -> list[str]:
-        """Nuisances that the data pull far from what is known about them."""
-        return [
+        """Nuisances that the data pull far from what is known about them, or from where they were learned."""
+        pulled = [
             f"the data pull nuisance '{name}' by {pull:+.1f} standard deviations of its constraint: t does not count"
             " what it absorbs, so look whether that is plausible"
             for name, pull in zip(self.names, self.pulls, strict=True)
             if abs(pull) > PULLED
+        ]
+        return pulled if self.learned_range is None else pulled + self._extrapolated(self.learned_range)
+
+    def _extrapolated(self, learned_range: Float64[np.ndarray, "k 2"]) -> list[str]:
+        """A remark on each nuisance whose fitted value is farther than its error from where its log-ratio was learned.
+
+        The error of d2 counts nu^2 / 2 times, so what is well known there may be badly known at twice the distance.
+        """
+        return [
+            f"the data are described best at {name} = {nu:.3g}, but its log-ratio was learned between {low:.3g} and"
+            f" {high:.3g}, and is extrapolated: learn it from samples that reach so far"
+            for name, nu, error, (low, high) in zip(self.names, self.nu, self.errors, learned_range, strict=True)
+            if not low - error <= nu <= high + error
         ]
 
     def to_dict(self) -> Mapping[str, Any]:

@@ -65,6 +65,10 @@ def test_yields_are_exact_at_the_points_and_can_be_factored_out(learned: Learned
     assert shape.yields == "factor-out"
 
 
+def test_a_ratio_knows_how_far_it_was_learned(learned: LearnedLogRatio) -> None:
+    assert learned.learned_range == {"scale": (-SIGMA, SIGMA)}
+
+
 def test_ratios_go_through_pickle_with_the_same_values(learned: LearnedLogRatio) -> None:
     events = np.linspace(0, 5, 7)[:, None]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(learned)).basis(events), learned.basis(events))

@@ -37,6 +37,16 @@ def test_rows_hold_constraint_fits_pull_and_impact() -> None:
     assert nuisance_rows(unknown)[1] == ("n0", "no value, +- 0.5", "1 +- 0.2", "0.75", "none", "not known")
 
 
+def test_a_fit_beyond_what_was_learned_is_remarked_upon() -> None:
+    """nu = 1 +- 0.2 in both."""
+    ends = np.array([[-0.7, 0.7], [-np.inf, np.inf]])
+    (caution,) = replace(summary(2), learned_range=ends).cautions()
+    assert "n0 = 1," in caution
+    assert "between -0.7 and 0.7" in caution
+    assert replace(summary(2), learned_range=ends + 0.15).cautions() == []
+    assert summary(2).cautions() == []
+
+
 def test_correlations_are_a_matrix_or_the_largest_of_it() -> None:
     assert correlation_rows(summary(1)) == []
     assert correlation_rows(summary(2)) == [
