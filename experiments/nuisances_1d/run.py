@@ -93,9 +93,9 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         [
             f"Kernels of width {config['kernel']['width']:g}, {config['kernel']['centers']} centres,"
             f" {config['n_reference']:,} reference events; {config['kernel']['toys']} toys a point. Log-ratios are"
-            f" exact, or learned from samples of {learned['varied_events']:,} events at +-1 and +-2 sigma. p is from the"
-            " closed form at the nu of Delta. The last columns are p-values of Kolmogorov and Smirnov where it is taken at"
-            " nu = 0, and where tau is taken for t.",
+            f" exact, or learned from samples of {learned['varied_events']:,} events at +-1 and +-2 sigma. p is from"
+            " the closed form at the nu of Delta. The last columns are p-values of Kolmogorov and Smirnov where it is"
+            " taken at nu = 0, and where tau is taken for t.",
             markdown_table(_HEAD, [_row(point) for point in points]),
             "![Distribution of the p-values](p-values.png)",
             f"What nuisances cost in sensitivity, {config['signal_toys']} toys each at nu* = 0: t of the kernel model"
