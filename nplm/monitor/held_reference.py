@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Array, Float, Float32, Float64
 
 from nplm.models.base import Fits
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
-from nplm.models.kernel_loss import minimize
 from nplm.sample import Sample
 
 # phi of the reference is held if it fills at most so many bytes.
@@ -19,11 +18,14 @@ _MOST_BYTES = 1 << 30
 # Rows whose phi stays in the cache between its two products.
 _ROWS = 1024
 # Anderson's acceleration: points that are remembered, and passes at most.
-_MEMORY, _PASSES = 6, 30
+_MEMORY, _PASSES = 6, 20
 # The passes end at this share of what `PreparedKernel.certified` allows to be left of t.
 _SHARE = 0.2
-# Newton steps for windows that are far from the reference, where t is huge long before it is the maximum.
-_NEWTON_STEPS = 30
+# Newton steps, and halvings of each, at most: far from the reference t is huge long before it is the maximum.
+_NEWTON_STEPS, _HALVINGS = 30, 10
+_NEWTON_TOLERANCE = 1e-9
+# Rows that are one product of the Hessian.
+_HESSIAN_ROWS = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +97,37 @@ class HeldReference:
         return self.by_newton(sums)
 
     def by_newton(self, sums: Float64[np.ndarray, " r"]) -> Fits:
-        """The same by a few steps of Newton's method, from f = 0."""
+        """The same by Newton's method from f = 0, with the whole Hessian, and steps halved until the loss falls."""
         prepared = self.prepared
-        with jax.enable_x64(True):
-            s = jnp.asarray(sums[None])
-            end = minimize(
-                prepared.blocks, jnp.asarray(prepared.modes.penalty), s, jnp.zeros_like(s), steps=_NEWTON_STEPS
-            )
-            b = np.asarray(end.point[0])
+        penalty = prepared.modes.penalty
+        b = np.zeros(len(sums))
         value, gradient = self._pass(b)
+        for _ in range(_NEWTON_STEPS):
+            slope = gradient - sums + penalty * b
+            step = np.linalg.solve(self._hessian(b) + np.diag(penalty), -slope)
+            promise = -float(slope @ step)
+            if promise < _NEWTON_TOLERANCE:
+                break
+            now = value - float(b @ sums) + float(penalty @ b**2) / 2
+            for share in 0.5 ** np.arange(_HALVINGS):
+                trial = b + share * step
+                there = self._pass(trial)
+                if there[0] - float(trial @ sums) + float(penalty @ trial**2) / 2 < now - 1e-4 * share * promise:
+                    b, (value, gradient) = trial, there
+                    break
+            else:  # rounding, or a step into overflow: this is as far as it goes
+                break
         t = -2 * (value - float(b @ sums))
         return prepared.certified(np.array([t]), b[None], (gradient - sums)[None])
+
+    def _hessian(self, b: Float64[np.ndarray, " r"]) -> Float64[np.ndarray, "r r"]:
+        """sum_R w e^f phi phi^T; of float32 products, as it only steers the steps."""
+        total = np.zeros((len(b), len(b)))
+        rounded = b.astype(np.float32)
+        for begin in range(0, len(self.weights), _HESSIAN_ROWS):
+            rows = slice(begin, begin + _HESSIAN_ROWS)
+            total += _second_moment(self.phi[rows], self.weights[rows].astype(np.float32), rounded)
+        return total
 
     def _pass(self, b: Float64[np.ndarray, " r"]) -> tuple[float, Float64[np.ndarray, " r"]]:
         """sum_R w (e^f - 1) and sum_R w e^f phi."""
@@ -119,6 +141,12 @@ class HeldReference:
                 value += float(w @ excess)
                 sums += (w * (1 + excess)).astype(np.float32) @ phi
         return value, sums
+
+
+@jax.jit
+def _second_moment(phi: Float[Array, "m r"], w: Float[Array, " m"], b: Float[Array, " r"]) -> Float[Array, "r r"]:
+    # By XLA, whose threads do not wait for each other in turns, as those of BLAS do where cores are shared.
+    return (phi * (w * jnp.exp(phi @ b))[:, None]).T @ phi
 
 
 def _extrapolation(points: list[np.ndarray], steps: list[np.ndarray], root: np.ndarray) -> np.ndarray:

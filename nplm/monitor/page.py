@@ -198,13 +198,11 @@ def _uniformity(monitor: Monitor, verdicts: Sequence[Verdict]) -> list[tuple[str
 def _table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
     if not verdicts:
         return []
-    head = ("window", "time", "source", "events", "p of shape", "p of rate", "verdict")
+    head = ("window", "source", "p of shape", "p of rate", "verdict")
     rows = [
         (
             str(v.row),
-            v.time[:19].replace("T", " "),
-            v.source,
-            f"{v.events:,}",
+            f"{v.source}, {v.time[:19].replace('T', ' ')}",
             "" if v.p_shape is None else f"{v.p_shape:.3g}",
             "" if v.p_rate is None else f"{v.p_rate:.3g}",
             v.message,
