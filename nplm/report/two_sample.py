@@ -10,6 +10,8 @@ from typing import Any
 
 from nplm._atomic import atomic_path
 from nplm._citation import PAPERS
+from nplm.localization.comparison import Comparison
+from nplm.localization.localize import localize_samples
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
@@ -32,6 +34,7 @@ from nplm.report.two_sample_text import (
     two_sample_rows,
     two_sample_verdict,
 )
+from nplm.report.where import RUN_FILES, write_localization
 from nplm.sample import Sample
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult
@@ -49,7 +52,7 @@ def write_two_sample(
     content: Mapping[str, Any],
     sweep: TwoSampleSweep | None,
 ) -> Path:
-    """Writes result.json, plots/*.png and *.pdf, and last report.html, each whole or not at all.
+    """Writes result.json, events.csv, localization.json, plots, and last report.html, each whole or not at all.
 
     Arguments:
         folder: where to; it must exist.
@@ -91,7 +94,20 @@ def write_two_sample(
                 "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5.",
             )
         )
-    return _write_page(folder, _page(result, pictures, sweep, content["configuration"]))
+    where = _write_where(folder, a, b, result)
+    return _write_page(folder, _page(result, pictures, where, sweep, content["configuration"]))
+
+
+def _write_where(folder: Path, a: Sample, b: Sample, result: TwoSampleResult) -> str:
+    """Writes what says where they differ, and returns that section of the page: B as data, A as what is expected."""
+    comparison = Comparison(b, result.log_ratio_b, a.scaled_to(b.total_weight), result.log_ratio_a)
+    return write_localization(
+        folder,
+        comparison,
+        localize_samples(comparison),
+        agreement=two_sample_verdict(result).level == "agreement",
+        roles=f"Here the data are B ({b.name}), and the reference is A ({a.name}), scaled to the yield of B.",
+    )
 
 
 def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:
@@ -112,7 +128,11 @@ def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, An
 
 
 def _page(
-    result: TwoSampleResult, pictures: Sequence[Picture], sweep: TwoSampleSweep | None, configuration: Mapping[str, Any]
+    result: TwoSampleResult,
+    pictures: Sequence[Picture],
+    where: str,
+    sweep: TwoSampleSweep | None,
+    configuration: Mapping[str, Any],
 ) -> str:
     answer = two_sample_verdict(result)
     numbers = [(name, value) for name, value in two_sample_numbers(result).items() if name != "time"]
@@ -125,6 +145,7 @@ def _page(
         section("Key numbers", chi(table(numbers))),
         section("Cautions", bullets(two_sample_cautions(result), "cautions")),
         section("Pictures", figures(pictures)),
+        section("Where is it?", where),
         section("How many events it takes", swept),
         section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
         _rest(configuration, result.seconds, result.versions),
@@ -132,7 +153,7 @@ def _page(
     a, b = (escape(name) for name in result.sample_names)
     events = [count(size, "event") for size in result.sizes]
     subject = f"A: {a} ({events[0]}), B: {b} ({events[1]}), {count(len(result.features), 'feature')}"
-    return document(f"nplm: {answer.title.lower()}", _QUESTION, subject, sections, result.versions["nplm"])
+    return document(f"nplm: {answer.title.lower()}", _QUESTION, subject, sections, result.versions["nplm"], RUN_FILES)
 
 
 def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> str:

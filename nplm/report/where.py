@@ -53,12 +53,26 @@ def write_where(
         top, rows, leave_one_out: see `nplm.report.write_run`.
     """
     found = localize(test, data, result, top=top, rows=rows, left_out=leave_one_out, log_ratio=log_ratio)
+    comparison = compared(test, data, result, log_ratio=log_ratio)
+    return write_localization(folder, comparison, found, agreement=verdict(result).level == "agreement")
+
+
+def write_localization(
+    folder: Path, comparison: Comparison, found: Localization, *, agreement: bool, roles: str = ""
+) -> str:
+    """Writes events.csv, localization.json and plots/pair-01.*, and returns the section of the report.
+
+    Arguments:
+        folder: of the run; it has a folder plots.
+        comparison, found: two samples, and where they differ.
+        agreement: whether the test as a whole found nothing.
+        roles: which sample stands for the data, and which for the reference, if that needs words.
+    """
     found.events.write(folder / EVENTS_FILE)
     with atomic_path(folder / LOCALIZATION_FILE) as temporary:
         temporary.write_text(found.to_json() + "\n", encoding="utf-8")
-    comparison = compared(test, data, result, log_ratio=log_ratio)
     pictures = write_pair_picture(folder / "plots", comparison, found)
-    return where_section(found, pictures, agreement=verdict(result).level == "agreement")
+    return where_section(found, pictures, agreement=agreement, roles=roles)
 
 
 def write_pair_picture(folder: Path, comparison: Comparison, localization: Localization) -> list[Picture]:
@@ -87,15 +101,17 @@ def write_pair_picture(folder: Path, comparison: Comparison, localization: Local
     ]
 
 
-def where_section(localization: Localization, pictures: Sequence[Picture], *, agreement: bool = False) -> str:
+def where_section(
+    localization: Localization, pictures: Sequence[Picture], *, agreement: bool = False, roles: str = ""
+) -> str:
     """Regions, features and events as HTML, with the caution that they are no significances.
 
     Arguments:
         localization: what to show.
         pictures: of pairs of features, see `write_pair_picture`.
-        agreement: whether the test as a whole found nothing.
+        agreement, roles: see `write_localization`.
     """
-    warnings = [CAUTION]
+    warnings = [CAUTION, *([roles] if roles else [])]
     if agreement:
         warnings.append(
             "The test as a whole found no discrepancy: what is listed here is what fluctuations look like to the fit."

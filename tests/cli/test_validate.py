@@ -35,13 +35,15 @@ def test_two_samples_give_a_folder_and_a_report(nplm) -> None:
     Draft202012Validator(json.loads(files("nplm").joinpath("schema/two-sample-1.json").read_text())).validate(result)
     assert result["p_value"] == 1 / 51
     assert len(result["sweep"]["sizes"]) == 2
+    assert len(Path("out/events.csv").read_text().splitlines()) > 20
     page = Path("out/report.html").read_text()
-    for text in ("Are these samples from one distribution?", "Feature y", "How many events it takes", "nplm</span>"):
+    for text in ("Are these samples from one distribution?", "Feature y", "Where is it?", "How many events it takes", "nplm</span>"):
         assert text in page
     assert {path.name for path in Path("out/plots").glob("*.png")} == {
         "feature-0.png",
         "feature-1.png",
         "null.png",
+        "pair-01.png",
         "sweep.png",
     }
     again = nplm("validate", "a.npz", "c.npz", *QUICK, "-o", "out")
