@@ -87,7 +87,7 @@ def bootstrap(resamples: int) -> PValue:
 
 def analytic(draws: int) -> PValue:
     """P-values from draws of the normal law."""
-    return lambda test: _counted(test, _drawn(test, draws))
+    return lambda test: _from_law(test, test.law.standard(test.t), draws)
 
 
 def infinite_reference(draws: int) -> PValue:
@@ -97,8 +97,7 @@ def infinite_reference(draws: int) -> PValue:
     """
 
     def p_value(test: TwoSampleTest) -> float:
-        factor = test.pool.total_b / test.pool.unit
-        return _counted(test, _drawn(test, draws), factor)
+        return _from_law(test, test.t * test.pool.total_b / test.pool.unit, draws)
 
     return p_value
 
@@ -131,6 +130,11 @@ def _drawn(test: TwoSampleTest, draws: int) -> np.ndarray:
     return test.law.draw(draws, test.seed)
 
 
-def _counted(test: TwoSampleTest, null: np.ndarray, factor: float = 1.0) -> float:
-    statistic = test.combined(factor * test.t[None])[0]
+def _from_law(test: TwoSampleTest, t: np.ndarray, draws: int) -> float:
+    statistic, *null = -test.law.quick_log_pvalues(np.vstack([t, _drawn(test, draws)])).min(axis=1)
+    return float((1 + (np.array(null) >= statistic).sum()) / (1 + draws))
+
+
+def _counted(test: TwoSampleTest, null: np.ndarray) -> float:
+    statistic = test.combined(test.t[None])[0]
     return float((1 + (test.combined(null) >= statistic).sum()) / (1 + len(null)))

@@ -71,7 +71,10 @@ class TwoSampleCalibration:
 
     @classmethod
     def of_law(cls, law: ScoreLaw, t: np.ndarray, draws: int, seed: int) -> TwoSampleCalibration:
-        """From the normal law of the scores: the mixture of one test, or draws of all tests together and their tail."""
+        """From the normal law of the scores: the mixture of one test, or draws of all tests together and their tail.
+
+        t is standardised, see `ScoreLaw.standard`.
+        """
         if len(t) == 1:
             mixture = law.joint.marginals[0]
             p, z = mixture.pvalue(float(t[0])), mixture.z(float(t[0]))

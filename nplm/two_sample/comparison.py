@@ -102,7 +102,7 @@ class TwoSampleTest:
 
     def combined(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, " L"]:
         """-log of the smallest p-value of all tests, from a quick approximation of their laws, shape (L,)."""
-        return COMBINATION(self.law.quick_log_pvalues(t))
+        return COMBINATION(self.law.quick_log_pvalues(self.law.standard(t)))
 
     def resampled(
         self, calibrate: Calibrate, resamples: int = RESAMPLES, *, pool: Sample | None = None, seed: int | None = None
@@ -158,7 +158,7 @@ class TwoSampleTest:
             notify(note)
         statistic = float(self.combined(self.t[None])[0])
         fitted = time.perf_counter()
-        analytic = TwoSampleCalibration.of_law(self.law, self.t, draws, self.seed) if draws else None
+        analytic = TwoSampleCalibration.of_law(self.law, self.law.standard(self.t), draws, self.seed) if draws else None
         null: np.ndarray | None = None
         if calibrate == "analytic":
             assert analytic is not None, "the law needs draws"
@@ -174,7 +174,8 @@ class TwoSampleTest:
             }
             calibration = TwoSampleCalibration.counted(calibrate, words[calibrate], statistic, null)
         calibrated = time.perf_counter()
-        local = [mixture.log_pvalue(t) for mixture, t in zip(self.law.joint.marginals, self.t.tolist(), strict=True)]
+        standard = self.law.standard(self.t).tolist()
+        local = [mixture.log_pvalue(t) for mixture, t in zip(self.law.joint.marginals, standard, strict=True)]
         leading = int(np.argmin(local))
         shape = int(np.argmin(local[: len(self.basis.tests)]))
         f_a, f_b, fit = self._log_ratio(shape)

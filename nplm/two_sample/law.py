@@ -14,6 +14,8 @@ from nplm.calibrate.joint import JointNull
 from nplm.two_sample.modes import Basis
 
 _BLOCK = 16_384
+# t that all labellings share cannot be standardised.
+_LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +25,13 @@ class ScoreLaw:
     Arguments:
         covariance: of the scores g over sqrt(N pi_A pi_B) and, if yields are compared, of theirs, shape (r', r').
         filters: c of each test, shape (r', K).
+        diagonal: by how much the variance of each t differs from that of normal scores, as events are so many only,
+            shape (K,); see `spread`.
     """
 
     covariance: Float64[np.ndarray, "r r"]
     filters: Float64[np.ndarray, "r k"]
+    diagonal: Float64[np.ndarray, " k"]
 
     @classmethod
     def of(cls, basis: Basis) -> ScoreLaw:
@@ -45,9 +50,16 @@ class ScoreLaw:
         share = pool.share
         moments = [np.zeros((n + 1, n + 1)) for _ in range(3)]  # of the pool, of A, of B
         squares = pool.masses**2
+        leverage = [np.zeros(len(basis.tests)) for _ in range(2)]  # sums of h and of h^2
+        signed = pool.masses * np.where(pool.in_b, 1 - share, -share)
+        signed = signed[signed != 0]
+        mean_square = float(np.mean(signed**2))
         per_sample = [(~pool.in_b, pool.constant[0]), (pool.in_b, pool.constant[1])]
         for rows, phi in basis.blocks():
             extended = np.column_stack([phi, np.ones(len(phi))])
+            h = phi**2 @ basis.filters * (mean_square / pool.unit)
+            for total, power in zip(leverage, (h, h**2), strict=True):
+                total += power[pool.masses[rows] != 0].sum(axis=0)
             moments[0] += (extended * pool.masses[rows, None]).T @ extended
             for moment, (inside, constant) in zip(moments[1:], per_sample, strict=True):
                 if not constant:
@@ -71,9 +83,11 @@ class ScoreLaw:
         covariance[n, n] = 1
         filters = np.pad(basis.filters, ((0, 1), (0, 1)))
         filters[n, -1] = 1
+        kurtosis = float(np.mean(signed**4)) / mean_square**2 - 3
+        diagonal = kurtosis * leverage[1] - (2 + kurtosis) * leverage[0] ** 2 / len(signed)
         if expected is None:
-            return cls(covariance[:n, :n], basis.filters)
-        return cls(covariance, filters)
+            return cls(covariance[:n, :n], basis.filters, diagonal)
+        return cls(covariance, filters, np.append(diagonal, 0.0))
 
     @cached_property
     def root(self) -> Float64[np.ndarray, "r r"]:
@@ -99,6 +113,24 @@ class ScoreLaw:
             parts.append((z @ self.root.T) ** 2 @ self.filters)
         return np.concatenate(parts)
 
+    @property
+    def spread(self) -> Float64[np.ndarray, " k"]:
+        """Variance of each t with as many events as there are, over that with normal scores, shape (K,).
+
+        t = sum_ij K_ij a_i a_j with the signed masses a of events in units of their deviation, and normal scores give
+        2 sum_ij K_ij^2. Given where the events lie, the diagonal adds kappa sum_i h_i^2 - (2 + kappa) (sum_i h_i)^2 /
+        n, with h_i = K_ii the leverage of an event and kappa the excess kurtosis of a; the second term is what the
+        fixed sum of a_i^2 takes away. For equal samples of equal weights kappa = -2: t fluctuates less than a sum of
+        chi2 variables, the more so the more modes there are for so many events; for samples of very different size it
+        fluctuates more.
+        """
+        return np.maximum(1 + self.diagonal / self.cumulants[1], _LEAST_SPREAD)
+
+    def standard(self, t: Float64[np.ndarray, "*L k"]) -> Float64[np.ndarray, "*L k"]:
+        """Statistics on the scale of normal scores: their distances from the mean over the root of `spread`."""
+        mean = self.cumulants[0]
+        return mean + (t - mean) / np.sqrt(self.spread)
+
     @cached_property
     def cumulants(self) -> Float64[np.ndarray, "three k"]:
         """Mean, variance and third cumulant of each statistic: 2^(j-1) (j-1)! tr (C V)^j for j = 1, 2, 3."""
@@ -112,7 +144,7 @@ class ScoreLaw:
         return np.array(found).T
 
     def quick_log_pvalues(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, "L k"]:
-        """log P(T >= t) of each statistic from a chi2 with the same three cumulants, shape (L, K).
+        """log P(T >= t) of statistics of normal scores, from a chi2 with the same three cumulants, shape (L, K).
 
         It puts tests of many and few degrees of freedom on one scale before they are combined; what the combination
         means is counted, so that the approximation costs no validity. Source: P. Hall, Ann. Probab. 11 (1983) 1028.

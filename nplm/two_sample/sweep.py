@@ -14,6 +14,7 @@ from scipy.special import ndtri_exp
 
 from nplm._json import json_value
 from nplm.sample import Sample
+from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.comparison import DRAWS, TwoSampleTest
 from nplm.two_sample.scores import Scores
 
@@ -173,8 +174,9 @@ def _z_scores(test: TwoSampleTest, t: Float64[np.ndarray, "m k"], draws: int) ->
 
     The bound takes as many tests as the draws show to be independent where they run out, not all of them.
     """
-    counted = np.sort(test.combined(test.law.draw(draws, test.seed)))
-    statistics = test.combined(t)
+    # The modes were not made of the subsamples, which leaves t of those of equal size the variance of normal scores.
+    counted = np.sort(COMBINATION(test.law.quick_log_pvalues(test.law.draw(draws, test.seed))))
+    statistics = COMBINATION(test.law.quick_log_pvalues(t))
     exceeding = draws - np.searchsorted(counted, statistics)
     log_p = np.log((1 + exceeding) / (1 + draws))
     # Where one in 200 exceeds, p of all tests together over that of one.
