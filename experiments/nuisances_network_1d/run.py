@@ -135,8 +135,8 @@ def _row(point: Point, at_zero: Point) -> list[str]:
 
 def _checks(name: str, settings: Settings, points: list[Point]) -> list[Check]:
     """t has the distribution that it has at nu = 0, its tail included; tau must not."""
-    if not settings.overflow and settings.n_reference < 100_000:
-        return [_fails(f"{name}, scale +2 sigma: t as at nu = 0", points[1].toys.t, points[0])]
+    if not settings.overflow:
+        return []  # shown for comparison: t does depend on nu
     checks = []
     at_zero, *others = points
     for point in others:
