@@ -139,7 +139,11 @@ def test_a_tree_of_uproot_is_read_where_it_is_asked_for(rntuple: bool, tmp_path)
         np.testing.assert_array_equal(as_sample(file["events"].arrays(), "w", ["pt", "count", "tag"]).events, EXPECTED)
 
 
-@pytest.mark.parametrize("make", [np.asarray, jnp.asarray, np.ma.MaskedArray, ak.Array, lambda v: v.tolist()], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [np.asarray, jnp.asarray, np.ma.MaskedArray, ak.Array, np.ndarray.tolist],
+    ids=["numpy", "jax", "masked", "awkward", "list"],
+)
 def test_an_array_without_names(make: Callable[[np.ndarray], Any]) -> None:
     values = np.array([[1.5, 2.0], [3.0, -4.0], [0.0, 1.0]], dtype=np.float32)
     sample = as_sample(make(values), weights=[1.0, 2.0, 3.0])
