@@ -45,7 +45,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "peak.npz", x=rng.normal(3, 0.1, 300))
     np.savez(tmp_path / "data.npz", x=np.exp(0.4) * rng.exponential(size=400))
     (tmp_path / "yields.yaml").write_text(YIELDS)
-    (tmp_path / "detector.py").write_text("def draw(rng):\n    return rng.exponential(size=rng.poisson(400))\n")
+    (tmp_path / "simulation_at_nu.py").write_text("def draw(rng):\n    return rng.exponential(size=rng.poisson(400))\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -108,9 +108,9 @@ def test_a_problem_draws_its_data_at_nu(nplm) -> None:
 
 def test_events_of_a_generator_come_as_they_are(nplm) -> None:
     """At another nu the same events meet measurements that are shifted by as much, and so is what is fitted."""
-    assert nplm(*RUN, *HERE, "--generator", "detector:draw", "-o", "central").code == 0
-    outcome = nplm(*RUN, *HERE, *AT, "--generator", "detector:draw", "-o", "moved")
-    assert "toys of detector:draw as they come, at scale = 0.15" in outcome.out
+    assert nplm(*RUN, *HERE, "--generator", "simulation_at_nu:draw", "-o", "central").code == 0
+    outcome = nplm(*RUN, *HERE, *AT, "--generator", "simulation_at_nu:draw", "-o", "moved")
+    assert "toys of simulation_at_nu:draw as they come, at scale = 0.15" in outcome.out
     central, moved = stored("central"), stored("moved")
     np.testing.assert_array_equal(central.total_weight, moved.total_weight)
     # To first order nu of Delta moves by S / (D + S) nu, with 400 events: D = 400 and S = 1 / sigma^2.
@@ -207,8 +207,8 @@ def test_the_falkon_model_has_no_nuisances(nplm) -> None:
         ((*HERE, "--nu", "lumi=1"), ("--nu", "unknown nuisance lumi", "scale, norm")),
         (("--nuisances", "yields.yaml", "--nu", "scale=1"), ("unknown nuisance scale", "lumi, xs")),
         (("--nuisances", "missing.yaml"), ("missing.yaml cannot be read",)),
-        (("--nuisances", "detector:draw"), ("'detector:draw' made no nuisances", "rng")),
-        (("--nuisances", "detector:absent"), ("the module detector has no 'absent'",)),
+        (("--nuisances", "simulation_at_nu:draw"), ("'simulation_at_nu:draw' made no nuisances", "rng")),
+        (("--nuisances", "simulation_at_nu:absent"), ("the module simulation_at_nu has no 'absent'",)),
         (("--nuisances", "numpy:pi"), ("'numpy:pi' is of type float: it must be Nuisances",)),
         ((*HERE, "--nu", "scale=-20"), ("toys cannot be drawn at scale = -20, norm = 0",)),
         ((*HERE, "--nu", "norm=2000"), ("toys cannot be drawn at scale = 0, norm = 2000",)),

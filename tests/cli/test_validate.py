@@ -37,7 +37,13 @@ def test_two_samples_give_a_folder_and_a_report(nplm) -> None:
     assert len(result["sweep"]["sizes"]) == 2
     assert len(Path("out/events.csv").read_text().splitlines()) > 20
     page = Path("out/report.html").read_text()
-    for text in ("Are these samples from one distribution?", "Feature y", "Where is it?", "How many events it takes", "nplm</span>"):
+    question, *headings = (
+        "Are these samples from one distribution?",
+        "Feature y",
+        "Where is it?",
+        "How many events it takes",
+    )
+    for text in (question, *headings, "nplm</span>"):
         assert text in page
     assert {path.name for path in Path("out/plots").glob("*.png")} == {
         "feature-0.png",

@@ -355,7 +355,8 @@ def test_interrupt_ends_the_workers_quietly(draw: Draw, tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        wait_until(lambda: len(draw.lines) > 5)
+        # The first toys of each worker wait for its compilation, so lines of drawn toys are no sign of stored ones.
+        wait_until(lambda: len(draw.lines) > 5 and len(Store.open(tmp_path / "store").read()) > 0)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     finally:
