@@ -140,7 +140,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test.add_argument(
         "--calibrate",
         choices=("permutation", "analytic", "bootstrap", "pool"),
-        help="permute labels, where weights are exchangeable; or take the normal law; or resample each sample; or draw"
+        help="permute labels, where weights are exchangeable; or take the normal law; or draw signs of events; or draw"
         " both from --pool (default: permutation where it is allowed, else analytic)",
     )
     test.add_argument(

@@ -138,7 +138,7 @@ class TwoSampleTest:
 
         Arguments:
             calibrate: "permutation" of the labels, only where (event, weight) pairs are exchangeable; "analytic", the
-                normal law of the scores; "bootstrap", which resamples each sample about the common mean; or "pool",
+                normal law of the scores; "bootstrap", which gives random signs to what events add; or "pool",
                 which draws both from a large sample that is known to be what they should follow. Default: "pool" with a
                 pool, "permutation" where it is allowed, else "analytic".
             resamples: permutations, bootstraps or samples from the pool.

@@ -40,51 +40,43 @@ class ScoreLaw:
         With u = <phi>_B - <phi>_A and g = N pi_A pi_B u, Cov g = V = pi_B^2 sum_A m^2 phi phi^T + pi_A^2 sum_B m^2 phi
         phi^T for phi with mean zero: the mean over a sample has the covariance sum w^2 phi phi^T / (sum w)^2, whether
         its number of events is fixed or not. The mean zero is that of the pool, as both samples have the same under the
-        null; so V gets N / (N - 1), as any covariance does. A sample of equal weights has sum_A m^2 phi phi^T equal to
-        N_A <phi phi^T>, where the pool knows the mean better than the sample does. If the weights of both
-        are equal, V / (N pi_A pi_B) is exactly the covariance of g over all permutations, N / (N - 1) times 1 within a
-        width. Yields fluctuate as those of Poisson processes do, Var N_B = sum_B m^2 = N_B.
+        null; so V gets N / (N - 1), as any covariance does. Where (event, weight) pairs are exchangeable both sums are
+        the same shares of that over the pool, and V / (N pi_A pi_B) is the covariance of g over all permutations: N /
+        (N - 1) times 1 within a width. Yields fluctuate as those of Poisson processes do, Var N_B = sum_B m^2 = N_B.
         """
-        pool = basis.pool
-        n = basis.count
-        share = pool.share
-        moments = [np.zeros((n + 1, n + 1)) for _ in range(3)]  # of the pool, of A, of B
+        pool, n, share = basis.pool, basis.count, basis.pool.share
         squares = pool.masses**2
-        leverage = [np.zeros(len(basis.tests)) for _ in range(2)]  # sums of h and of h^2
-        signed = pool.masses * np.where(pool.in_b, 1 - share, -share)
-        signed = signed[signed != 0]
-        mean_square = float(np.mean(signed**2))
-        per_sample = [(~pool.in_b, pool.constant[0]), (pool.in_b, pool.constant[1])]
+        exchangeable = pool.exchange.allowed
+        moments = [np.zeros((n + 1, n + 1)) for _ in range(2)]  # of A and of B
+        leverage = np.zeros((2, len(basis.tests)))  # sums of h and of h^2
+        # The square of the signed mass of an event, or its mean over labels if it might be one of either sample.
+        known = np.where(pool.in_b, 1 - share, share) ** 2
+        expected_square = squares * (share * (1 - share) if exchangeable else known) / pool.unit
         for rows, phi in basis.blocks():
             extended = np.column_stack([phi, np.ones(len(phi))])
-            h = phi**2 @ basis.filters * (mean_square / pool.unit)
-            for total, power in zip(leverage, (h, h**2), strict=True):
-                total += power[pool.masses[rows] != 0].sum(axis=0)
-            moments[0] += (extended * pool.masses[rows, None]).T @ extended
-            for moment, (inside, constant) in zip(moments[1:], per_sample, strict=True):
-                if not constant:
-                    part = extended[inside[rows]]
-                    moment += (part * squares[rows][inside[rows], None]).T @ part
-        totals = (pool.total - pool.total_b, pool.total_b)
-        own = [
-            moments[0] * total / pool.total if constant else moment
-            for moment, (_, constant), total in zip(moments[1:], per_sample, totals, strict=True)
-        ]
+            for moment, inside in zip(moments, (~pool.in_b[rows], pool.in_b[rows]), strict=True):
+                part = extended[inside]
+                moment += (part * squares[rows][inside, None]).T @ part
+            h = phi**2 @ basis.filters * expected_square[rows, None]
+            leverage += h.sum(axis=0), (h**2).sum(axis=0)
+        if exchangeable:
+            both = moments[0] + moments[1]
+            moments = [(1 - share) * both, share * both]
         expected = pool.expected_share
         factors = [np.full(n + 1, share), np.full(n + 1, 1 - share)]
         units = np.full(n + 1, pool.unit)
         if expected is not None:
             factors[0][n], factors[1][n] = expected, 1 - expected
             units[n] = pool.total * expected * (1 - expected)
-        covariance = sum(np.outer(factor, factor) * moment for factor, moment in zip(factors, own, strict=True))
+        covariance = sum(np.outer(factor, factor) * moment for factor, moment in zip(factors, moments, strict=True))
         covariance = covariance / np.sqrt(np.outer(units, units))
         covariance[:n, :n] *= pool.total / max(pool.total - 1, 1)
         # The variance of the yields is that of the expected ones, N q (1 - q), whatever was observed.
         covariance[n, n] = 1
         filters = np.pad(basis.filters, ((0, 1), (0, 1)))
         filters[n, -1] = 1
-        kurtosis = float(np.mean(signed**4)) / mean_square**2 - 3
-        diagonal = kurtosis * leverage[1] - (2 + kurtosis) * leverage[0] ** 2 / len(signed)
+        kurtosis = (1 / (share * (1 - share)) - 6) if exchangeable else -2.0
+        diagonal = kurtosis * leverage[1] - (2 + kurtosis) * leverage[0] ** 2 / np.count_nonzero(squares)
         if expected is None:
             return cls(covariance[:n, :n], basis.filters, diagonal)
         return cls(covariance, filters, np.append(diagonal, 0.0))
@@ -117,12 +109,13 @@ class ScoreLaw:
     def spread(self) -> Float64[np.ndarray, " k"]:
         """Variance of each t with as many events as there are, over that with normal scores, shape (K,).
 
-        t = sum_ij K_ij a_i a_j with the signed masses a of events in units of their deviation, and normal scores give
-        2 sum_ij K_ij^2. Given where the events lie, the diagonal adds kappa sum_i h_i^2 - (2 + kappa) (sum_i h_i)^2 /
-        n, with h_i = K_ii the leverage of an event and kappa the excess kurtosis of a; the second term is what the
-        fixed sum of a_i^2 takes away. For equal samples of equal weights kappa = -2: t fluctuates less than a sum of
-        chi2 variables, the more so the more modes there are for so many events; for samples of very different size it
-        fluctuates more.
+        t = sum_ij K_ij a_i a_j with the signed masses a of events, m pi_A of B and -m pi_B of A, and normal scores have
+        the variance 2 sum_ij (E a_i^2) K_ij^2 (E a_j^2). Given where the events lie, and their weights, the diagonal
+        adds kappa sum_i h_i^2 - (2 + kappa) (sum_i h_i)^2 / n, with h_i = K_ii E a_i^2 the leverage of an event and
+        kappa the excess kurtosis of a. If labels are exchangeable, that is 1 / (pi_A pi_B) - 6, and the second term is
+        what the fixed sum of a^2 takes away; if weights tell the samples apart, all a^2 are known, and kappa = -2, as
+        for samples of equal size. t then fluctuates less than a sum of chi2 variables, the more so the more modes there
+        are for so many events; for samples of very different size it fluctuates more.
         """
         return np.maximum(1 + self.diagonal / self.cumulants[1], _LEAST_SPREAD)
 

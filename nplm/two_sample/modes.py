@@ -32,8 +32,9 @@ _STREAM = 0x6D6F646573
 class CenteredModes:
     """The modes of a kernel once the mean over the pool is taken out: what differs in shape, whatever the constant.
 
-    phi has sum m phi = 0 and sum m phi phi^T = N 1 over the pool, and f = b . phi has ||f||^2 = sum_i b_i^2 / mu_i with
-    mu_i the eigenvalues of the kernel's covariance in the pool.
+    phi has sum m phi = 0 and sum m^2 phi phi^T = N 1 over the pool, and f = b . phi has ||f||^2 = sum_i b_i^2 / mu_i
+    with mu_i the eigenvalues of the kernel's covariance in the pool. The squares m^2, which are m where weights are
+    equal, are what scores fluctuate by. They add up to N as the masses do, and do not cancel as negative weights do.
 
     Arguments:
         modes: those that are not centred.
@@ -54,11 +55,15 @@ class CenteredModes:
         Raises:
             ValueError: if there is none.
         """
-        modes = Modes.of(pool.events, pool.masses, centers, width, penalty * pool.total)
-        mean = pool.masses @ modes(pool.events) / pool.total
+        squares = pool.masses**2
+        size = float(squares.sum())
+        modes = Modes.of(pool.events, squares, centers, width, penalty * size)
+        phi = modes(pool.events)
+        mean, mean_square = pool.masses @ phi / pool.total, squares @ phi / size
         rooted = np.sqrt(modes.penalty)
-        # Without the constant: f = b . phi has the information b (1 - N mean mean^T) b and the penalty b diag(p) b.
-        information = np.eye(modes.count) - pool.total * np.outer(mean, mean)
+        # About the mean: f = b . phi has the information b I b and the penalty b diag(p) b, with sum m^2 phi phi^T = 1.
+        apart = mean - mean_square
+        information = np.eye(modes.count) + size * (np.outer(apart, apart) - np.outer(mean_square, mean_square))
         ratio, vectors = eigh(information / np.outer(rooted, rooted))
         kept = ratio > max(MODE_CUT, 1e-12 * ratio[-1])
         if not kept.any():
@@ -69,7 +74,7 @@ class CenteredModes:
         ratio, vectors = ratio[kept][::-1], vectors[:, kept][:, ::-1]
         seen = _shrinkage(1 / ratio) > 0
         ratio, vectors = ratio[seen], vectors[:, seen]
-        rotation = np.sqrt(pool.total) * vectors / rooted[:, None] / np.sqrt(ratio)
+        rotation = np.sqrt(size) * vectors / rooted[:, None] / np.sqrt(ratio)
         return cls(modes, mean, rotation, penalty * ratio)
 
     @property

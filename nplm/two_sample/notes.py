@@ -36,9 +36,6 @@ def notes_on(a: Sample, b: Sample, basis: Basis, calibrate: Calibrate) -> list[s
         notes.append(
             f"labels may not be permuted, as {pool.exchange.reason}: p is read from the normal law of the scores"
         )
-    negative = sum(kernel.modes.negative for kernel in basis.kernels)
-    if negative:
-        notes.append(f"negative weights prevail in {negative} directions, which are left out")
     freedom = max(float(test.shrinkage.sum()) for test in basis.tests)
     if calibrate != "permutation" and freedom > _LARGEST_FREEDOM * pool.total:
         notes.append(

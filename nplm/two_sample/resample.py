@@ -1,4 +1,4 @@
-"""Scores of the null by resampling: labels permuted, events repeated, or both samples drawn from a pool."""
+"""Scores of the null by resampling: labels permuted, signs drawn, or both samples drawn from a pool."""
 
 from __future__ import annotations
 
@@ -41,26 +41,28 @@ def permuted_scores(basis: Basis, count: int, seed: int) -> Scores:
 
 
 def bootstrap_scores(basis: Basis, count: int, seed: int) -> Scores:
-    """Scores with the fluctuation of each sample about the common mean: events counted a Poisson number of times.
+    """Scores with the fluctuation of each sample about the common mean: the wild bootstrap.
 
-    g = pi_A sum_B m xi phi - pi_B sum_A m xi phi, with xi + 1 Poisson numbers of mean one and phi centred in the pool:
-    the variance is that of `ScoreLaw` with the samples' own second moments, and the skewness of events is kept.
+    g = sum_e xi_e y_e phi, with y_e = pi_A m of B and -pi_B m of A, phi centred in the pool, and random signs xi. The
+    covariance is sum y^2 phi phi^T, that of `ScoreLaw` where weights tell the samples apart. Signs leave y^2 as it is,
+    so that t fluctuates as it does with so many events; random numbers of events would widen it. Source: R. Y. Liu,
+    Ann. Stat. 16 (1988) 1696.
     """
     pool = basis.pool
     rng = np.random.default_rng([seed, _BOOTSTRAP])
     share, expected = pool.share, pool.expected_share
-    signed = pool.masses * np.where(pool.in_b, 1 - share, -share)
     # The mean over the pool is estimated, which costs N / (N - 1) as in any covariance.
-    signed *= np.sqrt(pool.total / max(pool.total - 1, 1) / pool.unit)
+    scale = np.sqrt(pool.total / max(pool.total - 1, 1) / pool.unit)
+    signed = scale * pool.masses * np.where(pool.in_b, 1 - share, -share)
+    rated = None if expected is None else pool.masses * np.where(pool.in_b, 1 - expected, -expected)
     parts, rates = [], []
     for size in _batches(count, len(pool)):
-        xi = rng.poisson(1.0, (size, len(pool))) - 1.0
+        xi = 2.0 * rng.integers(0, 2, (size, len(pool))) - 1.0
         part = np.zeros((size, basis.count))
         for rows, phi in basis.blocks():
             part += (xi[:, rows] * signed[rows]) @ phi
         parts.append(part)
-        if expected is not None:
-            rated = pool.masses * np.where(pool.in_b, 1 - expected, -expected)
+        if rated is not None:
             rates.append(xi @ rated / np.sqrt(rated @ rated))
     return Scores(np.concatenate(parts), np.concatenate(rates) if rates else None)
 

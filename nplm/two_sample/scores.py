@@ -8,10 +8,13 @@ cross-entropy of the labels, less that of labels without meaning, is
 t is the log-likelihood ratio of two finite samples whose total masses are given; the penalty is no part of it. It does
 not change if A and B are exchanged, with f to -f. For N_A much larger than N_B, L tends to N_B <e^f - 1>_A - sum_B m f,
 and t to NPLM's t with the shape of A as reference. One Newton step from f = 0, as LogisticFalkon takes it, needs only
-the scores g = sum_B m phi of the labelling: b_i = g_i / (N pi_A pi_B (1 + p_i)) in modes with sum m phi phi^T = N,
+the scores g = sum_B m phi of the labelling: b_i = g_i / (N pi_A pi_B (1 + p_i)) in modes with sum m^2 phi phi^T = N,
 and t of the expansion there is
 
     t = sum_i c_i g_i^2 / (N pi_A pi_B),    c_i = 1 - (p_i / (1 + p_i))^2.
+
+Where weights vary, the second derivative has sum m phi phi^T in place of sum m^2 phi phi^T. Both have the same
+expectation if weights do not depend on the event, but the first need not be positive: the step is Fisher's scoring.
 
 If yields are compared too, their own likelihood ratio is that of N_A and N_B against N (1 - q) and N q, where q is the
 share that is expected: (N_B - N q)^2 / (N q (1 - q)) for one step. The sum of both is the likelihood ratio in which the

@@ -69,7 +69,7 @@ def test_half_weights_change_neither_the_scores_nor_the_law_of_what_they_replace
         share = pool.masses / np.where(pool.in_b, pool.total_b, pool.total - pool.total_b)
         u.append(np.where(pool.in_b, share, -share) @ phi)
         v.append((phi * share[:, None] ** 2).T @ phi)
-    np.testing.assert_allclose(u[0], u[1], rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(u[0], u[1], rtol=1e-7, atol=1e-9)
     halved = basis((b.events[rows] - basis.pool.scaler.location) / basis.pool.scaler.scale)
     np.testing.assert_allclose(v[0] - v[1], halved.T @ halved / (2 * b.total_weight**2), rtol=1e-6, atol=1e-12)
 
@@ -95,9 +95,8 @@ def test_bootstrap_has_the_covariance_of_the_law_where_weights_vary(rng) -> None
     covariance = ScoreLaw.of(basis).covariance
     error = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)) / 4000)
     difference = np.abs(stacked.T @ stacked / 4000 - covariance)
-    # Poisson multipliers of few large weights have heavier tails than normal ones.
-    assert (difference < 8 * error)[:-1, :-1].all()
-    assert scores.rate @ scores.rate / 4000 == pytest.approx(1, abs=0.2)
+    assert (difference < 5 * error)[:-1, :-1].all()
+    assert scores.rate @ scores.rate / 4000 == pytest.approx(1, abs=0.1)
 
 
 def test_permutation_p_values_are_uniform_and_the_laws_too(rng) -> None:
@@ -148,3 +147,18 @@ def test_spread_is_that_of_permutations(rng, n_a: int, n_b: int, dimension: int)
     np.testing.assert_allclose(t.var(axis=0) / variance, test.law.spread, rtol=0.2)
     if dimension == 20:
         assert test.law.spread.min() < 0.4
+
+
+def test_t_of_signed_samples_has_the_mean_and_spread_of_the_law(rng) -> None:
+    """150 pairs of 300 unit and 60 signed events: mean within four errors and deviation within 25%, in all 12 tests.
+
+    Normal scores alone would have twice the variance in some of them.
+    """
+    standard = []
+    for _ in range(150):
+        test = TwoSampleTest(gaussians(rng, 300), signed(rng, 60), centers=60)
+        mean, variance, _ = test.law.cumulants
+        standard.append((test.t - mean) / np.sqrt(variance * test.law.spread))
+    assert np.abs(np.mean(standard, axis=0)).max() < 4 / np.sqrt(150)
+    np.testing.assert_allclose(np.std(standard, axis=0), 1, atol=0.25)
+    assert test.law.spread.min() < 0.6
