@@ -225,7 +225,7 @@ class NPLMTest:
         Raises:
             ValueError: if the data's features differ from the reference's, or it has no positive yield.
         """
-        return float(self.fit([self._checked(data)]).t[0])
+        return float(self.fit([self.checked(data)]).t[0])
 
     def log_ratio(self, result: Result, events: Tabular) -> Float64[np.ndarray, " n"]:
         """f(x) of a result at any events, in the units of the reference; shape (n,).
@@ -309,7 +309,7 @@ class NPLMTest:
             RareError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
-        sample = self._checked(data)
+        sample = self.checked(data)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
         formula = self.formula(sample)
         calibrate = calibrate or _usual_calibration(formula, toys)
@@ -380,7 +380,12 @@ class NPLMTest:
             raise Interrupted(result(NullToys.running(campaign, *tables), complete=False)) from None
         return result(NullToys.running(campaign, *tables))
 
-    def _checked(self, data: Tabular) -> Sample:
+    def checked(self, data: Tabular) -> Sample:
+        """The sample as the test sees it: with the reference's features, and within its range if that was asked for.
+
+        Raises:
+            ValueError: if the data's features differ from the reference's, or it has no positive yield.
+        """
         sample = sample_like(self.reference, data, "data").require_yield()
         require_same_features(self.reference, sample)
         return self._within(sample)

@@ -216,7 +216,7 @@ class MultipleTest:
         """
         began = time.perf_counter()
         first = self.tests[0]
-        sample = first._checked(data)
+        sample = first.checked(data)
         pool = None if pool is None else sample_like(sample, pool, "pool")
         calibrate = calibrate or self._usual_calibration(toys)
         self._require(calibrate, toys, draws)

@@ -101,7 +101,7 @@ def with_impacts(test: NPLMTest, data: Sample, result: Result) -> Result:
     """
     if result.nuisances is None or not isinstance(test.prepared, WithNuisances):
         raise ValueError("a test without nuisances has no impacts: give NPLMTest nuisances")
-    found = impacts(test.prepared, data, result.t, result.converged)
+    found = impacts(test.prepared, test.checked(data), result.t, result.converged)
     return replace(result, nuisances=replace(result.nuisances, impact=found))
 
 

@@ -7,7 +7,21 @@ import pickle
 import numpy as np
 import pytest
 
-from nplm import HistogramModel, KernelModel, NetworkModel, NPLMTest, Overflow, Sample, kernel_widths
+from nplm import (
+    GaussianConstraint,
+    HistogramModel,
+    KernelModel,
+    NetworkModel,
+    Normalization,
+    NPLMTest,
+    Nuisances,
+    Overflow,
+    Sample,
+    kernel_widths,
+    with_impacts,
+)
+from nplm.models.with_nuisances import WithNuisances
+from nplm.nuisance.impact import impacts
 from toys import exponential
 
 RNG = np.random.default_rng(5)
@@ -53,6 +67,21 @@ def test_f_beyond_the_range_is_that_at_the_edge() -> None:
     result = test.run(Sample(np.append(RNG.exponential(size=200), EDGE + 3), features=["x"]), toys=0)
     at_edge = test.log_ratio(result, np.array([[EDGE], [EDGE + 7]]))
     np.testing.assert_allclose(at_edge, result.log_ratio[-1], rtol=1e-12)
+
+
+def test_impacts_are_those_of_the_events_at_the_edge() -> None:
+    nuisances = Nuisances(Normalization("norm"), GaussianConstraint(("norm",), 0.1))
+    test = NPLMTest(REFERENCE, KernelModel(width=0.7, centers=50), nuisances=nuisances, overflow=True)
+    data = Sample(np.append(RNG.exponential(size=230), [EDGE + 3] * 3), features=["x"])
+    result = test.run(data, toys=0)
+    again = with_impacts(test, data, result)
+    assert result.nuisances is not None
+    assert again.nuisances is not None
+    np.testing.assert_allclose(again.nuisances.impact, result.nuisances.impact, rtol=1e-6)
+    # The fits with a nuisance held would not see the same events as that of t.
+    assert isinstance(test.prepared, WithNuisances)
+    unclipped = impacts(test.prepared, data, result.t)
+    assert abs(unclipped[0] - again.nuisances.impact[0]) > 1e-3
 
 
 def test_the_setting_travels_and_is_written_down() -> None:
