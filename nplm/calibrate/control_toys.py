@@ -15,7 +15,6 @@ from nplm.ensemble.engine import Engine
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
-from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import heuristic_width
 
@@ -48,9 +47,7 @@ def control_tables(
         usual = heuristic_width(test.scaler(test.reference.events), test.reference.weights, seed=1)
         for share in _WIDTHS:
             model = KernelModel(width=float(f"{share * usual:.6g}"))
-            kernels = replace(
-                campaign, test=NPLMTest(test.reference, model, standardize=test.standardize), keep_parameters=False
-            )
+            kernels = replace(campaign, test=test.with_model(model), keep_parameters=False)
             store = None
             if folder is not None:
                 path = folder / f"control-{share:g}"

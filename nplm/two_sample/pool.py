@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
-from nplm.two_sample.weights import Exchangeability, exchangeability, has_equal_weights, mass_units
+from nplm.two_sample.weights import Exchangeability, exchangeability, mass_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,6 @@ class Pool:
         masses: shape (n,).
         in_b: which events are those of B, shape (n,).
         order: row of each in A followed by B, shape (n,).
-        constant: whether all weights of A, and all of B, are equal.
         exchange: whether labels may be permuted.
         expected_share: share of the masses that B is expected to have, if yields are compared; else None.
         scaler: of the standardisation.
@@ -35,7 +34,6 @@ class Pool:
     masses: Float64[np.ndarray, " n"]
     in_b: Bool[np.ndarray, " n"]
     order: Int64[np.ndarray, " n"]
-    constant: tuple[bool, bool]
     exchange: Exchangeability
     expected_share: float | None
     scaler: Scaler
@@ -70,8 +68,7 @@ class Pool:
         share = None
         if expected_ratio is not None:
             share = expected_ratio * unit_b / (unit_a + expected_ratio * unit_b)
-        constant = (has_equal_weights(a), has_equal_weights(b))
-        return cls(scaler(together.events), together.weights, in_b[order], order, constant, exchange, share, scaler)
+        return cls(scaler(together.events), together.weights, in_b[order], order, exchange, share, scaler)
 
     def __len__(self) -> int:
         return len(self.events)
