@@ -122,14 +122,7 @@ def add_reference_options(group: argparse._ArgumentGroup) -> None:
         help="files of what is expected, which add up; REF=1200 scales the weights of that file to 1200 events"
         " after the cut",
     )
-    group.add_argument(
-        "--features",
-        action="extend",
-        nargs="+",
-        type=feature_names,
-        metavar="NAME",
-        help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
-    )
+    add_features_option(group)
     group.add_argument(
         "--weights",
         type=text,
@@ -142,6 +135,23 @@ def add_reference_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="events that the reference predicts in the data, after the cut (default: the sum of its weights)",
     )
+    add_access_options(group)
+
+
+def add_features_option(group: argparse._ArgumentGroup) -> None:
+    """Declares --features."""
+    group.add_argument(
+        "--features",
+        action="extend",
+        nargs="+",
+        type=feature_names,
+        metavar="NAME",
+        help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
+    )
+
+
+def add_access_options(group: argparse._ArgumentGroup) -> None:
+    """Declares the cut, and how files are opened."""
     group.add_argument(
         "--where", type=text, metavar="EXPR", help='cut on the events of all files, such as "60 < mll < 120"'
     )

@@ -45,7 +45,7 @@ def _json(found: dict[float, tuple[ExpectedPower, ...]]) -> str:
 
 def _text(found: dict[float, tuple[ExpectedPower, ...]]) -> str:
     """A table, and what it stands on."""
-    from nplm.report.ensemble import aligned
+    from nplm.report.lines import aligned
 
     thresholds = list(next(iter(found.values()))[0].power)
     head = ("width", "events", "median Z", "16% to 84%", *(f"P(Z >= {z:g})" for z in thresholds))

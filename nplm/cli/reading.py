@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Int64
@@ -52,14 +52,14 @@ class Reader:
         with refusing_bad_input():
             # All headers first: a misspelt name should not wait for the large files before it.
             everything = [*(path for path in paths if path is not None), *(f.path for f in options.reference)]
-            columns = {path: column_names(path, **self._access) for path in everything}
+            columns = {path: column_names(path, **access_of(self.options)) for path in everything}
             reference = read_reference(
                 [f.path for f in options.reference],
                 [f.expected_yield for f in options.reference],
                 features=options.features,
                 weights=options.weights,
                 where=options.where,
-                **self._access,
+                **access_of(self.options),
             )
             require_varying(reference)
             samples = [None if path is None else self._like(reference, path, columns[path]) for path in paths]
@@ -72,16 +72,7 @@ class Reader:
             InputError: if the file is bad.
         """
         with refusing_bad_input():
-            return row_numbers(path, where=self.options.where, **self._access)
-
-    @property
-    def _access(self) -> dict[str, Any]:
-        options = self.options
-        return {
-            "tree": options.tree,
-            "allow_remote": options.allow_remote,
-            "allow_external_links": options.allow_external_links,
-        }
+            return row_numbers(path, where=self.options.where, **access_of(self.options))
 
     def _like(self, reference: Sample, path: str, columns: Sequence[str]) -> Sample:
         """The sample in a file, which must have the features of the reference."""
@@ -94,20 +85,50 @@ class Reader:
             features=self.options.features,
             weights=weights if weights in columns else None,
             where=self.options.where,
-            **self._access,
+            **access_of(self.options),
         )
-        return _ordered_like(reference, sample, path)
+        return ordered_like(reference, sample, path, "the reference")
 
 
-def _ordered_like(reference: Sample, sample: Sample, path: str) -> Sample:
-    """The sample with its features in the order of the reference, if they are the same ones."""
-    missing = [f for f in reference.features if f not in sample.features]
-    extra = [f for f in sample.features if f not in reference.features]
+class AccessOptions(Protocol):
+    """Options of a command that opens files."""
+
+    @property
+    def tree(self) -> str | None: ...
+    @property
+    def allow_remote(self) -> bool: ...
+    @property
+    def allow_external_links(self) -> bool: ...
+
+
+def access_of(options: AccessOptions) -> dict[str, Any]:
+    """How files are opened, as arguments of the functions that read them."""
+    return {
+        "tree": options.tree,
+        "allow_remote": options.allow_remote,
+        "allow_external_links": options.allow_external_links,
+    }
+
+
+def ordered_like(expected: Sample, sample: Sample, path: str, called: str = "") -> Sample:
+    """The sample with its features in the order of another.
+
+    Arguments:
+        expected: whose features it must have.
+        sample: read from the file `path`.
+        called: what the other is to the user; default: its name.
+
+    Raises:
+        ValueError: if they have different features.
+    """
+    missing = [f for f in expected.features if f not in sample.features]
+    extra = [f for f in sample.features if f not in expected.features]
     if missing or extra:
+        other, named = (called, f"{called} ({expected.name})") if called else (expected.name, expected.name)
         lacks = [f"{path} lacks {', '.join(missing)}"] if missing else []
-        lacks += [f"the reference lacks {', '.join(extra)}"] if extra else []
+        lacks += [f"{other} lacks {', '.join(extra)}"] if extra else []
         raise ValueError(
-            f"{path} and the reference ({reference.name}) have different columns: {'; '.join(lacks)}. Name the"
-            " features to compare with --features"
+            f"{path} and {named} have different columns: {'; '.join(lacks)}. Name the features to compare with"
+            " --features"
         )
-    return in_order(sample, reference.features)
+    return in_order(sample, expected.features)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from nplm.cli.errors import ExitCode, InputError
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import refusing_bad_input
+from nplm.cli.reading import access_of, ordered_like, refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.validate_options import Options, command_of
-from nplm.io import column_names, in_order, read_sample
+from nplm.io import column_names, read_sample
 from nplm.sample import Sample
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
     Raises:
         InputError: if a file, a column or a value is bad, or the files do not fit together.
     """
-    access: dict[str, Any] = {
-        "tree": options.tree,
-        "allow_remote": options.allow_remote,
-        "allow_external_links": options.allow_external_links,
-    }
+    access = access_of(options)
     paths = [*options.samples, *([] if options.pool is None else [options.pool])]
     with refusing_bad_input():
         # All headers first: a misspelt name should not wait for the large files before it.
@@ -85,22 +81,9 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
                 name=name,
                 **access,
             )
-            read.append(_like(read[0], sample, path) if read else sample)
+            read.append(ordered_like(read[0], sample, path) if read else sample)
     pool = None if options.pool is None else read.pop()
     return Inputs({sample.name: sample for sample in read}, pool)
-
-
-def _like(first: Sample, sample: Sample, path: str) -> Sample:
-    missing = [f for f in first.features if f not in sample.features]
-    extra = [f for f in sample.features if f not in first.features]
-    if missing or extra:
-        lacks = [f"{path} lacks {', '.join(missing)}"] if missing else []
-        lacks += [f"{first.name} lacks {', '.join(extra)}"] if extra else []
-        raise ValueError(
-            f"{path} and {first.name} have different columns: {'; '.join(lacks)}. Name the features to compare with"
-            " --features"
-        )
-    return in_order(sample, first.features)
 
 
 def _settings(options: Options) -> dict[str, Any]:

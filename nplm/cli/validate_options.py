@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import FLAG, add_config_option, add_output_option
-from nplm.cli.values import feature_names, positive_count, positive_number, positive_numbers, seed, sizes, text
+from nplm.cli.options import FLAG, add_access_options, add_config_option, add_features_option, add_output_option
+from nplm.cli.values import positive_count, positive_number, positive_numbers, seed, sizes, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,21 +94,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     files = parser.add_argument_group("input")
     files.add_argument("--names", nargs="+", type=text, metavar="NAME", help="what to call them (default: the files)")
-    files.add_argument(
-        "--features",
-        action="extend",
-        nargs="+",
-        type=feature_names,
-        metavar="NAME",
-        help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
-    )
+    add_features_option(files)
     files.add_argument(
         "--weights", type=text, metavar="COLUMN", help="column with the weights of events, in files that have it"
     )
-    files.add_argument("--where", type=text, metavar="EXPR", help='cut on the events of all files: "60 < mll < 120"')
-    files.add_argument("--tree", type=text, metavar="NAME", help="tree of ROOT files that hold several")
-    files.add_argument("--allow-remote", action=FLAG, help="read ROOT files from addresses such as root://...")
-    files.add_argument("--allow-external-links", action=FLAG, help="let HDF5 files lead to other files")
+    add_access_options(files)
     test = parser.add_argument_group("test")
     test.add_argument(
         "--expected-ratio",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nplm.calibrate.closure import LEVEL, Closure, ClosureAt
-from nplm.report.ensemble import aligned
+from nplm.report.lines import aligned
 from nplm.report.numbers import format_z
 
 

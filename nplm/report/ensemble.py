@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from nplm.calibrate.null import Kind, Null
 from nplm.calibrate.precision import largest_z, toys_for_z
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.calibrate.zscore import z_interval
+from nplm.report.lines import aligned
 from nplm.report.numbers import INTERVAL, count, p_text, z_interval_text, z_text
 
 Rows = list[tuple[str, ...]]
@@ -177,14 +177,6 @@ def why_not_compared(summary: EnsembleSummary) -> str:
     """Why there is neither a given nor a fitted formula that the toys were compared with."""
     usable = count(summary.toys - summary.failed, "toy")
     return f"{usable} with a t, and {LEAST_TOYS_FOR_CHECK} are needed"
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as lines, each column as wide as its widest entry."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def _formulas(

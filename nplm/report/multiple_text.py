@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 
 from nplm.multiple_result import MultipleResult
+from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
     count,
     format_duration,
@@ -19,8 +19,6 @@ from nplm.report.numbers import (
 )
 from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions
 
-_WIDTH = 100
-_LABEL = 11
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
 
@@ -109,27 +107,13 @@ def multiple_cautions(result: MultipleResult) -> list[str]:
 
 def multiple_text(result: MultipleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
-    lines = [f"NPLM, {count(len(result.tests), 'test')}: {multiple_verdict(result).title}"]
-    table = [TABLE_HEAD, *multiple_rows(result)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(TABLE_HEAD))]
-    for row in table:
-        cells = [
-            cell.ljust(w) if i in (0, 5) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+    table = aligned([TABLE_HEAD, *multiple_rows(result)], right=range(1, 5))
     rows = [*multiple_numbers(result).items()]
     features = result.tests[0].features
     rows += [("features", f"{len(features)}: {', '.join(printable(f) for f in features)}")]
     rows += [("caution", printable(text)) for text in multiple_cautions(result)]
-    for label, value in rows:
-        lines += textwrap.wrap(
-            value,
-            _WIDTH,
-            initial_indent=f"  {label:<{_LABEL}}",
-            subsequent_indent=" " * (_LABEL + 2),
-            break_on_hyphens=False,
-        )
-    return "\n".join(lines)
+    title = f"NPLM, {count(len(result.tests), 'test')}: {multiple_verdict(result).title}"
+    return "\n".join([title, *table, *labelled(rows)])
 
 
 def multiple_line(result: MultipleResult) -> str:

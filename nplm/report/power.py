@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nplm.calibrate.power import Power, PowerAt
-from nplm.report.ensemble import aligned
+from nplm.report.lines import aligned
 from nplm.report.markdown import markdown_table
 from nplm.report.numbers import count, format_z
 

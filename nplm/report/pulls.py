@@ -5,7 +5,8 @@ from __future__ import annotations
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.ensemble.pulls import FittedNuisances, Mean, Truth
-from nplm.report.ensemble import Rows, aligned, measured
+from nplm.report.ensemble import Rows, measured
+from nplm.report.lines import aligned
 
 
 def law_text(formula: Formula, truth: Truth) -> str:

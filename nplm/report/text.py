@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
+from nplm.report.lines import labelled
 from nplm.report.numbers import format_p_value, format_z_score, is_limit, key_numbers, printable
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Result
-
-_WIDTH = 100
-_LABEL = 11
 
 
 def result_text(result: Result) -> str:
@@ -17,13 +13,7 @@ def result_text(result: Result) -> str:
     features = f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}"
     rows = [*key_numbers(result).items(), ("features", features)]
     rows += [("caution", printable(text)) for text in cautions(result)]
-    lines = [f"NPLM test: {verdict(result).title}"]
-    for label, value in rows:
-        indent = " " * (_LABEL + 2)
-        lines += textwrap.wrap(
-            value, _WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
-        )
-    return "\n".join(lines)
+    return "\n".join([f"NPLM test: {verdict(result).title}", *labelled(rows)])
 
 
 def result_line(result: Result) -> str:

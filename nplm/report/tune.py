@@ -10,7 +10,8 @@ import numpy as np
 from nplm._format import format_seconds
 from nplm._json import json_value
 from nplm.calibrate.tuned import Tuned, largest_chi2
-from nplm.report.ensemble import aligned, comparison_rows
+from nplm.report.ensemble import comparison_rows
+from nplm.report.lines import aligned
 from nplm.report.markdown import markdown_table
 
 

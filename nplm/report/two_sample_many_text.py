@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from nplm.report.ensemble import aligned
+from nplm.report.lines import WIDTH, aligned
 from nplm.report.numbers import count, format_p, format_z, printable
 from nplm.report.two_sample_text import two_sample_line
 from nplm.report.verdict import MILD
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nplm.two_sample.matrix import TwoSampleMatrix
     from nplm.two_sample.sweep import Crossing, TwoSampleSweep
 
-_WIDTH = 100
 MATRIX_HEAD = ("samples", "p", "adjusted p", "adjusted Z", "most in")
 SWEEP_HEAD = ("events each", "median Z", "16% to 84%")
 
@@ -57,7 +56,7 @@ def matrix_text(matrix: TwoSampleMatrix) -> str:
     return "\n".join(
         [
             f"NPLM, {count(len(matrix.names), 'sample')}, each compared with each",
-            *textwrap.wrap(matrix_sentence(matrix), _WIDTH, initial_indent="  ", subsequent_indent="  "),
+            *textwrap.wrap(matrix_sentence(matrix), WIDTH, initial_indent="  ", subsequent_indent="  "),
             *aligned([MATRIX_HEAD, *matrix_rows(matrix)]),
             *(f"  caution    {printable(text)}" for text in cautions),
         ]

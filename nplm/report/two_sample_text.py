@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nplm.calibrate.zscore import z_score
+from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
     count,
     format_duration,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from nplm.two_sample.calibration import TwoSampleCalibration
     from nplm.two_sample.result import TwoSampleResult
 
-_WIDTH, _LABEL = 100, 11
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z")
 
 
@@ -108,26 +107,11 @@ def two_sample_cautions(result: TwoSampleResult) -> list[str]:
 
 def two_sample_text(result: TwoSampleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
-    lines = [f"NPLM, two samples: {two_sample_verdict(result).title}"]
-    table = [TABLE_HEAD, *two_sample_rows(result)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(TABLE_HEAD))]
-    for row in table:
-        cells = [
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+    table = aligned([TABLE_HEAD, *two_sample_rows(result)], right=range(1, 5))
     rows = [*two_sample_numbers(result).items()]
     rows += [("features", f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}")]
     rows += [("caution", printable(text)) for text in two_sample_cautions(result)]
-    for label, value in rows:
-        lines += textwrap.wrap(
-            value,
-            _WIDTH,
-            initial_indent=f"  {label:<{_LABEL}}",
-            subsequent_indent=" " * (_LABEL + 2),
-            break_on_hyphens=False,
-        )
-    return "\n".join(lines)
+    return "\n".join([f"NPLM, two samples: {two_sample_verdict(result).title}", *table, *labelled(rows)])
 
 
 def two_sample_line(result: TwoSampleResult) -> str:
