@@ -35,10 +35,11 @@ pre span { display: inline-block; }
 ul.plain { margin: 0; padding-left: 1.2rem; }
 footer { margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }
 .columns { margin: 1rem 0; }
+.columns th, .columns td { width: auto; overflow-wrap: break-word; }
 h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
 .whole th { white-space: nowrap; overflow-wrap: normal; width: 1%; }
-.wide { overflow-x: auto; }
-.wide .columns th, .wide .columns td { white-space: nowrap; overflow-wrap: normal; width: auto; }
+.scroll { overflow-x: auto; }
+.wide .columns th, .wide .columns td { white-space: nowrap; }
 @media (max-width: 40rem) {
   th, td { display: block; width: auto; padding: .1rem 0; border: 0; }
   th { padding-top: .5rem; font-size: .88rem; }
@@ -51,7 +52,7 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
   .verdict, .cautions, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { break-after: avoid; }
   .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
-  .wide { overflow: visible; }
+  .scroll { overflow: visible; }
   .wide .columns th, .wide .columns td { white-space: normal; }
   tr, .verdict, .cautions { break-inside: avoid; }
 }

@@ -77,7 +77,7 @@ def columns(rows: Sequence[tuple[str, ...]]) -> str:
         f"<tr><th scope='row'>{escape(row[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>\n"
         for row in rows[1:]
     )
-    return f'<table class="columns"><tr>{head}</tr>\n{body}</table>\n'
+    return f'<div class="scroll"><table class="columns"><tr>{head}</tr>\n{body}</table></div>\n'
 
 
 def figures(pictures: Sequence[Picture]) -> str:
