@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,13 +27,20 @@ def samples(folder: Path) -> None:
     np.savez(folder / "narrow.npz", x=rng.normal(size=50))
 
 
+def follows(name: str, document: Any) -> None:
+    """Fails unless the document is as its schema says."""
+    Draft202012Validator(json.loads(files("nplm").joinpath(f"schema/{name}").read_text())).validate(document)
+
+
 def test_two_samples_give_a_folder_and_a_report(nplm) -> None:
     outcome = nplm("validate", "a.npz", "c.npz", *QUICK, "--n-sweep", "30,60", "-o", "out")
     assert outcome.code == 0, outcome.err
     assert "a lower limit of Z" in outcome.out
     assert "subsamples of each size" in outcome.out
     result = json.loads(Path("out/result.json").read_text())
-    Draft202012Validator(json.loads(files("nplm").joinpath("schema/two-sample-1.json").read_text())).validate(result)
+    follows("two-sample-1.json", result)
+    follows("two-sample-sweep-1.json", result["sweep"])
+    follows("localization-1.json", json.loads(Path("out/localization.json").read_text()))
     assert result["p_value"] == 1 / 51
     assert len(result["sweep"]["sizes"]) == 2
     assert len(Path("out/events.csv").read_text().splitlines()) > 20
@@ -86,6 +94,9 @@ def test_more_samples_give_a_matrix(nplm) -> None:
     assert outcome.code == 0, outcome.err
     assert "A14 - CP5" in outcome.out
     result = json.loads(Path("out/result.json").read_text())
+    follows("two-sample-matrix-1.json", result)
+    for comparison in result["comparisons"]:
+        follows("two-sample-1.json", comparison["result"])
     assert [pair["pair"] for pair in result["comparisons"]] == [["A14", "CP5"], ["A14", "new"], ["CP5", "new"]]
     assert Path("out/plots/matrix.png").exists()
     assert "3 comparisons" in Path("out/report.html").read_text()

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from nplm import HistogramModel, KernelModel, NPLMTest, Sample
 from nplm.localization.comparison import Comparison
-from nplm.localization.localize import localize, localize_samples
+from nplm.localization.left_out import LeftOut, LeftOutRow
+from nplm.localization.localize import SCHEMA, Localization, localize, localize_samples
 from nplm.localization.ranking import rank_events
 
 EVENTS, BLOB, TOP = 8000, 80, 200
 FEATURES = 6
+
+
+def validator() -> Draft202012Validator:
+    schema = json.loads(files("nplm").joinpath("schema/localization-1.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == SCHEMA
+    return Draft202012Validator(schema)
 
 
 def draw(rng: np.random.Generator, blob: int) -> Sample:
@@ -61,6 +72,7 @@ def test_all_of_it_for_a_result(rng: np.random.Generator) -> None:
     assert "not significances" in document["caution"]
     assert document["excess"]["where"] == found.excess.describe()
     assert (document["events_listed"], document["events_ranked"]) == (30, 620)
+    validator().validate(document)
 
 
 def test_two_samples_and_a_function_will_do(rng: np.random.Generator) -> None:
@@ -73,3 +85,72 @@ def test_two_samples_and_a_function_will_do(rng: np.random.Generator) -> None:
     assert found.excess is not None
     assert found.deficit is not None
     assert found.excess.box.low[0] > found.deficit.box.high[0] - 0.1
+
+
+def located(rng: np.random.Generator) -> Localization:
+    """Data where the reference has an excess in one corner, and -inf for f in another, where there are none."""
+    x, y = rng.random((3000, 2)), rng.random((600, 2))
+    # The faces of the empty corner are halfway between reference events, so that data are to keep away from it.
+    y = y[~np.all(y < 0.42, axis=1)]
+
+    def f(events: np.ndarray) -> np.ndarray:
+        values: np.ndarray = np.where(np.all(events > 0.6, axis=1), 0.5, 0.0)
+        return np.where(np.all(events < 0.4, axis=1), -np.inf, values)
+
+    rows = tuple(LeftOutRow(name, 3.0, 0.0, 1.0, np.nan) for name in (None, "x0", "x1"))
+    comparison = Comparison(Sample(y), f(y), Sample(x, np.full(3000, 0.2)), f(x))
+    return localize_samples(comparison, top=5, left_out=LeftOut("refit", 10, None, rows))
+
+
+def test_what_there_is_not_follows_the_schema(rng: np.random.Generator) -> None:
+    found = located(rng)
+    document = json.loads(found.to_json())
+    assert document["deficit"]["mean_log_ratio"] is None
+    assert document["deficit"]["events"] == 0
+    assert document["deficit"]["data_log_ratio"] is None
+    assert document["left_out"]["rows"][0]["null_sd"] is None
+    validator().validate(document)
+    nothing = Localization(found.events, None, None, (), None, "kernels are left without events")
+    validator().validate(json.loads(nothing.to_json()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), "nplm-localization/2"),
+        (("surprise",), 1),
+        (("caution",), ""),
+        (("events_listed",), -1),
+        (("excess", "kind"), "deficit"),
+        (("excess", "kind"), "both"),
+        (("excess", "bounds", "x0"), [0.1]),
+        (("excess", "bounds"), {}),
+        (("excess", "expected"), 0.0),
+        (("excess", "surprise"), 1),
+        (("deficit", "observed"), None),
+        (("pairs", 0, "features"), ["x0", "x0"]),
+        (("pairs", 0, "shown"), -1.0),
+        (("left_out", "method"), "guess"),
+        (("left_out", "rows"), []),
+        (("left_out", "rows", 1, "t"), "3"),
+        (("not_left_out",), None),
+    ],
+)
+def test_a_wrong_document_is_refused(rng: np.random.Generator, path: tuple[str | int, ...], value: Any) -> None:
+    document = json.loads(located(rng).to_json())
+    assert validator().is_valid(document)
+    inner = document
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    assert not validator().is_valid(document)
+
+
+def test_every_field_is_required(rng: np.random.Generator) -> None:
+    document = json.loads(located(rng).to_json())
+    for inner in (document, document["excess"], document["left_out"], document["left_out"]["rows"][0]):
+        for key in list(inner):
+            kept = inner.pop(key)
+            assert not validator().is_valid(document), key
+            inner[key] = kept
+    validator().validate(document)
