@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nplm.multiple_result import MultipleResult
 from nplm.plot import style
-from nplm.report.numbers import format_z, p_text, printable
+from nplm.report.numbers import p_text, printable, z_text
 
 _LINE = 90
 # Beyond this Z-score the scale is cut: it is infinite where a p-value underflows.
@@ -77,7 +77,7 @@ def _scale(axes: Axes, result: MultipleResult, widths: np.ndarray | None) -> np.
 def _draw_global(axes: Axes, result: MultipleResult) -> None:
     found = result.global_p
     z = min(found.z, _LARGEST)
-    label = f"all together: Z = {format_z(found.z)}, {p_text(found.p_value)}"
+    label = f"all together: {z_text(found.z)}, {p_text(found.p_value)}"
     axes.axhline(z, color=style.REWEIGHTED, linewidth=1.2, label=label)
     low, high = np.clip(found.z_interval, -_LARGEST, _LARGEST)
     if np.isfinite(found.z_interval[1]):

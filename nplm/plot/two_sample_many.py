@@ -8,6 +8,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm.plot import style
 from nplm.plot.two_sample import short_name
+from nplm.report.numbers import LARGEST_Z
+from nplm.report.two_sample_many_text import NO_LIMIT
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.sweep import TwoSampleSweep
 
@@ -18,7 +20,7 @@ _FARTHEST = 5.0
 
 
 def plot_two_sample_matrix(matrix: TwoSampleMatrix) -> Figure:
-    """Draws the Z of each pair, after the correction for their number; limits have a sign >."""
+    """Draws the Z of each pair, after the correction for their number: limits have a sign >, and p = 1 is < 0."""
     names = [short_name(name) for name in matrix.names]
     size = len(names)
     with style.house_style():
@@ -28,9 +30,7 @@ def plot_two_sample_matrix(matrix: TwoSampleMatrix) -> Figure:
         image = axes.imshow(np.ma.masked_invalid(z), cmap="Oranges", vmin=0, vmax=_STRONGEST, aspect="auto")
         for (first, second), result in matrix.results.items():
             i, j = matrix.names.index(first), matrix.names.index(second)
-            value = float(matrix.z[i, j])
-            limit = "> " if result.calibration.limit or value > 37 else ""
-            text = f"{limit}{min(value, 37.0):.1f}"
+            text = _cell(float(matrix.z[i, j]), result.calibration.limit)
             color = "white" if z[i, j] > 0.6 * _STRONGEST else "black"
             for row, column in ((i, j), (j, i)):
                 axes.text(column, row, text, ha="center", va="center", color=color, fontsize=style.SMALL)
@@ -40,6 +40,13 @@ def plot_two_sample_matrix(matrix: TwoSampleMatrix) -> Figure:
         figure.colorbar(image, ax=axes, label="adjusted Z", extend="max")
         figure.tight_layout()
     return figure
+
+
+def _cell(z: float, limit: bool) -> str:
+    """Z = -inf belongs to p = 1, and is no limit of anything."""
+    if np.isneginf(z):
+        return NO_LIMIT if limit else "< 0"
+    return f"{'> ' * (limit or z > LARGEST_Z)}{min(z, LARGEST_Z):.1f}"
 
 
 def plot_two_sample_sweep(sweep: TwoSampleSweep) -> Figure:

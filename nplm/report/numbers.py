@@ -32,11 +32,11 @@ def format_p(p: float) -> str:
 
 
 def format_z(z: float) -> str:
-    """A Z-score with two decimals."""
+    """A Z-score with two decimals; that of p = 1, which is below all numbers, is < 0."""
     if math.isnan(z):
         return "undefined"
     if math.isinf(z):
-        return f"> {LARGEST_Z:g}" if z > 0 else "-inf"
+        return f"> {LARGEST_Z:g}" if z > 0 else "< 0"
     return f"{z:.2f}"
 
 
@@ -78,9 +78,9 @@ def p_text(p: float) -> str:
 
 
 def z_text(z: float) -> str:
-    """A Z-score with its relation: Z = 2.17, or Z > 37 beyond all digits."""
+    """A Z-score with its relation: Z = 2.17, Z > 37 beyond all digits, or Z < 0 where p is 1."""
     text = format_z(z)
-    return f"Z {text}" if text.startswith(">") else f"Z = {text}"
+    return f"Z {text}" if text.startswith((">", "<")) else f"Z = {text}"
 
 
 def format_p_interval(result: Result) -> str:

@@ -122,7 +122,8 @@ def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, An
     picture = Picture(
         save_figure(plot_two_sample_matrix(matrix), plots / "matrix")[0],
         "Which samples differ",
-        "One-sided Z of each pair after the correction for the number of pairs; > marks a lower limit.",
+        "One-sided Z of each pair after the correction for the number of pairs; > marks a lower limit, and < 0 a"
+        " corrected p-value of 1.",
     )
     return _write_page(folder, _matrix_page(matrix, picture, content["configuration"]))
 

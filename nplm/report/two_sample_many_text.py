@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nplm.two_sample.sweep import Crossing, TwoSampleSweep
 
 MATRIX_HEAD = ("samples", "p", "adjusted p", "adjusted Z", "most in")
+NO_LIMIT = "no limit"
 SWEEP_HEAD = ("events each", "median Z", "16% to 84%")
 
 
@@ -23,17 +25,23 @@ def matrix_rows(matrix: TwoSampleMatrix) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for (first, second), result in matrix.results.items():
         i, j = matrix.names.index(first), matrix.names.index(second)
-        limit = "at least " if result.calibration.limit else ""
         rows.append(
             (
                 f"{printable(first)} - {printable(second)}",
                 format_p(result.p_value),
                 format_p(float(matrix.adjusted[i, j])),
-                f"{limit}{format_z(float(matrix.z[i, j]))}",
+                adjusted_z_text(float(matrix.z[i, j]), result.calibration.limit),
                 result.names[result.leading],
             )
         )
     return rows
+
+
+def adjusted_z_text(z: float, limit: bool) -> str:
+    """An adjusted Z, which may be a lower limit: where the number of pairs takes p to 1, that says nothing."""
+    if limit and math.isinf(z) and z < 0:
+        return NO_LIMIT
+    return f"at least {format_z(z)}" if limit else format_z(z)
 
 
 def matrix_sentence(matrix: TwoSampleMatrix) -> str:

@@ -135,7 +135,7 @@ def test_p_values_have_two_or_three_digits(p: float, text: str) -> None:
     assert format_p(p) == text
 
 
-@pytest.mark.parametrize(("z", "text"), [(2.3333, "2.33"), (np.inf, "> 37"), (-np.inf, "-inf"), (-0.5, "-0.50")])
+@pytest.mark.parametrize(("z", "text"), [(2.3333, "2.33"), (np.inf, "> 37"), (-np.inf, "< 0"), (-0.5, "-0.50")])
 def test_z_scores_have_two_decimals(z: float, text: str) -> None:
     assert format_z(z) == text
 

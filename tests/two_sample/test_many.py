@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
-from nplm import n_sweep, validate_matrix
-from nplm.two_sample.matrix import adjusted_p
-from nplm.two_sample.sweep import _crossing
+from nplm import n_sweep, plot_two_sample_matrix, validate_matrix
+from nplm.report.two_sample_many_text import matrix_rows, matrix_text
+from nplm.two_sample.matrix import SCHEMA, TwoSampleMatrix, adjusted_p
+from nplm.two_sample.sweep import SCHEMA as SWEEP_SCHEMA
+from nplm.two_sample.sweep import Crossing, TwoSampleSweep, _crossing
 from tests.two_sample.samples import gaussians, signed
 
 SETTINGS = {"widths": [0.8, 2.5], "penalties": [1e-2, 1e-3], "centers": 40}
+
+
+def validator(name: str, identity: str) -> Draft202012Validator:
+    schema = json.loads(files("nplm").joinpath(f"schema/{name}").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == identity
+    return Draft202012Validator(schema)
+
+
+def changed(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    copy = json.loads(json.dumps(document))
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return copy
 
 
 def test_corrections_by_hand() -> None:
@@ -48,6 +69,69 @@ def test_matrix_finds_the_sample_that_differs(rng) -> None:
         validate_matrix(samples, correction="none")
 
 
+def test_p_of_one_has_a_z_below_zero(rng) -> None:
+    """Where the number of pairs takes p to 1, its Z is below zero, and what was a lower limit limits nothing."""
+    samples = {"a": gaussians(rng, 60), "b": gaussians(rng, 60), "c": gaussians(rng, 60, shift=3.0)}
+    matrix = validate_matrix(samples, resamples=49, **SETTINGS)
+    assert matrix.results["a", "c"].calibration.limit
+    assert not matrix.results["a", "b"].calibration.limit
+    one = np.where(np.eye(3) == 1, np.nan, 1.0)
+    matrix = TwoSampleMatrix(matrix.names, matrix.results, "holm", matrix.p, one)
+    cells = {row[0]: row[2:4] for row in matrix_rows(matrix)}
+    assert cells["a - b"] == ("1", "< 0")
+    assert cells["a - c"] == ("1", "no limit")
+    drawn = [text.get_text() for text in plot_two_sample_matrix(matrix).axes[0].texts]
+    assert sorted(set(drawn)) == ["< 0", "no limit"]
+    assert "inf" not in matrix_text(matrix)
+    document = json.loads(matrix.to_json())
+    assert {(pair["adjusted_p"], pair["adjusted_z"]) for pair in document["comparisons"]} == {(1.0, None)}
+    validator("two-sample-matrix-1.json", SCHEMA).validate(document)
+
+
+def test_a_wrong_matrix_is_refused(rng) -> None:
+    checker = validator("two-sample-matrix-1.json", SCHEMA)
+    samples = {"a": gaussians(rng, 60), "b": gaussians(rng, 60)}
+    document = json.loads(validate_matrix(samples, resamples=9, **SETTINGS).to_json())
+    checker.validate(document)
+    checker.validate({**document, "configuration": {}})
+    for path, value in (
+        (("surprise",), 1),
+        (("names",), ["a", "a"]),
+        (("correction",), "none"),
+        (("comparisons", 0, "adjusted_p"), 1.5),
+        (("comparisons", 0, "adjusted_z"), "-inf"),
+        (("comparisons", 0, "pair"), ["a"]),
+        (("comparisons", 0, "result", "schema"), "nplm-result/1"),
+    ):
+        assert not checker.is_valid(changed(document, path, value)), path
+    for key in document:
+        assert not checker.is_valid({k: v for k, v in document.items() if k != key}), key
+
+
+def test_a_wrong_sweep_is_refused() -> None:
+    checker = validator("two-sample-sweep-1.json", SWEEP_SCHEMA)
+    crossings = (Crossing(1.0, None, "below"), Crossing(3.0, 250.0, "interpolated"), Crossing(5.0, None, "unknown"))
+    sweep = TwoSampleSweep((100, 400), np.array([[1.0, 2.0], [3.0, np.nan]]), crossings, ("A", "B"), (900, 800), ())
+    document = json.loads(sweep.to_json())
+    assert document["sizes"][0] == pytest.approx({"events": 100, "median_z": 1.5, "low_z": 1.16, "high_z": 1.84})
+    assert document["sizes"][1]["high_z"] is None
+    checker.validate(document)
+    for path, value in (
+        (("schema",), SCHEMA),
+        (("available",), [900]),
+        (("repeats",), 0),
+        (("sizes",), []),
+        (("sizes", 0, "events"), 1),
+        (("sizes", 0, "median_z"), "1.5"),
+        (("crossings", 1, "events"), None),
+        (("crossings", 0, "events"), 250.0),
+        (("crossings", 0, "kind"), "guessed"),
+    ):
+        assert not checker.is_valid(changed(document, path, value)), path
+    for key in document:
+        assert not checker.is_valid({k: v for k, v in document.items() if k != key}), key
+
+
 def test_z_grows_with_the_number_of_events_and_not_without_a_difference(rng) -> None:
     """Median Z of 40 subsamples; without a difference it stays within 0.8 of zero at every size."""
     a = gaussians(rng, 4000)
@@ -63,6 +147,8 @@ def test_z_grows_with_the_number_of_events_and_not_without_a_difference(rng) -> 
     assert {crossing.kind for crossing in none.crossings} == {"unknown"}
     assert "hardly differ" in repr(none)
     assert len(json.loads(sweep.to_json())["sizes"]) == 4
+    for one in (sweep, none):
+        validator("two-sample-sweep-1.json", SWEEP_SCHEMA).validate(json.loads(one.to_json()))
 
 
 def test_subsamples_without_a_difference_have_standard_normal_z(rng) -> None:
