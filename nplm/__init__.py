@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from nplm.optimize.search import SearchSettings
     from nplm.overflow import Overflow
     from nplm.plot.closure import plot_closure
-    from nplm.plot.histograms import MarginalHistograms, marginal_histograms
+    from nplm.plot.histograms import MarginalHistograms, marginal_histograms, pair_histograms
     from nplm.plot.learned_ratio import plot_learned_ratio
     from nplm.plot.log_ratio import plot_log_ratio
     from nplm.plot.marginal import plot_marginal
@@ -214,6 +214,7 @@ __all__ = [
     "mixture_compatibility",
     "most_discrepant",
     "n_sweep",
+    "pair_histograms",
     "plot_closure",
     "plot_learned_ratio",
     "plot_log_ratio",
@@ -368,6 +369,7 @@ _HOME = {
     "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
     "most_discrepant": "nplm.localization.ranking",
     "n_sweep": "nplm.two_sample.sweep",
+    "pair_histograms": "nplm.plot.histograms",
     "plot_closure": "nplm.plot.closure",
     "plot_learned_ratio": "nplm.plot.learned_ratio",
     "plot_log_ratio": "nplm.plot.log_ratio",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,11 +51,7 @@ def fill_pair(comparison: Comparison, first: str, second: str) -> PairMap:
     Raises:
         ValueError: if there is no such feature, or both are the same.
     """
-    for name in (first, second):
-        if name not in comparison.features:
-            raise ValueError(f"there is no feature '{name}': choose two of {', '.join(comparison.features)}")
-    if first == second:
-        raise ValueError(f"a pair needs two features, not '{first}' twice")
+    require_pair(comparison.features, first, second)
     columns = [comparison.features.index(name) for name in (first, second)]
     data, reference = comparison.data, comparison.reference
     a, b = (_binning(comparison, column) for column in columns)
@@ -95,11 +92,33 @@ def rank_pairs(comparison: Comparison) -> list[tuple[tuple[str, str], float]]:
     return sorted(found, key=lambda pair: -pair[1])
 
 
+def require_pair(features: Sequence[str], first: str, second: str) -> None:
+    """Two different features of these.
+
+    Raises:
+        ValueError: if one does not exist, or both are the same.
+    """
+    for name in (first, second):
+        if name not in features:
+            raise ValueError(f"there is no feature '{name}': choose two of {', '.join(features)}")
+    if first == second:
+        raise ValueError(f"a pair needs two features, not '{first}' twice")
+
+
+def pair_binning(
+    x_data: Float64[np.ndarray, " n"],
+    x_reference: Float64[np.ndarray, " m"],
+    weights: Float64[np.ndarray, " m"],
+    size: float,
+) -> Binning:
+    """Bins whose squares hold about as many of `size` events as their number in a row: its third root of them."""
+    return common_binning(x_data, x_reference, weights, max(size, 1.0) ** (2 / 3))
+
+
 def _binning(comparison: Comparison, column: int) -> Binning:
-    """Bins whose squares hold about as many events as their number in a row: n^(1/3) of them."""
     data, reference = comparison.data, comparison.reference
-    size = max(data.effective_size, 1.0) ** (2 / 3)
-    return common_binning(data.events[:, column], reference.events[:, column], reference.weights, size)
+    x_data, x_reference = data.events[:, column], reference.events[:, column]
+    return pair_binning(x_data, x_reference, reference.weights, data.effective_size)
 
 
 def _variance(observed: np.ndarray, squared: np.ndarray, expected: np.ndarray, weighted: bool) -> np.ndarray:

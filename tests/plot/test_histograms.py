@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from nplm import NPLMTest, Result, Sample
+from nplm.localization.comparison import compared
+from nplm.localization.pairs import fill_pair
 from nplm.models.histogram import HistogramModel
-from nplm.plot.histograms import marginal_histograms
+from nplm.plot.histograms import marginal_histograms, pair_histograms
 from nplm.plot.marginal import fill_marginal
 
 
@@ -93,3 +95,67 @@ def test_without_hist_the_message_says_what_to_do(run: SimpleNamespace, monkeypa
     monkeypatch.setitem(sys.modules, "hist", None)
     with pytest.raises(ValueError, match="pip install hist"):
         marginal_histograms(run.test, run.data, run.result, "x")
+    with pytest.raises(ValueError, match="pip install hist"):
+        pair_histograms(run.test, run.data, run.result, "x", "y")
+
+
+def test_pairs_are_sums_of_weights_and_of_squares_in_cells(run: SimpleNamespace) -> None:
+    """The axes are in the order of the question, flow included."""
+    y_edges, x_edges = np.array([-1.0, -0.2, 0.0, 1.5]), np.array([0.0, 0.3, 2.0])
+    found = pair_histograms(run.test, run.data, run.result, "y", "x", (y_edges, x_edges))
+    fitted = run.reference.weights * np.exp(run.f)
+    for histogram, sample, weights in (
+        (found.data, run.data, np.ones(380)),
+        (found.reference, run.reference, run.reference.weights),
+        (found.reweighted, run.reference, fitted),
+    ):
+        assert [axis.name for axis in histogram.axes] == ["y", "x"]
+        cells = 4 * np.searchsorted(y_edges, sample.events[:, 1], side="right")
+        cells += np.searchsorted(x_edges, sample.events[:, 0], side="right")
+        for values, w in ((histogram.values(flow=True), weights), (histogram.variances(flow=True), weights**2)):
+            np.testing.assert_allclose(values, np.bincount(cells, w, 20).reshape(5, 4), rtol=1e-12)
+    assert found.data.values(flow=True).sum() == 380
+    # x is positive, so that no event is below its first edge; some are beyond the others.
+    assert found.data.values(flow=True)[:, 0].sum() == 0
+    assert found.data.values().sum() < 380
+
+
+def test_a_pair_summed_over_one_axis_is_the_marginal_of_the_other(run: SimpleNamespace) -> None:
+    edges, axis = [-1.0, 0.0, 1.5], hist.axis.Regular(8, 0, 4, name="x")
+    pair = pair_histograms(run.test, run.data, run.result, "x", "y", (axis, edges), log_ratio=run.f)
+    assert pair.data.axes[0] == axis
+    one = marginal_histograms(run.test, run.data, run.result, "y", edges)
+    for name in ("data", "reference", "reweighted"):
+        summed, alone = getattr(pair, name).project("y"), getattr(one, name)
+        np.testing.assert_allclose(summed.values(flow=True), alone.values(flow=True), rtol=1e-12)
+        np.testing.assert_allclose(summed.variances(flow=True), alone.variances(flow=True), rtol=1e-12)
+
+
+def test_without_bins_a_pair_is_that_of_the_picture(run: SimpleNamespace) -> None:
+    drawn = fill_pair(compared(run.test, run.data, run.result), "y", "x")
+    found = pair_histograms(run.test, run.data, run.result, "y", "x")
+    for axis, binning in zip(found.data.axes, drawn.binnings, strict=True):
+        np.testing.assert_array_equal(axis.edges, binning.edges)
+    for name in ("data", "reference", "reweighted"):
+        flow = getattr(found, name).values(flow=True)
+        outer = getattr(drawn, "fitted" if name == "reweighted" else name)
+        # The picture adds what lies beyond to its outer bins.
+        inner = np.add.reduceat(flow, [0, *range(2, len(flow) - 2), len(flow) - 2], axis=0)
+        columns = flow.shape[1]
+        inner = np.add.reduceat(inner, [0, *range(2, columns - 2), columns - 2], axis=1)
+        np.testing.assert_allclose(inner, outer, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("pair", "bins", "message"),
+    [
+        (("x", "z"), (None, None), "there is no feature 'z': choose two of x, y"),
+        (("x", "x"), (None, None), "not 'x' twice"),
+        (("x", "y"), (None, [0.0, 2.0, 1.0]), "two or more increasing numbers"),
+        (("x", "y"), None, "a tuple of two, one for each feature, not None"),
+        (("x", "y"), ([0.0, 1.0],), "a tuple of two"),
+    ],
+)
+def test_bad_questions_about_pairs_are_refused(run: SimpleNamespace, pair, bins, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pair_histograms(run.test, run.data, run.result, *pair, bins)
