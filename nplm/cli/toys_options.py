@@ -24,6 +24,7 @@ from nplm.cli.options import (
     require_model,
     to_command,
 )
+from nplm.cli.style import add_style_option
 from nplm.cli.toys_nuisances import NuisanceOptions, add_nuisance_options, require_nuisances
 from nplm.cli.values import count, number, positive_count, positive_number, seed, shard, text, z_threshold
 
@@ -282,6 +283,7 @@ class ShowOptions:
     ideal_z: float | None = None
     z: tuple[float, ...] = (2.0, 3.0, 5.0)
     output: Path | None = None
+    style: str | None = None
     json: bool = False
 
     @classmethod
@@ -323,6 +325,7 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ideal-z", type=number, metavar="Z", help="with --null: Z of the test that knows the signal")
     add_output_option(group, "folder for plots (PNG and PDF), toys.json and toys.txt")
+    add_style_option(group)
     _add_json(parser)
 
 

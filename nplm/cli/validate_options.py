@@ -10,6 +10,7 @@ from typing import Any
 
 from nplm.cli.errors import UsageError
 from nplm.cli.options import FLAG, add_access_options, add_config_option, add_features_option, add_output_option
+from nplm.cli.style import add_style_option
 from nplm.cli.values import positive_count, positive_number, positive_numbers, seed, sizes, text
 
 
@@ -38,6 +39,7 @@ class Options:
     n_sweep: tuple[int, ...] | None = None
     seed: int = 1
     output: Path | None = None
+    style: str | None = None
     json: bool = False
     force: bool = False
     quiet: bool = False
@@ -151,6 +153,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the resampling (default: 1)")
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html and plots")
+    add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
     output.add_argument("--quiet", action=FLAG, help="no notes")

@@ -66,6 +66,18 @@ def test_the_null_in_files(nplm, null: str, folder: Path) -> None:
     assert (shown / "qq.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_plots_in_the_style_of_an_experiment(nplm, null: str, folder: Path) -> None:
+    drawn = []
+    for number, style in enumerate((("--style", "CMS"), ())):
+        assert nplm("toys", "show", null, *style, "-o", f"shown{number}").code == 0
+        drawn.append([(folder / f"shown{number}" / name).read_bytes() for name in ("null.png", "qq.png")])
+    assert all(styled != plain for styled, plain in zip(*drawn, strict=True))
+    outcome = nplm("toys", "show", null, "--style", "CDF", "-o", "shown2")
+    assert outcome.code == 2
+    assert "--style: there is no style 'CDF'" in outcome.err
+    assert not (folder / "shown2").exists()
+
+
 def test_few_toys_have_no_quantiles_to_draw(nplm, folder: Path) -> None:
     nplm(*FILES, "--toys", "20", "-o", "few")
     outcome = nplm("toys", "show", "few", "-o", "shown")

@@ -98,8 +98,11 @@ def test_more_samples_give_a_matrix(nplm) -> None:
     for comparison in result["comparisons"]:
         follows("two-sample-1.json", comparison["result"])
     assert [pair["pair"] for pair in result["comparisons"]] == [["A14", "CP5"], ["A14", "new"], ["CP5", "new"]]
-    assert Path("out/plots/matrix.png").exists()
+    plain = Path("out/plots/matrix.png").read_bytes()
     assert "3 comparisons" in Path("out/report.html").read_text()
+    command = result["configuration"]["command"].split()
+    assert nplm(*command[1:], "--style", "CMS", "--force").code == 0
+    assert Path("out/plots/matrix.png").read_bytes() != plain
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,7 @@ def test_more_samples_give_a_matrix(nplm) -> None:
         (("a.npz", "b.npz", "--json", "--calibrate", "analytic", "--permutations", "9"), ("--permutations",)),
         (("a.npz", "b.npz", "--json", "--widths", "1,1"), ("--widths", "twice")),
         (("a.npz", "b.npz", "--json", "--n-sweep", "1"), ("--n-sweep", "1")),
+        (("a.npz", "b.npz", "--json", "--style", "CDF"), ("--style", "'CDF'")),
         (
             ("a.npz", "b.npz", "--json", "--statistic", "converged", "--calibrate", "bootstrap"),
             ("--calibrate bootstrap",),
