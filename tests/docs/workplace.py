@@ -1,0 +1,141 @@
+"""The files that the documents talk about, small: what a reader has at hand when trying their commands."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import uproot
+
+from nplm.io import write_sample
+from tests.docs.shown import ROOT, blocks
+from toys.exponential import BULK, draw_data, draw_reference
+
+Columns = Mapping[str, np.ndarray]
+Events = Callable[[np.random.Generator, int], dict[str, np.ndarray]]
+
+
+def _muons(rng: np.random.Generator, n: int, scale: float = 1.0) -> dict[str, np.ndarray]:
+    """A falling mass whose scale may be off, and a transverse momentum."""
+    return {"mll": 50 + scale * rng.exponential(40, n), "pt": 10 + rng.exponential(30, n)}
+
+
+def _jets(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    return {"pt": 20 + rng.exponential(30, n), "eta": rng.normal(size=n)}
+
+
+def _weighted(columns: Columns, total: float, name: str = "w") -> dict[str, np.ndarray]:
+    n = len(next(iter(columns.values())))
+    return {**columns, name: np.full(n, total / n)}
+
+
+def _root(path: str, columns: Columns) -> None:
+    with uproot.recreate(path) as file:
+        tree = file.mktree("events", {name: values.dtype for name, values in columns.items()})
+        tree.extend(dict(columns))
+
+
+def _csv(path: str, columns: Columns) -> None:
+    np.savetxt(path, np.stack(list(columns.values()), axis=1), delimiter=",", header=",".join(columns), comments="")
+
+
+def exponential() -> None:
+    """reference.npz with its weights, data.npz with a peak in it, and peak.npz with the peak alone."""
+    rng = np.random.default_rng(1)
+    write_sample(draw_reference(rng, 8000, 800.0), Path("reference.npz"))
+    write_sample(draw_data(rng, 800.0, BULK, 40.0), Path("data.npz"))
+    np.savez("peak.npz", x=BULK.sample(rng, 500))
+
+
+def processes() -> None:
+    """The data and the two processes that they are expected to be made of, in ROOT; data and simulation as text."""
+    rng = np.random.default_rng(2)
+    _root("ttbar.root", _muons(rng, 5000))
+    _root("wjets.root", _muons(rng, 3000, scale=0.5))
+    rows = [_muons(rng, 1200), _muons(rng, 300, scale=0.5)]
+    _root("data.root", {name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    _csv("simulation.csv", _muons(rng, 5000))
+    _csv("data.csv", _muons(rng, 500))
+
+
+def generators() -> None:
+    """Two generators whose events have weights, two versions of a third, and three tunes."""
+    rng = np.random.default_rng(3)
+    for name, scale in (("madgraph", 1.0), ("sherpa", 1.1)):
+        np.savez(f"{name}.npz", **_weighted(_muons(rng, 800, scale), 800.0))
+    for name in ("old", "new"):
+        np.savez(f"{name}.npz", **_muons(rng, 2200))
+    for name in ("tune1", "tune2", "tune3"):
+        np.savez(f"{name}.npz", **_muons(rng, 500))
+
+
+def runs() -> None:
+    """A reference run, and runs/ with three files, the last of which has too many events."""
+    rng = np.random.default_rng(4)
+    np.savez("ref.npz", **_jets(rng, 120_000))
+    Path("runs").mkdir()
+    for number, n in enumerate((2000, 1980, 2400)):
+        np.savez(f"runs/run{number}.npz", **_jets(rng, n))
+
+
+def late_run() -> None:
+    """One more file in runs/, which arrives whole."""
+    np.savez("late.npz", **_jets(np.random.default_rng(5), 2010))
+    Path("late.npz").replace("runs/run9.npz")
+
+
+def simulation() -> None:
+    """data.root and the weighted simulation.root."""
+    rng = np.random.default_rng(6)
+    _root("simulation.root", _weighted(_jets(rng, 8000), 800.0))
+    _root("data.root", _jets(rng, 800))
+
+
+def varied() -> None:
+    """learn.yaml as the guide has it, and the samples that it names."""
+    rng = np.random.default_rng(7)
+    central = _weighted(_muons(rng, 5000), 500.0, "weight")
+    tilt = (central["pt"] - 40) / 30
+    moved = {"w_down": central["weight"] * np.exp(-0.1 * tilt), "w_up": central["weight"] * np.exp(0.1 * tilt)}
+    np.savez("reference.npz", **central, **moved)
+    for name, scale in (("down", 0.99), ("up", 1.01)):
+        np.savez(f"{name}.npz", **_weighted(_muons(rng, 5000, scale), 500.0, "weight"))
+    np.savez("data.npz", **_muons(rng, 500))
+    Path("learn.yaml").write_text(blocks(ROOT / "docs/nuisances.md", "yaml")[0], encoding="utf-8")
+
+
+def lines_of_json(events: Events, n: int) -> bytes:
+    """A stream of n events, a line of JSON each, 40 of them in a unit of time."""
+    rng = np.random.default_rng(8)
+    columns = {**events(rng, n), "t": np.cumsum(rng.exponential(1 / 40, n))}
+    return "".join(
+        json.dumps(dict(zip(columns, map(float, event), strict=True))) + "\n"
+        for event in zip(*columns.values(), strict=True)
+    ).encode()
+
+
+def arrow(events: Events, n: int) -> bytes:
+    """A stream of n events in Arrow's format, in batches of 1000."""
+    table = pa.table(events(np.random.default_rng(9), n))
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=1000)
+    return sink.getvalue()
+
+
+STREAMS = {"jsonl": partial(lines_of_json, _jets), "arrow": partial(arrow, _jets)}
+# What each document talks about. A document that is not here has no commands that read files.
+FILES: dict[str, tuple[Callable[[], None], ...]] = {
+    "README.md": (exponential, processes, generators, runs),
+    "clusters.md": (exponential,),
+    "index.md": (exponential,),
+    "localize.md": (simulation,),
+    "monitor.md": (runs,),
+    "nuisances.md": (varied,),
+    "validate.md": (generators,),
+}
