@@ -60,7 +60,7 @@ def shown_in(document: Path) -> list[Shown]:
         language = fenced.splitlines()[0].removeprefix("```")
         assert language in LANGUAGES, f"{document.name}: a block of '{language}' may hold commands: indent them instead"
         text = text.replace(fenced, "\n" * fenced.count("\n"))
-    joined = re.sub(r"\\\n *", " ", text)
+    joined = re.sub(r" *\\\n *", " ", text)
     commands = []
     for number, line in enumerate(joined.splitlines(), start=1):
         if block := _BLOCK.match(line):
