@@ -67,6 +67,7 @@ def run_monitor(options: Options) -> int:
                 _arrivals(options, monitor, progress, reporter.note),
                 history,
                 progress,
+                completed=_completed(options, monitor, history, reporter.note),
                 on_verdict=lambda verdict: say(verdict.to_json()),
                 on_commit=page.renew_at_times,
                 before_each=lambda: reference.renew(monitor),
@@ -80,6 +81,17 @@ def run_monitor(options: Options) -> int:
     if watched.alarms:
         return ExitCode.ALARM
     return ExitCode.UNTESTED if watched.problems else ExitCode.DONE
+
+
+def _completed(
+    options: Options, monitor: Monitor, history: History, note: Callable[[str], None]
+) -> Callable[[Verdict], Verdict]:
+    """Verdicts with reports, unless these are not wanted."""
+    from nplm.monitor.alarm_reports import SERIES_ENDS, AlarmReports
+
+    if not options.reports:
+        return lambda verdict: verdict
+    return AlarmReports.after(options.output, monitor, history.recent(SERIES_ENDS), note)
 
 
 def _monitor(options: Options, reference: Sample) -> Monitor:

@@ -51,6 +51,7 @@ class Options(InputOptions):
     selection: str = "uniform"
     standardize: bool = True
     refresh: float = 10.0
+    reports: bool = True
     quiet: bool = False
 
     @classmethod
@@ -177,6 +178,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(control, "folder for history and page; the monitor in it goes on")
     control.add_argument(
         "--refresh", type=positive_number, metavar="S", help="seconds after which the page is renewed (default: 10)"
+    )
+    control.add_argument(
+        "--reports",
+        action=FLAG,
+        help="write the report of the first window of each series of shape alarms (default: yes)",
     )
     control.add_argument("--quiet", action=FLAG, help="no notes")
     add_config_option(control)

@@ -39,6 +39,8 @@ class Sums:
 class Monitor:
     """Tests windows against a reference run: shape and rate, with limits for false alarms, and charts of drifts.
 
+    After each verdict `tested` holds the events whose shape was tested; None if it was not.
+
     Arguments:
         reference: a Sample, or an array of events of shape (n, d).
         model: the kernel model that shapes are compared with; None for that of the default settings.
@@ -86,6 +88,7 @@ class Monitor:
         self._rate_of = expected_rate, reference_exposure
         self.row, self.taken = 0, 0
         self.sums = Sums()
+        self.tested: Sample | None = None
         self._buffer: Batch | None = None
         self._use(reference if isinstance(reference, Sample) else Sample(reference, name="reference"))
 
@@ -165,6 +168,7 @@ class Monitor:
             ValueError: if the rate is to be tested and windows of a fixed number of events come without times.
         """
         if isinstance(item, Unreadable):
+            self.tested = None
             yield self._next(source=item.source, status="unreadable", message=item.message, reference=self.fingerprint)
             return
         if self.window is None:
@@ -194,6 +198,7 @@ class Monitor:
         problems = list(examined.problems)
         values: dict[str, Any] = {}
         p: list[float] = []
+        self.tested = examined.sample
         if examined.sample is not None:
             shape = self.shape(examined.sample)
             if shape.failure:

@@ -41,6 +41,7 @@ def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refr
     body = "".join(
         [
             f'<p class="verdict {level}"><strong>{escape(title)}</strong> {escape(sentence)}</p>',
+            section("Reports of alarms", _reports(verdicts)),
             section("History", figures(pictures)),
             section("Last windows that want a look", columns(_table([v for v in verdicts if v.status != "ok"]))),
             section("Last windows", columns(_table(verdicts))),
@@ -86,6 +87,16 @@ def _now(verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
     alarms = sum(v.status == "alarm" for v in verdicts)
     more = f" Of the last {len(verdicts)} windows {alarms} gave an alarm." if alarms else ""
     return "The last window agrees", "agreement", where + more
+
+
+def _reports(verdicts: Sequence[Verdict]) -> str:
+    """Links to the reports of windows, the last first."""
+    items = [
+        f'<li><a href="{escape(v.report)}">Window {v.row}</a> ({escape(v.source)}): {escape(v.message)}</li>\n'
+        for v in reversed(verdicts)
+        if v.report
+    ]
+    return f'<ul class="plain">{"".join(items)}</ul>\n' if items else ""
 
 
 def _pictures(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict]) -> list[Picture]:

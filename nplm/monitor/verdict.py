@@ -33,6 +33,7 @@ class Verdict:
         drift_shape, drift_rate_up, drift_rate_down: the cumulative sums after this window.
         reference: first digits of the fingerprint of the reference.
         seconds: that the test took.
+        report: path of the window's report in the monitor's folder; empty if it has none.
     """
 
     row: int
@@ -60,6 +61,7 @@ class Verdict:
     drift_rate_down: float = 0.0
     reference: str = ""
     seconds: float = 0.0
+    report: str = ""
 
     @property
     def pvalue(self) -> float | None:

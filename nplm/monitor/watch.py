@@ -43,6 +43,7 @@ def watch(
     history: History,
     progress: dict[str, int | str],
     *,
+    completed: Callable[[Verdict], Verdict] = lambda verdict: verdict,
     on_verdict: Callable[[Verdict], None] = lambda verdict: None,
     on_commit: Callable[[], None] = lambda: None,
     before_each: Callable[[], None] = lambda: None,
@@ -54,6 +55,7 @@ def watch(
         arrivals: batches by file or stream; None means that there is nothing to do.
         history: where verdicts are kept.
         progress: of the source, which this function keeps.
+        completed: adds to a verdict what takes its events, see `AlarmReports`, before it is kept.
         on_verdict: called with each verdict.
         on_commit: called after verdicts were kept, and where there is nothing to do.
         before_each: called before each arrival is tested, such as to replace the reference.
@@ -91,7 +93,7 @@ def watch(
                 taken = progress.get(name, 0) if name is not None else 0
                 skip = taken if isinstance(taken, int) else 0
                 for part in item.parts(monitor.step, skip):
-                    pending += list(monitor.push(part))
+                    pending += [completed(verdict) for verdict in monitor.push(part)]
                     state = monitor.state()
                     skip += len(part)
                     if name is not None and monitor.step is not None:

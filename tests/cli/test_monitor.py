@@ -52,10 +52,14 @@ def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
     assert alarm.code == 7
     shape, rate = _lines(alarm.out)
     assert "shape" in shape["alarms"]
+    assert (runs / "out" / shape["report"]).is_file()
     assert rate["alarms"][0] == "rate"
-    assert [v.row for v in read_history(runs / "out")] == list(range(7))
+    kept = read_history(runs / "out")
+    assert [v.row for v in kept] == list(range(7))
+    assert [v.report for v in kept if v.report] == [shape["report"]]
     page = (runs / "out/monitor.html").read_text()
     assert "<strong>Alarm</strong>" in page
+    assert f'<a href="{shape["report"]}">Window 5</a>' in page
     assert 'src="http' not in page
 
 

@@ -1,0 +1,82 @@
+"""Reports of alarms: of the first window of each series, and about the events of that window."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm.hypothesis_test import FitError
+from nplm.monitor.alarm_reports import SERIES_ENDS, AlarmReports
+from nplm.monitor.batch import Batch
+from nplm.monitor.verdict import Verdict
+
+_FEATURES = ("pt", "eta")
+
+
+@pytest.fixture
+def monitor() -> Monitor:
+    reference = Sample(np.random.default_rng(1).normal(size=(5000, 2)), features=_FEATURES)
+    return Monitor(reference, KernelModel(width=2.0, centers=30), limits=ControlLimits(0.01, drift=False))
+
+
+def _window(seed: int, scale: float) -> Batch:
+    """400 events whose pt is scaled."""
+    events = np.random.default_rng(seed).normal(size=(400, 2)) * [scale, 1.0]
+    return Batch(events, np.ones(400), None, f"run{seed}")
+
+
+def _verdicts(monitor: Monitor, reports: AlarmReports, scales: list[float]) -> list[Verdict]:
+    return [reports(verdict) for seed, scale in enumerate(scales) for verdict in monitor.push(_window(seed, scale))]
+
+
+def test_the_first_window_of_each_series_gets_one(monitor: Monitor, tmp_path: Path) -> None:
+    reports = AlarmReports.after(tmp_path, monitor, [], pytest.fail)
+    bad, good = [1.5], [1.0]
+    found = _verdicts(monitor, reports, [*good, *bad * 2, *good * SERIES_ENDS, *bad])
+    # Single windows without an alarm do not end a series, so many do.
+    assert [v.row for v in found if v.alarms] == [1, 2, 3 + SERIES_ENDS]
+    assert {v.row: v.report for v in found if v.report} == {
+        row: f"alarms/window-{row}/report.html" for row in (1, 3 + SERIES_ENDS)
+    }
+    assert all((tmp_path / v.report).is_file() for v in found if v.report)
+    # Another process goes on with the series.
+    again = AlarmReports.after(tmp_path, monitor, found[-SERIES_ENDS:], pytest.fail)
+    assert [bool(v.report) for v in _verdicts(monitor, again, bad)] == [False]
+
+
+def test_the_report_is_about_the_events_of_the_window(monitor: Monitor, tmp_path: Path) -> None:
+    (verdict,) = _verdicts(monitor, AlarmReports(tmp_path, monitor, pytest.fail), [1.5])
+    run = (tmp_path / verdict.report).parent
+    result = json.loads((run / "result.json").read_text())
+    assert verdict.t is not None
+    # The monitor scales a window to the tenth of the reference that it prepared for, which moves the penalty a little.
+    assert result["t"] == pytest.approx(verdict.t, rel=0.02)
+    changes = {
+        row["feature"]: row["change"] for row in json.loads((run / "localization.json").read_text())["left_out"]["rows"]
+    }
+    assert changes["pt"] < -0.5 * verdict.t < changes["eta"]
+    rows = np.genfromtxt(run / "events.csv", delimiter=",", names=True)
+    events = _window(0, 1.5).events
+    assert np.array_equal(events[rows["row"].astype(int)], np.column_stack([rows[name] for name in _FEATURES]))
+
+
+def test_other_alarms_get_none_and_a_failure_is_noted(
+    monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    reports = AlarmReports(tmp_path, monitor, notes.append)
+    of_rate = Verdict(row=0, time="", source="", status="alarm", message="", alarms=("rate", "rate drift"))
+    assert reports(of_rate) == of_rate
+
+    def fail(*arguments: object) -> None:
+        raise FitError("no maximum")
+
+    monkeypatch.setattr(monitor.shape.test, "run", fail)
+    list(monitor.push(_window(0, 1.0)))
+    of_shape = Verdict(row=1, time="", source="", status="alarm", message="", alarms=("shape drift",))
+    assert reports(of_shape) == of_shape
+    assert notes == ["there is no report of window 1: no maximum"]
