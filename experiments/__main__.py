@@ -14,6 +14,7 @@ NAMES = (
     "kernel_null_1d",
     "kernel_power_1d",
     "kernel_deep_null",
+    "localization",
     "monitor",
     "nuisances_1d",
     "nuisances_network_1d",
