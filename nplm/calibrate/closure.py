@@ -14,16 +14,17 @@ from nplm._json import json_value
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.expected_power import expected_power
+from nplm.calibrate.injection import Injection
 from nplm.calibrate.null import Null
 from nplm.calibrate.order import clopper_pearson
 from nplm.calibrate.power import Power, signal_power
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
-from nplm.ensemble.sampler import InjectionSampler, PoolSampler, Sampler
+from nplm.ensemble.sampler import Sampler
 from nplm.ensemble.table import ToyTable
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import concatenate, require_same_features
+from nplm.sample import require_same_features
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
@@ -76,7 +77,8 @@ class ClosureAt:
             do without a signal (technical closure).
         sampled: Z of toys with signal events drawn from the file (sampled closure).
         expected_z: median Z by the closed form of a kernel model; None for other models.
-        ideal_z, ideal_spread: median Z of the best test, and what is uncertain about it; None without it.
+        ideal_z, ideal_spread: median Z of the best test, and what is uncertain about it; None without it. That test
+            knows the nuisances, if there are any: what a test can find that does not is less.
     """
 
     events: float
@@ -124,19 +126,26 @@ class Closure:
         return self.null_check.accepted and not (self.known and any(at.exceeds for at in self.at))
 
     @property
+    def nuisances_known(self) -> bool:
+        """Whether the best test knows nuisances that the test does not: it is an upper bound then."""
+        return self.best is not None and self.configuration["nuisances"] is not None
+
+    @property
     def known(self) -> bool:
         """Whether the best test knows the log-ratio, so that no test can be better."""
         return self.best is not None and self.best.kind == "known"
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON values, following nplm-closure/1; numbers that are not finite become None."""
-        check = self.null_check
+        check, best = self.null_check, None
+        if self.best is not None:
+            best = {"kind": self.best.kind, "widths": self.best.widths, "nuisances_known": self.nuisances_known}
         document = {
             "schema": SCHEMA,
             "closed": self.closed,
             "null": self.null,
             "null_check": {**vars(check), "level": LEVEL, "size": check.size, "accepted": check.accepted},
-            "best_test": None if self.best is None else {"kind": self.best.kind, "widths": self.best.widths},
+            "best_test": best,
             "at": [{**vars(at), "sampled": at.sampled.to_dict(), "exceeds": at.exceeds} for at in self.at],
             "toys": self.toys,
             "seed": self.seed,
@@ -169,8 +178,12 @@ def closure(
     first kind alone check the null. The Z of a toy is read from the law of t for such toys: the formula with the
     reference held fixed, or toys that are counted.
 
+    In a test of the shape only toys have N(R) events, rounded, and those of the signal take the place of others. With
+    nuisances toys are drawn at nu = 0 with auxiliary measurements that fluctuate, and the formula is taken at the nu
+    that fits each toy; the best test knows the nuisances, and so is an upper bound.
+
     Arguments:
-        test: of shape and yield, without nuisances.
+        test: of any kind.
         signal: events of the signal; their weights are scaled to each number of events.
         numbers: N_S, numbers of signal events that are expected.
         toys: at each number, and without a signal.
@@ -184,58 +197,58 @@ def closure(
         on_toys: called with each batch of toys.
 
     Raises:
-        ValueError: if there is no number, one is not positive, there are fewer than 20 toys, the test is one of the
-            shape only or with nuisances, or signal or reference cannot be drawn from.
+        ValueError: if there is no number, one is not positive, or in a test of the shape as large as N(R), there are
+            fewer than 20 toys, or signal or reference cannot be drawn from.
     """
     signal = sample_like(test.reference, signal, "signal")
     require_same_features(test.reference, signal)
-    _require(test, numbers, toys)
+    _require(numbers, toys)
     background = test.reference if pool is None else sample_like(test.reference, pool, "pool")
     require_same_features(test.reference, background)
-    expected = test.reference.total_weight
-    null_sampler = PoolSampler(background, expected)
-    samplers: list[Sampler] = [InjectionSampler(null_sampler, PoolSampler(signal, float(n))) for n in numbers]
+    injection = Injection(test, background, signal, pool is None)
+    injection.require(numbers)
+    null_sampler, samplers = injection.sampler(), [injection.sampler(float(n)) for n in numbers]
     best: BestTest | None = None
     if ideal == "classifier":
-        best = learned_best_test(test.reference, signal, numbers, seed)
+        best = learned_best_test(test.reference, signal, numbers, seed, shape_only=test.shape_only)
     elif ideal is not None:
-        best = known_best_test(test.reference, signal, numbers, ideal)
+        best = known_best_test(test.reference, signal, numbers, ideal, shape_only=test.shape_only)
 
-    def run(sampler: Sampler, root: int) -> Float64[np.ndarray, " n"]:
-        return run_campaign(Campaign(test, sampler, root), toys, on_toys=on_toys).t
+    def run(sampler: Sampler, root: int) -> ToyTable:
+        return run_campaign(Campaign(test, sampler, root), toys, on_toys=on_toys)
 
     calibrate = calibrate or ("toys" if test.model.name == "network" else "analytic")
-    null: Null = test.formula(fixed_reference=pool is None)
+    null: Null = injection.law
     if calibrate == "toys":
-        null = EmpiricalNull(run(null_sampler, seed + 10**6))
-    check = _null_check(null, run(null_sampler, seed))
-    kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml"
+        null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
+
+    def t_of(table: ToyTable) -> Float64[np.ndarray, " n"]:
+        return injection.as_at_zero(table) if null is injection.law else table.t
+
+    check = _null_check(null, t_of(run(null_sampler, seed)))
+    kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml" and not test.shape_only
     closed_form = expected_power(test, signal, numbers) if kernel else (None,) * len(numbers)
     at = []
     for i, (number, sampler) in enumerate(zip(numbers, samplers, strict=True)):
-        whole = concatenate([test.reference, signal.scaled_to(number)], "expectation")
-        technical = float(test.fit([whole]).t[0])
-        form = closed_form[i]
+        technical_t, technical_z = injection.technical(float(number), null)
+        form, ideal_z = closed_form[i], None if best is None else best.z[i]
         at.append(
             ClosureAt(
                 events=float(number),
-                technical_t=technical,
-                technical_z=float(null.z(technical + null.mean)) if np.isfinite(technical) else float("nan"),
-                sampled=signal_power(null, run(sampler, seed + 1 + i), ideal_z=None if best is None else best.z[i]),
+                technical_t=technical_t,
+                technical_z=technical_z,
+                sampled=signal_power(null, t_of(run(sampler, seed + 1 + i)), ideal_z=ideal_z),
                 expected_z=None if form is None else form.median_z,
-                ideal_z=None if best is None else best.z[i],
+                ideal_z=ideal_z,
                 ideal_spread=None if best is None else best.spread[i],
             )
         )
-    words = f"{null.kind}: {null.describe()}"
+    where = ", at nu = 0, and for each toy at the nu that fits it" if null is injection.law and injection.moving else ""
+    words = f"{null.kind}: {null.describe()}{where}"
     return Closure(tuple(at), check, words, best, toys, seed, test.configuration())
 
 
-def _require(test: NPLMTest, numbers: Sequence[float], toys: int) -> None:
-    if test.shape_only:
-        raise ValueError("closure adds signal events to a known yield: test shape and yield, not the shape only")
-    if test.nuisances is not None:
-        raise ValueError("closure compares with a best test that knows no nuisances: give a test without them")
+def _require(numbers: Sequence[float], toys: int) -> None:
     if not len(numbers):
         raise ValueError("closure needs a number of signal events, or several")
     for number in numbers:

@@ -21,7 +21,9 @@ _ADDED_VARIANCE = 1e-4
 _LARGEST_EXPONENT = 300.0
 
 
-def median_expected_z(log_ratio: Float64[np.ndarray, " cells"], expected: Float64[np.ndarray, " cells"]) -> float:
+def median_expected_z(
+    log_ratio: Float64[np.ndarray, " cells"], expected: Float64[np.ndarray, " cells"], *, fixed_number: bool = False
+) -> float:
     """Median Z-score, under signal plus background, of the Neyman-Pearson test that knows the signal.
 
     Events fall in cells; those of cell i carry y_i = log[n(x|S+B) / n(x|B)]. With N(S+B) and N(B) the expected
@@ -38,6 +40,8 @@ def median_expected_z(log_ratio: Float64[np.ndarray, " cells"], expected: Float6
     Arguments:
         log_ratio: y_i of each cell, shape (cells,). Make cells so small that y hardly varies within one.
         expected: number of S+B events expected in each cell, shape (cells,).
+        fixed_number: the number of events is not Poisson but always sum(expected), rounded, and y the logarithm of the
+            ratio of the normalised densities; T is then a sum of so many independent y.
 
     Returns:
         The Z-score: to better than 0.001 for a statistic spread over many values; a statistic of few values (a
@@ -56,11 +60,11 @@ def median_expected_z(log_ratio: Float64[np.ndarray, " cells"], expected: Float6
     if deviation == 0:
         raise ValueError("log_ratio is zero wherever events are expected: there is no signal to test")
 
-    lattice = Lattice.of(y, mu, deviation)
+    lattice = Lattice.of(y, mu, deviation, round(float(mu.sum())) if fixed_number else None)
     k, probability = lattice.distribution(mu)
     median = int(np.searchsorted(np.cumsum(probability), 0.5))
     # N(S+B) - N(B) of the process on the lattice, for which exp(-T) is then the exact ratio of probabilities.
-    excess = sum(float(-rate @ np.expm1(-lattice.step * position)) for position, rate in lattice.jumps(mu))
+    excess = -lattice.cumulant(lattice.jumps(mu), -1.0)
     tail = slice(median, None)
     return float(norm.isf(probability[tail] @ np.exp(excess - lattice.step * k[tail])))
 
@@ -69,6 +73,8 @@ def median_z_of(
     statistic: Float64[np.ndarray, " cells"],
     background: Float64[np.ndarray, " cells"],
     signal: Float64[np.ndarray, " cells"],
+    *,
+    fixed_number: bool = False,
 ) -> float:
     """Median Z-score, under signal plus background, of the test that sums a given statistic over the events.
 
@@ -80,38 +86,45 @@ def median_z_of(
     Arguments:
         statistic: y_i of each cell, shape (cells,).
         background, signal: numbers of events expected in each cell, shape (cells,).
+        fixed_number: the number of events is always sum(background), rounded; the signal's take the place of others.
 
     Raises:
-        ValueError: if the shapes differ, a value is not finite, an expectation is negative, or the statistic is zero
-            wherever events are expected.
+        ValueError: if the shapes differ, a value is not finite, an expectation is negative, the statistic is zero
+            wherever events are expected, or there is no room for the signal in a fixed number.
     """
     y, b, s = (np.asarray(v, dtype=np.float64) for v in (statistic, background, signal))
     if y.ndim != 1 or not y.shape == b.shape == s.shape:
         raise ValueError(
             f"statistic, background and signal need one shape (cells,), not {y.shape}, {b.shape}, {s.shape}"
         )
-    mu = b + s
+    share = float(s.sum() / b.sum()) if fixed_number else 0.0
+    mu = (1 - share) * b + s
+    if not share < 1:
+        raise ValueError(f"a signal of {s.sum():g} events has no room in a fixed number of {b.sum():g}")
     if not (np.isfinite(y).all() and np.isfinite(mu).all() and (b >= 0).all() and (s >= 0).all()):
         raise ValueError("the statistic must be finite, and expectations finite and not negative, in every cell")
     deviation = float(np.sqrt(mu @ y**2))
     if deviation == 0:
         raise ValueError("the statistic is zero wherever events are expected: there is no signal to test")
-    lattice = Lattice.of(y, mu, deviation)
+    lattice = Lattice.of(y, mu, deviation, round(float(b.sum())) if fixed_number else None)
     k, probability = lattice.distribution(mu)
     median = int(k[np.searchsorted(np.cumsum(probability), 0.5)])
-    theta = _tilt(y, b, median * lattice.step)
+    theta = _tilt(y, b, median * lattice.step, fixed_number)
     tilted = [(position, rate * np.exp(theta * lattice.step * position)) for position, rate in lattice.jumps(b)]
     k, probability = lattice.distribution_of(tilted, median)
-    normal = sum(float(rate @ -np.expm1(-theta * lattice.step * position)) for position, rate in tilted)
+    normal = lattice.cumulant(lattice.jumps(b), theta)
     tail = k >= median
     return float(norm.isf(probability[tail] @ np.exp(normal - theta * lattice.step * k[tail])))
 
 
-def _tilt(y: Float64[np.ndarray, " cells"], b: Float64[np.ndarray, " cells"], value: float) -> float:
+def _tilt(
+    y: Float64[np.ndarray, " cells"], b: Float64[np.ndarray, " cells"], value: float, fixed_number: bool
+) -> float:
     """theta >= 0 at which the mean of the tilted background, sum y exp(theta y) b, is a value."""
 
     def missing(theta: float) -> float:
-        return float((b * y) @ np.exp(theta * y)) - value
+        tilted = b * np.exp(theta * y)
+        return float(tilted @ y) * (b.sum() / tilted.sum() if fixed_number else 1.0) - value
 
     high = 1.0
     if missing(0.0) >= 0 or not (b @ (y > 0)) > 0:
@@ -123,22 +136,30 @@ def _tilt(y: Float64[np.ndarray, " cells"], b: Float64[np.ndarray, " cells"], va
 
 @dataclass(frozen=True)
 class Lattice:
-    """Equally spaced values of a compound Poisson variable.
+    """Equally spaced values of a compound Poisson variable, or of a sum of a fixed number of jumps.
 
     Arguments:
         step: their spacing.
         size: their number, on a circle.
         position: the values below y of each cell, in steps, shape (cells,).
         upper_share: share of a cell's events that goes to the next value, so that the mean is kept, shape (cells,).
+        number: of jumps; None if it is Poisson.
     """
 
     step: float
     size: int
     position: Int64[np.ndarray, " cells"]
     upper_share: Float64[np.ndarray, " cells"]
+    number: int | None = None
 
     @classmethod
-    def of(cls, y: Float64[np.ndarray, " cells"], mu: Float64[np.ndarray, " cells"], deviation: float) -> Lattice:
+    def of(
+        cls,
+        y: Float64[np.ndarray, " cells"],
+        mu: Float64[np.ndarray, " cells"],
+        deviation: float,
+        number: int | None = None,
+    ) -> Lattice:
         """Splitting adds at most step^2/4 of variance an event.
 
         The largest |y| is a multiple of the step, so that the statistic of a counting experiment keeps to its own
@@ -149,7 +170,8 @@ class Lattice:
         step = largest / np.ceil(largest / finest)
         reach = max(_REACH * deviation, 2 * largest)
         position = np.floor(y / step).astype(np.int64)
-        return cls(step, next_fast_len(int(np.ceil(2 * reach / step)), real=True), position, y / step - position)
+        size = next_fast_len(int(np.ceil(2 * reach / step)), real=True)
+        return cls(step, size, position, y / step - position, number)
 
     def jumps(self, mu: Float64[np.ndarray, " cells"]) -> Jumps:
         """Each size of a jump in steps, with its rate."""
@@ -166,6 +188,16 @@ class Lattice:
         intensity = np.zeros(self.size)
         for position, rate in jumps:
             intensity += np.bincount(position % self.size, weights=rate, minlength=self.size)
-        probability = irfft(np.exp(rfft(intensity) - intensity.sum()), n=self.size)
+        total = intensity.sum()
+        transform = rfft(intensity)
+        of_sum = np.exp(transform - total) if self.number is None else (transform / total) ** self.number
+        probability = irfft(of_sum, n=self.size)
         k = centre - self.size // 2 + np.arange(self.size)
         return k, probability[k % self.size]
+
+    def cumulant(self, jumps: Jumps, theta: float) -> float:
+        """log E exp(theta T) of the sum of jumps."""
+        moved = sum(float(rate @ np.expm1(theta * self.step * position)) for position, rate in jumps)
+        if self.number is None:
+            return moved
+        return self.number * float(np.log1p(moved / sum(float(rate.sum()) for _, rate in jumps)))

@@ -15,6 +15,7 @@ from nplm.cli.options import (
     ModelOptions,
     add_config_option,
     add_model_options,
+    add_nuisances_option,
     add_output_option,
     add_pool_option,
     add_prepared_option,
@@ -53,8 +54,11 @@ class Options(ModelOptions, InputOptions):
         for name, example in (("reference", "REF [REF ...]"), ("signal", "FILE"), ("n", "10,20,50")):
             if not values.get(name):
                 raise UsageError(f"--{name} is missing; give it: --{name} {example}")
-        if values.get("shape_only"):
-            raise UsageError("closure adds signal events to a known yield: leave out --shape-only")
+        if values.get("shape_only") and "nuisances" in values:
+            raise UsageError(
+                "--shape-only and --nuisances contradict each other: let the yield be a normalisation with a wide"
+                " constraint instead"
+            )
         if values.get("toys", 200) < 20:
             raise UsageError(f"--toys: closure needs 20 or more at each number of events, not {values['toys']}")
         values = {"model": "kernel", **values}
@@ -74,6 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     model = parser.add_argument_group("test")
     add_model_options(model)
+    add_nuisances_option(model)
     add_prepared_option(model)
     toys = parser.add_argument_group("toys")
     toys.add_argument(

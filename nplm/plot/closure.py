@@ -22,6 +22,8 @@ def plot_closure(found: Closure) -> Figure:
             spread = np.array([at.ideal_spread for at in order], dtype=np.float64)
             known = found.best.kind == "known"
             label = "best test (knows the signal)" if known else "classifier (learned the signal from half of it)"
+            if found.nuisances_known:
+                label = f"{label[:-1]}; nuisances known)"
             axes.plot(n, z, color=style.REWEIGHTED, marker="s", markersize=3.5, label=label)
             if spread.any():
                 axes.fill_between(n, z - spread, z + spread, color=style.REWEIGHTED, alpha=style.BAND_ALPHA, lw=0)

@@ -14,7 +14,8 @@ def closure_text(found: Closure) -> str:
     if any(at.expected_z is not None for at in found.at):
         columns.append("closed form")
     if best is not None:
-        columns.append("best test" if best.kind == "known" else "classifier")
+        name = "best test" if best.kind == "known" else "classifier"
+        columns.append(f"{name}, nu known" if found.nuisances_known else name)
     rows = [tuple(columns), *(_row(at, columns) for at in found.at)]
     check = found.null_check
     size = (
@@ -46,6 +47,8 @@ def verdict(found: Closure) -> list[str]:
         name = "best test" if found.known else "classifier's test"
         reach = f"{min(ratios):.0%} to {max(ratios):.0%}"
         sentences.append(f"median Z is {reach} of that of the {name}, which knows what to look for")
+    if found.nuisances_known:
+        sentences.append("it knows the nuisances as well: an upper bound, as what they can imitate is not found")
     return sentences
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,9 +13,18 @@ from nplm import KernelModel, NPLMTest, Sample, closure
 from nplm.calibrate.best_test import known_best_test, learned_best_test
 from nplm.calibrate.closure import _null_check
 from nplm.calibrate.empirical import EmpiricalNull
+from nplm.calibrate.injection import Injection
 from nplm.calibrate.mixture import MixtureNull
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.run import run_campaign
+from nplm.ensemble.sampler import PoolSampler
+from nplm.nuisance.gaussian_constraint import GaussianConstraint
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.sampler import sampler_at
+from nplm.nuisance.separable_ratio import Normalization
 from nplm.plot.closure import plot_closure
-from toys.exponential import BULK, TAIL, Signal, draw_reference, ideal_z
+from toys import exponential_nuisances
+from toys.exponential import BROAD, BULK, TAIL, Signal, draw_reference, ideal_z
 
 MODEL = KernelModel(width=0.7, centers=60)
 
@@ -43,15 +53,16 @@ def test_the_known_best_test_is_that_of_the_densities(signal: Signal) -> None:
         assert z == pytest.approx(ideal_z(signal, number), rel=0.02)
 
 
-def test_a_classifier_comes_close_to_the_best_test_and_not_above() -> None:
-    """Within 5% for a bulk peak; a signal of another place than the one that was learned is not found."""
+@pytest.mark.parametrize("signal", [BULK, BROAD], ids=lambda signal: signal.name)
+def test_a_classifier_comes_close_to_the_best_test_and_not_above(signal: Signal) -> None:
+    """Within 5%; one penalty for all signals is wrong by 10 to 20% for the broad one."""
     rng = np.random.default_rng(4)
     reference = draw_reference(rng, 30_000)
-    best = learned_best_test(reference, drawn(BULK, rng), [BULK.expected])
+    best = learned_best_test(reference, drawn(signal, rng), [signal.expected])
     assert best.kind == "classifier"
-    assert best.z[0] == pytest.approx(ideal_z(BULK), rel=0.05)
+    assert best.z[0] == pytest.approx(ideal_z(signal), rel=0.05)
     assert best.spread[0] < 0.2
-    assert best.z[0] < ideal_z(BULK) + 3 * max(best.spread[0], 0.05)
+    assert best.z[0] < ideal_z(signal) + 3 * max(best.spread[0], 0.05)
 
 
 def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
@@ -151,7 +162,95 @@ def test_bad_questions_are_refused(change: dict[str, Any], message: str, test: N
         closure(test, arguments.pop("signal"), **arguments)
 
 
-def test_other_tests_are_refused(rng: np.random.Generator) -> None:
-    reference = draw_reference(rng, 2000)
-    with pytest.raises(ValueError, match="test shape and yield"):
-        closure(NPLMTest(reference, "histogram", shape_only=True), drawn(BULK, rng), [10.0])
+def test_shape_only_toys_keep_their_number_and_their_z(rng: np.random.Generator) -> None:
+    """200 toys at each number, fixed seed; tolerances of three standard errors."""
+    reference = draw_reference(np.random.default_rng(5), 30_000)
+    test = NPLMTest(reference, MODEL, shape_only=True)
+    signal = drawn(BULK, rng)
+    injection = Injection(test, reference, signal, resampled=True)
+    totals = []
+    for seed in range(200):
+        toy = injection.sampler(90.0)(jax.random.key(seed))
+        assert len(toy) == 2000
+        totals.append((abs(toy.events[:, 0] - 1.6) < 0.48).sum())
+    inside = 1910 * (np.exp(-1.12) - np.exp(-2.08)) + 90 * 0.9973
+    assert np.mean(totals) == pytest.approx(inside, abs=3 * np.sqrt(inside / 200) + 5)
+    found = closure(test, signal, [45.0, 90.0], 200, 3, ideal=exact(BULK))
+    assert found.null_check.accepted
+    assert found.closed
+    for at in found.at:
+        z = at.sampled
+        error = np.sqrt(np.pi / 2) * (z.band[1] - z.band[0]) / 2 / np.sqrt(z.toys)
+        assert abs(z.median_z - at.technical_z) < 3 * error + 0.3
+        assert at.expected_z is None
+        assert at.ideal_z is not None
+        assert z.median_z < at.ideal_z < ideal_z(BULK, at.events) * 1.03
+    assert found.at[1].sampled.median_z - found.at[0].sampled.median_z > 1
+    # A signal like the reference is none for the shape, and the best test sees nothing either.
+    same = Sample(rng.exponential(size=(3000, 1)), features=("x",), name="signal")
+    nothing = closure(test, same, [400.0], 200, 4, ideal=None).at[0]
+    assert abs(nothing.sampled.median_z) < 0.4
+    with pytest.raises(ValueError, match="no room among the 2,000 events"):
+        closure(test, signal, [2000.0])
+
+
+def test_shape_only_classifiers_know_the_shape_only() -> None:
+    """Within 7% of the best test of the shape, which is worse than that of shape and yield."""
+    rng = np.random.default_rng(4)
+    reference = draw_reference(rng, 20_000)
+    signal = Sample(BULK.sample(rng, 1000), features=("x",), name="signal")
+    numbers = [BULK.expected]
+    known = known_best_test(reference, signal, numbers, exact(BULK), shape_only=True)
+    learned = learned_best_test(reference, signal, numbers, shape_only=True)
+    assert learned.z[0] == pytest.approx(known.z[0], rel=0.07)
+    assert known.z[0] < known_best_test(reference, signal, numbers, exact(BULK)).z[0]
+
+
+def test_nuisances_of_a_normalisation_hide_the_yield(rng: np.random.Generator) -> None:
+    """Toys at nu = 0, 100 each, fixed seed: the size holds, and a signal like the reference is not found."""
+    reference = draw_reference(np.random.default_rng(5), 30_000)
+    nuisances = Nuisances(Normalization("norm"), GaussianConstraint(("norm",), 0.15))
+    test = NPLMTest(reference, MODEL, nuisances=nuisances)
+    found = closure(test, drawn(BULK, rng), [90.0], 100, 3, ideal=exact(BULK))
+    assert found.null_check.accepted
+    assert found.closed
+    assert found.nuisances_known
+    at = found.at[0]
+    assert at.expected_z is None
+    assert abs(at.sampled.median_z - at.technical_z) < 0.8
+    assert at.ideal_z == pytest.approx(ideal_z(BULK), rel=0.03)
+    assert 2 < at.sampled.median_z < at.ideal_z
+    assert "best test, nu known" in repr(found)
+    assert "upper bound" in repr(found)
+    assert "for each toy at the nu that fits it" in repr(found)
+    assert found.to_dict()["best_test"]["nuisances_known"]
+    same = Sample(rng.exponential(size=(3000, 1)), features=("x",), name="signal")
+    hidden = closure(test, same, [200.0], 100, 4, ideal=None).at[0]
+    # The negative control: without the nuisance 200 events more are seen.
+    seen = closure(NPLMTest(reference, MODEL), same, [200.0], 100, 4, ideal=None).at[0]
+    assert abs(hidden.sampled.median_z) < 0.5
+    assert seen.sampled.median_z > 1.5
+
+
+def test_t_is_read_from_the_law_at_the_nu_of_its_toy() -> None:
+    """The t that as_at_zero gives has the p-value of the law there."""
+    reference = draw_reference(np.random.default_rng(5), 20_000)
+    test = NPLMTest(reference, MODEL, nuisances=exponential_nuisances.nuisances())
+    injection = Injection(test, reference, reference, resampled=True)
+    sampler = sampler_at(PoolSampler(reference, 2000.0), exponential_nuisances.nuisances(), np.array([0.3, 0.1]))
+    table = run_campaign(Campaign(test, sampler, 1), 5)
+    moved = injection.as_at_zero(table)
+    assert table.nu_delta is not None
+    for t, nu, at_zero in zip(table.t, table.nu_delta, moved, strict=True):
+        assert injection.law.pvalue(at_zero) == pytest.approx(injection.law_at(nu).pvalue(t), rel=1e-6)
+    # The laws do differ there.
+    assert abs(moved / table.t - 1).max() > 0.01
+    assert injection.as_at_zero(replace(table, t=np.full(5, np.nan))).tolist() != moved.tolist()
+
+
+def test_counted_toys_with_nuisances(rng: np.random.Generator) -> None:
+    test = NPLMTest(draw_reference(rng, 5000), "histogram", nuisances=exponential_nuisances.nuisances())
+    found = closure(test, drawn(BULK, rng), [90.0], 60, 3, ideal=None, calibrate="toys")
+    assert found.null.startswith("empirical")
+    assert found.null_check.accepted
+    assert not found.nuisances_known

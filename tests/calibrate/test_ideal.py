@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm, poisson
+from scipy.stats import binom, norm, poisson
 
 from nplm.calibrate.ideal import median_expected_z, median_z_of
 from toys.exponential import SIGNALS, ideal_z, log_ratio
@@ -53,3 +53,38 @@ def test_bad_input(change: dict[str, np.ndarray], message: str) -> None:
     arguments = {"statistic": np.ones(2), "background": np.ones(2), "signal": np.ones(2), **change}
     with pytest.raises(ValueError, match=message):
         median_z_of(**arguments)
+
+
+@pytest.mark.parametrize(("b", "s"), [(20.0, 8.0), (100.0, 40.0)])
+def test_a_count_among_a_fixed_number_has_the_p_value_of_the_binomial(b: float, s: float) -> None:
+    """Of 1000 events b are expected in one cell; s take the place of others and lie there."""
+    n = 1000
+    share = ((1 - s / n) * b + s) / n
+    expected = norm.isf(binom.sf(binom.median(n, share) - 1, n, b / n))
+    background, signal = np.array([n - b, b]), np.array([0.0, s])
+    found = median_z_of(np.array([0.0, 2.0]), background, signal, fixed_number=True)
+    assert found == pytest.approx(expected, rel=1e-9)
+    # The best test of two cells is the same count.
+    mu = (1 - s / n) * background + signal
+    y = np.log(mu / background)
+    assert median_expected_z(y, mu, fixed_number=True) == pytest.approx(expected, abs=0.06)
+    # The negative control: with a Poisson number the count is another.
+    assert abs(median_z_of(np.array([0.0, 2.0]), background, signal) - expected) > 0.01
+
+
+def test_a_fixed_number_costs_what_the_yield_says() -> None:
+    """To leading order Z^2 is N_S^2 (int s^2/b - 1/N_B) instead of N_S^2 int s^2/b: a weak signal, to 3%."""
+    signal, number = SIGNALS["broad"], 40.0
+    s = WIDTH * number * signal.density(X)
+    y = np.log1p(s / BACKGROUND - number / 2000)
+    mu = BACKGROUND * (1 - number / 2000) + s
+    fixed = median_expected_z(y, mu, fixed_number=True)
+    assert fixed == pytest.approx(median_z_of(y, BACKGROUND, s, fixed_number=True), abs=2e-3)
+    square = float(s @ (s / BACKGROUND))
+    expected = np.sqrt((square - number**2 / 2000) / square)
+    assert fixed / ideal_z(signal, number) == pytest.approx(expected, rel=0.03)
+
+
+def test_a_signal_needs_room_in_a_fixed_number() -> None:
+    with pytest.raises(ValueError, match="has no room"):
+        median_z_of(np.ones(1), np.ones(1), np.ones(1), fixed_number=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nplm import KernelModel, NPLMTest, closure, read_sample
+from toys import exponential_nuisances
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -63,7 +64,9 @@ def test_the_numbers_are_those_of_python(nplm) -> None:
         ((*REFERENCE, "--signal", "peak.npz"), 2, ("--n is missing", "10,20,50")),
         ((*REFERENCE, "--signal", "peak.npz", "--n", "10,0"), 2, ("--n", "'0'")),
         ((*SIGNAL, "--toys", "5"), 2, ("--toys", "20 or more")),
-        ((*SIGNAL, "--shape-only"), 2, ("--shape-only",)),
+        ((*SIGNAL, "--shape-only", "--nuisances", "nu.yaml"), 2, ("--shape-only and --nuisances", "wide constraint")),
+        ((*SIGNAL, *KERNEL, "--nuisances", "none.yaml"), 3, ("none.yaml",)),
+        ((*SIGNAL[:-1], "1e7", *KERNEL, "--shape-only"), 3, ("has no room among",)),
         ((*SIGNAL, "--style", "CDF"), 2, ("--style", "'CDF'")),
         ((*SIGNAL, "--bins", "5"), 2, ("--bins", "histogram")),
         ((*REFERENCE, "--signal", "none.npz", "--n", "10"), 3, ("none.npz",)),
@@ -77,3 +80,24 @@ def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, cul
     assert outcome.code == code, outcome.err
     for culprit in culprits:
         assert culprit in outcome.err
+
+
+def test_shape_only_and_nuisances_are_those_of_python(nplm) -> None:
+    """The same numbers as `closure`, of 20 toys."""
+    import known_ratio
+
+    reference, peak = read_sample("wref.npz", features=["x"], weights="w"), read_sample("peak.npz", features=["x"])
+    words = (*SIGNAL[:-1], "30", *KERNEL, "--toys", "20", "--json", "--quiet")
+    nuisances = exponential_nuisances.nuisances()
+    for settings, options in (
+        ({"shape_only": True}, ("--shape-only", "--ideal", "known_ratio:log_ratio")),
+        ({"nuisances": nuisances}, ("--nuisances", "toys.exponential_nuisances:nuisances", "--ideal", "none")),
+    ):
+        outcome = nplm("closure", *words, *options)
+        assert outcome.code == 0, outcome.err
+        test = NPLMTest(reference, KernelModel(width=1.0, centers=50), **settings)
+        ideal = known_ratio.log_ratio if "shape_only" in settings else None
+        expected = closure(test, peak, [30.0], 20, ideal=ideal).to_dict()
+        document = json.loads(outcome.out)
+        assert document["at"] == expected["at"]
+        assert document["null_check"] == expected["null_check"]
