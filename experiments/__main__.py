@@ -9,6 +9,7 @@ from importlib import import_module
 from experiments.experiment import HERE, WORK, checks_table, circumstances
 
 NAMES = (
+    "closure_1d",
     "null_1d",
     "power_1d",
     "kernel_null_1d",
