@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nplm.calibrate.best_test import KnownRatio
     from nplm.calibrate.closure import Closure
 
-_FILES = ("closure.json", "closure.txt", "closure.png", "closure.pdf")
+_FILES = ("closure.json", "closure.txt", "closure.png", "closure.pdf", "report.html")
 
 
 def run_closure(options: Options) -> int:
@@ -51,9 +51,12 @@ def run_closure(options: Options) -> int:
                 pool=pool,
                 on_toys=reporter.advance,
             )
-    document = json.dumps({**found.to_dict(), "command": join(command_of(options))}, indent=2, allow_nan=False)
+    command = join(command_of(options))
+    document = json.dumps({**found.to_dict(), "command": command}, indent=2, allow_nan=False)
     if options.output is not None:
-        _write(options.output, found, document)
+        assert signal is not None
+        subject = f"{signal.name} in {reference.name} ({reference.total_weight:,.0f} events expected)"
+        _write(options.output, found, document, subject, command)
     say(document if options.json else repr(found))
     return ExitCode.DONE
 
@@ -80,14 +83,22 @@ def _usable(folder: Path) -> None:
         raise OutputError(f"{folder} holds other files ({', '.join(others[:3])}); choose another -o")
 
 
-def _write(folder: Path, found: Closure, document: str) -> None:
+def _write(folder: Path, found: Closure, document: str, subject: str, command: str) -> None:
     from nplm._atomic import atomic_path
     from nplm.plot.closure import plot_closure
     from nplm.plot.style import save_figure
+    from nplm.report.closure_page import closure_page
+    from nplm.report.pictures import Picture
 
     with refusing_bad_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in (("closure.json", document), ("closure.txt", repr(found))):
+        picture = Picture(
+            save_figure(plot_closure(found), folder / "closure")[0],
+            "Z of injected signals",
+            "Points: median and central 68% of toys. Lines: what the test should find, where there is a formula, and"
+            " what a test finds that knows what to look for.",
+        )
+        page = closure_page(found, picture, subject, command)
+        for name, content in (("closure.json", document), ("closure.txt", repr(found)), ("report.html", page)):
             with atomic_path(folder / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")
-        save_figure(plot_closure(found), folder / "closure")

@@ -1,4 +1,4 @@
-"""Closure in words: a table for a terminal, and what it says."""
+"""Closure in words: its table, what it says, and both as a text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from nplm.report.numbers import format_z
 
 def closure_text(found: Closure) -> str:
     """The table, the check of the null and the verdict, in at most 100 columns of ASCII."""
+    lines = [
+        *aligned(closure_rows(found)),
+        "",
+        f"  without a signal {size_text(found)}",
+        f"  Z stands on: {found.null}",
+    ]
+    return "\n".join([*lines, "", *(f"  {sentence}" for sentence in verdict(found))])
+
+
+def closure_rows(found: Closure) -> list[tuple[str, ...]]:
+    """A head, and a row for each number of signal events."""
     best = found.best
     columns = ["signal", "median Z", "68% of toys", "technical Z"]
     if any(at.expected_z is not None for at in found.at):
@@ -16,14 +27,16 @@ def closure_text(found: Closure) -> str:
     if best is not None:
         name = "best test" if best.kind == "known" else "classifier"
         columns.append(f"{name}, nu known" if found.nuisances_known else name)
-    rows = [tuple(columns), *(_row(at, columns) for at in found.at)]
+    return [tuple(columns), *(_row(at, columns) for at in found.at)]
+
+
+def size_text(found: Closure) -> str:
+    """How many toys without a signal are rejected."""
     check = found.null_check
-    size = (
-        f"without a signal {check.rejected:,} of {check.toys:,} toys have p <= {LEVEL:g}: size {check.size:.3g}"
+    return (
+        f"{check.rejected:,} of {check.toys:,} toys have p <= {LEVEL:g}: size {check.size:.3g}"
         f" (95%: {check.interval[0]:.3g} to {check.interval[1]:.3g})"
     )
-    lines = [*aligned(rows), "", f"  {size}", f"  Z stands on: {found.null}"]
-    return "\n".join([*lines, "", *(f"  {sentence}" for sentence in verdict(found))])
 
 
 def verdict(found: Closure) -> list[str]:

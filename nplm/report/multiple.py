@@ -11,16 +11,16 @@ import numpy as np
 from jaxtyping import Int64
 
 from nplm._atomic import atomic_path
-from nplm._citation import PAPERS
 from nplm.multiple import MultipleTest
 from nplm.multiple_result import MultipleResult
 from nplm.plot.multiple import plot_multiple
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
+from nplm.report.ending import ending
 from nplm.report.html_block import chi
-from nplm.report.html_parts import bullets, columns, command_block, document, figures, section, settings, table
+from nplm.report.html_parts import bullets, columns, document, figures, section, table
 from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
-from nplm.report.numbers import count, format_duration
+from nplm.report.numbers import count
 from nplm.report.page import counted_features
 from nplm.report.pictures import Picture, write_pictures
 from nplm.report.where import RUN_FILES, write_where
@@ -106,10 +106,14 @@ def multiple_page(
         section(leading, figures(pictures[1:])),
         section("Where is it, by the leading test?", where),
         section("Correlation of t without a difference", _correlation(result)),
-        section("How to reproduce", command_block(result.configuration.get("command"))),
-        section("Configuration", settings(result.configuration)),
-        section("Time and versions", table(_circumstances(result))),
-        section("What to cite", _citations(result)),
+        ending(
+            result.configuration,
+            result.versions,
+            models={test.model for test in result.tests},
+            seconds=result.seconds,
+            nuisances=any(test.nuisances is not None for test in result.tests),
+            more=["Several tests together: G. Grosso and M. Letizia, arXiv:2408.12296"],
+        ),
     ]
     subject = (
         f"{escape(data)} ({count(first.n_data, 'event')}) against {escape(reference)}"
@@ -128,18 +132,3 @@ def _correlation(result: MultipleResult) -> str:
     for name, row in zip(result.names, result.correlation, strict=True):
         rows.append((name, *("" if math.isnan(value) else f"{value:.2f}" for value in row)))
     return columns(rows)
-
-
-def _circumstances(result: MultipleResult) -> list[tuple[str, str]]:
-    stages = ", ".join(f"{stage} {format_duration(seconds)}" for stage, seconds in result.seconds.items())
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    return [("time", f"{format_duration(sum(result.seconds.values()))} ({stages})"), ("versions", versions)]
-
-
-def _citations(result: MultipleResult) -> str:
-    method, several, _, kernel = PAPERS
-    kernels = all(test.model == "kernel" for test in result.tests)
-    items = [" ".join(paper.plain().split()) for paper in (method, kernel if kernels else several)]
-    items.append("Several tests together: G. Grosso and M. Letizia, arXiv:2408.12296")
-    items.append(f"The software: nplm-jax {result.versions.get('nplm', '')}; nplm --cite prints all as BibTeX")
-    return bullets(items, "plain")

@@ -8,23 +8,21 @@ from html import escape
 
 import numpy as np
 
-from nplm._citation import PAPERS
 from nplm.nuisance.learned_ratio import LearnedLogRatio
+from nplm.report.ending import ending
 from nplm.report.ensemble import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.report.html_block import chi
 from nplm.report.html_parts import (
     bullets,
     columns,
-    command_block,
     document,
     figures,
     section,
-    settings,
     table,
     table_rows,
 )
 from nplm.report.nuisances_block import learned_block, nuisances_block
-from nplm.report.numbers import count, format_duration, key_numbers
+from nplm.report.numbers import count, key_numbers
 from nplm.report.pictures import About, Picture
 from nplm.report.rare import rare_rows
 from nplm.report.verdict import cautions, verdict
@@ -64,10 +62,13 @@ def report_page(
         section("Calibration by toys", _calibration(result)),
         section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
         section("Quality of the fit", table(_quality(result))),
-        section("How to reproduce", command_block(result.configuration.get("command"))),
-        section("Configuration", settings(result.configuration)),
-        section("Time and versions", table(_circumstances(result))),
-        section("What to cite", _citations(result)),
+        ending(
+            result.configuration,
+            result.versions,
+            models=[result.model],
+            seconds=result.seconds,
+            nuisances=result.nuisances is not None,
+        ),
     ]
     title = f"nplm: {answer.title.lower()}"
     subject = (
@@ -146,19 +147,3 @@ def _remaining(remaining: float) -> str:
         return "how far t would still rise could not be estimated"
     rest = "less than 0.001" if remaining < 1e-3 else f"about {remaining:.2g}"
     return f"t would still rise by {rest} at the maximum it climbs"
-
-
-def _circumstances(result: Result) -> list[tuple[str, str]]:
-    stages = ", ".join(f"{stage} {format_duration(s)}" for stage, s in result.seconds.items() if math.isfinite(s))
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    total = format_duration(sum(result.seconds.values()))
-    return [("time", f"{total} ({stages})"), ("versions", versions)]
-
-
-def _citations(result: Result) -> str:
-    method, several, *_ = PAPERS
-    items = [" ".join(paper.plain().split()) for paper in (method, several)]
-    if result.model == "histogram":
-        items[1] = "The histogram model: S. Baker and R. D. Cousins, Nucl. Instrum. Meth. 221 (1984) 437"
-    items.append(f"The software: nplm-jax {result.versions.get('nplm', '')}; nplm --cite prints all as BibTeX")
-    return bullets(items, "plain")

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from nplm._atomic import atomic_path
-from nplm._citation import PAPERS
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+from nplm.report.ending import ending
 from nplm.report.html_block import chi
-from nplm.report.html_parts import bullets, columns, command_block, document, figures, section, settings, table
-from nplm.report.numbers import count, format_duration
+from nplm.report.html_parts import bullets, columns, document, figures, section, table
+from nplm.report.numbers import count
 from nplm.report.pictures import Picture
 from nplm.report.two_sample_many_text import (
     MATRIX_HEAD,
@@ -149,7 +149,7 @@ def _page(
         section("Where is it?", where),
         section("How many events it takes", swept),
         section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
-        _rest(configuration, result.seconds, result.versions),
+        ending(configuration, result.versions, models=["kernel"], seconds=result.seconds),
     ]
     a, b = (escape(name) for name in result.sample_names)
     events = [count(size, "event") for size in result.sizes]
@@ -171,29 +171,10 @@ def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mappi
         section("All pairs", columns([MATRIX_HEAD, *matrix_rows(matrix)])),
         section("Cautions", bullets(notes, "cautions")),
         section("Picture", figures([picture])),
-        _rest(configuration, seconds, first.versions),
+        ending(configuration, first.versions, models=["kernel"], seconds=seconds),
     ]
     subject = f"{escape(', '.join(matrix.names))}, {count(len(first.features), 'feature')}"
     return document("nplm: samples compared", _QUESTION, subject, sections, first.versions["nplm"])
-
-
-def _rest(configuration: Mapping[str, Any], seconds: Mapping[str, float], versions: Mapping[str, str]) -> str:
-    stages = ", ".join(f"{stage} {format_duration(time)}" for stage, time in seconds.items())
-    circumstances = [
-        ("time", f"{format_duration(sum(seconds.values()))} ({stages})"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-    ]
-    method, _, _, kernel = PAPERS
-    items = [" ".join(paper.plain().split()) for paper in (method, kernel)]
-    items.append(f"The software: nplm-jax {versions.get('nplm', '')}; nplm --cite prints all as BibTeX")
-    return "".join(
-        [
-            section("How to reproduce", command_block(configuration.get("command"))),
-            section("Configuration", settings(configuration)),
-            section("Time and versions", table(circumstances)),
-            section("What to cite", bullets(items, "plain")),
-        ]
-    )
 
 
 def _write_json(folder: Path, content: Mapping[str, Any]) -> None:

@@ -52,6 +52,10 @@ def test_the_numbers_are_those_of_python(nplm) -> None:
     assert json.loads(Path("out/closure.json").read_text())["at"] == expected["at"]
     assert Path("out/closure.txt").read_text() == f"{found!r}\n"
     assert Path("out/closure.png").stat().st_size > 10_000
+    page = Path("out/report.html").read_text()
+    assert "<strong>Closure holds</strong>" in page
+    assert all(f"<td>{at.sampled.median_z:.2f}</td>" in page for at in found.at)
+    assert 'src="http' not in page
     # The same again, into the same folder.
     assert nplm("closure", *words, "-o", "out", "--quiet").out == f"{found!r}\n"
 

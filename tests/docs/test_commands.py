@@ -54,7 +54,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "validate": ("result.json", "report.html", "plots/*.png"),
     "monitor": ("monitor.html", "history/*.parquet"),
     "learn": ("*.npz", "*.png", "nuisances.yaml"),
-    "closure": ("closure.json", "closure.txt", "closure.png"),
+    "closure": ("report.html", "closure.json", "closure.txt", "closure.png"),
     "tune": ("tune.json", "tune.md", "*.png"),
     "prepare": (),
     "power": (),
