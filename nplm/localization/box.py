@@ -15,8 +15,9 @@ from scipy.special import xlogy
 _PEEL = 0.05
 # A box holds at least so many effective events of the reference, so that its expectation is known to a third.
 LEAST_EVENTS = 10
-# Faces are dropped that cost together at most this share of what the box explains.
-_SPARE = 0.05
+# Faces are dropped that cost together at most the first share of what the box explains; up to the second, if that is no
+# more than one unit of log-likelihood, which fluctuations give as well.
+_SPARE, _SPARE_OF_FAINT, _FLUCTUATION = 0.05, 0.2, 1.0
 # Edges of the intervals that are all tried before each face is moved by single events.
 _COARSE = 60
 _ROUNDS = 20
@@ -210,12 +211,13 @@ class _Search:
     def with_fewer_faces(self, found: _Scored) -> Box:
         """The box without the faces that hardly matter: the cheapest is dropped first."""
         box = found.box
+        spare = max(_SPARE * found.gain, min(_SPARE_OF_FAINT * found.gain, _FLUCTUATION))
         while True:
             lows = [replace(box, low=_without(box.low, j, -np.inf)) for j in _bounded(box.low)]
             highs = [replace(box, high=_without(box.high, j, np.inf)) for j in _bounded(box.high)]
             options = [self.score(option) for option in (*lows, *highs)]
             best = max(options, key=lambda option: option.gain, default=None)
-            if best is None or best.gain < (1 - _SPARE) * found.gain:
+            if best is None or best.gain < found.gain - spare:
                 return box
             box = best.box
 
