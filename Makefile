@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := build/demo
-# Processes that share the tests. Each compiles on its own, so more of them than cores do not pay.
+# Processes that share the tests. Each compiles on its own, so more of them than cores do not pay; nor do threads of BLAS.
 JOBS ?= 2
+PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo picture test test-all lint format benchmarks docs notebooks experiments clean
@@ -32,10 +33,10 @@ picture: demo ## draw the picture of the README from the demonstration
 	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-01-x.png $(DEMO)/run/plots/null.png
 
 test: $(INSTALLED) ## run the tests, without the slow studies
-	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(PYTEST)
 
 lint: $(INSTALLED) ## check style, format and types
 	$(BIN)/ruff check .

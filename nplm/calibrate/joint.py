@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64
 from scipy.linalg import eigh, solve_triangular
 from scipy.optimize import brentq
 
+from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
 
 # Normal vectors that are drawn at a time.
@@ -37,7 +38,8 @@ class JointNull:
     @classmethod
     def of(cls, covariance: Float64[np.ndarray, "rows rows"], sizes: Sequence[int]) -> JointNull:
         """The joint law of |y_m|^2, the vectors y_1 ... y_K stacked being normal with this covariance."""
-        values, vectors = eigh(covariance)
+        with blas_threads(len(covariance)):
+            values, vectors = eigh(covariance)
         kept = values > _CUT * values[-1]
         return cls(np.ascontiguousarray(vectors[:, kept] * np.sqrt(values[kept])), tuple(sizes))
 
@@ -45,7 +47,8 @@ class JointNull:
     def marginals(self) -> tuple[MixtureNull, ...]:
         """The law of each t_m alone."""
         grams = (part @ part.T if len(part) < part.shape[1] else part.T @ part for part in self._parts)
-        return tuple(MixtureNull(np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)) for gram in grams)
+        with blas_threads(max(self.sizes)):
+            return tuple(MixtureNull(np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)) for gram in grams)
 
     @property
     def covariance(self) -> Float64[np.ndarray, "k k"]:
@@ -121,7 +124,9 @@ class JointNull:
             return theta
         rooted = self.root * np.sqrt(np.repeat(theta, self.sizes))[:, None]
         gram = rooted @ rooted.T if len(rooted) < rooted.shape[1] else rooted.T @ rooted
-        return theta * _saddle(np.linalg.eigvalsh(gram).clip(0), float(theta @ t))
+        with blas_threads(len(gram)):
+            values = np.linalg.eigvalsh(gram).clip(0)
+        return theta * _saddle(values, float(theta @ t))
 
     @property
     def _starts(self) -> np.ndarray:

@@ -16,7 +16,10 @@ import nplm
 from nplm.cli.say import say
 
 DISTRIBUTION = "nplm-jax"
-REQUIRED = ("jax", "jaxlib", "optax", "numpy", "scipy", "matplotlib", "jaxtyping", "h5py", "pyarrow", "pyyaml", "rich")
+REQUIRED = (
+    *("jax", "jaxlib", "optax", "numpy", "scipy", "matplotlib", "jaxtyping", "h5py", "pyarrow", "pyyaml", "rich"),
+    "threadpoolctl",
+)
 EXTRAS = {
     "root": ("uproot", "awkward"),
     "keops": ("pykeops",),

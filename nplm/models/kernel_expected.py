@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
 
 # Directions in which t has no curvature to speak of, in units of the largest: there t is linear in delta.
@@ -62,12 +63,13 @@ def expected_t(
         penalty: p of each mode.
         covariance: V of the sums over the modes.
     """
-    inverse = np.linalg.inv(hessian + np.diag(penalty))
-    gradient = 2 * (b + inverse @ (penalty * b))
-    curvature = inverse + inverse @ (penalty[:, None] * inverse)
-    value, vector = np.linalg.eigh(covariance)
-    root = vector * np.sqrt(np.clip(value, 0, None))
-    weights, directions = np.linalg.eigh(root.T @ curvature @ root)
+    with blas_threads(len(penalty)):
+        inverse = np.linalg.inv(hessian + np.diag(penalty))
+        gradient = 2 * (b + inverse @ (penalty * b))
+        curvature = inverse + inverse @ (penalty[:, None] * inverse)
+        value, vector = np.linalg.eigh(covariance)
+        root = vector * np.sqrt(np.clip(value, 0, None))
+        weights, directions = np.linalg.eigh(root.T @ curvature @ root)
     weights = np.maximum(weights, _LEAST_CURVATURE * weights[-1])
     slope = directions.T @ (root.T @ gradient)
     shift = slope / (2 * weights)

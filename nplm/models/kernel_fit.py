@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64
 
+from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
@@ -231,7 +232,8 @@ class PreparedKernel:
         """
         covariance = self._covariance(data, shape_only, normalized, fixed_reference)
         root = np.sqrt(self.modes.shrinkage)
-        weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
+        with blas_threads(self.modes.count):
+            weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
         return MixtureNull(np.clip(weights[::-1], 0, None))
 
     def with_signal(self, signal: Sample, data: Sample | None = None, *, normalized: bool = False) -> ExpectedT:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import eigh
 
+from nplm._blas import blas_threads
 from nplm.models.kernel_products import kernel_blocks
 
 # Eigenvalues of K_CC below this share of the largest are rounding.
@@ -76,7 +77,8 @@ class Modes:
                 if part.any():
                     rooted = psi[part] * np.sqrt(np.abs(w[part]))[:, None]
                     information += sign * (rooted.T @ rooted)
-        a, vectors = eigh(information)
+        with blas_threads(len(information)):
+            a, vectors = eigh(information)
         a, vectors = a[::-1], vectors[:, ::-1]
         count = _modes_to_keep(a, penalty)
         if count == 0:
@@ -127,6 +129,7 @@ def _modes_to_keep(a: Float64[np.ndarray, " q"], penalty: float) -> int:
 def _inverse_root(centers: np.ndarray, width: float, rank_cut: float) -> Float64[np.ndarray, "m q"]:
     """B with B^T K_CC B = 1, one column for each eigenvalue of K_CC above the cut."""
     gram = np.concatenate([block for _, block in kernel_blocks(centers, centers, width)])
-    s, u = eigh((gram + gram.T) / 2)
+    with blas_threads(len(gram)):
+        s, u = eigh((gram + gram.T) / 2)
     kept = s > rank_cut * s[-1]
     return u[:, kept] / np.sqrt(s[kept])

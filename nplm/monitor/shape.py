@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
@@ -93,6 +94,7 @@ class ShapeTest:
         if self.held is not None:
             self.held.by_newton(self.prepared.expected)
 
+    @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
         expected = self.test.reference.total_weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
 
 
@@ -44,9 +45,10 @@ def mixture_with_nuisances(
     h = a - gain @ g.T
     profile = np.column_stack([np.eye(r), -gain])
     noise = profile @ spread @ profile.T + gain @ stiffness @ gain.T
-    inverse = np.linalg.inv(h + np.diag(penalty))
-    quadratic = inverse @ (h + 2 * np.diag(penalty)) @ inverse
-    size, vectors = np.linalg.eigh(noise)
-    root = vectors * np.sqrt(np.clip(size, 0, None))
-    weights = np.linalg.eigvalsh(root.T @ quadratic @ root)
+    with blas_threads(r):
+        inverse = np.linalg.inv(h + np.diag(penalty))
+        quadratic = inverse @ (h + 2 * np.diag(penalty)) @ inverse
+        size, vectors = np.linalg.eigh(noise)
+        root = vectors * np.sqrt(np.clip(size, 0, None))
+        weights = np.linalg.eigvalsh(root.T @ quadratic @ root)
     return MixtureNull(np.clip(weights[::-1], 0, None))

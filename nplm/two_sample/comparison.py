@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from nplm._blas import blas_threads
 from nplm._versions import versions
 from nplm.sample import Sample, require_same_features
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
@@ -53,6 +54,7 @@ class TwoSampleTest:
         ValueError: for bad input or settings; the message names it.
     """
 
+    @blas_threads()
     def __init__(
         self,
         a: Sample | ArrayLike,
@@ -89,21 +91,25 @@ class TwoSampleTest:
         return test_names(self.basis)
 
     @cached_property
+    @blas_threads()
     def law(self) -> ScoreLaw:
         """The null in closed form."""
         return ScoreLaw.of(self.basis)
 
     @cached_property
+    @blas_threads()
     def t(self) -> Float64[np.ndarray, " k"]:
         """t of each test, shape (K,)."""
         if self.statistic == "one-step":
             return Scores.observed(self.basis).statistics(self.basis)[0]
         return self._converged(self.pool.in_b[None])[0]
 
+    @blas_threads()
     def combined(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, " L"]:
         """-log of the smallest p-value of all tests, from a quick approximation of their laws, shape (L,)."""
         return COMBINATION(self.law.quick_log_pvalues(self.law.standard(t)))
 
+    @blas_threads()
     def resampled(
         self, calibrate: Calibrate, resamples: int = RESAMPLES, *, pool: Sample | None = None, seed: int | None = None
     ) -> Float64[np.ndarray, "L k"]:
@@ -125,6 +131,7 @@ class TwoSampleTest:
         source = Sample(self.pool.scaler(pool.require_yield().events), pool.weights, pool.features, pool.name)
         return drawn_scores(self.basis, source, resamples, chosen).statistics(self.basis)
 
+    @blas_threads()
     def run(
         self,
         calibrate: Calibrate | None = None,
