@@ -128,7 +128,7 @@ plot_pair(comparison, "u", "v", where.regions)
 # ## Several tunes
 #
 # A matrix compares each with each, and accounts for the number of pairs. A second sample of the truth is the control:
-# it must agree with the first. Where p after this correction is 1, its Z is written as -inf: no difference at all.
+# it must agree with the first. Where p after this correction is 1, Z is below 0: no difference at all.
 
 # %%
 again = sample(draw_truth(N), "truth again")
