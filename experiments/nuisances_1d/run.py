@@ -204,6 +204,6 @@ def _draw(points: Sequence[Point]) -> Figure:
         axes.set_xlabel("quantile of a uniform distribution")
         axes.set_ylabel("p-value of the toys minus uniform")
         axes.set_xlim(0, 1)
-        axes.set_ylim(-0.22, 0.3)
+        axes.set_ylim(-0.26, 0.3)
         axes.legend(loc="upper left")
         return figure

@@ -138,7 +138,8 @@ class JointNull:
 
     def _statistics(self, blocks: Iterator[np.ndarray]) -> Float64[np.ndarray, "draws k"]:
         at = self._starts
-        return np.concatenate([np.add.reduceat((z @ self.root.T) ** 2, at, axis=1) for z in blocks])
+        with blas_threads(len(self.root)):
+            return np.concatenate([np.add.reduceat((z @ self.root.T) ** 2, at, axis=1) for z in blocks])
 
     def _tilted(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
         """What makes standard normal vectors those of the tilted law, and k(theta)."""

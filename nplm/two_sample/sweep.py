@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import ndtri_exp
 
+from nplm._blas import blas_threads
 from nplm._json import json_value
 from nplm.sample import Sample
 from nplm.two_sample.calibration import COMBINATION
@@ -100,6 +101,7 @@ class TwoSampleSweep:
         return sweep_text(self)
 
 
+@blas_threads()
 def n_sweep(
     a: Sample | ArrayLike,
     b: Sample | ArrayLike,
