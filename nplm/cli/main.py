@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 import nplm
 from nplm.cli.commands import CommandParser, command_parsers
 from nplm.cli.errors import CommandError, ExitCode, UsageError
+from nplm.cli.interrupt import interrupts
 from nplm.cli.options import given
 from nplm.cli.say import say
 
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = command_parsers()
     try:
-        with _termination_as_interrupt():
+        with interrupts():
             return _dispatch(words, parser, commands)
     except CommandError as error:
         say(f"nplm: error: {error}", sys.stderr)
@@ -38,19 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("nplm: interrupted", sys.stderr)
         return ExitCode.INTERRUPTED
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Makes SIGTERM, with which batch systems end a job, do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _dispatch(words: Sequence[str], parser: argparse.ArgumentParser, commands: dict[str, CommandParser]) -> int:

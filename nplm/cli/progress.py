@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from nplm._format import format_seconds
+from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.say import say
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Reporter:
         self.advance_by(len(table))
 
     def advance_by(self, toys: int) -> None:
-        """Counts so many toys."""
+        """Counts so many toys, and ends the run here if an interrupt was dropped on the way."""
+        raise_if_interrupted()
         self._done += toys
         now = time.monotonic()
         pace = describe_pace(self._done, self._total, now - self._began)

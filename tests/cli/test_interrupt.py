@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -119,3 +121,24 @@ def test_ctrl_c_while_results_are_written_says_what_is_whole(folder: Path, nplm,
     assert outcome.code == 130
     assert "its toys are complete" in outcome.err
     assert len(toys_in(folder / "out")) == 5
+
+
+def test_an_interrupt_that_python_drops_ends_the_run_all_the_same(folder: Path, nplm, monkeypatch) -> None:
+    # Whatever is raised in a callback of the garbage collector is printed and dropped.
+    dropped: list[type[BaseException]] = []
+    sent: list[str] = []
+
+    def send(phase: str, info: dict[str, int]) -> None:
+        if not sent and list(folder.glob("out/toys/part-*.parquet")):
+            sent.append(phase)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: dropped.append(unraisable.exc_type))
+    gc.callbacks.append(send)
+    try:
+        outcome = nplm(*RUN, "--toys", "100000")
+    finally:
+        gc.callbacks.remove(send)
+    assert dropped == [KeyboardInterrupt]
+    assert outcome.code == 130
+    assert require_consistent(folder / "out") < 100000
