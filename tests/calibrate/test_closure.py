@@ -53,7 +53,7 @@ def test_the_known_best_test_is_that_of_the_densities(signal: Signal) -> None:
         assert z == pytest.approx(ideal_z(signal, number), rel=0.02)
 
 
-@pytest.mark.parametrize("signal", [BULK, BROAD], ids=lambda signal: signal.name)
+@pytest.mark.parametrize("signal", [BULK, pytest.param(BROAD, marks=pytest.mark.slow)], ids=lambda signal: signal.name)
 def test_a_classifier_comes_close_to_the_best_test_and_not_above(signal: Signal) -> None:
     """Within 5%; one penalty for all signals is wrong by 10 to 20% for the broad one."""
     rng = np.random.default_rng(4)

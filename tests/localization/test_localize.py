@@ -34,6 +34,7 @@ def draw(rng: np.random.Generator, blob: int) -> Sample:
     return Sample(x)
 
 
+@pytest.mark.slow
 def test_the_first_events_hold_the_blob(rng: np.random.Generator) -> None:
     """The top 200 events hold at least 5 times the average fraction of the blob: 7.5 to 17 times with seven seeds.
 

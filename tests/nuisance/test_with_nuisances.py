@@ -126,6 +126,7 @@ def test_plans_of_other_nuisances_differ(test: NPLMTest, reference: Sample) -> N
     assert len({plan.hash for plan in plans}) == 3
 
 
+@pytest.mark.slow
 def test_several_widths_are_counted_together(reference: Sample) -> None:
     nuisances = scale_and_normalization()
     several = MultipleTest(kernel_widths(reference, [0.7, 2.0], KernelModel(centers=40), nuisances=nuisances))
