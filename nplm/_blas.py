@@ -8,7 +8,7 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
-# Eigenvalues of matrices of up to so many rows are found by one thread.
+# Matrices of up to so many rows are worked on by one thread.
 _SMALL = 1000
 
 

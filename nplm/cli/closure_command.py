@@ -84,7 +84,6 @@ def _usable(folder: Path) -> None:
 
 
 def _write(folder: Path, found: Closure, document: str, subject: str, command: str) -> None:
-    from nplm._atomic import atomic_path
     from nplm.plot.closure import plot_closure
     from nplm.plot.style import save_figure
     from nplm.report.closure_page import closure_page
@@ -92,13 +91,20 @@ def _write(folder: Path, found: Closure, document: str, subject: str, command: s
 
     with refusing_bad_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        # The numbers first: they are not lost if a picture cannot be drawn.
+        _write_text(folder / "closure.json", document)
+        _write_text(folder / "closure.txt", repr(found))
         picture = Picture(
             save_figure(plot_closure(found), folder / "closure")[0],
             "Z of injected signals",
             "Points: median and central 68% of toys. Lines: what the test should find, where there is a formula, and"
             " what a test finds that knows what to look for.",
         )
-        page = closure_page(found, picture, subject, command)
-        for name, content in (("closure.json", document), ("closure.txt", repr(found)), ("report.html", page)):
-            with atomic_path(folder / name) as temporary:
-                temporary.write_text(content + "\n", encoding="utf-8")
+        _write_text(folder / "report.html", closure_page(found, picture, subject, command))
+
+
+def _write_text(path: Path, content: str) -> None:
+    from nplm._atomic import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(content + "\n", encoding="utf-8")

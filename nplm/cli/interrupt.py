@@ -36,7 +36,7 @@ def interrupts() -> Iterator[None]:
 
 
 def raise_if_interrupted() -> None:
-    """Raises the interrupt that came, if it was dropped; between two batches of toys, where nothing is half done.
+    """Raises the interrupt that came, if it was dropped: to be called where nothing is half done.
 
     Raises:
         KeyboardInterrupt: once.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nplm.cli.errors import CommandError, ExitCode, InputError, OutputError
+from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.monitor_options import Options
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
@@ -60,6 +61,11 @@ def run_monitor(options: Options) -> int:
         progress = history.saved.progress
         reporter.note(f"going on with {options.output}: {monitor.row} windows, {monitor.waiting} events wait")
     page = _Page(options, monitor, history)
+
+    def before_each() -> None:
+        raise_if_interrupted()
+        reference.renew(monitor)
+
     try:
         with refusing_bad_output(options.output):
             watched = watch(
@@ -70,7 +76,7 @@ def run_monitor(options: Options) -> int:
                 completed=_completed(options, monitor, history, reporter.note),
                 on_verdict=lambda verdict: say(verdict.to_json()),
                 on_commit=page.renew_at_times,
-                before_each=lambda: reference.renew(monitor),
+                before_each=before_each,
             )
     finally:
         page.write(refresh=None)

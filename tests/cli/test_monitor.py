@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +226,27 @@ def test_bad_input_and_output(nplm, runs: Path) -> None:
         assert done.code == code, done.err
         assert culprit in done.err
         assert not (runs / "out").exists()
+
+
+def test_an_interrupt_that_is_dropped_ends_a_monitor_that_follows(
+    nplm, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a callback of the garbage collector: here the exception is caught where a verdict is told."""
+
+    def dropping(text: str) -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def give_up(*arguments: object) -> None:
+        raise TimeoutError("the interrupt was lost")
+
+    monkeypatch.setattr("nplm.cli.monitor_command.say", dropping)
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    try:
+        outcome = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "--follow", "--poll", "0.05", "-o", "out")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert outcome.code == 130
+    assert 1 <= len(read_history(runs / "out")) <= 5  # what was told is kept
