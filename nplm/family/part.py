@@ -161,7 +161,7 @@ def shrinkage(mu: Float64[np.ndarray, " r"], penalty: float) -> Float64[np.ndarr
 
 
 def kernel_root(points: Float64[np.ndarray, "c k"], scale: float, least: float) -> Float64[np.ndarray, "c q"]:
-    """psi with psi psi^T = exp(-|x - y|^2 / (2 scale^2)) at the points, without parts of less than `least` on average."""
+    """psi with psi psi^T = exp(-|x - y|^2 / (2 scale^2)) at points, without parts below `least` on average."""
     square = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     values, vectors = eigh(np.exp(-square / (2 * scale**2)))
     kept = values > least * len(points)

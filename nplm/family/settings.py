@@ -24,8 +24,8 @@ class FamilySettings:
     """The members of the family.
 
     Arguments:
-        classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to
-            three normal scores), "all" (kernels of all features) and "intervals" (of each feature); the yield is always one more
+        classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
+            scores), "all" (kernels of all features) and "intervals" (of each feature); the yield is always one more
             where it is compared.
         one_scales, one_penalties: of kernels of one feature, in normal scores.
         two_scales, two_penalties: of kernels of two features.

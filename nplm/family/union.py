@@ -55,7 +55,6 @@ class JointLaw:
         Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores of its part come from a tilted normal law with
         the weight that makes up for it, and those of the other parts follow by regression on them (G. Matheron).
         """
-        log_p, chosen, tilted = [], [], []
         where = [(part, inside, member) for part, inside in rows_of(self._parts) for member in part.members]
         nulls = [MixtureNull(member.shrinkage) for _, _, member in where]
         log_p = np.array([null.log_pvalue(t) for null, t in zip(nulls, thresholds.tolist(), strict=True)])
