@@ -101,12 +101,6 @@ class Intervals:
         mass_b = measure + q * together
         return np.abs(self._roots(together - mass_b, mass_b)).max(axis=1)
 
-    def expected(self, i: int) -> tuple[float, float]:
-        """Events that B has in an interval, and those that A lets be expected, in masses of B."""
-        share = self.share[i] / (1 - self.share[i])
-        inside = slice(self.start[i], self.stop[i])
-        return float(self.mass_b[inside].sum()), float(self.mass_a[inside].sum() * share / self.unit[i])
-
     def log_tail(self, root: float, seed: int) -> float:
         """log P(any root exceeds in absolute value), for roots of normal scores.
 

@@ -52,10 +52,6 @@ class Part:
     variance: Float64[np.ndarray, " r"]
     members: tuple[Member, ...]
 
-    def at_events(self) -> Float64[np.ndarray, "n r"]:
-        """phi at each event."""
-        return self.phi if self.cell is None else self.phi[self.cell]
-
     def summed(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " rows"]:
         """Sums of values of the events over the rows."""
         return values if self.cell is None else np.bincount(self.cell, values, len(self.phi))

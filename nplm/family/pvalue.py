@@ -1,4 +1,4 @@
-"""The p-value of a family: counted where samples of the null reach, else from the joint normal law that they check."""
+"""The null of a family: samples without a difference, and the joint normal law that they check."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import logsumexp
 
-from nplm.calibrate.order import clopper_pearson
 from nplm.family.intervals import log_p_of_root
 from nplm.family.settings import INTERVALS, YIELD
 from nplm.family.statistic import Family, combined, independent_tests
 from nplm.family.union import JointLaw
 
-# Samples of the null that are drawn; p is counted if at least so many of them exceed.
-NULL_SAMPLES, COUNTED = 999, 10
 # The law is believed if it makes its own 1% point of those samples at least a third as likely as they do.
 CHECKED_AT, LEAST_RATIO = 0.01, 1 / 3
-_CONFIDENCE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +80,6 @@ class FamilyNull:
     def exceeding(self, statistic: float) -> int:
         """How many samples without a difference have at least this T."""
         return int((self.statistics >= statistic - 1e-9 * abs(statistic)).sum())
-
-    def contradicted(self, statistic: float, log_p: float) -> bool:
-        """Whether more samples exceed than this p-value allows for, at 95% confidence."""
-        low, _ = clopper_pearson(self.exceeding(statistic), len(self.statistics), _CONFIDENCE)
-        return float(np.exp(log_p)) < low
 
 
 def _root_of(log_p: float) -> float:

@@ -43,10 +43,6 @@ class RankScale:
         """z of each value."""
         return np.interp(values, self.values, self.scores)
 
-    def value(self, z: float) -> float:
-        """The value whose score is z; the outermost beyond them."""
-        return float(np.interp(z, self.scores, self.values))
-
 
 @dataclass(frozen=True, eq=False)
 class Cells:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 ONE, TWO, PRODUCTS, ALL, INTERVALS, YIELD = "one", "two", "products", "all", "intervals", "yield"
 CLASSES = (ONE, TWO, PRODUCTS, ALL, INTERVALS)
-WORDS = {
-    ONE: "one feature",
-    TWO: "two features",
-    PRODUCTS: "product of normal scores",
-    ALL: "all features",
-    INTERVALS: "interval of one feature",
-    YIELD: "yield",
-}
 
 
 @dataclass(frozen=True)
@@ -55,11 +46,6 @@ class FamilySettings:
             raise ValueError(f"the family has no '{unknown[0]}': choose from {', '.join(CLASSES)}")
         if not self.classes:
             raise ValueError(f"the family needs a class of tests: choose from {', '.join(CLASSES)}")
-
-    @classmethod
-    def of(cls, classes: Sequence[str] | None) -> FamilySettings:
-        """The usual members of these classes; of all for None."""
-        return cls() if classes is None else cls(classes=tuple(dict.fromkeys(classes)))
 
     def pairs(self, correlation: np.ndarray) -> list[tuple[int, int]]:
         """The pairs of features that kernels look at, given the rank correlation of all of them."""
