@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from nplm.two_sample.pool import Pool
 
 # Samples whose masses vary are resampled in so many bags of events at most.
 _MOST_BAGS = 4096
+# Events that are drawn in all pairs together, beyond which samples are drawn in bags.
+_MOST_DRAWN = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,7 @@ class Draws:
     Arguments:
         events: what drawn events add, L rows of n columns.
         constant: what is subtracted of every pair, for each event, shape (n,).
+        log_p_yield: log of the p-value of the yield of each pair, shape (L,).
         bag: number of the bag of each event, shape (n,); -1 outside; None without bags.
         signed: what an event of a bag adds, shape (n,); None without bags.
         multipliers: of the bags, mean zero and variance one, shape (L, bags); None without bags.
@@ -32,6 +36,7 @@ class Draws:
 
     events: csr_array
     constant: Float64[np.ndarray, " n"]
+    log_p_yield: Float64[np.ndarray, " L"]
     bag: Int64[np.ndarray, " n"] | None = None
     signed: Float64[np.ndarray, " n"] | None = None
     multipliers: Float64[np.ndarray, "L bags"] | None = None
@@ -43,64 +48,91 @@ class Draws:
 
     def summed(self, cell: Int64[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
         """The measures of all pairs in cells."""
+        found = self._drawn(cell, rows)
+        if self.multipliers is None:
+            return found
+        return found + self._of_bags(self._bags(cell, rows).toarray())
+
+    def scores(self, parts: Sequence[Part]) -> Iterator[Float64[np.ndarray, "L r"]]:
+        """y of each pair in the modes of each part; parts on the same cells that follow each other share the sums."""
+        cell, measure, bags = None, np.empty((0, 0)), csr_array((0, 0))
+        for part in parts:
+            if part.cell is None:
+                found = self.events @ part.phi - self.constant @ part.phi
+                if self.multipliers is not None:
+                    found = found + self._of_bags(self._bags(np.arange(len(part.phi)), len(part.phi)) @ part.phi)
+                yield np.asarray(found)
+                continue
+            if part.cell is not cell:
+                cell = part.cell
+                measure = self._drawn(cell, len(part.phi))
+                if self.multipliers is not None:
+                    bags = self._bags(cell, len(part.phi))
+            found = measure @ part.phi
+            yield found if self.multipliers is None else found + self._of_bags(bags @ part.phi)
+
+    def _drawn(self, cell: Int64[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
+        """The measures of drawn events in cells, or one row for all pairs if none are drawn."""
+        constant = np.bincount(cell, self.constant, rows)
         drawn = self.events
+        if not drawn.nnz:
+            return -constant[None]
         toy = np.repeat(np.arange(self.count), np.diff(drawn.indptr))
         place = toy * rows + cell[drawn.indices]
-        found = np.bincount(place, drawn.data, self.count * rows).reshape(self.count, rows)
-        found -= np.bincount(cell, self.constant, rows)
-        if self.bag is None or self.signed is None or self.multipliers is None:
-            return found
-        bags = self.multipliers.shape[1]
+        return np.bincount(place, drawn.data, self.count * rows).reshape(self.count, rows) - constant
+
+    def _bags(self, cell: Int64[np.ndarray, " n"], rows: int) -> csr_array:
+        """What the events of each bag add in each cell."""
+        assert self.bag is not None
+        assert self.signed is not None
+        assert self.multipliers is not None
         inside = self.bag >= 0
-        place = self.bag[inside] * rows + cell[inside]
-        each = np.bincount(place, self.signed[inside], bags * rows).reshape(bags, rows)
-        return found + self.multipliers @ (each - each.mean(axis=0))
+        shape = (self.multipliers.shape[1], rows)
+        return csr_array((self.signed[inside], (self.bag[inside], cell[inside])), shape=shape)
 
-    def scores(self, part: Part) -> Float64[np.ndarray, "L r"]:
-        """y of each pair in the modes of a part."""
-        if part.cell is not None:
-            return np.asarray(self.summed(part.cell, len(part.phi)) @ part.phi)
-        found = self.events @ part.phi - self.constant @ part.phi
-        if self.bag is None or self.signed is None or self.multipliers is None:
-            return np.asarray(found)
-        inside = np.flatnonzero(self.bag >= 0)
-        order = inside[np.argsort(self.bag[inside], kind="stable")]
-        starts = np.searchsorted(self.bag[order], np.arange(self.multipliers.shape[1]))
-        each = np.add.reduceat(self.signed[order, None] * part.phi[order], starts, axis=0)
-        return np.asarray(found + self.multipliers @ (each - each.mean(axis=0)))
+    def _of_bags(self, each: np.ndarray) -> Float64[np.ndarray, "L columns"]:
+        """Sums over the bags, of values of each bag."""
+        assert self.multipliers is not None
+        return np.asarray(self.multipliers @ (each - each.mean(axis=0)))
 
 
-def observed(pool: Pool, q: float) -> Draws:
+def observed(pool: Pool, q: float, log_p_yield: float) -> Draws:
     """The pair of samples as they are: y = (1 - q) sum_B m phi - q sum_A m phi."""
     signed = pool.masses * np.where(pool.in_b, 1 - q, -q)
-    return Draws(csr_array(signed[None]), np.zeros(len(pool)))
+    return Draws(csr_array(signed[None]), np.zeros(len(pool)), np.array([log_p_yield]))
 
 
 def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> Draws:
     """Pairs of samples without a difference.
 
-    Where (event, weight) pairs are exchangeable the labels are drawn anew: a permutation of them if shapes are
-    compared, independent ones of probability q for B if yields are too; that is exact. Where they are not, a sample of
-    equal weights is drawn from both samples together as a Poisson process, and one whose weights vary fluctuates as its
-    bags of events do when they are counted a Poisson number of times (bootstrap), about what both expect together.
+    Where (event, weight) pairs are exchangeable their labels are permuted: that is exact. Of large samples bags of
+    events are drawn instead, whose scores have random signs. Where they are not exchangeable, a sample of equal weights
+    is drawn from both samples together as a Poisson process, and one whose weights vary fluctuates as its bags of
+    events do when they are counted a Poisson number of times (bootstrap), about what both expect together. The yields
+    are independent of the shapes, and the p-value of a yield is uniform.
 
     Arguments:
         pool: of both samples.
         spread: of what events add to a score.
-        q: share of the masses that B is expected to have.
+        q: share of the masses that B has.
         count: number of pairs.
         seed: of the draws.
     """
     rng = np.random.default_rng([seed, 0x6E756C6C])
-    if pool.exchange.allowed:
-        return _relabelled(pool, q, count, rng)
+    log_p_yield = -rng.exponential(size=count)
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)
     bag, signed, bags = np.full(n, -1), np.zeros(n), 0
+    if pool.exchange.allowed:
+        if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= _MOST_DRAWN:
+            return Draws(*_relabelled(pool, q, count, rng), log_p_yield)
+        bag, bags = rng.permutation(n) % _MOST_BAGS, _MOST_BAGS
+        signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
+        return Draws(events, constant, log_p_yield, bag, signed, rng.standard_normal((count, bags)))
     for inside, own, other, sign in ((pool.in_b, 1 - q, q, 1.0), (~pool.in_b, q, 1 - q, -1.0)):
-        if equal_masses(m[inside]):
-            unit = float(m[inside][0])
-            expected = other * spread.positive / unit
+        unit = float(m[inside][0])
+        expected = other * spread.positive / unit
+        if equal_masses(m[inside]) and expected.sum() * count <= _MOST_DRAWN:
             drawn = _poisson_process(expected, count, rng)
             events = csr_array(events + drawn * (sign * own * unit))
             constant += sign * own * unit * expected
@@ -110,24 +142,22 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
             signed[inside] = sign * own * m[inside]
             bags += own_bags
     if not bags:
-        return Draws(events, constant)
+        return Draws(events, constant, log_p_yield)
     multipliers = rng.poisson(1.0, (count, bags)) - 1.0
-    return Draws(events, constant, bag, signed, multipliers)
+    return Draws(events, constant, log_p_yield, bag, signed, multipliers)
 
 
-def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> Draws:
+def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> tuple[csr_array, np.ndarray]:
     n = len(pool)
-    fixed = pool.expected_share is None
     # Of the smaller sample the events are listed, so that sums are over few.
     flip = pool.smaller_is_b
     own = int(pool.in_b.sum()) if flip else n - int(pool.in_b.sum())
-    sizes = np.full(count, own) if fixed else rng.binomial(n, q if flip else 1 - q, count)
-    rows = np.concatenate([rng.choice(n, size, replace=False, shuffle=False) for size in sizes.tolist()])
-    ends = np.concatenate([[0], np.cumsum(sizes)])
+    rows = np.concatenate([rng.choice(n, own, replace=False, shuffle=False) for _ in range(count)])
+    ends = np.arange(count + 1) * own
     sign = 1.0 if flip else -1.0
     events = csr_array((sign * pool.masses[rows], rows, ends), shape=(count, n))
     # Listed as B: sum_B m - q sum m; listed as A: (1 - q) sum m - sum_A m.
-    return Draws(events, (q if flip else q - 1) * pool.masses)
+    return events, (q if flip else q - 1) * pool.masses
 
 
 def _poisson_process(expected: Float64[np.ndarray, " n"], count: int, rng: np.random.Generator) -> csr_array:

@@ -32,7 +32,7 @@ class FamilySettings:
 
     classes: tuple[str, ...] = CLASSES
     one_scales: tuple[float, ...] = (0.2, 0.6, 2.0)
-    one_penalties: tuple[float, ...] = (1e-2, 1e-3)
+    one_penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3)
     two_scales: tuple[float, ...] = (0.5, 1.5)
     two_penalties: tuple[float, ...] = (1e-2, 1e-3)
     all_penalties: tuple[float, ...] = (1e-2, 1e-3, 1e-4)

@@ -17,7 +17,7 @@ _AVERAGED = 8
 class Spread:
     """Second and fourth moments of what each event adds to a score y = (1 - q) sum_B m phi - q sum_A m phi.
 
-    q is the share of the masses that B is expected to have. Where (event, weight) pairs are exchangeable the label of
+    q is the share of the masses that B has. Where (event, weight) pairs are exchangeable the label of
     an event is all that fluctuates: it adds (1 - q) m phi with probability q, and -q m phi otherwise. Where they are
     not, a sample of equal weights is a Poisson process, whose intensity under the null is that of both samples
     together, q |m| for B; of a sample whose weights vary the squares of its own masses count.
