@@ -28,7 +28,6 @@ class Draws:
     Arguments:
         events: what drawn events add, L rows of n columns.
         constant: what is subtracted of every pair, for each event, shape (n,).
-        log_p_yield: log of the p-value of the yield of each pair, shape (L,).
         bag: number of the bag of each event, shape (n,); -1 outside; None without bags.
         signed: what an event of a bag adds, shape (n,); None without bags.
         multipliers: of the bags, mean zero and variance one, shape (L, bags); None without bags.
@@ -36,7 +35,6 @@ class Draws:
 
     events: csr_array
     constant: Float64[np.ndarray, " n"]
-    log_p_yield: Float64[np.ndarray, " L"]
     bag: Int64[np.ndarray, " n"] | None = None
     signed: Float64[np.ndarray, " n"] | None = None
     multipliers: Float64[np.ndarray, "L bags"] | None = None
@@ -96,10 +94,10 @@ class Draws:
         return np.asarray(self.multipliers @ (each - each.mean(axis=0)))
 
 
-def observed(pool: Pool, q: float, log_p_yield: float) -> Draws:
+def observed(pool: Pool, q: float) -> Draws:
     """The pair of samples as they are: y = (1 - q) sum_B m phi - q sum_A m phi."""
     signed = pool.masses * np.where(pool.in_b, 1 - q, -q)
-    return Draws(csr_array(signed[None]), np.zeros(len(pool)), np.array([log_p_yield]))
+    return Draws(csr_array(signed[None]), np.zeros(len(pool)))
 
 
 def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> Draws:
@@ -108,9 +106,7 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
     Where (event, weight) pairs are exchangeable their labels are permuted: that is exact. Of large samples bags of
     events are drawn instead, whose scores have random signs. Where they are not exchangeable, a sample of equal weights
     is drawn from both samples together as a Poisson process, and one whose weights vary fluctuates as its bags of
-    events do when they are counted a Poisson number of times (bootstrap), about what both expect together. The yields
-    are independent of the shapes, and the p-value of a yield is uniform.
-
+    events do when they are counted a Poisson number of times (bootstrap), about what both expect together.
     Arguments:
         pool: of both samples.
         spread: of what events add to a score.
@@ -119,16 +115,15 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
         seed: of the draws.
     """
     rng = np.random.default_rng([seed, 0x6E756C6C])
-    log_p_yield = -rng.exponential(size=count)
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)
     bag, signed, bags = np.full(n, -1), np.zeros(n), 0
     if pool.exchange.allowed:
         if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= _MOST_DRAWN:
-            return Draws(*_relabelled(pool, q, count, rng), log_p_yield)
+            return Draws(*_relabelled(pool, q, count, rng))
         bag, bags = rng.permutation(n) % _MOST_BAGS, _MOST_BAGS
         signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
-        return Draws(events, constant, log_p_yield, bag, signed, rng.standard_normal((count, bags)))
+        return Draws(events, constant, bag, signed, rng.standard_normal((count, bags)))
     for inside, own, other, sign in ((pool.in_b, 1 - q, q, 1.0), (~pool.in_b, q, 1 - q, -1.0)):
         unit = float(m[inside][0])
         expected = other * spread.positive / unit
@@ -142,9 +137,9 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
             signed[inside] = sign * own * m[inside]
             bags += own_bags
     if not bags:
-        return Draws(events, constant, log_p_yield)
+        return Draws(events, constant)
     multipliers = rng.poisson(1.0, (count, bags)) - 1.0
-    return Draws(events, constant, log_p_yield, bag, signed, multipliers)
+    return Draws(events, constant, bag, signed, multipliers)
 
 
 def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> tuple[csr_array, np.ndarray]:

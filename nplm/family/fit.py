@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import expit, xlogy
+from scipy.special import expit
 
 from nplm.family.part import Member, Part
 from nplm.family.spread import Spread
@@ -82,13 +82,3 @@ def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float)
         step = np.linalg.solve(curvature(sigma), gradient)
     f = phi @ b
     return MemberFit(f if part.cell is None else f[part.cell], -2 * loss(b), one_step, converged)
-
-
-def rate_root(mass_b: float, mass: float, q: float, *, expected: float | None) -> float:
-    """Signed root of the deviance of the yield: binomial, or that of a Poisson number with a known expectation."""
-    if expected is not None:
-        deviance = xlogy(mass_b, mass_b / expected) - mass_b + expected
-        return float(np.sign(mass_b - expected) * np.sqrt(2 * max(deviance, 0.0)))
-    rest = mass - mass_b
-    deviance = xlogy(mass_b, mass_b / (mass * q)) + xlogy(rest, rest / (mass * (1 - q)))
-    return float(np.sign(mass_b - mass * q) * np.sqrt(2 * max(deviance, 0.0)))

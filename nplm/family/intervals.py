@@ -93,6 +93,15 @@ class Intervals:
         """Signed roots of the deviance of the samples as they are."""
         return self._roots(self.mass_a[None], self.mass_b[None])[0]
 
+    def best(self) -> tuple[int, int, float, float, float]:
+        """First cell and that after the last of the interval of largest root, its root, B's mass and what A expects."""
+        roots = self.observed()
+        i = int(np.argmax(np.abs(roots)))
+        start, stop = int(self.start[i]), int(self.stop[i])
+        mass_a, mass_b = self.mass_a[start:stop].sum(), self.mass_b[start:stop].sum()
+        rho = self.share[i] / (1 - self.share[i])
+        return start, stop, float(roots[i]), float(mass_b), float(rho * max(mass_a, 0.0) / self.unit[i])
+
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""
         measure = draws.summed(self.cell, self.cells)

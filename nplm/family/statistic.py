@@ -13,11 +13,10 @@ from scipy.stats import chi2
 from nplm._blas import blas_threads
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
-from nplm.family.fit import rate_root
 from nplm.family.intervals import Intervals, log_p_of_root
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
-from nplm.family.settings import INTERVALS, YIELD, FamilySettings
+from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
 from nplm.two_sample.pool import Pool
 
@@ -37,7 +36,6 @@ class Family:
         parts: kernels and products.
         intervals: of each feature that has any.
         q: share of the masses that B has.
-        known_yield: the mass that B is expected to have, where it is known apart from A; else None.
         settings: which members there are.
     """
 
@@ -47,18 +45,16 @@ class Family:
     parts: tuple[Part, ...]
     intervals: tuple[Intervals, ...]
     q: float
-    known_yield: float | None
     settings: FamilySettings
 
     @classmethod
     @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, known_yield: float | None = None, seed: int = 1) -> Family:
+    def of(cls, pool: Pool, settings: FamilySettings, *, seed: int = 1) -> Family:
         """Prepares a family.
 
         Arguments:
-            pool: of both samples; if it has an expected share yields are compared too.
+            pool: of both samples.
             settings: which members there are.
-            known_yield: mass of B that is expected, where it is known apart from the number of A's events.
             seed: of the centres of kernels of all features.
 
         Raises:
@@ -90,7 +86,7 @@ class Family:
             raise ValueError(
                 f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
             )
-        return cls(pool, scales, spread, tuple(parts), intervals, q, known_yield, settings)
+        return cls(pool, scales, spread, tuple(parts), intervals, q, settings)
 
     @cached_property
     def members(self) -> tuple[tuple[Part, Member], ...]:
@@ -101,7 +97,7 @@ class Family:
     def classes(self) -> tuple[str, ...]:
         """The classes that have a member."""
         found = list(dict.fromkeys(member.kind for _, member in self.members))
-        return (*found, *([INTERVALS] if self.intervals else []), *([] if self.yield_root is None else [YIELD]))
+        return (*found, *([INTERVALS] if self.intervals else []))
 
     @blas_threads()
     def t(self, draws: Draws) -> Float64[np.ndarray, "L k"]:
@@ -150,22 +146,11 @@ class Family:
             else:
                 roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
             columns.append(-log_p_of_root(roots))
-        if self.yield_root is not None:
-            columns.append(-draws.log_p_yield)
         return np.column_stack(columns)
-
-    @cached_property
-    def yield_root(self) -> float | None:
-        """Signed root of the deviance of B's yield; None if yields are not compared."""
-        share = self.pool.expected_share
-        if share is None:
-            return None
-        return rate_root(self.pool.total_b, self.pool.total, share, expected=self.known_yield)
 
     def observed(self) -> Draws:
         """The samples as they are."""
-        root = 0.0 if self.yield_root is None else self.yield_root
-        return observed(self.pool, self.q, float(log_p_of_root(np.array(root))))
+        return observed(self.pool, self.q)
 
     def null(self, count: int, seed: int) -> Draws:
         """Pairs of samples without a difference."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.stats import binomtest, chi2, norm
+from scipy.stats import binomtest, chi2, norm, poisson
 
-from nplm.family.fit import fit_member, rate_root
+from nplm.family.fit import fit_member
 from nplm.family.intervals import Intervals, log_p_of_root
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
@@ -17,6 +17,7 @@ from nplm.family.statistic import Family
 from nplm.family.union import JointLaw
 from nplm.sample import Sample
 from nplm.two_sample.pool import Pool
+from nplm.two_sample.rate import binomial_root, poisson_root
 
 
 def _part(phi: np.ndarray) -> Part:
@@ -61,9 +62,11 @@ def test_averaged_masses_are_positive_and_keep_their_sum() -> None:
     assert shared[z[:, 0] > 0].sum() == pytest.approx(masses[z[:, 0] > 0].sum(), rel=0.1)
 
 
-def test_the_root_of_the_yield_is_near_the_exact_binomial() -> None:
-    p = 2 * norm.sf(rate_root(230.0, 2200.0, 1 / 11, expected=None))
+def test_the_root_of_the_yield_is_near_the_exact_law() -> None:
+    p = 2 * norm.sf(binomial_root(230.0, 2200.0, 1 / 11))
     assert p == pytest.approx(binomtest(230, 2200, 1 / 11).pvalue, rel=0.1)
+    p = 2 * norm.sf(poisson_root(230.0, 200.0))
+    assert p == pytest.approx(2 * poisson.sf(229, 200.0), rel=0.1)
 
 
 def test_the_p_value_of_an_interval_is_the_exact_binomial_one_to_a_quarter() -> None:

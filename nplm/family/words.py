@@ -1,0 +1,82 @@
+"""What a test of a family looks at, in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from nplm.family.part import Member
+from nplm.family.settings import ALL, ONE
+from nplm.family.statistic import Family
+
+_SPREADS = {1: "mean", 2: "spread"}
+
+
+def test_name(member: Member, features: tuple[str, ...]) -> str:
+    """A short name that tells tests apart: eta, scale 0.2, penalty 0.01."""
+    names = [features[j] for j in member.features]
+    if member.scale is None:
+        return _product_name(names) + (", the others known" if member.residual else "")
+    who = "all features" if member.kind == ALL else " with ".join(names)
+    return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:g}"
+
+
+def interval_name(feature: str) -> str:
+    """The test of all intervals of a feature."""
+    return f"interval of {feature}"
+
+
+def leading_words(family: Family, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
+    """The leading test as part of a sentence: which features, at which scale, and where.
+
+    Arguments:
+        family: of tests.
+        leading: number of the member; None for an interval.
+        feature: number of the feature whose intervals lead, if they do.
+        features: names of all features.
+    """
+    if leading is None:
+        assert feature is not None
+        return f"in one interval of {features[feature]}{where_words(family, feature, features)}"
+    member = family.members[leading][1]
+    names = [features[j] for j in member.features]
+    if member.scale is None:
+        known = " once the others are known" if member.residual else ""
+        words = f"in the {_product_name(names)}{known}"
+    elif member.kind == ALL:
+        words = f"in all {len(names)} features together, at {_scale_words(member.scale)}"
+    elif member.kind == ONE:
+        words = f"in {names[0]} alone, at {_scale_words(member.scale)}"
+    else:
+        words = f"in {names[0]} and {names[1]} together, at {_scale_words(member.scale)}"
+    if len(set(member.features)) == 1:
+        words += where_words(family, member.features[0], features)
+    return words
+
+
+def where_words(family: Family, feature: int, features: tuple[str, ...]) -> str:
+    """The interval of a feature that stands out most, with its numbers of events; nothing without intervals."""
+    found = [each for each in family.intervals if each.feature == feature]
+    if not found:
+        return ""
+    interval = found[0]
+    start, stop, _, observed, expected = interval.best()
+    inside = (interval.cell >= start) & (interval.cell < stop)
+    pool = family.pool
+    x = pool.events[inside, feature] * pool.scaler.scale[feature] + pool.scaler.location[feature]
+    low, high = f"{x.min():.4g}", f"{x.max():.4g}"
+    place = f"at {features[feature]} = {low}" if low == high else f"between {features[feature]} = {low} and {high}"
+    unit = "" if np.allclose(pool.masses, 1.0) else " effective"
+    return f", most of it {place}: {observed:,.4g}{unit} events of B where {expected:,.4g} are expected from A"
+
+
+def _product_name(names: list[str]) -> str:
+    counts = Counter(names)
+    if len(counts) == 1:
+        return f"{_SPREADS[len(names)]} of {names[0]}"
+    return f"correlation of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _scale_words(scale: float) -> str:
+    return f"a scale of {scale:.2g} standard deviations of the ranks"
