@@ -19,16 +19,16 @@ def run_family(options: Options) -> int:
     Raises:
         CommandError: if the input or the output folder is bad.
     """
-    from nplm.family.comparison import FamilyTest
-    from nplm.family.settings import FamilySettings
-    from nplm.report.two_sample_text import two_sample_line
-
     reporter = Reporter(options.quiet)
     folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
     samples = read_samples(options, reporter.note)
     reference, data = samples.reference, samples.data
     if options.expected_yield is not None:
         reference = reference.scaled_to(options.expected_yield)
+    from nplm.family.comparison import FamilyTest
+    from nplm.family.settings import FamilySettings
+    from nplm.report.two_sample_text import two_sample_line
+
     named = all(file.expected_yield is not None for file in options.reference)
     if folder is not None:
         folder.create()

@@ -16,7 +16,7 @@ from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP
 from nplm.plot.style import save_figure
-from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
+from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
 from nplm.report.ending import ending
 from nplm.report.html_block import chi
@@ -92,7 +92,7 @@ def write_two_sample(
             Picture(
                 save_figure(plot_two_sample_null(result), plots / "null")[0],
                 "What chance does",
-                f"The statistic of {result.calibration.null}, and that of the samples (orange).",
+                f"The statistic of {null_words(result)}, and that of the samples (orange).",
             )
         )
     if sweep is not None:

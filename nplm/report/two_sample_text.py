@@ -78,9 +78,10 @@ def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
 def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     """What was found and what it stands on, by name."""
     found = result.calibration
+    within = found.p_interval[0] < found.p_interval[1]
     rows = {
-        "p-value": f"{_value(p_text(found.p_value))} (68% interval: {p_interval_text(found.p_interval)})",
-        "Z": f"{_value(z_text(found.z))} (68% interval: {z_interval_text(found.z_interval)})",
+        "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
+        "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
         "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
