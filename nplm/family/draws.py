@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.sparse import csr_array
 
+from nplm.family.marks import Marks
 from nplm.family.part import Part
-from nplm.family.spread import Spread, equal_masses
+from nplm.family.spread import Spread
 from nplm.two_sample.pool import Pool
 
-# Samples whose masses vary are resampled in so many bags of events at most.
+# Large samples are resampled in so many bags of events at most.
 _MOST_BAGS = 4096
 # Events that are drawn in all pairs together, beyond which samples are drawn in bags.
 _MOST_DRAWN = 20_000_000
@@ -104,9 +105,9 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
     """Pairs of samples without a difference.
 
     Where (event, weight) pairs are exchangeable their labels are permuted: that is exact. Of large samples bags of
-    events are drawn instead, whose scores have random signs. Where they are not exchangeable, a sample of equal weights
-    is drawn from both samples together as a Poisson process, and one whose weights vary fluctuates as its bags of
-    events do when they are counted a Poisson number of times (bootstrap), about what both expect together.
+    events are drawn instead, whose scores have random signs. Where they are not exchangeable, each sample is drawn
+    from both together as a Poisson process whose events have the masses of its own events nearby; a large one
+    fluctuates as its bags of events do when they are counted a Poisson number of times (bootstrap).
     Arguments:
         pool: of both samples.
         spread: of what events add to a score.
@@ -124,13 +125,15 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
         bag, bags = rng.permutation(n) % _MOST_BAGS, _MOST_BAGS
         signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
         return Draws(events, constant, bag, signed, rng.standard_normal((count, bags)))
-    for inside, own, other, sign in ((pool.in_b, 1 - q, q, 1.0), (~pool.in_b, q, 1 - q, -1.0)):
-        unit = float(m[inside][0])
-        expected = other * spread.positive / unit
-        if equal_masses(m[inside]) and expected.sum() * count <= _MOST_DRAWN:
-            drawn = _poisson_process(expected, count, rng)
-            events = csr_array(events + drawn * (sign * own * unit))
-            constant += sign * own * unit * expected
+    assert spread.marks is not None, "labels that may not be exchanged have marks"
+    for inside, own, other, sign, marks in zip(
+        (pool.in_b, ~pool.in_b), (1 - q, q), (q, 1 - q), (1.0, -1.0), spread.marks, strict=True
+    ):
+        expected = other * spread.positive * marks.rate
+        if expected.sum() * count <= _MOST_DRAWN:
+            drawn = _poisson_process(expected, marks, count, rng)
+            events = csr_array(events + drawn * (sign * own))
+            constant += sign * own * other * spread.positive
         else:
             own_bags = min(_MOST_BAGS, int(inside.sum()))
             bag[inside] = bags + rng.permutation(int(inside.sum())) % own_bags
@@ -155,12 +158,14 @@ def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> t
     return events, (q if flip else q - 1) * pool.masses
 
 
-def _poisson_process(expected: Float64[np.ndarray, " n"], count: int, rng: np.random.Generator) -> csr_array:
-    """L Poisson processes with these expectations at the events, as counts."""
+def _poisson_process(
+    expected: Float64[np.ndarray, " n"], marks: Marks, count: int, rng: np.random.Generator
+) -> csr_array:
+    """L Poisson processes with these expected numbers of events at each event, as sums of masses."""
     total = float(expected.sum())
     sizes = rng.poisson(total, count)
     rows = rng.choice(len(expected), int(sizes.sum()), p=expected / total)
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    found = csr_array((np.ones(len(rows)), rows, ends), shape=(count, len(expected)))
+    found = csr_array((marks.draw(rows, rng), rows, ends), shape=(count, len(expected)))
     found.sum_duplicates()
     return found

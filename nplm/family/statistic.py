@@ -77,7 +77,7 @@ class Family:
                     spread.second,
                     q,
                     settings.interval_cells,
-                    pool.exchange.allowed,
+                    None if spread.marks is None else spread.marks[1].unit,
                 )
                 for j, x in enumerate(z.T)
             ]
