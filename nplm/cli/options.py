@@ -11,6 +11,7 @@ from typing import Any, Self
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
     ReferenceFile,
+    circular_features,
     classes,
     feature_names,
     layers,
@@ -245,14 +246,22 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
     add_overflow_option(group)
 
 
-def add_family_option(group: argparse._ArgumentGroup) -> None:
-    """Declares the option that chooses classes of tests."""
+def add_family_options(group: argparse._ArgumentGroup) -> None:
+    """Declares the options that choose classes of tests and name circular features."""
     group.add_argument(
         "--family",
         type=classes,
         metavar="C1,C2,...",
         help="which classes of tests: one (each feature), two (pairs), products, all (features together), intervals (of"
         " one feature); the smallest p-value of all of them counts (default: all classes)",
+    )
+    group.add_argument(
+        "--circular",
+        action="extend",
+        nargs="+",
+        type=circular_features,
+        metavar="NAME",
+        help="family: features that are angles, by blanks or commas; NAME=PERIOD for others than 2 pi and 360",
     )
 
 
@@ -321,11 +330,26 @@ def add_config_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def require_circular(values: Mapping[str, Any]) -> None:
+    """Refuses a circular feature that is named twice, or is not among the features.
+
+    Raises:
+        UsageError: naming it.
+    """
+    names = [feature.name for feature in values.get("circular", ())]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--circular names '{name}' twice")
+        if "features" in values and name not in values["features"]:
+            raise UsageError(f"--circular names '{name}', which is not among the --features")
+
+
 def given(namespace: argparse.Namespace) -> dict[str, Any]:
     """The values that the command line gives, by field name; lists become tuples, and comma lists are taken apart."""
     values = {name: value for name, value in vars(namespace).items() if value is not None}
-    if "features" in values:
-        values["features"] = tuple(name for names in values["features"] for name in names)
+    for option in ("features", "circular"):
+        if option in values:
+            values[option] = tuple(name for names in values[option] for name in names)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -348,7 +372,7 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in ("features", "nu"):
+        elif field.name in ("features", "nu", "circular"):
             words += [option, *map(str, value)]
         elif field.name == "widths":
             words += [option, ",".join(map(repr, value))]

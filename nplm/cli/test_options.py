@@ -15,20 +15,21 @@ from nplm.cli.options import (
     InputOptions,
     ModelOptions,
     add_config_option,
-    add_family_option,
+    add_family_options,
     add_model_options,
     add_nuisances_option,
     add_output_option,
     add_pool_option,
     add_prepared_option,
     add_reference_options,
+    require_circular,
     require_input,
     require_model,
     require_shape_or_yield,
     to_command,
 )
 from nplm.cli.style import add_style_option
-from nplm.cli.values import count, positive_numbers, seed, text
+from nplm.cli.values import CircularFeature, count, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
@@ -50,6 +51,7 @@ class Options(ModelOptions, InputOptions):
     data: str
     model: str = "family"
     family: tuple[str, ...] | None = None
+    circular: tuple[CircularFeature, ...] = ()
     toys: int = 200
     calibrate: str | None = None
     null: str | None = None
@@ -119,6 +121,7 @@ class Options(ModelOptions, InputOptions):
                 " out, or add --model network"
             )
         require_input(values)
+        require_circular(values)
         require_shape_or_yield(values)
         return cls._of({"toys": FAMILY_TOYS, **values})
 
@@ -131,17 +134,19 @@ def chosen_model(values: Mapping[str, Any]) -> str:
     """
     model = values.get("model")
     own = [name for name in ONE_MODEL if name in values]
-    if model in (None, "kernel", "family") and "family" in values and own:
+    of_family = [name for name in ("family", "circular") if name in values]
+    if model in (None, "kernel", "family") and of_family and own:
         raise UsageError(
-            f"--{own[0].replace('_', '-')} is an option of one model and --family chooses classes of tests; leave one"
-            " of them out"
+            f"--{own[0].replace('_', '-')} is an option of one model and --{of_family[0]} one of the family of tests;"
+            " leave one of them out"
         )
     if model is None:
         return "network" if own else "family"
     if model == "kernel" and not own:
         return "family"
-    if model != "family" and "family" in values:
-        raise UsageError(f"--family chooses classes of tests, but the model is {model}; leave one of them out")
+    for name in ("family", "circular"):
+        if model != "family" and name in values:
+            raise UsageError(f"--{name} is for the family of tests, but the model is {model}; leave one of them out")
     if model == "family" and own:
         raise UsageError(
             f"--{own[0].replace('_', '-')} is an option of one model: add --model network, kernel or histogram, or"
@@ -208,7 +213,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_pool_option(files)
     test = parser.add_argument_group("test")
     add_model_options(test, family=True)
-    add_family_option(test)
+    add_family_options(test)
     add_prepared_option(test)
     add_nuisances_option(test)
     test.add_argument(

@@ -89,6 +89,8 @@ def _settings(options: Options) -> dict[str, Any]:
     from nplm.two_sample.validate import KERNEL_SETTINGS
 
     settings = {name: getattr(options, name) for name in KERNEL_SETTINGS if getattr(options, name) is not None}
+    if options.circular:
+        settings["circular"] = {feature.name: feature.period for feature in options.circular}
     return {**settings, "seed": options.seed}
 
 

@@ -13,12 +13,13 @@ from nplm.cli.options import (
     FLAG,
     add_access_options,
     add_config_option,
-    add_family_option,
+    add_family_options,
     add_features_option,
     add_output_option,
+    require_circular,
 )
 from nplm.cli.style import add_style_option
-from nplm.cli.values import positive_count, positive_number, positive_numbers, seed, sizes, text
+from nplm.cli.values import CircularFeature, positive_count, positive_number, positive_numbers, seed, sizes, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Options:
     centers: int | None = None
     statistic: str | None = None
     family: tuple[str, ...] | None = None
+    circular: tuple[CircularFeature, ...] = ()
     calibrate: str | None = None
     permutations: int = 999
     correction: str = "holm"
@@ -87,8 +89,12 @@ class Options:
         own = [name for name in ("widths", "penalties", "centers", "statistic", "pool") if name in values]
         if values.get("calibrate") == "bootstrap":
             own.append("calibrate bootstrap")
-        if own and "family" in values:
-            raise UsageError(f"--{own[0]} is for kernels of all features, which are no family: leave out --family")
+        for option in ("family", "circular"):
+            if own and option in values:
+                raise UsageError(
+                    f"--{own[0]} is for kernels of all features, which are no family: leave out --{option}"
+                )
+        require_circular(values)
         for option in ("widths", "penalties", "features", "family"):
             given = values.get(option, ())
             twice = [value for value in given if given.count(value) > 1]
@@ -122,7 +128,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="compare yields too: that of the second sample is expected to be R times that of the first",
     )
     test.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields: the default")
-    add_family_option(test)
+    add_family_options(test)
     test.add_argument(
         "--widths",
         type=positive_numbers,
@@ -189,8 +195,8 @@ def command_of(options: Options) -> list[str]:
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option)
-        elif field.name in ("names", "features"):
-            words += [option, *value]
+        elif field.name in ("names", "features", "circular"):
+            words += [option, *map(str, value)]
         elif field.name == "family":
             words += [option, ",".join(value)]
         elif isinstance(value, tuple):

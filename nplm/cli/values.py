@@ -55,6 +55,28 @@ def nuisance_value(word: str) -> NuisanceValue:
     return NuisanceValue(name.strip(), float(value))
 
 
+@dataclass(frozen=True)
+class CircularFeature:
+    """A feature that is an angle and, if it is not to be guessed, its period."""
+
+    name: str
+    period: float | None
+
+    def __str__(self) -> str:
+        return self.name if self.period is None else f"{self.name}={self.period!r}"
+
+
+def circular_features(word: str) -> tuple[CircularFeature, ...]:
+    """NAME or NAME=PERIOD, or several with commas between them."""
+    found = []
+    for part in feature_names(word):
+        name, equals, period = part.partition("=")
+        if not name.strip():
+            raise argparse.ArgumentTypeError(f"it must be NAME or NAME=PERIOD, such as phi=6.2832, not '{part}'")
+        found.append(CircularFeature(name.strip(), positive_number(period) if equals else None))
+    return tuple(found)
+
+
 def feature_names(word: str) -> tuple[str, ...]:
     """One name, or several with commas between them."""
     names = tuple(name.strip() for name in word.split(","))

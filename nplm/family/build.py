@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist, pdist
 
+from nplm.family.circular import embedded
 from nplm.family.leaves import leaves
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import CELL, PAIR_CELL, Cells
@@ -43,6 +44,7 @@ def family_parts(
     spread: Spread,
     settings: FamilySettings,
     *,
+    circular: tuple[bool, ...],
     seed: int,
 ) -> list[Part]:
     """All parts that have a mode.
@@ -52,6 +54,7 @@ def family_parts(
         masses: of these events.
         spread: what they add to the variance of a score.
         settings: which members there are.
+        circular: which features are angles: products are not of these.
         seed: of the centres of kernels of all features.
     """
     columns = (masses, spread.second, spread.fourth)
@@ -63,20 +66,24 @@ def family_parts(
         for j, cells in enumerate(fine):
             moments = Moments.of(columns, cells.of_event, cells.count)
             for scale in settings.one_scales:
-                psi = kernel_root(cells.centre[:, None], scale, 1e-8)
+                psi = kernel_root(embedded(cells.centre, circular[j]), scale, 1e-8)
                 penalties = settings.one_penalties
                 parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments))
     if TWO in settings.classes and d > 1:
-        parts += _pairs(z, columns, settings)
-    if PRODUCTS in settings.classes:
-        parts += _products(z, masses, of_events, settings)
+        parts += _pairs(z, columns, settings, circular)
+    straight = [j for j in range(d) if not circular[j]]
+    if PRODUCTS in settings.classes and straight:
+        parts += _products(z[:, straight], straight, masses, of_events, settings)
     # One kernel of all features is that of the pair in two dimensions, and of the one in one.
     if ALL in settings.classes and (d > 2 or settings.classes == (ALL,)):
-        parts += _all_features(z, masses, columns, settings, seed)
+        points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
+        parts += _all_features(points, d, masses, columns, settings, seed)
     return [part for part in parts if part is not None]
 
 
-def _pairs(z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings) -> list[Part | None]:
+def _pairs(
+    z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings, circular: tuple[bool, ...]
+) -> list[Part | None]:
     """Kernels of two features, exp(-|x - y|^2 / 2 h^2), as products of those of each, on cells of both."""
     coarse = [Cells.of(x, PAIR_CELL) for x in z.T]
     pairs = settings.pairs(np.corrcoef(z.T))
@@ -86,7 +93,7 @@ def _pairs(z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySetti
     for j in sorted({j for pair in pairs for j in pair}):
         share = np.bincount(coarse[j].of_event, columns[1], coarse[j].count) / columns[1].sum()
         for scale in settings.two_scales:
-            psi = kernel_root(coarse[j].centre[:, None], scale, 1e-8)
+            psi = kernel_root(embedded(coarse[j].centre, circular[j]), scale, 1e-8)
             variance, vectors = eigh((psi * share[:, None]).T @ psi)
             roots[j, scale] = psi @ vectors[:, ::-1], variance[::-1]
     found: list[Part | None] = []
@@ -105,7 +112,9 @@ def _pairs(z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySetti
     return found
 
 
-def _products(z: np.ndarray, masses: np.ndarray, moments: Moments, settings: FamilySettings) -> list[Part | None]:
+def _products(
+    z: np.ndarray, features: list[int], masses: np.ndarray, moments: Moments, settings: FamilySettings
+) -> list[Part | None]:
     """Products of one to three scores, and of one or two residuals: scores less what the others predict of them.
 
     The residuals are C^-1 z with the correlation C of all scores: products of two of them are what tells one normal law
@@ -130,12 +139,18 @@ def _products(z: np.ndarray, masses: np.ndarray, moments: Moments, settings: Fam
             if not subsets:
                 continue
             values = np.column_stack([scores[:, subset].prod(axis=1) for subset in map(list, subsets)])
-            found.append(product_part(PRODUCTS, subsets, values, moments, residual=residual))
+            named = [tuple(features[j] for j in subset) for subset in subsets]
+            found.append(product_part(PRODUCTS, named, values, moments, residual=residual))
     return found
 
 
 def _all_features(
-    z: np.ndarray, masses: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings, seed: int
+    z: np.ndarray,
+    dimension: int,
+    masses: np.ndarray,
+    columns: tuple[np.ndarray, ...],
+    settings: FamilySettings,
+    seed: int,
 ) -> list[Part | None]:
     """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves."""
     rng = np.random.default_rng([seed, _STREAM])
@@ -156,7 +171,7 @@ def _all_features(
         points = np.column_stack([np.bincount(cell, x) for x in z.T]) / sizes[:, None]
     moments = Moments.of(columns, cell, len(points))
     found: list[Part | None] = []
-    features = tuple(range(z.shape[1]))
+    features = tuple(range(dimension))
     for quantile, factor in _WIDTHS:
         width = factor * float(np.quantile(distances, quantile))
         values, vectors = eigh(_gaussian(centers, centers, width))

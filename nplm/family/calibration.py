@@ -8,7 +8,7 @@ from scipy.stats import beta
 
 from nplm.family.fit import fit_member
 from nplm.family.intervals import log_p_of_root
-from nplm.family.pvalue import CHECKED_AT, FamilyNull
+from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import INTERVALS
 from nplm.family.statistic import Family
 from nplm.two_sample.calibration import Kind, TwoSampleCalibration
@@ -57,8 +57,8 @@ def counted(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
 
 
 def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
-    """p of the joint normal law, times what the counted 1% point shows it to miss there, but no less than it is."""
-    log_p = null.log_p(statistic) + max(0.0, float(np.log(CHECKED_AT / null.check[1])))
+    """p of the joint normal law, times what it misses at the point where it is checked, but no less than it is."""
+    log_p = null.log_p(statistic) + max(0.0, float(np.log(null.checked_share / null.check[1])))
     log_p = min(log_p, 0.0)
     p, z = float(np.exp(log_p)), float(-ndtri_exp(min(log_p, -1e-16)))
     family = null.family

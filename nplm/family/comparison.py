@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 from nplm._blas import blas_threads
 from nplm._versions import versions
 from nplm.family.calibration import calibrated, counted, from_law
+from nplm.family.circular import periods_of, within_periods
 from nplm.family.fit import fit_member
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_words, test_name
-from nplm.sample import Sample
+from nplm.sample import Sample, require_same_features
 from nplm.support import remarks_on_two, yields_apart
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
@@ -48,6 +49,8 @@ class FamilyTest:
         expected_ratio: yield of B / yield of A that is expected, and then compared apart from the shapes; None compares
             shapes only, whatever the yields.
         exact_yield: whether the yield of A is known from elsewhere, and not from the number of its events.
+        circular: features that are angles, which are looked at as points on a circle, each with its period; None for
+            one that is recognised, 2 pi or 360.
         seed: of centres and samples.
 
     Raises:
@@ -63,19 +66,26 @@ class FamilyTest:
         settings: FamilySettings = USUAL,
         expected_ratio: float | None = None,
         exact_yield: bool = False,
+        circular: Mapping[str, float | None] | None = None,
         seed: int = 1,
     ) -> None:
         began = time.perf_counter()
         self.a = a if isinstance(a, Sample) else Sample(a, name="A")
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
         self.seed = seed
-        self.pool = Pool.of(self.a, self.b, expected_ratio=expected_ratio)
-        self.family = Family.of(self.pool, settings, seed=seed)
+        require_same_features(self.a, self.b)
+        periods = periods_of(self.a, self.b, circular or {})
+        self.pool = Pool.of(
+            within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
+        )
+        circles = tuple(name in periods for name in self.a.features)
+        self.family = Family.of(self.pool, settings, circular=circles, seed=seed)
         self.rate = Rate.of(self.pool, exact=exact_yield)
         self._configuration = {
             "family": list(settings.classes),
             "expected_ratio": expected_ratio,
             "exact_yield": exact_yield,
+            "circular": periods,
             "seed": seed,
         }
         self.prepare_seconds = time.perf_counter() - began
@@ -226,6 +236,6 @@ class FamilyTest:
             return fit.log_ratio, fit.converged
         interval = next(each for each in family.intervals if each.feature == feature)
         start, stop, _, observed, expected = interval.best()
-        inside = (interval.cell >= start) & (interval.cell < stop)
+        inside = interval.holds(start, stop)
         # Half an event on both sides keeps an empty interval finite.
         return np.where(inside, np.log((max(observed, 0.0) + 0.5) / (expected + 0.5)), 0.0), True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from scipy.special import log_ndtr, ndtri_exp, xlogy
 
 from nplm.family.draws import Draws
@@ -35,6 +36,7 @@ class Intervals:
         unit: sum m^2 / sum m of A in each interval, shape (i,).
         mass_a, mass_b: of both samples in each cell, shape (cells,).
         variance: null variance of the score in each cell, shape (cells,).
+        circular: whether the first cell follows the last.
     """
 
     feature: int
@@ -47,6 +49,7 @@ class Intervals:
     mass_a: Float64[np.ndarray, " cells"]
     mass_b: Float64[np.ndarray, " cells"]
     variance: Float64[np.ndarray, " cells"]
+    circular: bool
 
     @classmethod
     def of(
@@ -59,35 +62,39 @@ class Intervals:
         q: float,
         lengths: Sequence[int],
         unit_a: Float64[np.ndarray, " n"] | None,
+        circular: bool,
     ) -> Intervals | None:
         """All intervals that hold enough; None if there is none."""
         cells = Cells.of(z, CELL)
         cell = cells.place[cells.of_event] - cells.place[0]
         grid = int(cells.place[-1] - cells.place[0]) + 1
+        between = partial(_between, circular=circular)
         mass_a = np.bincount(cell, masses * ~in_b, grid)
         mass_b = np.bincount(cell, masses * in_b, grid)
         variance = np.bincount(cell, second, grid)
         # The unit is that of A's masses nearby, or where labels may be exchanged, and must not tell, of all masses.
         weights, units = (masses, masses) if unit_a is None else (np.abs(masses), unit_a)
         firsts, squares = np.bincount(cell, weights, grid), np.bincount(cell, weights * units, grid)
-        start = np.concatenate([np.arange(max(grid - n, 0)) for n in lengths])
-        stop = np.concatenate([np.arange(max(grid - n, 0)) + n for n in lengths])
+        # On a circle an interval may begin before the cut and end behind it.
+        last = [max(grid if circular else grid - n, 0) * (n < grid) for n in lengths]
+        start = np.concatenate([np.arange(k) for k in last])
+        stop = np.concatenate([np.arange(k) + n for k, n in zip(last, lengths, strict=True)])
         total = float(masses.sum())
-        held = _between(mass_a + mass_b, start, stop)
-        first = _between(firsts, start, stop)
+        held = between(mass_a + mass_b, start, stop)
+        first = between(firsts, start, stop)
         good = (held >= LEAST_MASS) & (held <= LARGEST_SHARE * total) & (first > 0)
         if not good.any():
             return None
         # Intervals that differ by empty cells only are one.
-        filled = np.concatenate([[0], np.cumsum(variance > 0)])
+        filled = np.concatenate([[0], np.cumsum(np.tile(variance > 0, 1 + circular))])
         _, once = np.unique(np.column_stack([filled[start], filled[stop]])[good], axis=0, return_index=True)
         chosen = np.flatnonzero(good)[np.sort(once)]
         start, stop = start[chosen], stop[chosen]
-        unit = _between(squares, start, stop) / first[chosen]
+        unit = between(squares, start, stop) / first[chosen]
         rho = q / (1 - q) * unit
         if unit_a is None:
             rho = np.full(len(start), q / (1 - q))
-        return cls(feature, cell, grid, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance)
+        return cls(feature, cell, grid, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance, circular)
 
     def observed(self) -> Float64[np.ndarray, " i"]:
         """Signed roots of the deviance of the samples as they are."""
@@ -98,9 +105,20 @@ class Intervals:
         roots = self.observed()
         i = int(np.argmax(np.abs(roots)))
         start, stop = int(self.start[i]), int(self.stop[i])
-        mass_a, mass_b = self.mass_a[start:stop].sum(), self.mass_b[start:stop].sum()
+        inside = self._cells_of(i)
+        mass_a, mass_b = self.mass_a[inside].sum(), self.mass_b[inside].sum()
         rho = self.share[i] / (1 - self.share[i])
         return start, stop, float(roots[i]), float(mass_b), float(rho * max(mass_a, 0.0) / self.unit[i])
+
+    def holds(self, start: int, stop: int) -> Bool[np.ndarray, " n"]:
+        """Which events are in the cells from `start` to before `stop`."""
+        return np.asarray((self.cell - start) % (self.cells if self.circular else 2**62) < stop - start)
+
+    def _cells_of(self, i: int) -> Int64[np.ndarray, " k"]:
+        return np.arange(self.start[i], self.stop[i]) % self.cells
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        return _between(values, self.start, self.stop, circular=self.circular)
 
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""
@@ -120,23 +138,23 @@ class Intervals:
         rng = np.random.default_rng([seed, 0x77696E])
         spread = np.sqrt(np.maximum(self.variance, 0.0))
         increments = rng.standard_normal((_DRAWS, self.cells)) * spread
-        held = np.maximum(_between(self.variance, self.start, self.stop), 1e-300)
+        held = np.maximum(self._sums(self.variance), 1e-300)
         lifted = rng.integers(len(self.start), size=_DRAWS)
         # |Y| given |Y| > root, for a normal Y.
         log_u = np.log(rng.random(_DRAWS)) + log_ndtr(-root)
         target = -ndtri_exp(log_u)
         for row, i in enumerate(lifted):
-            inside = slice(self.start[i], self.stop[i])
+            inside = self._cells_of(i)
             now = increments[row, inside].sum()
             increments[row, inside] += (target[row] * np.sqrt(held[i]) - now) * self.variance[inside] / held[i]
-        scores = _between(increments, self.start, self.stop) / np.sqrt(held)
+        scores = self._sums(increments) / np.sqrt(held)
         number = np.maximum((np.abs(scores) >= root * (1 - 1e-12)).sum(axis=1), 1)
         return float(np.log(2 * len(self.start)) + log_ndtr(-root) + np.log((1 / number).mean()))
 
     def _roots(self, mass_a: np.ndarray, mass_b: np.ndarray) -> Float64[np.ndarray, "L i"]:
         """Signed roots of the binomial deviance, half an event nearer to what is expected."""
-        k = np.maximum(_between(mass_b, self.start, self.stop), 0.0)
-        other = np.maximum(_between(mass_a, self.start, self.stop) / self.unit, 0.0)
+        k = np.maximum(self._sums(mass_b), 0.0)
+        other = np.maximum(self._sums(mass_a) / self.unit, 0.0)
         n = k + other
         mean = n * self.share
         nearer = np.where(k > mean, np.maximum(k - 0.5, mean), np.minimum(k + 0.5, mean))
@@ -151,7 +169,8 @@ def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
     return np.minimum(np.log(2.0) + log_ndtr(-np.abs(root)), 0.0)
 
 
-def _between(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Sums over cells from `start` to `stop`, along the last axis."""
+def _between(values: np.ndarray, start: np.ndarray, stop: np.ndarray, *, circular: bool) -> np.ndarray:
+    """Sums over cells from `start` to `stop`, along the last axis, on a circle with the first cell behind the last."""
+    values = np.concatenate([values, values], axis=-1) if circular else values
     total = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
     return np.asarray(total[..., stop] - total[..., start])

@@ -14,8 +14,9 @@ from nplm.family.settings import INTERVALS
 from nplm.family.statistic import Family, combined, independent_tests
 from nplm.family.union import JointLaw
 
-# The law is believed if it makes its own 1% point of those samples at least a third as likely as they do.
-CHECKED_AT, LEAST_RATIO = 0.01, 1 / 3
+# The law is believed if it makes the 1% point of those samples at least a third as likely as they do; that of fewer
+# samples is taken where so many of them exceed.
+_CHECKED_AT, _EXCEEDING, _LEAST_RATIO = 0.01, 10, 1 / 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +67,19 @@ class FamilyNull:
 
     @cached_property
     def check(self) -> tuple[float, float]:
-        """The 1% point of T, counted, and the p-value that the law gives it."""
-        at = float(np.quantile(self.statistics, 1 - CHECKED_AT))
+        """A point of T that a share `checked_share` exceeds, counted, and the p-value that the law gives it."""
+        at = float(np.quantile(self.statistics, 1 - self.checked_share))
         return at, float(np.exp(self.log_p(at)))
+
+    @property
+    def checked_share(self) -> float:
+        """The share of samples without a difference that exceed the point at which the law is checked."""
+        return max(_CHECKED_AT, _EXCEEDING / len(self.statistics))
 
     @property
     def law_holds(self) -> bool:
         """Whether the law does not make large T much less likely than they are."""
-        return self.check[1] >= LEAST_RATIO * CHECKED_AT
+        return self.check[1] >= _LEAST_RATIO * self.checked_share
 
     def exceeding(self, statistic: float) -> int:
         """How many samples without a difference have at least this T."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import ndtr
 from scipy.stats import chi2
 
 from nplm._blas import blas_threads
@@ -31,7 +32,8 @@ class Family:
 
     Arguments:
         pool: of both samples.
-        scales: of each feature.
+        scores: of the events: normal scores, and angles of circular features, shape (n, d).
+        circular: which features are.
         spread: what events add to the variance of scores.
         parts: kernels and products.
         intervals: of each feature that has any.
@@ -40,7 +42,8 @@ class Family:
     """
 
     pool: Pool
-    scales: tuple[RankScale, ...]
+    scores: Float64[np.ndarray, "n d"]
+    circular: tuple[bool, ...]
     spread: Spread
     parts: tuple[Part, ...]
     intervals: tuple[Intervals, ...]
@@ -49,12 +52,13 @@ class Family:
 
     @classmethod
     @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, seed: int = 1) -> Family:
+    def of(cls, pool: Pool, settings: FamilySettings, *, circular: Sequence[bool] = (), seed: int = 1) -> Family:
         """Prepares a family.
 
         Arguments:
             pool: of both samples.
             settings: which members there are.
+            circular: which features are angles; none by default.
             seed: of the centres of kernels of all features.
 
         Raises:
@@ -62,10 +66,11 @@ class Family:
         """
         q = pool.share
         sizes = np.abs(pool.masses)
-        scales = tuple(RankScale.of(x, sizes) for x in pool.events.T)
-        z = np.column_stack([scale(x) for scale, x in zip(scales, pool.events.T, strict=True)])
+        circles = tuple(circular) or (False,) * pool.events.shape[1]
+        z = np.column_stack([RankScale.of(x, sizes)(x) for x in pool.events.T])
+        z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
         spread = Spread.of(pool, z, q)
-        parts = family_parts(z, pool.masses, spread, settings, seed=seed)
+        parts = family_parts(z, pool.masses, spread, settings, circular=circles, seed=seed)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
             found = [
@@ -78,6 +83,7 @@ class Family:
                     q,
                     settings.interval_cells,
                     None if spread.marks is None else spread.marks[1].unit,
+                    circles[j],
                 )
                 for j, x in enumerate(z.T)
             ]
@@ -86,7 +92,7 @@ class Family:
             raise ValueError(
                 f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
             )
-        return cls(pool, scales, spread, tuple(parts), intervals, q, settings)
+        return cls(pool, z, circles, spread, tuple(parts), intervals, q, settings)
 
     @cached_property
     def members(self) -> tuple[tuple[Part, Member], ...]:

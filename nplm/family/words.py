@@ -66,7 +66,12 @@ def where_words(family: Family, feature: int, features: tuple[str, ...]) -> str:
     *_, observed, expected = next(each for each in family.intervals if each.feature == feature).best()
     pool = family.pool
     x = pool.events[inside, feature] * pool.scaler.scale[feature] + pool.scaler.location[feature]
-    low, high = f"{x.min():.4g}", f"{x.max():.4g}"
+    first, last = x.min(), x.max()
+    if family.circular[feature] and np.ptp(family.scores[inside, feature]) > np.pi:
+        # Across the cut of the angle.
+        beyond = family.scores[inside, feature] > 0
+        first, last = x[beyond].min(), x[~beyond].max()
+    low, high = f"{first:.4g}", f"{last:.4g}"
     place = f"at {features[feature]} = {low}" if low == high else f"between {features[feature]} = {low} and {high}"
     unit = "" if np.allclose(pool.masses, 1.0) else " effective"
     return f" {place}: {observed:,.4g}{unit} events of B where {expected:,.4g} are expected from A"
@@ -77,16 +82,17 @@ def _standing_out(family: Family, feature: int) -> Bool[np.ndarray, " n"] | None
     for interval in family.intervals:
         if interval.feature == feature:
             start, stop, *_ = interval.best()
-            return np.asarray((interval.cell >= start) & (interval.cell < stop))
+            return interval.holds(start, stop)
     return None
 
 
 def _local_width(family: Family, feature: int, scale: float) -> float:
     """A scale of normal scores in the units of a feature, where it stands out most or else in its middle."""
-    ranks = family.scales[feature]
     inside = _standing_out(family, feature)
-    middle = 0.0 if inside is None else float(ranks(family.pool.events[inside, feature]).mean())
-    low, high = np.interp([middle - scale / 2, middle + scale / 2], ranks.scores, ranks.values)
+    scores = family.scores[:, feature]
+    middle = 0.0 if inside is None else float(np.median(scores[inside]))
+    order = np.argsort(scores)
+    low, high = np.interp([middle - scale / 2, middle + scale / 2], scores[order], family.pool.events[order, feature])
     return float(high - low) * float(family.pool.scaler.scale[feature])
 
 
