@@ -36,6 +36,7 @@ class HistogramModel:
 
     bins: int = 10
     edges: tuple[tuple[float, ...], ...] | None = None
+    reference_exact: bool = False  # TEMPORARY field
 
     def __post_init__(self) -> None:
         if self.edges is None and self.bins < 1:

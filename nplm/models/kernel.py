@@ -46,6 +46,7 @@ class KernelModel:
     solver: Solver = "ml"
     seed: int = 1
     engine: Engine = "xla"
+    reference_exact: bool = False  # TEMPORARY field
 
     def __post_init__(self) -> None:
         if self.width is not None and not (np.isfinite(self.width) and self.width > 0):
