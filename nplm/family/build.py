@@ -1,0 +1,144 @@
+"""The parts of a family, made from both samples together, so that they do not know which event is from which."""
+
+from __future__ import annotations
+
+from itertools import combinations, combinations_with_replacement
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import eigh
+from scipy.spatial.distance import cdist, pdist
+
+from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
+from nplm.family.ranks import CELL, PAIR_CELL, Cells
+from nplm.family.settings import ALL, ONE, PRODUCTS, TWO, FamilySettings
+from nplm.family.spread import Spread
+from nplm.models.kernel_centers import choose_centers
+
+# Products are of scores within this, so that a single event far out makes none of them.
+_CLIP = 3.0
+# Products of two kernels that are kept at most.
+_MOST_PRODUCTS = 80
+# Quantiles of the distances between events, and factors, that give the widths of kernels of all features.
+_WIDTHS = ((0.05, 1.0), (0.2, 1.0), (0.5, 1.0), (0.9, 2.0))
+_PAIRED, _CENTERS, _FEWEST, _MOST = 1000, 2.0, 200, 400
+_RANK_CUT = 1e-10
+_STREAM = 0x66616D696C79
+# Events whose kernels are evaluated at a time.
+_ROWS = 8192
+
+
+def family_parts(
+    z: Float64[np.ndarray, "n d"],
+    masses: Float64[np.ndarray, " n"],
+    spread: Spread,
+    settings: FamilySettings,
+    *,
+    shape_only: bool,
+    seed: int,
+) -> list[Part]:
+    """All parts that have a mode.
+
+    Arguments:
+        z: normal scores of the events of both samples.
+        masses: of these events.
+        spread: what they add to the variance of a score.
+        settings: which members there are.
+        shape_only: whether functions are taken about their means, as yields are not compared.
+        seed: of the centres of kernels of all features.
+    """
+    columns = (masses, spread.second, spread.fourth)
+    of_events = Moments.of(columns, None, len(z))
+    parts: list[Part | None] = []
+    d = z.shape[1]
+    fine = [Cells.of(x, CELL) for x in z.T]
+    if ONE in settings.classes:
+        for j, cells in enumerate(fine):
+            moments = Moments.of(columns, cells.of_event, cells.count)
+            for scale in settings.one_scales:
+                psi = kernel_root(cells.centre[:, None], scale, 1e-8)
+                penalties = settings.one_penalties
+                parts.append(
+                    kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, shape_only=shape_only)
+                )
+    if TWO in settings.classes and d > 1:
+        parts += _pairs(z, columns, settings, shape_only)
+    if PRODUCTS in settings.classes:
+        within = np.clip(z, -_CLIP, _CLIP)
+        for size in (1, 2, 3) if d <= settings.most_for_triples else (1, 2):
+            # A feature with itself is its square; three features are different ones.
+            choose = combinations if size == 3 else combinations_with_replacement
+            subsets = list(choose(range(d), size))
+            if not subsets:
+                continue
+            values = np.column_stack([within[:, subset].prod(axis=1) for subset in map(list, subsets)])
+            parts.append(product_part(PRODUCTS, subsets, values, of_events, shape_only=shape_only))
+    # One kernel of all features is that of the pair in two dimensions, and of the one in one.
+    if ALL in settings.classes and (d > 2 or settings.classes == (ALL,)):
+        parts += _all_features(z, masses, of_events, settings, shape_only, seed)
+    return [part for part in parts if part is not None]
+
+
+def _pairs(
+    z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings, shape_only: bool
+) -> list[Part | None]:
+    """Kernels of two features, exp(-|x - y|^2 / 2 h^2), as products of those of each, on cells of both."""
+    coarse = [Cells.of(x, PAIR_CELL) for x in z.T]
+    pairs = settings.pairs(np.corrcoef(z.T))
+    least = SEEN * min(settings.two_penalties)
+    found: list[Part | None] = []
+    for scale in settings.two_scales:
+        # Directions of each feature's kernel, and how much of the kernel's variance each of them has.
+        roots = {}
+        for j in sorted({j for pair in pairs for j in pair}):
+            share = np.bincount(coarse[j].of_event, columns[1], coarse[j].count) / columns[1].sum()
+            psi = kernel_root(coarse[j].centre[:, None], scale, 1e-8)
+            variance, vectors = eigh((psi * share[:, None]).T @ psi)
+            roots[j] = psi @ vectors[:, ::-1], variance[::-1]
+        for i, j in pairs:
+            place = coarse[i].of_event * coarse[j].count + coarse[j].of_event
+            occupied, cell = np.unique(place, return_inverse=True)
+            (first, v), (second, w) = roots[i], roots[j]
+            both = np.outer(v, w)
+            order = np.argsort(-both, axis=None)[:_MOST_PRODUCTS]
+            order = order[both.ravel()[order] > least]
+            a, b = np.unravel_index(order, both.shape)
+            psi = first[occupied // coarse[j].count][:, a] * second[occupied % coarse[j].count][:, b]
+            moments = Moments.of(columns, cell, len(occupied))
+            found.append(
+                kernel_part(TWO, (i, j), scale, settings.two_penalties, psi, cell, moments, shape_only=shape_only)
+            )
+    return found
+
+
+def _all_features(
+    z: np.ndarray, masses: np.ndarray, moments: Moments, settings: FamilySettings, shape_only: bool, seed: int
+) -> list[Part | None]:
+    """Kernels of all features on centres drawn from the events (Nystrom)."""
+    rng = np.random.default_rng([seed, _STREAM])
+    sizes = np.abs(masses)
+    distinct = len(np.unique(z[sizes > 0], axis=0))
+    count = min(int(np.clip(_CENTERS * np.sqrt(len(z)), _FEWEST, _MOST)), distinct)
+    centers = choose_centers(z, sizes, count, "uniform", seed)
+    usable = np.flatnonzero(sizes)
+    drawn = rng.choice(usable, min(_PAIRED, len(usable)), replace=False, p=sizes[usable] / sizes.sum())
+    distances = pdist(z[drawn])
+    distances = distances[distances > 0]
+    if not len(distances):
+        return []
+    found: list[Part | None] = []
+    features = tuple(range(z.shape[1]))
+    for quantile, factor in _WIDTHS:
+        width = factor * float(np.quantile(distances, quantile))
+        values, vectors = eigh(_gaussian(centers, centers, width))
+        kept = values > _RANK_CUT * values[-1]
+        root = vectors[:, kept] / np.sqrt(values[kept])
+        psi = np.concatenate([_gaussian(z[i : i + _ROWS], centers, width) @ root for i in range(0, len(z), _ROWS)])
+        found.append(
+            kernel_part(ALL, features, width, settings.all_penalties, psi, None, moments, shape_only=shape_only)
+        )
+    return found
+
+
+def _gaussian(x: np.ndarray, y: np.ndarray, width: float) -> Float64[np.ndarray, "n m"]:
+    return np.exp(cdist(x, y, "sqeuclidean") / (-2 * width**2))

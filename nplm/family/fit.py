@@ -1,0 +1,98 @@
+"""The maximum of the likelihood ratio of two finite samples in one test of a family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.special import expit, xlogy
+
+from nplm.family.part import Member, Part
+from nplm.family.spread import Spread
+from nplm.two_sample.pool import Pool
+
+_STEPS, _HALVINGS, _TOLERANCE = 50, 30, 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class MemberFit:
+    """The fit of one member.
+
+    Arguments:
+        log_ratio: f at each event of the pool, shape (n,).
+        t: -2 L at the minimum of L + penalty.
+        t_one_step: the same at the minimum of its expansion about f = 0.
+        converged: whether the minimum was found.
+    """
+
+    log_ratio: Float64[np.ndarray, " n"]
+    t: float
+    t_one_step: float
+    converged: bool
+
+
+def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float, *, shape_only: bool) -> MemberFit:
+    """Minimises the finite-reference loss of both samples, with the penalty of a member.
+
+    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f, with q the share of the masses that B is expected to have: the
+    likelihood of two samples of one unknown density, which is profiled out (J. Qin, Biometrika 85 (1998) 619). An
+    isolated event of B can lower L by no more than -log q. f = b . phi + constant; the constant is free if shapes are
+    compared and zero otherwise; the penalty is sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
+    """
+    used = member.shrinkage > 1e-12
+    phi = part.phi[:, used]
+    ratios = np.zeros(phi.shape[1])
+    if member.penalty is not None:
+        ratios = member.penalty / part.variance[used]
+    if shape_only:
+        phi, ratios = np.column_stack([phi, np.ones(len(phi))]), np.append(ratios, 0.0)
+    mass = part.summed(spread.positive)
+    signed = part.summed(np.where(pool.in_b, pool.masses, 0.0))
+    s = signed @ phi
+
+    def loss(b: np.ndarray) -> float:
+        f = phi @ b
+        return float(mass @ (np.logaddexp(np.log1p(-q), np.log(q) + f)) - s @ b)
+
+    def curvature(sigma: np.ndarray) -> np.ndarray:
+        return (phi * (mass * sigma * (1 - sigma))[:, None]).T @ phi + np.diag(ratios)
+
+    logit = np.log(q) - np.log1p(-q)
+    b = np.zeros(phi.shape[1])
+    gradient = s - (mass * q) @ phi
+    first = curvature(np.full(len(phi), q))
+    if shape_only:
+        first[-1, -1] = max(first[-1, -1], 1e-300)
+    step = np.linalg.solve(first, gradient)
+    one_step = float(2 * gradient @ step - step @ (first - np.diag(ratios)) @ step)
+    converged = False
+    now = 0.0
+    for _ in range(_STEPS):
+        promise = float(step @ gradient)
+        if promise < _TOLERANCE * max(1.0, abs(now)):
+            converged = True
+            break
+        for share in 0.5 ** np.arange(_HALVINGS):
+            trial = b + share * step
+            there = loss(trial) + 0.5 * float(ratios @ trial**2)
+            if there <= now - 1e-4 * share * promise:
+                break
+        else:
+            break
+        b, now = trial, there
+        sigma = expit(phi @ b + logit)
+        gradient = s - (mass * sigma) @ phi - ratios * b
+        step = np.linalg.solve(curvature(sigma), gradient)
+    f = phi @ b
+    return MemberFit(f if part.cell is None else f[part.cell], -2 * loss(b), one_step, converged)
+
+
+def rate_root(mass_b: float, mass: float, q: float, *, expected: float | None) -> float:
+    """Signed root of the deviance of the yield: binomial, or that of a Poisson number with a known expectation."""
+    if expected is not None:
+        deviance = xlogy(mass_b, mass_b / expected) - mass_b + expected
+        return float(np.sign(mass_b - expected) * np.sqrt(2 * max(deviance, 0.0)))
+    rest = mass - mass_b
+    deviance = xlogy(mass_b, mass_b / (mass * q)) + xlogy(rest, rest / (mass * (1 - q)))
+    return float(np.sign(mass_b - mass * q) * np.sqrt(2 * max(deviance, 0.0)))

@@ -1,0 +1,173 @@
+"""A part of the family: modes of some features at one scale, and the tests that they make with several penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.linalg import eigh
+
+from nplm._blas import blas_threads
+
+# Modes with a variance below this share of the smallest penalty add nothing that could be seen in t.
+SEEN = 0.05
+# Modes whose score has a larger excess kurtosis than this live on a handful of events: no normal law holds for them.
+LARGEST_KURTOSIS = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One test of a part.
+
+    Arguments:
+        kind: its class, which shares the family's look-elsewhere effect with the other classes evenly.
+        features: numbers of the features that it looks at.
+        scale: width of its kernels in normal scores; None for products.
+        penalty: lambda; None for products.
+        shrinkage: c of each mode of its part, shape (r,): t = sum_i c_i y_i^2.
+    """
+
+    kind: str
+    features: tuple[int, ...]
+    scale: float | None
+    penalty: float | None
+    shrinkage: Float64[np.ndarray, " r"]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Modes phi with sum_e s_e phi phi^T = 1, where s_e is the null variance that an event adds, and their tests.
+
+    Arguments:
+        cell: row of `phi` for each event, shape (n,); None if each event has a row of its own.
+        phi: shape (rows, r).
+        variance: eigenvalue mu_i of the kernel's covariance in each mode, shape (r,); ones for products.
+        members: the tests.
+    """
+
+    cell: Int64[np.ndarray, " n"] | None
+    phi: Float64[np.ndarray, "rows r"]
+    variance: Float64[np.ndarray, " r"]
+    members: tuple[Member, ...]
+
+    def summed(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " rows"]:
+        """Sums of values of the events over the rows."""
+        return values if self.cell is None else np.bincount(self.cell, values, len(self.phi))
+
+    @property
+    def filters(self) -> Float64[np.ndarray, "r k"]:
+        """The shrinkage of each member in its column."""
+        return np.column_stack([member.shrinkage for member in self.members])
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What a row of a part weighs in sums over its events.
+
+    Arguments:
+        mass, second, fourth: sums of the masses and of the moments of `Spread`, shape (rows,).
+    """
+
+    mass: Float64[np.ndarray, " rows"]
+    second: Float64[np.ndarray, " rows"]
+    fourth: Float64[np.ndarray, " rows"]
+
+    @classmethod
+    def of(cls, columns: Sequence[np.ndarray], cell: Int64[np.ndarray, " n"] | None, rows: int) -> Moments:
+        """Mass, second and fourth moments of events, summed over cells if there are any."""
+        return cls(*(c if cell is None else np.bincount(cell, c, rows) for c in columns))
+
+    def centred(self, psi: Float64[np.ndarray, "rows q"]) -> Float64[np.ndarray, "rows q"]:
+        """Functions less their means over the pool."""
+        return psi - self.mass @ psi / self.mass.sum()
+
+
+@blas_threads()
+def kernel_part(
+    kind: str,
+    features: tuple[int, ...],
+    scale: float,
+    penalties: Sequence[float],
+    psi: Float64[np.ndarray, "rows q"],
+    cell: Int64[np.ndarray, " n"] | None,
+    moments: Moments,
+    *,
+    shape_only: bool,
+) -> Part | None:
+    """The part of a kernel whose features are psi: f = b . psi has ||f||^2 = |b|^2.
+
+    The modes are those of sum_e s psi psi^T / sum_e s = V diag(mu) V^T. With the penalty lambda, in units of the sum of
+    s, a mode is kept in f as 1 / (1 + p) with p = lambda / mu, and t = sum_i c_i y_i^2 with c = 1 - (p / (1 + p))^2.
+
+    Returns:
+        None if no mode is left: too few events, or values, for this scale.
+    """
+    if shape_only:
+        psi = moments.centred(psi)
+    total = moments.second.sum()
+    mu, vectors = eigh((psi * moments.second[:, None]).T @ psi / total)
+    kept = mu > SEEN * min(penalties)
+    if not kept.any():
+        return None
+    mu, vectors = mu[kept][::-1], vectors[:, kept][:, ::-1]
+    phi = psi @ (vectors / np.sqrt(mu * total))
+    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    if not smooth.any():
+        return None
+    mu, phi = mu[smooth], np.ascontiguousarray(phi[:, smooth])
+    members = tuple(
+        Member(kind, features, scale, penalty, shrinkage(mu, penalty)) for penalty in sorted(penalties)[::-1]
+    )
+    return Part(cell, phi, mu, members)
+
+
+def product_part(
+    kind: str,
+    subsets: Sequence[tuple[int, ...]],
+    values: Float64[np.ndarray, "n k"],
+    moments: Moments,
+    *,
+    shape_only: bool,
+) -> Part | None:
+    """The part of one function a test, such as a product of two features.
+
+    Returns:
+        None if no function varies on more than a handful of events.
+    """
+    if shape_only:
+        values = moments.centred(values)
+    norm = moments.second @ values**2
+    varies = norm > 1e-12 * moments.second.sum()
+    phi = values[:, varies] / np.sqrt(norm[varies])
+    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    phi = np.ascontiguousarray(phi[:, smooth])
+    chosen = [subsets[i] for i in np.flatnonzero(varies)[smooth]]
+    if not chosen:
+        return None
+    units = np.eye(len(chosen))
+    members = tuple(Member(kind, subset, None, None, units[i]) for i, subset in enumerate(chosen))
+    return Part(None, phi, np.ones(len(chosen)), members)
+
+
+def shrinkage(mu: Float64[np.ndarray, " r"], penalty: float) -> Float64[np.ndarray, " r"]:
+    """c = 1 - (p / (1 + p))^2 with p = penalty / mu."""
+    return (1 + 2 * penalty / mu) / (1 + penalty / mu) ** 2
+
+
+def kernel_root(points: Float64[np.ndarray, "c k"], scale: float, least: float) -> Float64[np.ndarray, "c q"]:
+    """psi with psi psi^T = exp(-|x - y|^2 / (2 scale^2)) at points, without parts below `least` on average."""
+    square = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    values, vectors = eigh(np.exp(-square / (2 * scale**2)))
+    kept = values > least * len(points)
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def rows_of(parts: Sequence[Part]) -> Iterator[tuple[Part, slice]]:
+    """Each part with its columns in the scores of all parts side by side."""
+    start = 0
+    for part in parts:
+        stop = start + part.phi.shape[1]
+        yield part, slice(start, stop)
+        start = stop

@@ -1,0 +1,197 @@
+"""The statistic of a family: the smallest p-value of all members, those of each class shared evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import chi2
+
+from nplm._blas import blas_threads
+from nplm.family.build import family_parts
+from nplm.family.draws import Draws, null_draws, observed
+from nplm.family.fit import rate_root
+from nplm.family.intervals import Intervals, log_p_of_root
+from nplm.family.part import Member, Part
+from nplm.family.ranks import RankScale
+from nplm.family.settings import INTERVALS, YIELD, FamilySettings
+from nplm.family.spread import Spread
+from nplm.two_sample.pool import Pool
+
+# The share of samples without a difference in which a class is to have a p-value, times its number of independent
+# tests, of at most this: there that number is taken.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """All members, prepared on both samples together.
+
+    Arguments:
+        pool: of both samples.
+        scales: of each feature.
+        spread: what events add to the variance of scores.
+        parts: kernels and products.
+        intervals: of each feature that has any.
+        q: share of the masses that B is expected to have.
+        known_yield: the mass that B is expected to have, where it is known apart from A; else None.
+        settings: which members there are.
+    """
+
+    pool: Pool
+    scales: tuple[RankScale, ...]
+    spread: Spread
+    parts: tuple[Part, ...]
+    intervals: tuple[Intervals, ...]
+    q: float
+    known_yield: float | None
+    settings: FamilySettings
+
+    @classmethod
+    @blas_threads()
+    def of(cls, pool: Pool, settings: FamilySettings, *, known_yield: float | None = None, seed: int = 1) -> Family:
+        """Prepares a family.
+
+        Arguments:
+            pool: of both samples; if it has an expected share yields are compared too.
+            settings: which members there are.
+            known_yield: mass of B that is expected, where it is known apart from the number of A's events.
+            seed: of the centres of kernels of all features.
+
+        Raises:
+            ValueError: if no member is left.
+        """
+        shape_only = pool.expected_share is None
+        q = pool.share if pool.expected_share is None else pool.expected_share
+        sizes = np.abs(pool.masses)
+        scales = tuple(RankScale.of(x, sizes) for x in pool.events.T)
+        z = np.column_stack([scale(x) for scale, x in zip(scales, pool.events.T, strict=True)])
+        spread = Spread.of(pool, z, q)
+        parts = family_parts(z, pool.masses, spread, settings, shape_only=shape_only, seed=seed)
+        found: list[Intervals | None] = []
+        if INTERVALS in settings.classes:
+            found = [
+                Intervals.of(
+                    j,
+                    x,
+                    pool.masses,
+                    pool.in_b,
+                    spread.second,
+                    q,
+                    settings.interval_cells,
+                    pool.exchange.allowed,
+                )
+                for j, x in enumerate(z.T)
+            ]
+        intervals = tuple(each for each in found if each is not None)
+        if not parts and not intervals and shape_only:
+            raise ValueError(
+                f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
+            )
+        return cls(pool, scales, spread, tuple(parts), intervals, q, known_yield, settings)
+
+    @property
+    def shape_only(self) -> bool:
+        """Whether yields are not compared."""
+        return self.pool.expected_share is None
+
+    @cached_property
+    def members(self) -> tuple[tuple[Part, Member], ...]:
+        """Members of kernels and products, with their parts, in order."""
+        return tuple((part, member) for part in self.parts for member in part.members)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that have a member."""
+        found = list(dict.fromkeys(member.kind for _, member in self.members))
+        return (*found, *([INTERVALS] if self.intervals else []), *([] if self.shape_only else [YIELD]))
+
+    @blas_threads()
+    def t(self, draws: Draws) -> Float64[np.ndarray, "L k"]:
+        """t = sum_i c_i y_i^2 of each pair of samples in each member of kernels and products."""
+        found = [draws.scores(part) ** 2 @ part.filters for part in self.parts]
+        return np.concatenate(found, axis=1) if found else np.zeros((draws.count, 0))
+
+    @cached_property
+    def expected_t(self) -> Float64[np.ndarray, " k"]:
+        """Mean of each t without a difference."""
+        return self._cumulants[0]
+
+    def log_p(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, "L k"]:
+        """log p of each t from a chi2 with the same three cumulants (P. Hall, Ann. Probab. 11 (1983) 1028)."""
+        mean, variance, freedom = self._cumulants
+        return np.asarray(chi2.logsf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom))
+
+    def thresholds(self, log_p: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
+        """The t of each member with these `log_p`, by bisection."""
+        low, high = self.expected_t.copy(), self.expected_t + 10 * np.sqrt(self._cumulants[1])
+        while (short := self.log_p(high[None])[0] > log_p).any():
+            high[short] += high[short]
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = self.log_p(middle[None])[0] > log_p
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        return high
+
+    @cached_property
+    def _cumulants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        powers = [np.array([float((m.shrinkage**n).sum()) for _, m in self.members]) for n in (1, 2, 3)]
+        # 8 variance^3 / third^2 with variance 2 sum c^2 and third cumulant 8 sum c^3.
+        return powers[0], 2 * powers[1], powers[1] ** 3 / np.maximum(powers[2], 1e-300) ** 2
+
+    def surprise(self, draws: Draws, *, is_data: bool = False) -> Float64[np.ndarray, "L c"]:
+        """Largest -log p in each class, of each pair of samples."""
+        return self.by_class(-self.log_p(self.t(draws)), draws, is_data)
+
+    def by_class(self, surprise: Float64[np.ndarray, "L k"], draws: Draws, is_data: bool) -> Float64[np.ndarray, "L c"]:
+        """The same where the -log p of kernels and products are known."""
+        kinds = np.array([member.kind for _, member in self.members])
+        columns = [surprise[:, kinds == kind].max(axis=1) for kind in self.classes if kind in kinds]
+        if self.intervals:
+            if is_data:
+                roots = np.array([max(np.abs(each.observed()).max() for each in self.intervals)])
+            else:
+                roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
+            columns.append(-log_p_of_root(roots))
+        if not self.shape_only:
+            columns.append(-log_p_of_root(np.array([self.yield_root]) if is_data else self._yield_roots(draws)))
+        return np.column_stack(columns)
+
+    @cached_property
+    def yield_root(self) -> float:
+        """Signed root of the deviance of B's yield."""
+        return rate_root(self.pool.total_b, self.pool.total, self.q, expected=self.known_yield)
+
+    def _yield_roots(self, draws: Draws) -> Float64[np.ndarray, " L"]:
+        everywhere = np.zeros(len(self.pool), dtype=np.int64)
+        measure = draws.summed(everywhere, 1)[:, 0]
+        if not self.pool.exchange.allowed:
+            return measure / np.sqrt(self.spread.second.sum())
+        mass = self.pool.total
+        return np.array([rate_root(m + self.q * mass, mass, self.q, expected=None) for m in measure])
+
+    def observed(self) -> Draws:
+        """The samples as they are."""
+        return observed(self.pool, self.q)
+
+    def null(self, count: int, seed: int) -> Draws:
+        """Pairs of samples without a difference."""
+        return null_draws(self.pool, self.spread, self.q, count, seed)
+
+
+def independent_tests(surprise: Float64[np.ndarray, "L c"]) -> Float64[np.ndarray, " c"]:
+    """log of the number of independent tests in each class, from pairs of samples without a difference.
+
+    Where a share `LEVEL` of them has a smallest p of at most x, the number is LEVEL / x.
+    """
+    return np.quantile(surprise, 1 - LEVEL, axis=0) + np.log(LEVEL)
+
+
+def combined(
+    surprise: Float64[np.ndarray, "L c"], log_tests: Sequence[float] | np.ndarray
+) -> Float64[np.ndarray, " L"]:
+    """T = max over classes of -log(number of independent tests times smallest p), of each pair of samples."""
+    return np.asarray((surprise - np.asarray(log_tests)).max(axis=1))

@@ -1,0 +1,102 @@
+"""The probability that any of many correlated tests exceeds its own threshold, however small it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import brentq
+from scipy.special import logsumexp
+
+from nplm.calibrate.mixture import MixtureNull
+from nplm.family.part import Part, rows_of
+
+# Draws of the joint law of all scores, and events whose modes give its covariance at most.
+DRAWS, _EVENTS = 2000, 8192
+# A share of the diagonal that keeps a covariance of many overlapping modes positive.
+_RIDGE = 1e-9
+
+
+class JointLaw:
+    """The normal law of the scores of all parts, and the chance that a member of them exceeds.
+
+    Within a part the scores are independent with variance one; between parts their covariance is sum_e s phi phi'^T,
+    from a sample of the events.
+
+    Arguments:
+        parts: of the family.
+        second: s of each event, shape (n,).
+        seed: of events and draws.
+    """
+
+    def __init__(self, parts: Sequence[Part], second: Float64[np.ndarray, " n"], seed: int) -> None:
+        rng = np.random.default_rng([seed, 0x756E696F6E])
+        self._parts = tuple(parts)
+        n = len(second)
+        rows = np.arange(n) if n <= _EVENTS else rng.choice(n, _EVENTS, p=second / second.sum())
+        weights = second if n <= _EVENTS else np.full(_EVENTS, second.sum() / _EVENTS)
+        columns = [part.phi[rows if part.cell is None else part.cell[rows]] for part in parts]
+        phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
+        self._covariance = phi.T @ phi
+        for _, inside in rows_of(parts):
+            # Known exactly, where events were sampled.
+            self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
+        # Draws from the sampled events, whose covariance is positive whatever is set in it.
+        noise = rng.standard_normal((DRAWS, len(phi))) @ phi
+        self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
+        self._rng = rng
+
+    def log_union(self, thresholds: Float64[np.ndarray, " k"]) -> float:
+        """log P(t_m >= threshold_m for any member m), the members in the order of the parts.
+
+        P = sum_m P(A_m) E[1 / S given A_m] with S the number of members that exceed (A. B. Owen, Y. Maximov and M.
+        Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores of its part come from a tilted normal law with
+        the weight that makes up for it, and those of the other parts follow by regression on them (G. Matheron).
+        """
+        where = [(part, inside, member) for part, inside in rows_of(self._parts) for member in part.members]
+        nulls = [MixtureNull(member.shrinkage) for _, _, member in where]
+        log_p = np.array([null.log_pvalue(t) for null, t in zip(nulls, thresholds.tolist(), strict=True)])
+        total = float(logsumexp(log_p))
+        chosen = self._rng.choice(len(where), DRAWS, p=np.exp(log_p - total))
+        log_weight = np.zeros(DRAWS)
+        scores = self._draws.copy()
+        for m in np.unique(chosen):
+            _, inside, member = where[m]
+            rows = np.flatnonzero(chosen == m)
+            tilted, log_weight[rows] = self._exceeding(member.shrinkage, float(thresholds[m]), log_p[m], len(rows))
+            covariance = self._covariance[inside, inside]
+            factor = cho_factor(covariance + _RIDGE * np.eye(len(covariance)))
+            moved = cho_solve(factor, (tilted - scores[rows, inside]).T).T
+            scores[rows] += moved @ self._covariance[inside]
+            scores[rows, inside] = tilted
+        number = np.zeros(DRAWS)
+        start = 0
+        for part, inside in rows_of(self._parts):
+            t = scores[:, inside] ** 2 @ part.filters
+            own = thresholds[start : start + len(part.members)]
+            number += (t >= own * (1 - 1e-12)).sum(axis=1)
+            start += len(part.members)
+        inverse = np.where(log_weight > -np.inf, np.exp(log_weight) / np.maximum(number, 1), 0.0)
+        return float(total + np.log(inverse.mean()))
+
+    def _exceeding(
+        self, c: Float64[np.ndarray, " r"], threshold: float, log_p: float, count: int
+    ) -> tuple[Float64[np.ndarray, "count r"], Float64[np.ndarray, " count"]]:
+        """Scores drawn where t = sum c y^2 is about the threshold, with log(density given t >= threshold / drawn)."""
+        theta = _saddle(c, threshold)
+        variance = 1 / (1 - 2 * theta * c)
+        y = self._rng.standard_normal((count, len(c))) * np.sqrt(variance)
+        t = y**2 @ c
+        log_ratio = -theta * t + 0.5 * np.log(variance).sum() - log_p
+        return y, np.where(t >= threshold, log_ratio, -np.inf)
+
+
+def _saddle(c: Float64[np.ndarray, " r"], t: float) -> float:
+    """The theta >= 0 under which t is the mean of sum c y^2; 0 below the mean."""
+    if t <= c.sum():
+        return 0.0
+    largest = float(c.max())
+    end = (1 - 0.5 * largest / t) / (2 * largest)
+    return float(brentq(lambda theta: float((c / (1 - 2 * theta * c)).sum()) - t, 0.0, end, xtol=1e-14))

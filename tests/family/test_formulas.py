@@ -1,0 +1,114 @@
+"""The formulas behind the family, each against an exact answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import binomtest, chi2, norm
+
+from nplm.family.fit import fit_member, rate_root
+from nplm.family.intervals import Intervals, log_p_of_root
+from nplm.family.part import Member, Part
+from nplm.family.ranks import RankScale
+from nplm.family.settings import FamilySettings
+from nplm.family.spread import averaged
+from nplm.family.statistic import Family
+from nplm.family.union import JointLaw
+from nplm.sample import Sample
+from nplm.two_sample.pool import Pool
+
+
+def _part(phi: np.ndarray) -> Part:
+    """One test of squared scores, of modes with sum phi phi^T = 1."""
+    r = phi.shape[1]
+    return Part(None, phi, np.ones(r), (Member("one", (0,), 1.0, 1.0, np.ones(r)),))
+
+
+def _orthonormal(columns: int) -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(3).normal(size=(400, columns)))[0]
+
+
+@pytest.mark.parametrize("p", [1e-2, 1e-5, 1e-12])
+def test_the_union_of_one_test_of_equal_tests_and_of_independent_ones_is_known(p: float) -> None:
+    phi = _orthonormal(4)
+    first, second = _part(phi[:, :2]), _part(phi[:, 2:])
+    threshold = chi2.isf(p, 2)
+    alone = JointLaw([first], np.ones(400), 1).log_union(np.array([threshold]))
+    twice = JointLaw([first, first], np.ones(400), 1).log_union(np.full(2, threshold))
+    apart = JointLaw([first, second], np.ones(400), 1).log_union(np.full(2, threshold))
+    # 2000 draws: relative errors of some 3%.
+    assert np.exp(alone) == pytest.approx(p, rel=0.12)
+    assert np.exp(twice) == pytest.approx(p, rel=0.12)
+    assert np.exp(apart) == pytest.approx(2 * p - p**2, rel=0.12)
+
+
+def test_equal_values_share_their_middle_rank_and_units_do_not_matter() -> None:
+    values = np.array([0.0, 0.0, 0.0, 1.0, 5.0])
+    scale = RankScale.of(values, np.ones(5))
+    np.testing.assert_allclose(scale(values), norm.ppf([0.3, 0.3, 0.3, 0.7, 0.9]))
+    np.testing.assert_allclose(RankScale.of(np.exp(values), np.ones(5))(np.exp(values)), scale(values))
+    np.testing.assert_allclose(scale(np.array([-9.0, 99.0])), norm.ppf([0.3, 0.9]))
+
+
+def test_averaged_masses_are_positive_and_keep_their_sum() -> None:
+    rng = np.random.default_rng(4)
+    z, masses = rng.normal(size=(2000, 2)), np.where(rng.random(2000) < 0.2, -1.0, 1.0)
+    shared = averaged(z, masses)
+    assert shared.min() > 0
+    assert shared.sum() == pytest.approx(masses.sum())
+    # A half of the plane keeps its sum to what a cell that straddles its edge may move.
+    assert shared[z[:, 0] > 0].sum() == pytest.approx(masses[z[:, 0] > 0].sum(), rel=0.1)
+
+
+def test_the_root_of_the_yield_is_near_the_exact_binomial() -> None:
+    p = 2 * norm.sf(rate_root(230.0, 2200.0, 1 / 11, expected=None))
+    assert p == pytest.approx(binomtest(230, 2200, 1 / 11).pvalue, rel=0.1)
+
+
+def test_the_p_value_of_an_interval_is_the_exact_binomial_one_to_a_quarter() -> None:
+    family, interval = _one_interval()
+    start, stop = int(interval.start[0]), int(interval.stop[0])
+    k = int(interval.mass_b[start:stop].sum())
+    n = k + int(interval.mass_a[start:stop].sum())
+    exact = 2 * binomtest(k, n, family.q, alternative="greater").pvalue
+    assert np.exp(log_p_of_root(interval.observed()[0])) == pytest.approx(exact, rel=0.25)
+
+
+def test_the_tail_of_one_interval_is_that_of_a_normal_score() -> None:
+    _, interval = _one_interval()
+    assert interval.log_tail(5.0, 1) == pytest.approx(np.log(2 * norm.sf(5.0)), abs=1e-9)
+
+
+def _one_interval() -> tuple[Family, Intervals]:
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(size=4000), np.concatenate([rng.normal(size=800), rng.normal(1.0, 0.02, 25)])
+    settings = FamilySettings(classes=("intervals",), interval_cells=(4,))
+    family = Family.of(Pool.of(Sample(a, np.full(4000, 0.2)), Sample(b), expected_ratio=1.0), settings)
+    every = family.intervals[0]
+    best = int(np.argmax(every.observed()))
+    one = {name: getattr(every, name)[best : best + 1] for name in ("start", "stop", "share", "unit")}
+    return family, Intervals(**{**vars(every), **one})
+
+
+@pytest.mark.parametrize("shape_only", [True, False])
+def test_the_fit_is_the_minimum_that_an_independent_minimiser_finds(shape_only: bool) -> None:
+    rng = np.random.default_rng(8)
+    a, b = Sample(rng.normal(size=600), np.full(600, 0.5)), Sample(rng.normal(0.3, 1.1, size=300))
+    pool = Pool.of(a, b, expected_ratio=None if shape_only else 1.0)
+    family = Family.of(pool, FamilySettings(classes=("one",), one_scales=(1.0,)))
+    part, member = family.members[0]
+    fit = fit_member(pool, family.spread, part, member, family.q, shape_only=shape_only)
+    phi = part.phi[part.cell]
+    columns = np.column_stack([phi, np.ones(len(phi))]) if shape_only else phi
+    assert member.penalty is not None
+    ratios = np.append(member.penalty / part.variance, 0.0)[: columns.shape[1]]
+
+    def loss(theta: np.ndarray) -> float:
+        f = columns @ theta
+        return float(np.log(1 - family.q + family.q * np.exp(f)).sum() - f[pool.in_b].sum())
+
+    found = minimize(lambda x: loss(x) + 0.5 * ratios @ x**2, np.zeros(columns.shape[1]), tol=1e-12)
+    assert fit.converged
+    assert fit.t == pytest.approx(-2 * loss(found.x), abs=1e-4)
+    assert fit.t_one_step > 0
