@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.linalg import block_diag
 
 from nplm.calibrate.joint import JointNull
-from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
+from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
 from nplm.sample import Sample
@@ -31,8 +32,8 @@ def joint_null(
     The vectors u_m = sum_D v phi_m - sum_R w phi_m of all models are linear in the same events. Stacked, they tend to
     one normal vector, whose covariance has the blocks sum v^2 phi_m phi_l^T of the data, sum_R w^2 phi_m phi_l^T of the
     reference and the corrections of `PreparedKernel.null`, which gives the diagonal blocks; and t_m tends to
-    u_m^T C_m u_m. So the correlations of the t are those of their modes, and the price of looking at many widths is
-    computed, not simulated.
+    u_m^T C_m u_m / (1 + rho). So the correlations of the t are those of their modes, and the price of looking at many
+    widths is computed, not simulated.
 
     Arguments:
         kernels: the models, prepared with this reference.
@@ -46,6 +47,12 @@ def joint_null(
         used = weights[weights != 0]
         same = bool((used == used[0]).all())
         noise = used[0] * information if same else _second_moment(kernels, reference, weights**2)
+    sizes = [kernel.modes.count for kernel in kernels]
+    pooled = None
+    if data is not None and not fixed_reference and all(kernel.event_weight > 0 for kernel in kernels):
+        rho, scale = kernels[0].ratio(data, shape_only), total / data.total_weight if shape_only else 1.0
+        of_data = _second_moment(kernels, data, scale * data.weights)
+        pooled = ((information + rho * of_data) / (1 + rho))[:-1, :-1]
     covariance = covariance_of_sums(
         information,
         _second_moment(kernels, data, data.weights**2) if data is not None and data.is_weighted else None,
@@ -53,9 +60,16 @@ def joint_null(
         int(np.count_nonzero(weights)),
         shape_of=shape_yield(shape_only, data, total),
         normalized=normalized,
+        pooled=pooled,
+        event_weight=kernels[0].event_weight,
     )
-    root = np.sqrt(np.concatenate([kernel.modes.shrinkage for kernel in kernels]))
-    return JointNull.of(root[:, None] * covariance * root, [kernel.modes.count for kernel in kernels])
+    roots, stop = [], np.cumsum(sizes)
+    for kernel, end in zip(kernels, stop, strict=True):
+        mine = slice(end - kernel.modes.count, end)
+        root = curvature_root(None if pooled is None else pooled[mine, mine], kernel.modes.penalty)
+        roots.append(root / np.sqrt(1 + kernel.ratio(data, shape_only)))
+    root = block_diag(*roots)
+    return JointNull.of(root.T @ covariance @ root, sizes)
 
 
 def _second_moment(

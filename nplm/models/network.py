@@ -9,10 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from nplm.models.averaged_weights import AveragedWeights
+from nplm.averaged_weights import averaged, event_weight
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
-from nplm.models.network_finite import event_weight
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_search import Level, NetworkSearch
 from nplm.models.points import chunked
@@ -76,8 +75,7 @@ class NetworkModel:
         events, weights, one = scaler(reference.events), reference.weights, None
         if not self.reference_exact:
             one = event_weight(weights)
-            if reference.has_negative_weights:
-                weights = AveragedWeights.of(events, weights).weights
+            weights = averaged(events, weights)
         optimizer = self._optimizer(reference.dimension)
         levels: tuple[Level, ...] = ()
         if isinstance(optimizer, BoxSearch):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float
 
 from nplm.likelihood import data_term, reference_term
 
@@ -35,13 +34,3 @@ def of_data(f: Float[Array, " m"], weights: Float[Array, " m"], log_rho: Float[A
     """What the data's part lowers L by: sum_D v f without rho, else sum_D v { f - log [(1 + rho e^f) / (1 + rho)] }."""
     total = data_term(f, weights)
     return total if log_rho is None else total - excess(f, weights, log_rho)
-
-
-def event_weight(weights: Float64[np.ndarray, " n"]) -> float:
-    """w0 = sum w^2 / sum w, the weight of one of n_eff equal events that fluctuate as these do.
-
-    Of a toy without events, or whose weights add up to no positive yield, sum w^2 / sum |w|, or 1.
-    """
-    total = weights.sum()
-    total = total if total > 0 else np.abs(weights).sum()
-    return float((weights**2).sum() / total) if total > 0 else 1.0

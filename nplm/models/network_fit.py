@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from nplm.averaged_weights import event_weight
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, parameter_chi2
 from nplm.models.mlp import Layout, with_ones
-from nplm.models.network_finite import event_weight
 from nplm.models.network_search import Data, NetworkSearch
 from nplm.models.points import CHUNK
 from nplm.sample import Sample, Scaler

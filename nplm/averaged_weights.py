@@ -1,4 +1,4 @@
-"""Signed weights averaged over neighbouring events until they are positive, which keeps what they expect.
+"""Weights of a finite sample: what one event counts, and signed ones averaged over neighbours until none is negative.
 
 Only where negative weights prevail in no direction of f has a likelihood a maximum. The events of a cell share its sum
 of weights W in proportion to |w|,
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.sparse import csr_array
 
 from nplm.cells import Cells, equal_weight_cells
 
@@ -22,6 +23,24 @@ from nplm.cells import Cells, equal_weight_cells
 _EFFECTIVE = 9.0
 # Cells at most: a large reference needs no more, and they are found one by one.
 _MOST_CELLS = 1 << 14
+
+
+def event_weight(weights: Float64[np.ndarray, " n"]) -> float:
+    """w0 = sum w^2 / sum w, the weight of one of n_eff equal events that fluctuate as these do.
+
+    Of a toy without events, or whose weights add up to no positive yield, sum w^2 / sum |w|, or 1.
+    """
+    total = weights.sum()
+    total = total if total > 0 else np.abs(weights).sum()
+    return float((weights**2).sum() / total) if total > 0 else 1.0
+
+
+def averaged(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Weights without negative ones, of the same sum: averaged over neighbours, or as they are where none is negative.
+
+    That keeps the expectation of any function which is smooth on the scale of the cells.
+    """
+    return weights if (weights >= 0).all() else AveragedWeights.of(events, weights).weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +75,19 @@ class AveragedWeights:
         expected, total = (np.bincount(cell, v) for v in (weights, sizes))
         share = np.divide(expected, total, out=np.zeros_like(total), where=total > 0)
         return cls(sizes * share[cell], cell, sizes)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells, empty ones included."""
+        return int(self.cell.max()) + 1
+
+    def totals(
+        self, rows: Float64[np.ndarray, "m c"], at: slice
+    ) -> tuple[Float64[np.ndarray, "cells c"], Float64[np.ndarray, " cells"]]:
+        """Sums of |w| times rows of values over the events of each cell, and of |w|, for part of the events."""
+        cell, size = self.cell[at], self.sizes[at]
+        spread = csr_array((size, (cell, np.arange(len(cell)))), shape=(self.cells, len(cell)))
+        return spread @ rows, np.bincount(cell, size, self.cells)
 
 
 def _merged(cells: Cells, expected: Float64[np.ndarray, " cells"]) -> Int64[np.ndarray, " cells"]:
