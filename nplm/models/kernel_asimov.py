@@ -79,7 +79,9 @@ def expected_with_signal(
         for is_reference, phi, w in _parts(blocks, extra):
             f = phi @ b
             terms = (data_slope, data_value, reference_slope, reference_value, curvature)
-            d_slope, d_value, r_slope, r_value, bend = (np.asarray(term(f, np.asarray(rho))) for term in terms)
+            d_slope, d_value, r_slope, r_value, bend = (
+                np.asarray(term(jnp.asarray(f), jnp.asarray(rho))) for term in terms
+            )
             of_data = np.column_stack([phi * d_slope[:, None], d_value])
             spread += (of_data * (size * w)[:, None]).T @ of_data
             hessian += (phi * (w * bend * (rho + is_reference))[:, None]).T @ phi

@@ -122,7 +122,11 @@ class PreparedKernel:
             yields = np.block([[np.eye(modes.count), expected[:, None]], [expected, used.sum()]])
             noise = used[0] * yields
         elif averaged is not None and line is None:
-            noise = noise_of_averages(modes, events, reference.weights, averaged)
+
+            def columns(at: slice) -> np.ndarray:
+                return np.column_stack([modes(events[at]), np.ones(len(events[at]))])
+
+            noise = noise_of_averages(columns, modes.count + 1, reference.weights, averaged)
         else:  # in one dimension phi hardly varies within the cells that weights are averaged over
             noise = second_moment(modes, on_line, events, reference.weights**2)
         total, size = reference.total_weight, 0.0 if exact else event_weight(reference.weights)

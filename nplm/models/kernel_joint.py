@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import block_diag
 
+from nplm.averaged_weights import AveragedWeights
 from nplm.calibrate.joint import JointNull
 from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
+from nplm.models.kernel_moments import noise_of_averages
 from nplm.sample import Sample
 
 # Events whose modes are evaluated at a time.
@@ -41,13 +43,22 @@ def joint_null(
         data, shape_only, normalized, fixed_reference: see `PreparedKernel.null`.
     """
     weights, total = reference.weights, reference.total_weight
-    information = _second_moment(kernels, reference, weights)
+    sizes = [kernel.modes.count for kernel in kernels]
+    averaged = None
+    if kernels[0].event_weight > 0 and reference.has_negative_weights:
+        averaged = AveragedWeights.of(kernels[0].scaler(reference.events), weights)
+    information = _second_moment(kernels, reference, weights if averaged is None else averaged.weights)
     noise = None
     if not fixed_reference:
         used = weights[weights != 0]
-        same = bool((used == used[0]).all())
-        noise = used[0] * information if same else _second_moment(kernels, reference, weights**2)
-    sizes = [kernel.modes.count for kernel in kernels]
+        if (used == used[0]).all():
+            noise = used[0] * information
+        elif averaged is not None and reference.dimension > 1:
+            noise = noise_of_averages(
+                lambda at: _columns(kernels, reference.events[at]), sum(sizes) + 1, weights, averaged
+            )
+        else:
+            noise = _second_moment(kernels, reference, weights**2)
     pooled = None
     if data is not None and not fixed_reference and all(kernel.event_weight > 0 for kernel in kernels):
         rho, scale = kernels[0].ratio(data, shape_only), total / data.total_weight if shape_only else 1.0
@@ -87,6 +98,13 @@ def _second_moment(
     total = np.zeros((size, size))
     for start in range(0, len(events), _ROWS):
         rows, v = events[start : start + _ROWS], weights[start : start + _ROWS]
-        phi = np.column_stack([*(kernel.modes(kernel.scaler(rows)) for kernel in kernels), np.ones(len(rows))])
+        phi = _columns(kernels, rows)
         total += (phi * v[:, None]).T @ phi
     return total
+
+
+def _columns(
+    kernels: Sequence[PreparedKernel], events: Float64[np.ndarray, "m d"]
+) -> Float64[np.ndarray, "m r_plus_1"]:
+    """(phi_1, ..., phi_K, 1) at events in the units of the reference."""
+    return np.column_stack([*(kernel.modes(kernel.scaler(events)) for kernel in kernels), np.ones(len(events))])

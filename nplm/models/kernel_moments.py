@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import jax
 import numpy as np
@@ -13,6 +13,9 @@ from nplm.models.kernel_line import LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
 from nplm.models.kernel_products import CALLED, block_shape, kernel_blocks
+
+# Events whose modes are evaluated at a time.
+_ROWS = 16_384
 
 
 def second_moment(
@@ -33,25 +36,33 @@ def second_moment(
 
 
 def noise_of_averages(
-    modes: Modes,
-    events: Float64[np.ndarray, "n d"],
+    columns_of: Callable[[slice], Float64[np.ndarray, "m c"]],
+    count: int,
     weights: Float64[np.ndarray, " n"],
     averaged: AveragedWeights,
-) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
+) -> Float64[np.ndarray, "c c"]:
     """sum_e y y^T, y = w' (phi, 1) + (w - w') m, with m the mean of (phi, 1) in the event's cell: what each event moves
-    the sum of averaged weights by, to first order."""
+    the sum of averaged weights by, to first order.
+
+    Arguments:
+        columns_of: (phi, 1) at some of the events.
+        count: number of columns, c.
+        weights: as they were given.
+        averaged: of the same events.
+    """
 
     def parts() -> Iterable[tuple[slice, np.ndarray]]:
-        for at, block in kernel_blocks(events, modes.centers, modes.width):
-            yield at, np.column_stack([block @ modes.transform, np.ones(len(block))])
+        for start in range(0, len(weights), _ROWS):
+            at = slice(start, start + _ROWS)
+            yield at, columns_of(at)
 
-    sums, sizes = np.zeros((averaged.cells, modes.count + 1)), np.zeros(averaged.cells)
+    sums, sizes = np.zeros((averaged.cells, count)), np.zeros(averaged.cells)
     for at, columns in parts():
         more, size = averaged.totals(columns, at)
         sums += more
         sizes += size
     mean = np.divide(sums, sizes[:, None], out=sums, where=sizes[:, None] > 0)
-    total = np.zeros((modes.count + 1,) * 2)
+    total = np.zeros((count, count))
     for at, columns in parts():
         own, rest = averaged.weights[at, None], (weights - averaged.weights)[at, None]
         y = own * columns + rest * mean[averaged.cell[at]]
