@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.sparse import csr_array
 
 from nplm.cells import Cells, equal_weight_cells
+from nplm.sample import Sample
 
 # A cell holds so many effective events, (sum w)^2 / sum w^2: its sum of weights is three standard deviations from 0.
 _EFFECTIVE = 9.0
@@ -33,6 +34,11 @@ def event_weight(weights: Float64[np.ndarray, " n"]) -> float:
     total = weights.sum()
     total = total if total > 0 else np.abs(weights).sum()
     return float((weights**2).sum() / total) if total > 0 else 1.0
+
+
+def event_weight_of(data: Sample) -> float:
+    """v0, the weight of an event of the data; of an expectation that of the events which it stands for."""
+    return event_weight(data.weights) if data.stands_for is None else data.stands_for
 
 
 def averaged(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:

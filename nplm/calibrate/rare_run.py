@@ -174,9 +174,8 @@ def _fit(source: SignalToys, toys: Toys) -> Fits:
         return prepared.fit_sums(toys.sums)
     rho = np.full(len(toys.rows), prepared.event_weight)
     parts = calls([len(rows) for rows in toys.rows], prepared.modes.count)
-    events = ([source.features(rows) for rows in toys.rows[part]] for part in parts)
     return Fits.concatenate(
-        [prepared.fit_rows([(phi, np.ones(len(phi))) for phi in batch], rho[: len(batch)]) for batch in events]
+        [prepared.fit_rows([source.events_of(rows) for rows in toys.rows[part]], rho[part]) for part in parts]
     )
 
 

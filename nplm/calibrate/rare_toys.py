@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.models.kernel_data import Rows
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_products import kernel_blocks
 from nplm.sample import Sample
@@ -77,6 +78,12 @@ class SignalToys:
     def features(self, rows: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k r"]:
         """phi at some events."""
         return self.prepared.modes(self.events[rows]) if self.phi is None else self.phi[rows]
+
+    def events_of(self, rows: Int64[np.ndarray, " k"]) -> Rows:
+        """phi at the events of a toy, or at the points that stand for them, with their weights."""
+        ones = np.ones(len(rows))
+        line = self.prepared.line
+        return (self.features(rows), ones) if line is None else line.rows(self.events[rows], ones)
 
     def draw(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Toys:
         """One toy for each signal."""

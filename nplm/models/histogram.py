@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
-from nplm.averaged_weights import event_weight
+from nplm.averaged_weights import event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
 from nplm.models.base import Fits, parameter_chi2
@@ -140,7 +140,7 @@ class PreparedHistogram:
         if self.events is None:
             t = 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1)
         else:
-            size = np.array([[event_weight(sample.weights)] for sample in data])
+            size = np.array([[event_weight_of(sample)] for sample in data])
             m, both = n / size, n / size + self.events
             # log [m / (q (m + N))] = log [n (nu + v0 N) / (nu v0 (m + N))], and so on.
             common = (nu / size + self.events) / both

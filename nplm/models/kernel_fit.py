@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm._blas import blas_threads
-from nplm.averaged_weights import AveragedWeights, event_weight
+from nplm.averaged_weights import AveragedWeights, event_weight, event_weight_of
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
@@ -175,9 +175,7 @@ class PreparedKernel:
     def rows(self, data: Sequence[Sample]) -> list[Rows]:
         """phi at the events of each sample, or at the points of a line that stand for them, with their weights."""
         if self.line is not None:
-            on_line = self.line
-            points = [on_line.line.gauss(self.scaler(sample.events), sample.weights) for sample in data]
-            return [(on_line(x), v) for x, v in points]
+            return [self.line.rows(self.scaler(sample.events), sample.weights) for sample in data]
         pooled = self.pools.rows(data)
         return [
             (self.features(sample.events) if known is None else known, sample.weights)
@@ -187,7 +185,7 @@ class PreparedKernel:
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; all of them in one compiled call, or as many as the memory can take."""
         if self.event_weight > 0:
-            ratios = np.array([self.event_weight / event_weight(sample.weights) for sample in data])
+            ratios = np.array([self.event_weight / event_weight_of(sample) for sample in data])
             lengths = [len(sample) for sample in data]
             parts = calls(lengths, self.modes.count)
             return Fits.concatenate([self.fit_rows(self.rows(data[part]), ratios[part]) for part in parts])
@@ -319,7 +317,7 @@ class PreparedKernel:
         Arguments:
             data, shape_only: as in `null`.
         """
-        size = 1.0 if data is None else event_weight(data.weights)
+        size = 1.0 if data is None else event_weight_of(data)
         yields = shape_yield(shape_only, data, self.total)
         return self.event_weight / size * (1.0 if yields is None else yields / self.total)
 
@@ -346,7 +344,7 @@ class PreparedKernel:
     def _with_signal_of_finite(self, signal: Sample, data: Sample | None, normalized: bool) -> ExpectedT:
         held = self.blocks.centers is None
         events = self.features(signal.events) if held else self.scaler(signal.events)
-        size = 1.0 if data is None else event_weight(data.weights)
+        size = 1.0 if data is None else event_weight_of(data)
         return expected_with_signal(
             self.blocks,
             self.modes.penalty,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nplm.averaged_weights import event_weight
+from nplm.averaged_weights import event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, parameter_chi2
 from nplm.models.mlp import Layout, with_ones
@@ -103,7 +103,7 @@ class PreparedNetwork:
 
     def log_rho(self, sample: Sample) -> float | None:
         """log (w0 / v0) of a data sample; None if the reference is exact."""
-        return None if self.event_weight is None else float(np.log(self.event_weight / event_weight(sample.weights)))
+        return None if self.event_weight is None else float(np.log(self.event_weight / event_weight_of(sample)))
 
     def _rows(self, sample: Sample) -> Data:
         return Data(self.scaler(sample.events), sample.weights, log_rho=self.log_rho(sample))
