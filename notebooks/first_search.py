@@ -95,7 +95,7 @@ print(f"{len(data):,} events of data")
 # `run` fits the data and 100 toys, data sets that are drawn from the reference and fitted in the same way.
 
 # %%
-test = NPLMTest(reference, KernelModel(width=1.0, centers=150))
+test = NPLMTest(reference, KernelModel(width=1.0, centers=150, reference_exact=True))
 result = test.run(data, 100)
 result
 
