@@ -60,9 +60,7 @@ reference = Sample(take(50_000), features=["charge", "angle"], name="reference r
 
 # %%
 limits = ControlLimits.per_day(false_alarms=0.5, windows=96)
-monitor = Monitor(
-    reference, KernelModel(width=1.0, centers=100, reference_exact=True), limits=limits, expected_rate=RATE
-)
+monitor = Monitor(reference, KernelModel(width=1.0, centers=100), limits=limits, expected_rate=RATE)
 print(f"{limits.alpha:.4f} false alarms a window; a single window alarms at p < {limits.of_chart(monitor.tests):.5f}")
 
 # %% [markdown]
