@@ -25,12 +25,14 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 
-demo: $(INSTALLED) ## test a file with an injected signal against a reference, and write the report
+demo: $(INSTALLED) ## test a file with an injected signal against a reference by the family and by a network, and write reports
 	$(BIN)/python -m toys.demo $(DEMO)
-	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --clip 7 --toys 50 --seed 1 --force -o $(DEMO)/run
+	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --force -o $(DEMO)/run
+	@echo; echo "Beside it the network, with 50 toys (a minute):"; echo
+	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --model network --clip 7 --toys 50 --seed 1 --force -o $(DEMO)/network
 
 picture: demo ## draw the picture of the README from the demonstration
-	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-01-x.png $(DEMO)/run/plots/null.png
+	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-0.png $(DEMO)/run/plots/null.png
 
 test: $(INSTALLED) ## run the tests, without the slow studies
 	$(PYTEST) -m "not slow"

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from nplm.ensemble.store import Store, StoreError, merge_stores
     from nplm.ensemble.table import ToyTable
     from nplm.estimator import LogRatioEstimator
+    from nplm.family.comparison import FamilyTest
+    from nplm.family.settings import FamilySettings
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
     from nplm.io import ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
     from nplm.localization.comparison import Comparison, compared
@@ -100,10 +102,11 @@ if TYPE_CHECKING:
     from nplm.result import Calibration, Result
     from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
-    from nplm.two_sample.comparison import TwoSampleTest, validate
+    from nplm.two_sample.comparison import TwoSampleTest
     from nplm.two_sample.matrix import TwoSampleMatrix, validate_matrix
     from nplm.two_sample.result import TwoSampleResult
     from nplm.two_sample.sweep import TwoSampleSweep, n_sweep
+    from nplm.two_sample.validate import validate
 
 __all__ = [
     "Adam",
@@ -129,6 +132,8 @@ __all__ = [
     "ExpectationSampler",
     "ExpectedPower",
     "FalkonModel",
+    "FamilySettings",
+    "FamilyTest",
     "FitError",
     "FittedChi2Null",
     "FittedMixtureNull",
@@ -285,6 +290,8 @@ _HOME = {
     "ExpectationSampler": "nplm.ensemble.sampler",
     "ExpectedPower": "nplm.calibrate.expected_power",
     "FalkonModel": "nplm.models.falkon",
+    "FamilySettings": "nplm.family.settings",
+    "FamilyTest": "nplm.family.comparison",
     "FitError": "nplm.hypothesis_test",
     "FittedChi2Null": "nplm.calibrate.chi2",
     "FittedMixtureNull": "nplm.calibrate.mixture",
@@ -404,7 +411,7 @@ _HOME = {
     "toys_for_p": "nplm.calibrate.precision",
     "toys_for_z": "nplm.calibrate.precision",
     "toys_to_reach": "nplm.calibrate.precision",
-    "validate": "nplm.two_sample.comparison",
+    "validate": "nplm.two_sample.validate",
     "validate_matrix": "nplm.two_sample.matrix",
     "validate_ratio": "nplm.nuisance.validate_ratio",
     "with_impacts": "nplm.result_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nplm.calibrate.formula import Formula
@@ -11,6 +12,7 @@ from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
 from nplm.models.with_nuisances import WithNuisances
 from nplm.sample import Sample
+from nplm.support import support_remarks, yields_apart
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
@@ -40,13 +42,15 @@ def cautions_of(
         pool: that they are drawn from; None for the reference.
         calibrate: what the p-value shall stand on.
     """
-    notes = []
     expected, observed = test.expected_yield(data), data.total_weight
-    if not test.shape_only and not test.reference.is_weighted and not 0.5 < observed / expected < 2:
+    apart = None if test.shape_only else yields_apart(expected, observed)
+    notes = [] if apart is None else [apart]
+    if apart is None and not test.shape_only and not test.reference.is_weighted and not 0.5 < observed / expected < 2:
         notes.append(
             f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
             " give the expected yield, or test the shape only"
         )
+    notes += support_remarks(replace(test.reference, name="the reference"), replace(data, name="the data"))
     if null is None and calibrate != "rare":
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
     if not test.standardize and isinstance(formula, MixtureNull):

@@ -250,8 +250,8 @@ def test_a_reference_too_small_to_be_a_pool_is_named(reference: Sample, data: Sa
 
 
 def test_unit_weights_with_another_yield_are_named(data: Sample, rng: np.random.Generator) -> None:
-    unit = Sample(rng.exponential(size=50_000), features=("x",))
-    told = "unit weights and so expects 50000 events, but the data have 1010"
+    unit = Sample(rng.exponential(size=5000), features=("x",))
+    told = "unit weights and so expects 5000 events, but the data have 1010"
     assert told in notes(NPLMTest(unit, HistogramModel()), data, toys=0)
     assert told not in notes(NPLMTest(unit, HistogramModel(), expected_yield=1000), data, toys=0)
     assert told not in notes(NPLMTest(unit, HistogramModel(), shape_only=True), data, toys=0)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
     ReferenceFile,
+    classes,
     feature_names,
     layers,
     output_path,
@@ -110,6 +111,15 @@ def require_model(values: Mapping[str, Any]) -> None:
         raise UsageError("--nuisances goes with the models network, kernel and histogram, not with --model falkon")
     if "nuisances" in values and values.get("solver", "ml") != "ml":
         raise UsageError(f"--nuisances needs --solver ml: leave out --solver {values['solver']}")
+    require_shape_or_yield(values)
+
+
+def require_shape_or_yield(values: Mapping[str, Any]) -> None:
+    """Refuses a yield where none is compared.
+
+    Raises:
+        UsageError: naming the options.
+    """
     if values.get("shape_only") and "expected_yield" in values:
         raise UsageError("--shape-only compares shapes, whatever the yields, so leave out --expected-yield")
 
@@ -170,12 +180,22 @@ def add_pool_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_model_options(group: argparse._ArgumentGroup) -> None:
-    """Declares the options of `ModelOptions`."""
+def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -> None:
+    """Declares the options of `ModelOptions`.
+
+    Arguments:
+        family: whether the command can run a family of tests, and does so by default.
+    """
+    usual = "default: network"
+    if family:
+        usual = (
+            "default: family, a test of all features alone, in pairs and together at several scales, as --model kernel"
+            " is without options of its own; with an option that a family lacks, network"
+        )
     group.add_argument(
         "--model",
-        choices=tuple(MODEL_OPTIONS),
-        help="family of log-ratios; falkon for LogisticFalkon itself, if you have that library (default: network)",
+        choices=("family", *MODEL_OPTIONS) if family else tuple(MODEL_OPTIONS),
+        help=f"what looks for a difference; falkon for LogisticFalkon itself, if you have that library ({usual})",
     )
     group.add_argument(
         "--hidden",
@@ -227,6 +247,17 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
     add_standardize_option(group)
     add_overflow_option(group)
+
+
+def add_family_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that chooses classes of tests."""
+    group.add_argument(
+        "--family",
+        type=classes,
+        metavar="C1,C2,...",
+        help="which classes of tests: one (each feature), two (pairs), products, all (features together), intervals (of"
+        " one feature); the smallest p-value of all of them counts (default: all classes)",
+    )
 
 
 def add_prepared_option(group: argparse._ArgumentGroup) -> None:
@@ -335,6 +366,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
             words += [option, *map(str, value)]
         elif field.name == "widths":
             words += [option, ",".join(map(repr, value))]
+        elif field.name == "family":
+            words += [option, ",".join(value)]
         elif field.name == "hidden":
             words += [option, *map(written_layers, value if isinstance(value[0], tuple) else [value])]
         else:

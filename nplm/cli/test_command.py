@@ -55,6 +55,10 @@ def run_test(options: Options) -> int:
         from nplm.cli.widths_command import run_widths
 
         return run_widths(options)
+    if options.model == "family":
+        from nplm.cli.family_command import run_family
+
+        return run_family(options)
     reporter = Reporter(options.quiet)
     resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
     folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)

@@ -11,9 +11,11 @@ from typing import Any
 from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
+    MODEL_OPTIONS,
     InputOptions,
     ModelOptions,
     add_config_option,
+    add_family_option,
     add_model_options,
     add_nuisances_option,
     add_output_option,
@@ -22,6 +24,7 @@ from nplm.cli.options import (
     add_reference_options,
     require_input,
     require_model,
+    require_shape_or_yield,
     to_command,
 )
 from nplm.cli.style import add_style_option
@@ -29,6 +32,13 @@ from nplm.cli.values import count, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
+# Samples without a difference that calibrate a family: RESAMPLES of nplm.family.comparison.
+FAMILY_TOYS = 999
+# Options that are those of one model, not of a family of tests.
+ONE_MODEL = (
+    *dict.fromkeys(name for names in MODEL_OPTIONS.values() for name in names),
+    *("calibrate", "null", "pool", "nuisances", "impacts", "standardize", "overflow"),
+)
 # What can calibrate several widths together.
 WIDTHS_CALIBRATIONS = ("toys", "analytic", "analytic+toys")
 
@@ -38,6 +48,8 @@ class Options(ModelOptions, InputOptions):
     """What `nplm test` was asked to do; the fields are the long options, with their defaults."""
 
     data: str
+    model: str = "family"
+    family: tuple[str, ...] | None = None
     toys: int = 200
     calibrate: str | None = None
     null: str | None = None
@@ -78,6 +90,9 @@ class Options(ModelOptions, InputOptions):
             for name in ("toys", "seed", "pool"):
                 if name in values:
                     raise UsageError(f"--{name} is that of the toys given with --null; leave it out")
+        values = {**values, "model": chosen_model(values)}
+        if values["model"] == "family":
+            return cls._of_family(values)
         if values.get("calibrate") == "analytic":
             for name in ("toys", "null", "pool"):
                 if values.get(name):
@@ -94,6 +109,45 @@ class Options(ModelOptions, InputOptions):
             raise UsageError("--impacts is about nuisances: give them with --nuisances FILE")
         require_input(values)
         return cls._of(values)
+
+    @classmethod
+    def _of_family(cls, values: Mapping[str, Any]) -> Options:
+        """The options of a family of tests."""
+        if values.get("leave_one_out"):
+            raise UsageError(
+                "--leave-one-out fits one model without each feature; the family names the features that lead: leave it"
+                " out, or add --model network"
+            )
+        require_input(values)
+        require_shape_or_yield(values)
+        return cls._of({"toys": FAMILY_TOYS, **values})
+
+
+def chosen_model(values: Mapping[str, Any]) -> str:
+    """The model that is asked for: a family of tests, unless an option is that of one model.
+
+    Raises:
+        UsageError: if --family is given beside such an option.
+    """
+    model = values.get("model")
+    own = [name for name in ONE_MODEL if name in values]
+    if model in (None, "kernel", "family") and "family" in values and own:
+        raise UsageError(
+            f"--{own[0].replace('_', '-')} is an option of one model and --family chooses classes of tests; leave one"
+            " of them out"
+        )
+    if model is None:
+        return "network" if own else "family"
+    if model == "kernel" and not own:
+        return "family"
+    if model != "family" and "family" in values:
+        raise UsageError(f"--family chooses classes of tests, but the model is {model}; leave one of them out")
+    if model == "family" and own:
+        raise UsageError(
+            f"--{own[0].replace('_', '-')} is an option of one model: add --model network, kernel or histogram, or"
+            " leave it out"
+        )
+    return str(model)
 
 
 def require_rare(values: Mapping[str, Any]) -> None:
@@ -153,7 +207,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_reference_options(files)
     add_pool_option(files)
     test = parser.add_argument_group("test")
-    add_model_options(test)
+    add_model_options(test, family=True)
+    add_family_option(test)
     add_prepared_option(test)
     add_nuisances_option(test)
     test.add_argument(
@@ -177,7 +232,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--toys",
         type=count,
         metavar="N",
-        help="null toys that calibrate t (default: 200, with --calibrate rare 5000; 0 trusts the formula, unchecked)",
+        help="null toys that calibrate t, or samples without a difference for a family (default: 999 for a family, 200"
+        " for one model, with --calibrate rare 5000; 0 trusts the formula of one model, unchecked)",
     )
     test.add_argument(
         "--calibrate",

@@ -19,7 +19,6 @@ from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import Calibrate
-    from nplm.two_sample.comparison import Statistic
     from nplm.two_sample.matrix import Correction
     from nplm.two_sample.sweep import TwoSampleSweep
 
@@ -87,15 +86,10 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
 
 
 def _settings(options: Options) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "widths": options.widths,
-        "centers": options.centers,
-        "statistic": cast("Statistic", options.statistic),
-        "seed": options.seed,
-    }
-    if options.penalties is not None:
-        settings["penalties"] = options.penalties
-    return settings
+    from nplm.two_sample.validate import KERNEL_SETTINGS
+
+    settings = {name: getattr(options, name) for name in KERNEL_SETTINGS if getattr(options, name) is not None}
+    return {**settings, "seed": options.seed}
 
 
 def _provenance(options: Options, inputs: Inputs) -> dict[str, Any]:
@@ -111,15 +105,22 @@ def _provenance(options: Options, inputs: Inputs) -> dict[str, Any]:
 
 def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
     from nplm.report.two_sample_text import two_sample_line
-    from nplm.two_sample.comparison import TwoSampleTest
     from nplm.two_sample.sweep import n_sweep
+    from nplm.two_sample.validate import validate
 
     a, b = inputs.samples.values()
     sweep: TwoSampleSweep | None = None
     with refusing_bad_input():
-        test = TwoSampleTest(a, b, expected_ratio=options.expected_ratio, **_settings(options))
-        result = test.run(
-            cast("Calibrate | None", options.calibrate), options.permutations, pool=inputs.pool, notify=reporter.note
+        result = validate(
+            a,
+            b,
+            family=options.family,
+            calibrate=cast("Calibrate | None", options.calibrate),
+            resamples=options.permutations,
+            pool=inputs.pool,
+            notify=reporter.note,
+            expected_ratio=options.expected_ratio,
+            **_settings(options),
         )
         if options.n_sweep is not None:
             settings = {**_settings(options), "statistic": "one-step"}
@@ -150,6 +151,7 @@ def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, rep
         matrix = validate_matrix(
             inputs.samples,
             correction=cast("Correction", options.correction),
+            family=options.family,
             calibrate=options.calibrate,
             resamples=options.permutations,
             pool=inputs.pool,

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import FLAG, add_access_options, add_config_option, add_features_option, add_output_option
+from nplm.cli.options import (
+    FLAG,
+    add_access_options,
+    add_config_option,
+    add_family_option,
+    add_features_option,
+    add_output_option,
+)
 from nplm.cli.style import add_style_option
 from nplm.cli.values import positive_count, positive_number, positive_numbers, seed, sizes, text
 
@@ -32,7 +39,8 @@ class Options:
     widths: tuple[float, ...] | None = None
     penalties: tuple[float, ...] | None = None
     centers: int | None = None
-    statistic: str = "one-step"
+    statistic: str | None = None
+    family: tuple[str, ...] | None = None
     calibrate: str | None = None
     permutations: int = 999
     correction: str = "holm"
@@ -76,7 +84,12 @@ class Options:
             raise UsageError("--calibrate analytic resamples nothing: leave out --permutations")
         if values.get("statistic") == "converged" and values.get("calibrate") in ("bootstrap", "pool"):
             raise UsageError(f"--calibrate {values['calibrate']} is for --statistic one-step; leave one of them out")
-        for option in ("widths", "penalties", "features"):
+        own = [name for name in ("widths", "penalties", "centers", "statistic", "pool") if name in values]
+        if values.get("calibrate") == "bootstrap":
+            own.append("calibrate bootstrap")
+        if own and "family" in values:
+            raise UsageError(f"--{own[0]} is for kernels of all features, which are no family: leave out --family")
+        for option in ("widths", "penalties", "features", "family"):
             given = values.get(option, ())
             twice = [value for value in given if given.count(value) > 1]
             if twice:
@@ -109,31 +122,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="compare yields too: that of the second sample is expected to be R times that of the first",
     )
     test.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields: the default")
+    add_family_option(test)
     test.add_argument(
         "--widths",
         type=positive_numbers,
         metavar="W1,W2,...",
-        help="of the kernels, in standard deviations (default: four, from the distances between events)",
+        help="only kernels of all features, of these widths in standard deviations",
     )
     test.add_argument(
-        "--penalties", type=positive_numbers, metavar="L1,L2,...", help="a test each (default: 0.01,0.001,0.0001)"
+        "--penalties",
+        type=positive_numbers,
+        metavar="L1,L2,...",
+        help="only kernels of all features, with these penalties, a test each (0.01,0.001,0.0001 are usual)",
     )
     test.add_argument(
         "--centers",
         type=positive_count,
         metavar="M",
-        help="number of kernels (default: twice the square root of the number of events, between 200 and 1000)",
+        help="only kernels of all features, so many (usual: twice the square root of the number of events)",
     )
     test.add_argument(
         "--statistic",
         choices=("one-step", "converged"),
-        help="one Newton step, so that resampling is quick, or the minimum of the cross-entropy (default: one-step)",
+        help="only kernels of all features, by one Newton step, so that resampling is quick, or at the minimum of the"
+        " cross-entropy",
     )
     test.add_argument(
         "--calibrate",
         choices=("permutation", "analytic", "bootstrap", "pool"),
-        help="permute labels, where weights are exchangeable; or take the normal law; or draw signs of events; or draw"
-        " both from --pool (default: permutation where it is allowed, else analytic)",
+        help="count permutations of labels, where weights are exchangeable, else samples drawn anew; or take the normal"
+        " law; or, for kernels of all features only, draw signs of events, or both samples from --pool (default: count"
+        " where enough exceed, beyond that the law if they follow it)",
     )
     test.add_argument(
         "--permutations", type=positive_count, metavar="N", help="permutations, or other resamplings (default: 999)"
@@ -172,6 +191,8 @@ def command_of(options: Options) -> list[str]:
             words.append(option)
         elif field.name in ("names", "features"):
             words += [option, *value]
+        elif field.name == "family":
+            words += [option, ",".join(value)]
         elif isinstance(value, tuple):
             words += [option, ",".join(f"{v:g}" if v == float(f"{v:g}") else repr(v) for v in value)]
         else:

@@ -108,6 +108,17 @@ def sizes(word: str) -> tuple[int, ...]:
     return tuple(_whole(part.strip(), 2) for part in word.split(","))
 
 
+def classes(word: str) -> tuple[str, ...]:
+    """Classes of tests of a family, with commas between them."""
+    from nplm.family.settings import CLASSES
+
+    names = tuple(part.strip() for part in word.split(","))
+    for name in names:
+        if name not in CLASSES:
+            raise argparse.ArgumentTypeError(f"there is no class of tests '{name}': choose from {', '.join(CLASSES)}")
+    return names
+
+
 def shard(word: str) -> tuple[int, int]:
     """I/N: the I-th of N shards."""
     match = re.fullmatch(r"([0-9]+)/([0-9]+)", word)

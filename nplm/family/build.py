@@ -1,4 +1,7 @@
-"""The parts of a family, made from both samples together, so that they do not know which event is from which."""
+"""The parts of a family, made from both samples together, so that they do not know which event is from which.
+
+Functions are taken about their means over both samples: shapes are compared, and the yields apart from them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist, pdist
 
+from nplm.family.leaves import leaves
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import CELL, PAIR_CELL, Cells
 from nplm.family.settings import ALL, ONE, PRODUCTS, TWO, FamilySettings
@@ -17,6 +21,8 @@ from nplm.models.kernel_centers import choose_centers
 
 # Products are of scores within this, so that a single event far out makes none of them.
 _CLIP = 3.0
+# Directions of the scores with less than this share of the largest variance say nothing of residuals.
+_COLLINEAR = 1e-3
 # Products of two kernels that are kept at most.
 _MOST_PRODUCTS = 80
 # Quantiles of the distances between events, and factors, that give the widths of kernels of all features.
@@ -24,6 +30,9 @@ _WIDTHS = ((0.05, 1.0), (0.2, 1.0), (0.5, 1.0), (0.9, 2.0))
 _PAIRED, _CENTERS, _FEWEST, _MOST = 1000, 2.0, 200, 400
 _RANK_CUT = 1e-10
 _STREAM = 0x66616D696C79
+# Beyond so many events kernels of all features are evaluated in the leaves of so many splits: their modes would not fit
+# into memory, and leaves of some events are narrower than the kernels.
+_MOST_ROWS, _SPLITS = 60_000, 14
 # Events whose kernels are evaluated at a time.
 _ROWS = 8192
 
@@ -34,7 +43,6 @@ def family_parts(
     spread: Spread,
     settings: FamilySettings,
     *,
-    shape_only: bool,
     seed: int,
 ) -> list[Part]:
     """All parts that have a mode.
@@ -44,7 +52,6 @@ def family_parts(
         masses: of these events.
         spread: what they add to the variance of a score.
         settings: which members there are.
-        shape_only: whether functions are taken about their means, as yields are not compared.
         seed: of the centres of kernels of all features.
     """
     columns = (masses, spread.second, spread.fourth)
@@ -58,63 +65,79 @@ def family_parts(
             for scale in settings.one_scales:
                 psi = kernel_root(cells.centre[:, None], scale, 1e-8)
                 penalties = settings.one_penalties
-                parts.append(
-                    kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, shape_only=shape_only)
-                )
+                parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments))
     if TWO in settings.classes and d > 1:
-        parts += _pairs(z, columns, settings, shape_only)
+        parts += _pairs(z, columns, settings)
     if PRODUCTS in settings.classes:
-        within = np.clip(z, -_CLIP, _CLIP)
-        for size in (1, 2, 3) if d <= settings.most_for_triples else (1, 2):
-            # A feature with itself is its square; three features are different ones.
-            choose = combinations if size == 3 else combinations_with_replacement
-            subsets = list(choose(range(d), size))
-            if not subsets:
-                continue
-            values = np.column_stack([within[:, subset].prod(axis=1) for subset in map(list, subsets)])
-            parts.append(product_part(PRODUCTS, subsets, values, of_events, shape_only=shape_only))
+        parts += _products(z, masses, of_events, settings)
     # One kernel of all features is that of the pair in two dimensions, and of the one in one.
     if ALL in settings.classes and (d > 2 or settings.classes == (ALL,)):
-        parts += _all_features(z, masses, of_events, settings, shape_only, seed)
+        parts += _all_features(z, masses, columns, settings, seed)
     return [part for part in parts if part is not None]
 
 
-def _pairs(
-    z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings, shape_only: bool
-) -> list[Part | None]:
+def _pairs(z: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings) -> list[Part | None]:
     """Kernels of two features, exp(-|x - y|^2 / 2 h^2), as products of those of each, on cells of both."""
     coarse = [Cells.of(x, PAIR_CELL) for x in z.T]
     pairs = settings.pairs(np.corrcoef(z.T))
     least = SEEN * min(settings.two_penalties)
-    found: list[Part | None] = []
-    for scale in settings.two_scales:
-        # Directions of each feature's kernel, and how much of the kernel's variance each of them has.
-        roots = {}
-        for j in sorted({j for pair in pairs for j in pair}):
-            share = np.bincount(coarse[j].of_event, columns[1], coarse[j].count) / columns[1].sum()
+    # Directions of each feature's kernel, and how much of the kernel's variance each of them has.
+    roots = {}
+    for j in sorted({j for pair in pairs for j in pair}):
+        share = np.bincount(coarse[j].of_event, columns[1], coarse[j].count) / columns[1].sum()
+        for scale in settings.two_scales:
             psi = kernel_root(coarse[j].centre[:, None], scale, 1e-8)
             variance, vectors = eigh((psi * share[:, None]).T @ psi)
-            roots[j] = psi @ vectors[:, ::-1], variance[::-1]
-        for i, j in pairs:
-            place = coarse[i].of_event * coarse[j].count + coarse[j].of_event
-            occupied, cell = np.unique(place, return_inverse=True)
-            (first, v), (second, w) = roots[i], roots[j]
+            roots[j, scale] = psi @ vectors[:, ::-1], variance[::-1]
+    found: list[Part | None] = []
+    for i, j in pairs:
+        place = coarse[i].of_event * coarse[j].count + coarse[j].of_event
+        occupied, cell = np.unique(place, return_inverse=True)
+        moments = Moments.of(columns, cell, len(occupied))
+        for scale in settings.two_scales:
+            (first, v), (second, w) = roots[i, scale], roots[j, scale]
             both = np.outer(v, w)
             order = np.argsort(-both, axis=None)[:_MOST_PRODUCTS]
             order = order[both.ravel()[order] > least]
             a, b = np.unravel_index(order, both.shape)
             psi = first[occupied // coarse[j].count][:, a] * second[occupied % coarse[j].count][:, b]
-            moments = Moments.of(columns, cell, len(occupied))
-            found.append(
-                kernel_part(TWO, (i, j), scale, settings.two_penalties, psi, cell, moments, shape_only=shape_only)
-            )
+            found.append(kernel_part(TWO, (i, j), scale, settings.two_penalties, psi, cell, moments))
+    return found
+
+
+def _products(z: np.ndarray, masses: np.ndarray, moments: Moments, settings: FamilySettings) -> list[Part | None]:
+    """Products of one to three scores, and of one or two residuals: scores less what the others predict of them.
+
+    The residuals are C^-1 z with the correlation C of all scores: products of two of them are what tells one normal law
+    from another whose mean or covariance differs a little in one place (the scores of that likelihood).
+    """
+    d = z.shape[1]
+    within = np.clip(z, -_CLIP, _CLIP)
+    bases = [(within, False, 3 if d <= settings.most_for_triples else 2)]
+    if d > 1:
+        weights = np.abs(masses) / np.abs(masses).sum()
+        centred = within - weights @ within
+        left = centred @ np.linalg.pinv((centred * weights[:, None]).T @ centred, rcond=_COLLINEAR, hermitian=True)
+        spread = np.sqrt(weights @ left**2)
+        scaled = left / np.where(spread > 0, spread, 1.0)
+        bases.append((np.clip(scaled, -_CLIP, _CLIP), True, 2))
+    found: list[Part | None] = []
+    for scores, residual, most in bases:
+        for size in range(1, most + 1):
+            # A feature with itself is its square; three features are different ones.
+            choose = combinations if size == 3 else combinations_with_replacement
+            subsets = list(choose(range(d), size))
+            if not subsets:
+                continue
+            values = np.column_stack([scores[:, subset].prod(axis=1) for subset in map(list, subsets)])
+            found.append(product_part(PRODUCTS, subsets, values, moments, residual=residual))
     return found
 
 
 def _all_features(
-    z: np.ndarray, masses: np.ndarray, moments: Moments, settings: FamilySettings, shape_only: bool, seed: int
+    z: np.ndarray, masses: np.ndarray, columns: tuple[np.ndarray, ...], settings: FamilySettings, seed: int
 ) -> list[Part | None]:
-    """Kernels of all features on centres drawn from the events (Nystrom)."""
+    """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves."""
     rng = np.random.default_rng([seed, _STREAM])
     sizes = np.abs(masses)
     distinct = len(np.unique(z[sizes > 0], axis=0))
@@ -126,6 +149,12 @@ def _all_features(
     distances = distances[distances > 0]
     if not len(distances):
         return []
+    cell, points = None, z
+    if len(z) > _MOST_ROWS:
+        cell = leaves(z, _SPLITS)
+        sizes = np.bincount(cell)
+        points = np.column_stack([np.bincount(cell, x) for x in z.T]) / sizes[:, None]
+    moments = Moments.of(columns, cell, len(points))
     found: list[Part | None] = []
     features = tuple(range(z.shape[1]))
     for quantile, factor in _WIDTHS:
@@ -133,10 +162,10 @@ def _all_features(
         values, vectors = eigh(_gaussian(centers, centers, width))
         kept = values > _RANK_CUT * values[-1]
         root = vectors[:, kept] / np.sqrt(values[kept])
-        psi = np.concatenate([_gaussian(z[i : i + _ROWS], centers, width) @ root for i in range(0, len(z), _ROWS)])
-        found.append(
-            kernel_part(ALL, features, width, settings.all_penalties, psi, None, moments, shape_only=shape_only)
+        psi = np.concatenate(
+            [_gaussian(points[i : i + _ROWS], centers, width) @ root for i in range(0, len(points), _ROWS)]
         )
+        found.append(kernel_part(ALL, features, width, settings.all_penalties, psi, cell, moments))
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import expit, xlogy
+from scipy.special import expit
 
 from nplm.family.part import Member, Part
 from nplm.family.spread import Spread
@@ -32,24 +32,22 @@ class MemberFit:
     converged: bool
 
 
-def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float, *, shape_only: bool) -> MemberFit:
+def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float) -> MemberFit:
     """Minimises the finite-reference loss of both samples, with the penalty of a member.
 
-    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f, with q the share of the masses that B is expected to have: the
-    likelihood of two samples of one unknown density, which is profiled out (J. Qin, Biometrika 85 (1998) 619). An
-    isolated event of B can lower L by no more than -log q. f = b . phi + constant; the constant is free if shapes are
-    compared and zero otherwise; the penalty is sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
+    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f, with q the share of the masses that B has: the likelihood
+    of two samples of one unknown density, which is profiled out (J. Qin, Biometrika 85 (1998) 619). An isolated event
+    of B can lower L by no more than -log q. f = b . phi + constant, and the constant is free; the penalty is
+    sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
     """
     used = member.shrinkage > 1e-12
     phi = part.phi[:, used]
     ratios = np.zeros(phi.shape[1])
     if member.penalty is not None:
         ratios = member.penalty / part.variance[used]
-    if shape_only:
-        phi, ratios = np.column_stack([phi, np.ones(len(phi))]), np.append(ratios, 0.0)
+    phi, ratios = np.column_stack([phi, np.ones(len(phi))]), np.append(ratios, 0.0)
     mass = part.summed(spread.positive)
-    signed = part.summed(np.where(pool.in_b, pool.masses, 0.0))
-    s = signed @ phi
+    s = part.summed(np.where(pool.in_b, pool.masses, 0.0)) @ phi
 
     def loss(b: np.ndarray) -> float:
         f = phi @ b
@@ -62,8 +60,6 @@ def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float,
     b = np.zeros(phi.shape[1])
     gradient = s - (mass * q) @ phi
     first = curvature(np.full(len(phi), q))
-    if shape_only:
-        first[-1, -1] = max(first[-1, -1], 1e-300)
     step = np.linalg.solve(first, gradient)
     one_step = float(2 * gradient @ step - step @ (first - np.diag(ratios)) @ step)
     converged = False
@@ -86,13 +82,3 @@ def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float,
         step = np.linalg.solve(curvature(sigma), gradient)
     f = phi @ b
     return MemberFit(f if part.cell is None else f[part.cell], -2 * loss(b), one_step, converged)
-
-
-def rate_root(mass_b: float, mass: float, q: float, *, expected: float | None) -> float:
-    """Signed root of the deviance of the yield: binomial, or that of a Poisson number with a known expectation."""
-    if expected is not None:
-        deviance = xlogy(mass_b, mass_b / expected) - mass_b + expected
-        return float(np.sign(mass_b - expected) * np.sqrt(2 * max(deviance, 0.0)))
-    rest = mass - mass_b
-    deviance = xlogy(mass_b, mass_b / (mass * q)) + xlogy(rest, rest / (mass * (1 - q)))
-    return float(np.sign(mass_b - mass * q) * np.sqrt(2 * max(deviance, 0.0)))

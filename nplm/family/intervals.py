@@ -58,7 +58,7 @@ class Intervals:
         second: Float64[np.ndarray, " n"],
         q: float,
         lengths: Sequence[int],
-        exchangeable: bool,
+        unit_a: Float64[np.ndarray, " n"] | None,
     ) -> Intervals | None:
         """All intervals that hold enough; None if there is none."""
         cells = Cells.of(z, CELL)
@@ -67,9 +67,9 @@ class Intervals:
         mass_a = np.bincount(cell, masses * ~in_b, grid)
         mass_b = np.bincount(cell, masses * in_b, grid)
         variance = np.bincount(cell, second, grid)
-        # Labels that may be exchanged must not tell: the unit is that of both samples.
-        counted = np.ones(len(z), dtype=bool) if exchangeable else ~in_b
-        firsts, squares = (np.bincount(cell, counted * masses**power, grid) for power in (1, 2))
+        # The unit is that of A's masses nearby, or where labels may be exchanged, and must not tell, of all masses.
+        weights, units = (masses, masses) if unit_a is None else (np.abs(masses), unit_a)
+        firsts, squares = np.bincount(cell, weights, grid), np.bincount(cell, weights * units, grid)
         start = np.concatenate([np.arange(max(grid - n, 0)) for n in lengths])
         stop = np.concatenate([np.arange(max(grid - n, 0)) + n for n in lengths])
         total = float(masses.sum())
@@ -85,13 +85,22 @@ class Intervals:
         start, stop = start[chosen], stop[chosen]
         unit = _between(squares, start, stop) / first[chosen]
         rho = q / (1 - q) * unit
-        if exchangeable:
+        if unit_a is None:
             rho = np.full(len(start), q / (1 - q))
         return cls(feature, cell, grid, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance)
 
     def observed(self) -> Float64[np.ndarray, " i"]:
         """Signed roots of the deviance of the samples as they are."""
         return self._roots(self.mass_a[None], self.mass_b[None])[0]
+
+    def best(self) -> tuple[int, int, float, float, float]:
+        """First cell and that after the last of the interval of largest root, its root, B's mass and what A expects."""
+        roots = self.observed()
+        i = int(np.argmax(np.abs(roots)))
+        start, stop = int(self.start[i]), int(self.stop[i])
+        mass_a, mass_b = self.mass_a[start:stop].sum(), self.mass_b[start:stop].sum()
+        rho = self.share[i] / (1 - self.share[i])
+        return start, stop, float(roots[i]), float(mass_b), float(rho * max(mass_a, 0.0) / self.unit[i])
 
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""

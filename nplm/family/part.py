@@ -27,6 +27,7 @@ class Member:
         scale: width of its kernels in normal scores; None for products.
         penalty: lambda; None for products.
         shrinkage: c of each mode of its part, shape (r,): t = sum_i c_i y_i^2.
+        residual: whether its products are of what is left of each feature when all others are known.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Member:
     scale: float | None
     penalty: float | None
     shrinkage: Float64[np.ndarray, " r"]
+    residual: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +95,6 @@ def kernel_part(
     psi: Float64[np.ndarray, "rows q"],
     cell: Int64[np.ndarray, " n"] | None,
     moments: Moments,
-    *,
-    shape_only: bool,
 ) -> Part | None:
     """The part of a kernel whose features are psi: f = b . psi has ||f||^2 = |b|^2.
 
@@ -104,8 +104,7 @@ def kernel_part(
     Returns:
         None if no mode is left: too few events, or values, for this scale.
     """
-    if shape_only:
-        psi = moments.centred(psi)
+    psi = moments.centred(psi)
     total = moments.second.sum()
     mu, vectors = eigh((psi * moments.second[:, None]).T @ psi / total)
     kept = mu > SEEN * min(penalties)
@@ -129,15 +128,14 @@ def product_part(
     values: Float64[np.ndarray, "n k"],
     moments: Moments,
     *,
-    shape_only: bool,
+    residual: bool = False,
 ) -> Part | None:
     """The part of one function a test, such as a product of two features.
 
     Returns:
         None if no function varies on more than a handful of events.
     """
-    if shape_only:
-        values = moments.centred(values)
+    values = moments.centred(values)
     norm = moments.second @ values**2
     varies = norm > 1e-12 * moments.second.sum()
     phi = values[:, varies] / np.sqrt(norm[varies])
@@ -147,7 +145,7 @@ def product_part(
     if not chosen:
         return None
     units = np.eye(len(chosen))
-    members = tuple(Member(kind, subset, None, None, units[i]) for i, subset in enumerate(chosen))
+    members = tuple(Member(kind, subset, None, None, units[i], residual) for i, subset in enumerate(chosen))
     return Part(None, phi, np.ones(len(chosen)), members)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from scipy.special import logsumexp
 
 from nplm.family.intervals import log_p_of_root
-from nplm.family.settings import INTERVALS, YIELD
+from nplm.family.settings import INTERVALS
 from nplm.family.statistic import Family, combined, independent_tests
 from nplm.family.union import JointLaw
 
@@ -48,10 +48,10 @@ class FamilyNull:
         return JointLaw(family.parts, family.spread.second, self.seed) if family.parts else None
 
     def log_p(self, statistic: float) -> float:
-        """log P(T >= statistic) by the joint normal law of all scores: the sum of three chances.
+        """log P(T >= statistic) by the joint normal law of all scores.
 
-        Those that kernels or products, the intervals of each feature, or the yield exceed. What they have in common is
-        counted more than once, which makes p too large by less than a factor of three.
+        It is the sum of the chances that a kernel or a product exceeds, and that an interval of each feature does. What
+        they have in common is counted more than once, so p is rather too large.
         """
         family = self.family
         least = dict(zip(family.classes, -(statistic + self.log_tests), strict=True))
@@ -62,8 +62,6 @@ class FamilyNull:
         if INTERVALS in least:
             root = _root_of(least[INTERVALS])
             chances += [each.log_tail(root, self.seed) for each in family.intervals]
-        if YIELD in least:
-            chances.append(min(least[YIELD], 0.0))
         return float(min(logsumexp(chances), 0.0))
 
     @cached_property

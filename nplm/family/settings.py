@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ONE, TWO, PRODUCTS, ALL, INTERVALS, YIELD = "one", "two", "products", "all", "intervals", "yield"
+ONE, TWO, PRODUCTS, ALL, INTERVALS = "one", "two", "products", "all", "intervals"
 CLASSES = (ONE, TWO, PRODUCTS, ALL, INTERVALS)
 
 
@@ -16,8 +16,7 @@ class FamilySettings:
 
     Arguments:
         classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
-            scores), "all" (kernels of all features) and "intervals" (of each feature); the yield is always one more
-            where it is compared.
+            scores), "all" (kernels of all features) and "intervals" (of each feature).
         one_scales, one_penalties: of kernels of one feature, in normal scores.
         two_scales, two_penalties: of kernels of two features.
         all_penalties: of kernels of all features, whose widths are quantiles of the distances between events.
@@ -32,7 +31,7 @@ class FamilySettings:
 
     classes: tuple[str, ...] = CLASSES
     one_scales: tuple[float, ...] = (0.2, 0.6, 2.0)
-    one_penalties: tuple[float, ...] = (1e-2, 1e-3)
+    one_penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3)
     two_scales: tuple[float, ...] = (0.5, 1.5)
     two_penalties: tuple[float, ...] = (1e-2, 1e-3)
     all_penalties: tuple[float, ...] = (1e-2, 1e-3, 1e-4)

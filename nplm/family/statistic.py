@@ -13,11 +13,10 @@ from scipy.stats import chi2
 from nplm._blas import blas_threads
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
-from nplm.family.fit import rate_root
 from nplm.family.intervals import Intervals, log_p_of_root
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
-from nplm.family.settings import INTERVALS, YIELD, FamilySettings
+from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
 from nplm.two_sample.pool import Pool
 
@@ -36,8 +35,7 @@ class Family:
         spread: what events add to the variance of scores.
         parts: kernels and products.
         intervals: of each feature that has any.
-        q: share of the masses that B is expected to have.
-        known_yield: the mass that B is expected to have, where it is known apart from A; else None.
+        q: share of the masses that B has.
         settings: which members there are.
     """
 
@@ -47,30 +45,27 @@ class Family:
     parts: tuple[Part, ...]
     intervals: tuple[Intervals, ...]
     q: float
-    known_yield: float | None
     settings: FamilySettings
 
     @classmethod
     @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, known_yield: float | None = None, seed: int = 1) -> Family:
+    def of(cls, pool: Pool, settings: FamilySettings, *, seed: int = 1) -> Family:
         """Prepares a family.
 
         Arguments:
-            pool: of both samples; if it has an expected share yields are compared too.
+            pool: of both samples.
             settings: which members there are.
-            known_yield: mass of B that is expected, where it is known apart from the number of A's events.
             seed: of the centres of kernels of all features.
 
         Raises:
             ValueError: if no member is left.
         """
-        shape_only = pool.expected_share is None
-        q = pool.share if pool.expected_share is None else pool.expected_share
+        q = pool.share
         sizes = np.abs(pool.masses)
         scales = tuple(RankScale.of(x, sizes) for x in pool.events.T)
         z = np.column_stack([scale(x) for scale, x in zip(scales, pool.events.T, strict=True)])
         spread = Spread.of(pool, z, q)
-        parts = family_parts(z, pool.masses, spread, settings, shape_only=shape_only, seed=seed)
+        parts = family_parts(z, pool.masses, spread, settings, seed=seed)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
             found = [
@@ -82,21 +77,16 @@ class Family:
                     spread.second,
                     q,
                     settings.interval_cells,
-                    pool.exchange.allowed,
+                    None if spread.marks is None else spread.marks[1].unit,
                 )
                 for j, x in enumerate(z.T)
             ]
         intervals = tuple(each for each in found if each is not None)
-        if not parts and not intervals and shape_only:
+        if not parts and not intervals:
             raise ValueError(
                 f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
             )
-        return cls(pool, scales, spread, tuple(parts), intervals, q, known_yield, settings)
-
-    @property
-    def shape_only(self) -> bool:
-        """Whether yields are not compared."""
-        return self.pool.expected_share is None
+        return cls(pool, scales, spread, tuple(parts), intervals, q, settings)
 
     @cached_property
     def members(self) -> tuple[tuple[Part, Member], ...]:
@@ -107,12 +97,12 @@ class Family:
     def classes(self) -> tuple[str, ...]:
         """The classes that have a member."""
         found = list(dict.fromkeys(member.kind for _, member in self.members))
-        return (*found, *([INTERVALS] if self.intervals else []), *([] if self.shape_only else [YIELD]))
+        return (*found, *([INTERVALS] if self.intervals else []))
 
     @blas_threads()
     def t(self, draws: Draws) -> Float64[np.ndarray, "L k"]:
         """t = sum_i c_i y_i^2 of each pair of samples in each member of kernels and products."""
-        found = [draws.scores(part) ** 2 @ part.filters for part in self.parts]
+        found = [scores**2 @ part.filters for part, scores in zip(self.parts, draws.scores(self.parts), strict=True)]
         return np.concatenate(found, axis=1) if found else np.zeros((draws.count, 0))
 
     @cached_property
@@ -156,22 +146,7 @@ class Family:
             else:
                 roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
             columns.append(-log_p_of_root(roots))
-        if not self.shape_only:
-            columns.append(-log_p_of_root(np.array([self.yield_root]) if is_data else self._yield_roots(draws)))
         return np.column_stack(columns)
-
-    @cached_property
-    def yield_root(self) -> float:
-        """Signed root of the deviance of B's yield."""
-        return rate_root(self.pool.total_b, self.pool.total, self.q, expected=self.known_yield)
-
-    def _yield_roots(self, draws: Draws) -> Float64[np.ndarray, " L"]:
-        everywhere = np.zeros(len(self.pool), dtype=np.int64)
-        measure = draws.summed(everywhere, 1)[:, 0]
-        if not self.pool.exchange.allowed:
-            return measure / np.sqrt(self.spread.second.sum())
-        mass = self.pool.total
-        return np.array([rate_root(m + self.q * mass, mass, self.q, expected=None) for m in measure])
 
     def observed(self) -> Draws:
         """The samples as they are."""
@@ -187,7 +162,7 @@ def independent_tests(surprise: Float64[np.ndarray, "L c"]) -> Float64[np.ndarra
 
     Where a share `LEVEL` of them has a smallest p of at most x, the number is LEVEL / x.
     """
-    return np.quantile(surprise, 1 - LEVEL, axis=0) + np.log(LEVEL)
+    return np.asarray(np.maximum(np.quantile(surprise, 1 - LEVEL, axis=0) + np.log(LEVEL), 0.0))
 
 
 def combined(

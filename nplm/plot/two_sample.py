@@ -74,7 +74,7 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
         axes = figure.add_axes((0.125, 0.15, 0.845, 0.82))
         end = 1.08 * max(null.max(), min(result.statistic, 4 * null.max()))
         counts, edges = np.histogram(null, bins=min(60, int(2 * len(null) ** 0.4)), range=(0, null.max()))
-        axes.stairs(counts, edges, fill=True, color=style.REFERENCE, alpha=0.3, label=found.null)
+        axes.stairs(counts, edges, fill=True, color=style.REFERENCE, alpha=0.3, label=null_words(result))
         axes.set_xlim(0, end)
         axes.set_ylim(0, 1.5 * counts.max())
         label = f"observed: {p_text(found.p_value)}, {z_text(found.z)}{' (a lower limit)' if found.limit else ''}"
@@ -86,6 +86,14 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
         axes.set_ylabel("resamplings / bin")
         axes.legend(loc="upper right")
     return figure
+
+
+def null_words(result: TwoSampleResult) -> str:
+    """What was resampled, in a few words."""
+    found = result.calibration
+    if result.null is None or found.kind != "analytic":
+        return found.null
+    return f"{len(result.null):,} samples without a difference"
 
 
 def _shares(

@@ -8,11 +8,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+
 from nplm._atomic import atomic_path
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
+from nplm.localization.ranking import USUAL_TOP
 from nplm.plot.style import save_figure
-from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
+from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
 from nplm.report.ending import ending
 from nplm.report.html_block import chi
@@ -51,6 +55,9 @@ def write_two_sample(
     result: TwoSampleResult,
     content: Mapping[str, Any],
     sweep: TwoSampleSweep | None,
+    *,
+    top: int = USUAL_TOP,
+    rows: Int64[np.ndarray, " n"] | None = None,
 ) -> Path:
     """Writes result.json, events.csv, localization.json, plots, and last report.html, each whole or not at all.
 
@@ -60,6 +67,8 @@ def write_two_sample(
         result: of their comparison.
         content: what result.json holds.
         sweep: over the number of events, if there is one.
+        top: events of B that go into events.csv.
+        rows: of B's events in their file, if there is a cut.
 
     Returns:
         The path of report.html.
@@ -76,14 +85,14 @@ def write_two_sample(
             if number == 0
             else "The same for this feature.",
         )
-        for number, feature in enumerate(a.features[:_MOST_FEATURES])
+        for number, feature in enumerate(_in_order(result)[:_MOST_FEATURES])
     ]
     if result.null is not None:
         pictures.append(
             Picture(
                 save_figure(plot_two_sample_null(result), plots / "null")[0],
                 "What chance does",
-                f"The statistic of {result.calibration.null}, and that of the samples (orange).",
+                f"The statistic of {null_words(result)}, and that of the samples (orange).",
             )
         )
     if sweep is not None:
@@ -94,17 +103,25 @@ def write_two_sample(
                 "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5.",
             )
         )
-    where = _write_where(folder, a, b, result)
+    where = _write_where(folder, a, b, result, top, rows)
     return _write_page(folder, _page(result, pictures, where, sweep, content["configuration"]))
 
 
-def _write_where(folder: Path, a: Sample, b: Sample, result: TwoSampleResult) -> str:
+def _in_order(result: TwoSampleResult) -> list[str]:
+    """The features, those that the leading test looks at first."""
+    few = result.leading_features if len(result.leading_features) < len(result.features) else ()
+    return [*few, *(name for name in result.features if name not in few)]
+
+
+def _write_where(
+    folder: Path, a: Sample, b: Sample, result: TwoSampleResult, top: int, rows: Int64[np.ndarray, " n"] | None
+) -> str:
     """Writes what says where they differ, and returns that section of the page: B as data, A as what is expected."""
     comparison = Comparison(b, result.log_ratio_b, a.scaled_to(b.total_weight), result.log_ratio_a)
     return write_localization(
         folder,
         comparison,
-        localize_samples(comparison),
+        localize_samples(comparison, top=top, rows=rows),
         agreement=two_sample_verdict(result).level == "agreement",
         roles=f"Here the data are B ({b.name}), and the reference is A ({a.name}), scaled to the yield of B.",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nplm.calibrate.zscore import z_score
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from nplm.two_sample.result import TwoSampleResult
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z")
+# Of more tests than these only the first, those of smallest p-value, are in a table.
+_MOST_ROWS, _FIRST_ROWS = 15, 10
+_ROUNDING = 1e-9
 
 
 def two_sample_verdict(result: TwoSampleResult) -> Verdict:
@@ -52,28 +57,31 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
         if result.analytic is not None and not result.analytic.limit:
             ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
     title = f"{least}{level} difference".removeprefix("a ").capitalize()
-    sentence = (
-        f"{a} and {b} show {least}{level} difference, most in the test '{result.names[result.leading]}': {chance}."
-    )
+    sentence = f"{a} and {b} show {least}{level} difference, most {_leading(result)}: {chance}."
     return Verdict(level, title, f"{sentence} {ending}".rstrip())
 
 
 def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
-    """One row for each test, with the columns of `TABLE_HEAD`."""
-    return [
+    """One row for each test, with the columns of `TABLE_HEAD`; of many, the leading one and those of smallest p."""
+    rows: list[tuple[str, ...]] = [
         (name, f"{t:.2f}", f"{expected:.4g}", format_p(p), format_z(z_score(p)))
         for name, t, expected, p in zip(
             result.names, result.t.tolist(), result.expected_t.tolist(), result.local_p.tolist(), strict=True
         )
     ]
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    order = [result.leading, *(k for k in np.argsort(result.local_p).tolist() if k != result.leading)]
+    return [*(rows[k] for k in order[:_FIRST_ROWS]), (f"and {len(rows) - _FIRST_ROWS} more", "", "", "", "")]
 
 
 def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     """What was found and what it stands on, by name."""
     found = result.calibration
+    within = found.p_interval[0] < found.p_interval[1]
     rows = {
-        "p-value": f"{_value(p_text(found.p_value))} (68% interval: {p_interval_text(found.p_interval)})",
-        "Z": f"{_value(z_text(found.z))} (68% interval: {z_interval_text(found.z_interval)})",
+        "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
+        "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
         "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
@@ -81,13 +89,21 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
             f"{p_text(result.analytic.p_value)}, {z_text(result.analytic.z)} from the {result.analytic.null}, for"
             " comparison"
         )
+    if result.shape is not None and result.rate is not None:
+        shape, rate = result.shape, result.rate
+        limit = " (a lower limit of Z)" if shape.limit else ""
+        rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}{limit}"
+        rows["yield"] = (
+            f"{rate.observed:,.6g} observed, {rate.expected:,.6g} expected: {p_text(rate.p_value)} (both sides)"
+        )
+    if result.leading_words:
+        rows["leading"] = result.leading_words
     tests = len(result.names)
     rows["combined"] = f"smallest p-value of {count(tests, 'test')}, T = -log p = {result.statistic:.3f}"
     for name, label in zip(result.sample_names, "AB", strict=True):
         i = "AB".index(label)
-        weighted = (
-            f", {result.effective_sizes[i]:,.6g} effective" if result.effective_sizes[i] < result.sizes[i] else ""
-        )
+        effective, size = result.effective_sizes[i], result.sizes[i]
+        weighted = f", {effective:,.6g} effective" if effective < (1 - _ROUNDING) * size else ""
         rows[f"sample {label}"] = (
             f"{printable(name)}: {count(result.sizes[i], 'event')}{weighted}, yield {result.yields[i]:,.6g}"
         )
@@ -119,6 +135,13 @@ def two_sample_line(result: TwoSampleResult) -> str:
     found = result.calibration
     limit = ", a lower limit of Z" if found.limit else ""
     return f"{p_text(found.p_value)}, {z_text(found.z)} ({found.kind}{limit})"
+
+
+def _leading(result: TwoSampleResult) -> str:
+    """Where they differ most, as part of a sentence."""
+    if result.rate is not None and result.leading != result.leading_shape:
+        return f"in the yield ({result.rate.observed:,.6g} where {result.rate.expected:,.6g} are expected)"
+    return result.leading_words or f"in the test '{result.names[result.leading]}'"
 
 
 def _value(text: str) -> str:

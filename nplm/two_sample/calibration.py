@@ -19,6 +19,8 @@ from nplm.two_sample.law import ScoreLaw
 
 Calibrate = Literal["permutation", "analytic", "bootstrap", "pool"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
+# What a p-value stands on: that, or samples drawn anew where labels may not be permuted.
+Kind = Literal[Calibrate, "resampling"]
 
 COMBINATION = Combination("min-p")
 # Below this log p of all tests together Bonferroni's bound stands for it: it costs less than 0.2 in Z.
@@ -41,7 +43,7 @@ class TwoSampleCalibration:
         limit: whether none has, so that p is the least that so many can show and Z a lower limit.
     """
 
-    kind: Calibrate
+    kind: Kind
     null: str
     p_value: float
     p_interval: tuple[float, float]
@@ -52,7 +54,7 @@ class TwoSampleCalibration:
     limit: bool
 
     @classmethod
-    def counted(cls, kind: Calibrate, null: str, statistic: float, statistics: np.ndarray) -> TwoSampleCalibration:
+    def counted(cls, kind: Kind, null: str, statistic: float, statistics: np.ndarray) -> TwoSampleCalibration:
         """p = (1 + #{T >= T_observed}) / (1 + n) from resampled statistics T, shape (n,)."""
         empirical = EmpiricalNull(statistics)
         least = statistic - _ROUNDING * abs(statistic) if np.isfinite(statistic) else statistic

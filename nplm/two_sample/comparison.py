@@ -19,7 +19,7 @@ from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.law import ScoreLaw
 from nplm.two_sample.logistic_fit import fit_labels
 from nplm.two_sample.modes import PENALTIES, Basis
-from nplm.two_sample.notes import notes_on
+from nplm.two_sample.notes import notes_on, notes_on_calibration
 from nplm.two_sample.pool import Pool
 from nplm.two_sample.resample import bootstrap_scores, drawn_scores, label_batches, permuted_scores
 from nplm.two_sample.result import TwoSampleResult
@@ -160,7 +160,7 @@ class TwoSampleTest:
         if calibrate is None:
             calibrate = "pool" if pool is not None else "permutation" if self.pool.exchange.allowed else "analytic"
         self._require(calibrate, resamples, pool, draws)
-        notes = notes_on(self.a, self.b, self.basis, calibrate)
+        notes = [*notes_on(self.a, self.b, self.pool), *notes_on_calibration(self.basis, calibrate)]
         for note in notes:
             notify(note)
         statistic = float(self.combined(self.t[None])[0])
@@ -254,28 +254,3 @@ class TwoSampleTest:
         for rows, phi in self.basis.blocks():
             f[rows] = phi[:, test.columns] @ fits.coefficients[0] + fits.constant[0]
         return *self.pool.to_samples(f), bool(fits.converged[0])
-
-
-def validate(
-    a: Sample | ArrayLike,
-    b: Sample | ArrayLike,
-    *,
-    calibrate: Calibrate | None = None,
-    resamples: int = RESAMPLES,
-    pool: Sample | None = None,
-    draws: int = DRAWS,
-    notify: Callable[[str], None] = lambda message: None,
-    **settings: Any,
-) -> TwoSampleResult:
-    """Are two finite samples from one distribution, and if not, where do they differ?
-
-    `TwoSampleTest(a, b, **settings).run(...)`; see there for all arguments.
-
-    Returns:
-        The result; `log_ratio_a` and `log_ratio_b` have the fitted log of the density of B over that of A at events.
-
-    Raises:
-        ValueError: for bad input or settings.
-    """
-    test = TwoSampleTest(a, b, **settings)
-    return test.run(calibrate, resamples, pool=pool, draws=draws, notify=notify)

@@ -14,8 +14,8 @@ from scipy.stats import false_discovery_control, norm
 
 from nplm._json import json_value
 from nplm.sample import Sample
-from nplm.two_sample.comparison import validate
 from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.validate import validate
 
 Correction = Literal["holm", "bonferroni", "false-discovery"]
 CORRECTIONS: tuple[Correction, ...] = get_args(Correction)

@@ -7,6 +7,7 @@ import numpy as np
 from nplm.sample import Sample
 from nplm.two_sample.calibration import Calibrate
 from nplm.two_sample.modes import Basis
+from nplm.two_sample.pool import Pool
 
 # Share of the events that both samples have in common, and of distinct ones, that mean that they are not independent.
 _SHARED, _DISTINCT = 0.01, 0.5
@@ -14,17 +15,15 @@ _SHARED, _DISTINCT = 0.01, 0.5
 _LARGEST_FREEDOM = 0.2
 
 
-def notes_on(a: Sample, b: Sample, basis: Basis, calibrate: Calibrate) -> list[str]:
-    """What a reader must know.
+def notes_on(a: Sample, b: Sample, pool: Pool) -> list[str]:
+    """What a reader must know of any test of two samples.
 
     Arguments:
         a, b: the samples.
-        basis: prepared on them.
-        calibrate: what calibrates the test.
+        pool: of both.
     """
-    pool = basis.pool
     notes = []
-    shared = _shared(basis)
+    shared = _shared(pool)
     if a.fingerprint() == b.fingerprint():
         notes.append(f"{a.name} and {b.name} hold the same events: the test says nothing about two independent samples")
     elif shared > _SHARED * min(len(a), len(b)):
@@ -32,6 +31,17 @@ def notes_on(a: Sample, b: Sample, basis: Basis, calibrate: Calibrate) -> list[s
             f"{shared:,} events of the smaller sample are in the other too: the samples are not independent, and p is"
             " too large"
         )
+    return notes
+
+
+def notes_on_calibration(basis: Basis, calibrate: Calibrate) -> list[str]:
+    """What a reader must know of a calibration by permutations or a normal law.
+
+    Arguments:
+        basis: prepared on both samples.
+        calibrate: what calibrates the test.
+    """
+    pool, notes = basis.pool, []
     if calibrate == "analytic" and not pool.exchange.allowed:
         notes.append(
             f"labels may not be permuted, as {pool.exchange.reason}: p is read from the normal law of the scores"
@@ -45,9 +55,9 @@ def notes_on(a: Sample, b: Sample, basis: Basis, calibrate: Calibrate) -> list[s
     return notes
 
 
-def _shared(basis: Basis) -> int:
+def _shared(pool: Pool) -> int:
     """Number of places that hold events of both samples, unless features are discrete."""
-    events, in_b = basis.pool.events, basis.pool.in_b
+    events, in_b = pool.events, pool.in_b
     same = (events[1:] == events[:-1]).all(axis=1)
     if (~same).sum() < _DISTINCT * len(events):
         return 0

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from nplm._json import json_value
 from nplm.two_sample.calibration import TwoSampleCalibration
+from nplm.two_sample.rate import Rate
 
 SCHEMA = "nplm-two-sample/1"
 
@@ -42,6 +43,10 @@ class TwoSampleResult:
         versions: of nplm, Python and the packages that compute.
         configuration: settings.
         notes: cautions that belong beside the numbers.
+        leading_words: what the leading test of shapes looks at, and where it finds most, as part of a sentence.
+        leading_features: which features it looks at.
+        shape: the p-value of the shapes alone, where yields are compared apart from them.
+        rate: the yields, where they are compared apart from the shapes.
     """
 
     names: tuple[str, ...]
@@ -67,6 +72,10 @@ class TwoSampleResult:
     versions: Mapping[str, str]
     configuration: Mapping[str, Any]
     notes: tuple[str, ...]
+    leading_words: str = ""
+    leading_features: tuple[str, ...] = ()
+    shape: TwoSampleCalibration | None = None
+    rate: Rate | None = None
 
     @property
     def p_value(self) -> float:
@@ -99,6 +108,10 @@ class TwoSampleResult:
                 "analytic": None if self.analytic is None else calibration_dict(self.analytic),
                 "leading": self.names[self.leading],
                 "leading_shape": self.names[self.leading_shape],
+                "leading_words": self.leading_words,
+                "leading_features": self.leading_features,
+                "shape": None if self.shape is None else calibration_dict(self.shape),
+                "rate": None if self.rate is None else self.rate.to_dict(),
                 "tests": [
                     {"name": name, "t": t, "local_p": p, "expected_t": expected} for name, t, p, expected in tests
                 ],

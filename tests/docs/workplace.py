@@ -63,6 +63,14 @@ def processes() -> None:
     _csv("data.csv", _muons(rng, 500))
 
 
+def features() -> None:
+    """Data and a weighted reference with three features."""
+    rng = np.random.default_rng(11)
+    names = ("pt", "eta", "mass")
+    np.savez("reference.npz", **_weighted(dict(zip(names, rng.normal(size=(3, 3000)), strict=True)), 300.0, "weight"))
+    np.savez("data.npz", **dict(zip(names, rng.normal(size=(3, 300)), strict=True)))
+
+
 def generators() -> None:
     """Two generators whose events have weights, two versions of a third, and three tunes."""
     rng = np.random.default_rng(3)
@@ -133,6 +141,7 @@ STREAMS = {"jsonl": partial(lines_of_json, _jets), "arrow": partial(arrow, _jets
 FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "README.md": (exponential, processes, generators, runs),
     "clusters.md": (exponential,),
+    "family.md": (features, generators),
     "index.md": (exponential,),
     "localize.md": (simulation,),
     "monitor.md": (runs,),

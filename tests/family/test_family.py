@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy.stats import poisson
 
+from nplm import FamilyTest
+from nplm.family import draws
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
@@ -33,3 +37,71 @@ def test_a_narrow_component_of_one_of_three_features_is_found_and_a_copy_is_not(
     same, null = _tested(draw(0.3), draw(0.3))
     assert null.exceeding(same) > 3
     assert 0.003 < null.check[1] < 0.05
+
+
+def _weights(kind: str, rng: np.random.Generator, n: int) -> np.ndarray:
+    if kind == "equal":
+        return np.ones(n)
+    return rng.lognormal(size=n) if kind == "log-normal" else np.where(rng.random(n) < 0.2, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["equal", "log-normal", "signed"])
+@pytest.mark.parametrize("drawn", [10**9, 0], ids=["events", "bags"])
+def test_drawn_samples_fluctuate_as_events_do(kind: str, drawn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variance of the scores of 4000 drawn pairs is one in each mode: to 2.2% each."""
+    monkeypatch.setattr(draws, "_MOST_DRAWN", drawn)
+    rng = np.random.default_rng(9)
+    a = Sample(rng.normal(size=(1500, 2)), 0.5 * _weights(kind, rng, 1500))
+    family = Family.of(Pool.of(a, Sample(rng.normal(size=(700, 2)))), FamilySettings(classes=("products",)))
+    for scores in family.null(4000, 1).scores(family.parts):
+        assert np.abs(scores.mean(axis=0)).max() < 4.5 / np.sqrt(4000)
+        # Bags of observed events know the variance from 700 of them only.
+        assert scores.var(axis=0) == pytest.approx(np.ones(scores.shape[1]), rel=0.1 if drawn else 0.3)
+
+
+@pytest.mark.parametrize("kind", ["equal", "log-normal", "signed"])
+def test_size_with_a_fresh_reference_of_twice_the_data(kind: str) -> None:
+    """60 trials at .05: 3 are expected, more than 9 occur once in a thousand times; a narrower peak is always found."""
+    rng = np.random.default_rng(10)
+    found = {1.0: 0, 0.6: 0}
+    for width in [1.0] * 60 + [0.6] * 5:
+        a = Sample(rng.normal(size=(500, 1)), _weights(kind, rng, 500))
+        b = Sample(width * rng.normal(size=(rng.poisson(250), 1)))
+        found[width] += FamilyTest(a, b).run(resamples=199).p_value <= 0.05
+    assert found[1.0] <= 9
+    assert found[0.6] == 5
+
+
+def test_rates_and_shapes_are_told_apart() -> None:
+    rng = np.random.default_rng(12)
+    a = Sample(rng.normal(size=(4000, 1)), np.full(4000, 0.1), name="reference")
+    more = FamilyTest(a, Sample(rng.normal(size=(520, 1))), expected_ratio=1.0, exact_yield=True).run(resamples=199)
+    assert more.rate is not None
+    assert more.shape is not None
+    assert more.names[more.leading] == "yield"
+    assert more.rate.p_value == pytest.approx(2 * poisson.sf(519, 400.0), rel=0.2)
+    assert more.p_value < 1e-6 < 0.01 < more.shape.p_value
+    peak = np.concatenate([rng.normal(size=(370, 1)), rng.normal(0.5, 0.02, (30, 1))])
+    moved = FamilyTest(a, Sample(peak), expected_ratio=1.0, exact_yield=True).run(resamples=199)
+    assert moved.rate is not None
+    assert moved.p_value < 1e-5 < 0.1 < moved.rate.p_value
+    assert "between x0 = 0.4" in moved.leading_words
+
+
+def test_units_and_heavy_tails_do_not_matter() -> None:
+    rng = np.random.default_rng(13)
+    a, b = rng.normal(size=(600, 2)), rng.normal(0.1, 1.0, size=(400, 2))
+    plain = FamilyTest(a, b).run(resamples=199)
+    moved = FamilyTest(np.exp(3 * a) * [1e9, 1], np.exp(3 * b) * [1e9, 1]).run(resamples=199)
+    np.testing.assert_allclose(moved.t, plain.t, rtol=1e-6, atol=1e-6)
+    assert moved.p_value == pytest.approx(plain.p_value)
+
+
+def test_a_default_value_far_out_is_found_and_named() -> None:
+    rng = np.random.default_rng(14)
+    a, b = Sample(rng.normal(size=(5000, 2)), np.full(5000, 0.1)), rng.normal(size=(500, 2))
+    b[:15, 1] = -999.0
+    result = FamilyTest(a, b, expected_ratio=1.0).run(resamples=199)
+    assert result.p_value < 1e-6
+    assert "at x1 = -999: 15 events" in result.leading_words
+    assert any("15 events at x1 = -999" in note for note in result.notes)

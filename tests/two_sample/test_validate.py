@@ -8,9 +8,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from scipy.stats import binom
 
 from nplm import Sample, TwoSampleTest, validate
 from nplm.two_sample.weights import exchangeability
+from nplm.two_sample.with_rate import log_p_of_smallest
 from tests.two_sample.samples import gaussians, signed
 
 SETTINGS = {"widths": [0.8, 2.5], "penalties": [1e-2, 1e-3], "centers": 40}
@@ -49,7 +51,8 @@ def test_permutations_are_refused_where_weights_are_not_exchangeable(rng) -> Non
     a, b = gaussians(rng, 300), signed(rng, 200)
     with pytest.raises(ValueError, match=r"weights of A are all equal and those of B vary.*'analytic' or 'bootstrap'"):
         validate(a, b, calibrate="permutation")
-    result = validate(a, b, draws=1000, **SETTINGS)
+    assert validate(a, b, resamples=199).calibration.kind in ("resampling", "analytic")
+    result = validate(a, b, draws=1000, statistic="one-step", **SETTINGS)
     assert result.calibration.kind == "analytic"
     assert any("labels may not be permuted" in note for note in result.notes)
 
@@ -97,39 +100,56 @@ def test_what_makes_no_sense_is_refused_by_name(rng) -> None:
         ({"centers": 0}, "centres must be 1 or more, not 0"),
         ({"expected_ratio": 0.0}, "ratio of the yields must be a positive number, not 0"),
         ({"statistic": "both"}, "no statistic 'both'"),
-        ({"calibrate": "guess"}, "no calibration 'guess'"),
+        ({"calibrate": "guess"}, "not calibrated with 'guess'"),
+        ({"calibrate": "guess", "centers": 20}, "no calibration 'guess'"),
+        ({"resamples": 98}, "98 samples without a difference do not say.*99 or more"),
+        ({"family": ["one", "three"]}, "no 'three'"),
+        ({"family": []}, "needs a class"),
+        ({"family": ["one"], "widths": [1.0]}, "'widths' is a setting of kernels of all features"),
         ({"calibrate": "pool"}, "needs a pool"),
         ({"calibrate": "bootstrap", "resamples": 0}, "needs resamples, not 0"),
         ({"calibrate": "bootstrap", "statistic": "converged"}, "one step only"),
-        ({"calibrate": "analytic", "draws": 0}, "needs draws"),
+        ({"calibrate": "analytic", "draws": 0, "centers": 20}, "needs draws"),
     ):
         with pytest.raises(ValueError, match=culprit):
             validate(a, b, **settings)
 
 
-def test_samples_that_are_not_independent_are_noticed(rng) -> None:
+@pytest.mark.parametrize("settings", [{"resamples": 99}, {"resamples": 20, "draws": 0, "statistic": "one-step"}])
+def test_samples_that_are_not_independent_are_noticed(rng, settings) -> None:
     a, b = gaussians(rng, 60), gaussians(rng, 50)
-    assert "hold the same events" in validate(a, a, resamples=20, draws=0, **SETTINGS).notes[0]
+    assert "hold the same events" in validate(a, a, **settings).notes[0]
     overlapping = Sample(np.concatenate([a.events[:10], b.events[:40]]), name="B")
-    assert "10 events" in validate(a, overlapping, resamples=20, draws=0, **SETTINGS).notes[0]
-    assert validate(a, b, resamples=20, draws=0, **SETTINGS).notes == ()
+    assert "10 events" in validate(a, overlapping, **settings).notes[0]
+    assert validate(a, b, **settings).notes == ()
     # Few values that occur again and again are in both samples without harm.
     counts = Sample(rng.poisson(3, (60, 1)), name="A"), Sample(rng.poisson(3, (50, 1)), name="B")
-    assert validate(*counts, resamples=20, draws=0).notes == ()
+    assert validate(*counts, **settings).notes == ()
 
 
-def test_few_events_have_a_verdict(rng) -> None:
-    """Three events against two: the least p-value of so few permutations, and no crash."""
-    result = validate(gaussians(rng, 3, 1), gaussians(rng, 2, 1), resamples=199)
-    assert 0 < result.p_value <= 1
+def test_few_events_have_a_verdict_or_are_refused(rng) -> None:
+    """Three events against two: the least p-value of so few permutations by kernels, and no crash."""
+    few = gaussians(rng, 3, 1), gaussians(rng, 2, 1)
+    assert 0 < validate(*few, resamples=199, statistic="one-step").p_value <= 1
+    with pytest.raises(ValueError, match="5 events are too few"):
+        validate(*few)
 
 
 def test_yields_alone_are_found(rng) -> None:
     a, b = gaussians(rng, 300), gaussians(rng, 200)
-    assert validate(a, b, resamples=199, draws=0).p_value > 0.01
-    result = validate(a, b, resamples=199, draws=0, expected_ratio=1.0)
+    assert validate(a, b, resamples=199).p_value > 0.01
+    result = validate(a, b, resamples=199, expected_ratio=1.0)
     assert result.names[result.leading] == "yield"
-    assert result.p_value == 1 / 200
+    assert result.rate is not None
+    assert result.shape is not None
+    # Half of 500 events expected, 200 seen: binomial, both sides; and the smallest of three p-values.
+    exact = 2 * binom.cdf(200, 500, 0.5)
+    assert result.rate.p_value == pytest.approx(exact, rel=0.25)
+    assert result.p_value == pytest.approx(np.exp(log_p_of_smallest(result.rate.log_p)))
+    assert result.shape.p_value > 0.01
+    kernels = validate(a, b, resamples=199, draws=0, statistic="one-step", expected_ratio=1.0)
+    assert kernels.names[kernels.leading] == "yield"
+    assert kernels.p_value == 1 / 200
 
 
 def test_a_test_is_prepared_once(rng) -> None:

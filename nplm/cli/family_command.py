@@ -1,0 +1,64 @@
+"""`nplm test` with a family of tests: reads samples, compares data with reference, writes what it found."""
+
+from __future__ import annotations
+
+import json
+
+from nplm.cli.errors import ExitCode
+from nplm.cli.output import RunFolder
+from nplm.cli.progress import Reporter
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.say import say
+from nplm.cli.test_command import provenance, read_samples
+from nplm.cli.test_options import Options
+
+
+def run_family(options: Options) -> int:
+    """Runs `nplm test` with a family; all input is checked before anything is compared or written.
+
+    Raises:
+        CommandError: if the input or the output folder is bad.
+    """
+    reporter = Reporter(options.quiet)
+    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    samples = read_samples(options, reporter.note)
+    reference, data = samples.reference, samples.data
+    if options.expected_yield is not None:
+        reference = reference.scaled_to(options.expected_yield)
+    from nplm.family.comparison import FamilyTest
+    from nplm.family.settings import FamilySettings
+    from nplm.report.two_sample_text import two_sample_line
+
+    named = all(file.expected_yield is not None for file in options.reference)
+    if folder is not None:
+        folder.create()
+    try:
+        with refusing_bad_input():
+            test = FamilyTest(
+                reference,
+                data,
+                settings=FamilySettings() if options.family is None else FamilySettings(classes=options.family),
+                expected_ratio=None if options.shape_only else 1.0,
+                exact_yield=named or options.expected_yield is not None,
+                seed=options.seed,
+            )
+            result = test.run(resamples=options.toys, notify=reporter.note)
+        document = result.to_dict()
+        document["configuration"] |= provenance(options, samples)
+        report = None
+        if folder is not None:
+            from nplm.report.two_sample import write_two_sample
+
+            with folder.writing():
+                folder.begin()
+                report = write_two_sample(
+                    folder.path, reference, data, result, document, None, top=options.top, rows=samples.rows
+                )
+    finally:
+        if folder is not None:
+            folder.discard()
+    if options.json:
+        say(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        say(f"{result!r}\n\n{two_sample_line(result)}\nreport: {report}")
+    return ExitCode.DONE

@@ -1,0 +1,92 @@
+"""The p-value of a family: counted where samples without a difference suffice, and beyond them from the joint law."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri_exp
+from scipy.stats import beta
+
+from nplm.family.fit import fit_member
+from nplm.family.intervals import log_p_of_root
+from nplm.family.pvalue import CHECKED_AT, FamilyNull
+from nplm.family.settings import INTERVALS
+from nplm.family.statistic import Family
+from nplm.two_sample.calibration import Kind, TwoSampleCalibration
+
+# With at least so many samples without a difference beyond the statistic its p-value is counted.
+ENOUGH = 10
+# The law is set aside if so few of them would have had to be beyond the statistic with less than this probability.
+_UNLIKELY = 0.025
+
+
+def likelihood_bound(family: Family, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | None]:
+    """T with each t no larger than the likelihood ratio allows, and the member that leads (None: an interval).
+
+    Where a score is large because of a few events its normal law does not hold, and neither does p; the likelihood
+    ratio of two finite samples rises no faster than those events can tell. So t is taken times t / t of one step at the
+    maximum, where that is smaller than one. Members are fitted in the order of their p-values until no other can lead.
+    """
+    tests = dict(zip(family.classes, log_tests.tolist(), strict=True))
+    best, leading = -np.inf, None
+    if family.intervals:
+        root = max(np.abs(each.observed()).max() for each in family.intervals)
+        best = float(-log_p_of_root(root) - tests[INTERVALS])
+    if not family.members:
+        return best, leading
+    least = np.array([tests[member.kind] for _, member in family.members])
+    surprise = -family.log_p(t[None])[0] - least
+    bounded = t.copy()
+    for k in np.argsort(-surprise).tolist():
+        if surprise[k] <= best:
+            break
+        part, member = family.members[k]
+        fit = fit_member(family.pool, family.spread, part, member, family.q)
+        if fit.t < fit.t_one_step:
+            bounded[k] *= fit.t / fit.t_one_step
+        now = float(-family.log_p(bounded[None])[0, k] - least[k])
+        if now > best:
+            best, leading = now, k
+    return best, leading
+
+
+def counted(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
+    """p = (1 + #{T >= T_observed}) / (1 + L)."""
+    kind: Kind = "permutation" if null.family.pool.exchange.allowed else "resampling"
+    words = "permutations of the labels" if kind == "permutation" else "pairs of samples drawn anew from both"
+    return TwoSampleCalibration.counted(kind, words, statistic, null.statistics)
+
+
+def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
+    """p of the joint normal law, times what the counted 1% point shows it to miss there, but no less than it is."""
+    log_p = null.log_p(statistic) + max(0.0, float(np.log(CHECKED_AT / null.check[1])))
+    log_p = min(log_p, 0.0)
+    p, z = float(np.exp(log_p)), float(-ndtri_exp(min(log_p, -1e-16)))
+    family = null.family
+    scores = sum(part.phi.shape[1] for part in family.parts)
+    tests = np.exp(null.log_tests).sum()
+    words = (
+        f"joint normal law of {scores:,} scores (as many as {tests:,.0f} independent tests), which"
+        f" {len(null.surprise):,} samples without a difference follow"
+    )
+    return TwoSampleCalibration("analytic", words, p, (p, p), z, (z, z), len(null.surprise), 0, False)
+
+
+def calibrated(null: FamilyNull, t: np.ndarray, statistic: float) -> tuple[TwoSampleCalibration, float, int | None]:
+    """The p-value of the shapes, the statistic it belongs to, and the member that leads (None: an interval).
+
+    Arguments:
+        null: of the family.
+        t: of each member.
+        statistic: T of these t, without the bound of the likelihood ratio.
+    """
+    bound, leading = likelihood_bound(null.family, null.log_tests, t)
+    if null.exceeding(statistic) >= ENOUGH:
+        return counted(null, statistic), statistic, leading
+    statistic = min(bound, statistic)
+    exceeding = null.exceeding(statistic)
+    if exceeding < ENOUGH and null.law_holds:
+        found = from_law(null, statistic)
+        least = beta.ppf(_UNLIKELY, exceeding, len(null.surprise) - exceeding + 1) if exceeding else 0.0
+        if found.p_value >= least:
+            return found, statistic, leading
+    return counted(null, statistic), statistic, leading

@@ -1,0 +1,231 @@
+"""The test of two finite samples by a family: features alone, in pairs and together, at several scales, one p-value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nplm._blas import blas_threads
+from nplm._versions import versions
+from nplm.family.calibration import calibrated, counted, from_law
+from nplm.family.fit import fit_member
+from nplm.family.pvalue import FamilyNull
+from nplm.family.settings import FamilySettings
+from nplm.family.statistic import Family, combined
+from nplm.family.words import interval_name, leading_words, test_name
+from nplm.sample import Sample
+from nplm.support import remarks_on_two, yields_apart
+from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
+from nplm.two_sample.labels import require_exchangeable
+from nplm.two_sample.notes import notes_on
+from nplm.two_sample.pool import Pool
+from nplm.two_sample.rate import Rate
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.with_rate import with_rate
+
+CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "analytic")
+RESAMPLES, FEWEST = 999, 99
+RATE = "yield"
+USUAL = FamilySettings()
+
+
+class FamilyTest:
+    """Compares two samples A and B, each finite and weighted, of any relative size, in all members of a family.
+
+    Members look at single features, pairs, products and all features at several scales and penalties, and at single
+    intervals of a feature; `nplm.family.settings.FamilySettings` has them. Features reach them as normal scores of both
+    samples together, so neither units nor heavy tails matter, and nothing but the labels tells A from B. The statistic
+    is the smallest p-value; samples without a difference, in which both are drawn anew, say how many independent tests
+    each class of members amounts to, and calibrate it.
+
+    Arguments:
+        a, b: the samples; arrays of events are read as samples of unit weights.
+        settings: which members there are.
+        expected_ratio: yield of B / yield of A that is expected, and then compared apart from the shapes; None compares
+            shapes only, whatever the yields.
+        exact_yield: whether the yield of A is known from elsewhere, and not from the number of its events.
+        seed: of centres and samples.
+
+    Raises:
+        ValueError: for bad input or settings; the message names it.
+    """
+
+    @blas_threads()
+    def __init__(
+        self,
+        a: Sample | ArrayLike,
+        b: Sample | ArrayLike,
+        *,
+        settings: FamilySettings = USUAL,
+        expected_ratio: float | None = None,
+        exact_yield: bool = False,
+        seed: int = 1,
+    ) -> None:
+        began = time.perf_counter()
+        self.a = a if isinstance(a, Sample) else Sample(a, name="A")
+        self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
+        self.seed = seed
+        self.pool = Pool.of(self.a, self.b, expected_ratio=expected_ratio)
+        self.family = Family.of(self.pool, settings, seed=seed)
+        self.rate = Rate.of(self.pool, exact=exact_yield)
+        self._configuration = {
+            "family": list(settings.classes),
+            "expected_ratio": expected_ratio,
+            "exact_yield": exact_yield,
+            "seed": seed,
+        }
+        self.prepare_seconds = time.perf_counter() - began
+
+    @cached_property
+    @blas_threads()
+    def t(self) -> np.ndarray:
+        """t of each member of kernels and products, shape (k,)."""
+        return np.asarray(self.family.t(self.family.observed())[0])
+
+    @blas_threads()
+    def null(self, resamples: int = RESAMPLES) -> FamilyNull:
+        """Samples without a difference: permutations of the labels where these are exchangeable."""
+        return FamilyNull(self.family, self.family.surprise(self.family.null(resamples, self.seed)), self.seed)
+
+    @blas_threads()
+    def run(
+        self,
+        calibrate: Calibrate | None = None,
+        resamples: int = RESAMPLES,
+        *,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> TwoSampleResult:
+        """Compares the samples.
+
+        Arguments:
+            calibrate: "permutation" counts samples without a difference and nothing else; "analytic" reads p from the
+                joint normal law of all scores, whatever these samples say of it. Default: counted where enough of them
+                lie beyond the statistic, and else from the law where they follow it.
+            resamples: number of samples without a difference.
+            notify: called with cautions.
+
+        Raises:
+            ValueError: if the calibration is unknown, or the samples are too few.
+        """
+        if calibrate not in (None, *CALIBRATIONS):
+            raise ValueError(f"the family is not calibrated with '{calibrate}': choose {' or '.join(CALIBRATIONS)}")
+        if calibrate == "permutation":
+            require_exchangeable(self.pool)
+        if resamples < FEWEST:
+            raise ValueError(
+                f"{resamples} samples without a difference do not say how many independent tests the family has:"
+                f" take {FEWEST} or more"
+            )
+        notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *remarks_on_two(self.a, self.b)]
+        for note in notes:
+            notify(note)
+        began = time.perf_counter()
+        family = self.family
+        surprise = family.by_class(-family.log_p(self.t[None]), family.observed(), is_data=True)
+        fitted = time.perf_counter()
+        null = self.null(resamples)
+        statistic = float(combined(surprise, null.log_tests)[0])
+        calibration, statistic, leading = calibrated(null, self.t, statistic)
+        if calibrate == "permutation":
+            calibration = counted(null, statistic)
+        elif calibrate == "analytic":
+            calibration = from_law(null, statistic)
+        drawn = time.perf_counter()
+        return self._result(
+            null, calibration, statistic, leading, notes, {"fit": fitted - began, "null": drawn - fitted}
+        )
+
+    def _yields_apart(self) -> list[str]:
+        if self.rate is None:
+            return []
+        words = yields_apart(self.rate.expected, self.rate.observed)
+        return [] if words is None else [words]
+
+    def _result(
+        self,
+        null: FamilyNull,
+        calibration: TwoSampleCalibration,
+        statistic: float,
+        leading: int | None,
+        notes: list[str],
+        seconds: dict[str, float],
+    ) -> TwoSampleResult:
+        began = time.perf_counter()
+        family, features = self.family, self.a.features
+        names = [test_name(member, features) for _, member in family.members]
+        t, expected = self.t.tolist(), family.expected_t.tolist() if names else []
+        log_p = family.log_p(self.t[None])[0].tolist() if names else []
+        feature = None
+        for each in family.intervals:
+            root = each.best()[2]
+            names.append(interval_name(features[each.feature]))
+            t.append(root**2)
+            expected.append(1.0)
+            # One of all intervals of the feature, at the law of all of them.
+            log_p.append(min(each.log_tail(abs(root), self.seed), 0.0))
+        if leading is None:
+            feature = max(family.intervals, key=lambda each: abs(each.best()[2])).feature
+            number = len(family.members) + [each.feature for each in family.intervals].index(feature)
+        else:
+            number = leading
+        looked_at = (feature,) if leading is None else family.members[leading][1].features
+        shape_number, shape = number, calibration
+        words = leading_words(family, leading, feature, features)
+        if self.rate is not None:
+            names.append(RATE)
+            t.append(self.rate.root**2)
+            expected.append(1.0)
+            log_p.append(self.rate.log_p)
+            calibration, lead = with_rate(shape, self.rate)
+            number = len(names) - 1 if lead == "yield" else number
+            if lead == "both":
+                observed, expected_yield = self.rate.observed, self.rate.expected
+                words += f", together with the yield, {observed:,.6g} where {expected_yield:,.6g} are expected"
+        log_ratio, converged = self._log_ratio(leading, feature)
+        f_a, f_b = self.pool.to_samples(log_ratio)
+        return TwoSampleResult(
+            names=tuple(names),
+            t=np.array(t),
+            local_p=np.exp(log_p),
+            expected_t=np.array(expected),
+            statistic=statistic,
+            calibration=calibration,
+            analytic=None,
+            null=null.statistics,
+            leading=number,
+            leading_shape=shape_number,
+            log_ratio_a=f_a,
+            log_ratio_b=f_b,
+            fit_converged=converged,
+            sample_names=(self.a.name, self.b.name),
+            sizes=(len(self.a), len(self.b)),
+            yields=(self.a.total_weight, self.b.total_weight),
+            effective_sizes=(self.a.effective_size, self.b.effective_size),
+            features=features,
+            seconds={"prepare": self.prepare_seconds, **seconds, "log-ratio": time.perf_counter() - began},
+            seed=self.seed,
+            versions=versions(),
+            configuration={**self._configuration, "calibrate": shape.kind, "resamples": len(null.surprise)},
+            notes=tuple(notes),
+            leading_words=words,
+            leading_features=tuple(dict.fromkeys(features[j] for j in looked_at if j is not None)),
+            shape=None if self.rate is None else shape,
+            rate=self.rate,
+        )
+
+    def _log_ratio(self, leading: int | None, feature: int | None) -> tuple[np.ndarray, bool]:
+        """f at the events of the pool: the fit of the leading member, or the log of the ratio inside an interval."""
+        family = self.family
+        if leading is not None:
+            part, member = family.members[leading]
+            fit = fit_member(self.pool, family.spread, part, member, family.q)
+            return fit.log_ratio, fit.converged
+        interval = next(each for each in family.intervals if each.feature == feature)
+        start, stop, _, observed, expected = interval.best()
+        inside = (interval.cell >= start) & (interval.cell < stop)
+        # Half an event on both sides keeps an empty interval finite.
+        return np.where(inside, np.log((max(observed, 0.0) + 0.5) / (expected + 0.5)), 0.0), True

@@ -1,0 +1,141 @@
+"""Where data lie that the reference does not know, and what repeats: words for a reader, before any fit.
+
+Each is a function of the two samples alone, so any test may say it. Samples of one distribution are remarked on in
+about a tenth of a percent of cases.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from nplm.sample import Sample
+
+# Yields that differ by more than this factor are rather not in the same units than different.
+LARGEST_FACTOR = 10.0
+# Probability, under the null and for all features together, of a remark on where the data lie.
+_CHANCE = 1e-3
+# Share of the events of a gap that must have one value for it to be called a default value.
+_ONE_VALUE = 0.8
+# More gaps of a feature than these are not listed one by one.
+_LISTED = 3
+# Repeated pairs of events beyond what the other sample leads to expect: as many, and as a multiple.
+_PAIRS, _TIMES = 5, 5
+
+
+def yields_apart(expected: float, observed: float) -> str | None:
+    """Words for yields that differ by more than a factor of ten, as they do if nobody has scaled the reference.
+
+    Arguments:
+        expected: sum of the reference's weights.
+        observed: sum of the data's weights.
+    """
+    if 1 / LARGEST_FACTOR <= observed / expected <= LARGEST_FACTOR:
+        return None
+    return (
+        f"the reference expects {expected:g} events, but the data have {observed:g}: t tells these apart before"
+        " anything else. If the reference is not scaled to the data, name the yields (FILE=YIELD or --expected-yield),"
+        " or test the shape only (--shape-only)"
+    )
+
+
+def remarks_on_two(a: Sample, b: Sample) -> tuple[str, ...]:
+    """`support_remarks` of two samples of which neither is the reference: each where the other has no events.
+
+    Arguments:
+        a, b: with the same features.
+    """
+    return tuple(dict.fromkeys([*support_remarks(a, b), *support_remarks(b, a)]))
+
+
+def support_remarks(reference: Sample, data: Sample) -> tuple[str, ...]:
+    """Words for data where the reference has no events, feature by feature, and for repeated events.
+
+    Arguments:
+        reference, data: with the same features; events of weight zero do not count.
+    """
+    used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
+    if not len(used) or not len(seen):
+        return ()
+    remarks = [words for j in range(reference.dimension) for words in _unsupported(used, seen, j)]
+    return (*remarks, *_repeated(used, seen))
+
+
+def _unsupported(reference: Sample, data: Sample, j: int) -> list[str]:
+    """Gaps between values of the reference, and beyond them, that hold too many data events.
+
+    If both samples are drawn from one distribution, any of the n_R + 1 gaps holds k or more of the n_D data events with
+    probability f^k at most, f = n_D / (n_D + n_R). Values that the reference has as well are in no gap.
+    """
+    name = reference.features[j]
+    values, x = np.unique(reference.events[:, j]), np.sort(data.events[:, j])
+    above = np.searchsorted(values, x)
+    unknown = values[above.clip(max=len(values) - 1)] != x
+    x, above = x[unknown], above[unknown]
+    if not len(x):
+        return []
+    # A weighted reference is worth fewer events.
+    share = len(data) / (len(data) + _effective_size(reference))
+    least = np.log(_CHANCE / (reference.dimension * (len(values) + 1))) / np.log(share)
+    gaps, first, counts = np.unique(above, return_index=True, return_counts=True)
+    crowded = np.flatnonzero(counts >= least)
+    if len(crowded) > _LISTED:
+        at = crowded[np.argmax(counts[crowded])]
+        middle = np.median(x[first[at] : first[at] + counts[at]])
+        return [
+            f"{counts[crowded].sum()} events crowd between neighbouring values of {name} in {data.name} that"
+            f" {reference.name} has none at, such as {counts[at]} at {middle:g}: is"
+            " it rounded or cut in another way there?"
+        ]
+    return [_gap_words(reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name) for i in crowded]
+
+
+def _gap_words(
+    reference: Sample, values: Float64[np.ndarray, " r"], gap: int, x: Float64[np.ndarray, " k"], name: str
+) -> str:
+    nothing = f"where {reference.name} has none"
+    distinct, counts = np.unique(x, return_counts=True)
+    most = counts.argmax()
+    if counts[most] > max(1, _ONE_VALUE * len(x)):
+        return f"{counts[most]} events at {name} = {distinct[most]:g}, {nothing}: a default value?"
+    if gap in (0, len(values)):
+        return f"{len(x)} events have {name} beyond the range of {reference.name} [{values[0]:g}, {values[-1]:g}]"
+    return f"{len(x)} events have {name} between {values[gap - 1]:g} and {values[gap]:g}, {nothing}"
+
+
+def _repeated(reference: Sample, data: Sample) -> list[str]:
+    """Events that are equal in all features to another one of their sample, where the other sample shows no reason.
+
+    Of n_a n_b pairs of a reference and a data event as many are equal, by the null, as of the n (n - 1) / 2 pairs
+    within a sample: rounded or discrete features, and toys drawn with replacement, explain themselves.
+    """
+    counts = _copies(reference, data)
+    alike = float(np.prod(counts, axis=1).sum()) / (len(reference) * len(data))
+    words = []
+    for sample, count in zip((reference, data), counts.T, strict=True):
+        pairs = float((count * (count - 1)).sum()) / 2
+        if pairs > max(_PAIRS, _TIMES * alike * len(sample) * (len(sample) - 1) / 2):
+            words.append(
+                f"{int((count[count > 1] - 1).sum())} of the {len(sample)} events of {sample.name} repeat another one"
+                f" in all features, up to {int(count.max())} times: was a file read twice?"
+            )
+    return words
+
+
+def _copies(reference: Sample, data: Sample) -> Int64[np.ndarray, "k 2"]:
+    """How often each event that occurs more than once in the two samples together occurs in either."""
+    events = np.concatenate([reference.events, data.events])
+    of_data = np.arange(len(events)) >= len(reference)
+    # One continuous feature leaves hardly any: rows are compared only where each of their values occurs again.
+    for j in range(events.shape[1]):
+        _, of, counts = np.unique(events[:, j], return_inverse=True, return_counts=True)
+        again = counts[of] > 1
+        events, of_data = events[again], of_data[again]
+    rows, of = np.unique(events, axis=0, return_inverse=True)
+    return np.column_stack([np.bincount(of[of_data == which], minlength=len(rows)) for which in (False, True)])
+
+
+def _effective_size(sample: Sample) -> float:
+    """Kish's number with |w|, which a sample with negative weights has as well."""
+    size = np.abs(sample.weights)
+    return float(size.sum() ** 2 / (size**2).sum())

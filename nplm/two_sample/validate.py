@@ -1,0 +1,63 @@
+"""Two samples compared: in one call, by the family of tests or by kernels of all features with chosen settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from nplm.family.comparison import FamilyTest
+from nplm.family.settings import FamilySettings
+from nplm.sample import Sample
+from nplm.two_sample.calibration import Calibrate
+from nplm.two_sample.comparison import DRAWS, RESAMPLES, TwoSampleTest
+from nplm.two_sample.result import TwoSampleResult
+
+# Settings that are those of kernels of all features.
+KERNEL_SETTINGS = ("widths", "penalties", "centers", "statistic")
+KERNEL_CALIBRATIONS = ("bootstrap", "pool")
+
+
+def validate(
+    a: Sample | ArrayLike,
+    b: Sample | ArrayLike,
+    *,
+    family: Sequence[str] | None = None,
+    calibrate: Calibrate | None = None,
+    resamples: int = RESAMPLES,
+    pool: Sample | None = None,
+    draws: int = DRAWS,
+    notify: Callable[[str], None] = lambda message: None,
+    **settings: Any,
+) -> TwoSampleResult:
+    """Are two finite samples from one distribution, and if not, where do they differ?
+
+    By default all features alone, in pairs and together are looked at, at several scales, by `FamilyTest`. With one of
+    the settings of kernels (widths, penalties, centers, statistic), or a calibration with "bootstrap" or a pool, it is
+    `TwoSampleTest(a, b, **settings).run(...)`: kernels of all features only.
+
+    Arguments:
+        a, b: the samples.
+        family: classes of tests, of "one", "two", "products", "all" and "intervals"; None for all of them.
+        calibrate, resamples, notify: see `FamilyTest.run`, or `TwoSampleTest.run`.
+        pool, draws: see `TwoSampleTest.run`.
+        settings: see `FamilyTest` (expected_ratio, exact_yield, seed) or `TwoSampleTest`.
+
+    Returns:
+        The result; `log_ratio_a` and `log_ratio_b` have the fitted log of the density of B over that of A at events.
+
+    Raises:
+        ValueError: for bad input or settings.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    own = [name for name in KERNEL_SETTINGS if name in given]
+    if not own and calibrate not in KERNEL_CALIBRATIONS and pool is None:
+        chosen = FamilySettings() if family is None else FamilySettings(classes=tuple(family))
+        return FamilyTest(a, b, settings=chosen, **given).run(calibrate, resamples, notify=notify)
+    if family is not None:
+        name = own[0] if own else "pool" if pool is not None else "calibrate"
+        raise ValueError(
+            f"'{name}' is a setting of kernels of all features, which are no family: leave one of them out"
+        )
+    return TwoSampleTest(a, b, **given).run(calibrate, resamples, pool=pool, draws=draws, notify=notify)

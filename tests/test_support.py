@@ -1,0 +1,154 @@
+"""Words for data where the reference has nothing, for repeated events and for yields that nobody scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nplm import HistogramModel, NPLMTest, Sample
+from nplm.support import support_remarks, yields_apart
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def sample(events: np.ndarray, name: str, weights: np.ndarray | None = None) -> Sample:
+    return Sample(events, weights, features=("pt", "eta")[: 1 if np.ndim(events) == 1 else 2], name=name)
+
+
+def drawn(rng: np.random.Generator, n: int, name: str) -> Sample:
+    return sample(np.column_stack([rng.exponential(50, size=n), rng.uniform(-2.5, 2.5, size=n)]), name)
+
+
+def with_values(base: Sample, column: int, values: np.ndarray) -> Sample:
+    """The first events of a sample with other values of one feature."""
+    events = base.events.copy()
+    events[: len(values), column] = values
+    return sample(events, base.name)
+
+
+@pytest.fixture
+def reference(rng: np.random.Generator) -> Sample:
+    return drawn(rng, 20_000, "the reference")
+
+
+@pytest.fixture
+def data(rng: np.random.Generator) -> Sample:
+    return drawn(rng, 2000, "the data")
+
+
+def test_a_default_value_is_named(reference: Sample, data: Sample) -> None:
+    odd = with_values(data, 0, np.full(61, -999.0))
+    assert support_remarks(reference, odd) == (
+        "61 events at pt = -999, where the reference has none: a default value?",
+    )
+    # The reference may have them too.
+    assert support_remarks(with_values(reference, 0, np.full(600, -999.0)), odd) == ()
+
+
+def test_a_default_value_inside_the_range_is_named(reference: Sample, data: Sample) -> None:
+    odd = with_values(data, 1, np.zeros(40))
+    assert support_remarks(reference, odd) == ("40 events at eta = 0, where the reference has none: a default value?",)
+
+
+def test_events_beyond_the_range_are_counted(reference: Sample, data: Sample, rng: np.random.Generator) -> None:
+    low, high = reference.events[:, 1].min(), reference.events[:, 1].max()
+    odd = with_values(data, 1, rng.uniform(2.6, 3, size=12))
+    assert support_remarks(reference, odd) == (
+        f"12 events have eta beyond the range of the reference [{low:g}, {high:g}]",
+    )
+    # As few as the null has now and then are not worth a word.
+    assert support_remarks(reference, with_values(data, 1, np.array([2.6]))) == ()
+
+
+def test_events_in_a_gap_are_counted(data: Sample, rng: np.random.Generator) -> None:
+    cut = sample(rng.choice([-1, 1], size=20_000) * rng.uniform(1, 2, size=20_000), "the reference")
+    odd = sample(np.append(cut.events[:1500, 0], rng.uniform(-0.5, 0.5, size=17)), "the data")
+    (remark,) = support_remarks(cut, odd)
+    assert remark.startswith("17 events have pt between -1.000")
+    assert remark.endswith(", where the reference has none")
+
+
+def test_another_rounding_is_one_remark(reference: Sample, data: Sample) -> None:
+    rounded = sample(np.column_stack([data.events[:, 0].round(), data.events[:, 1]]), "the data")
+    (remark,) = support_remarks(reference, rounded)
+    assert "crowd between neighbouring values of pt in the data" in remark
+    assert "rounded or cut in another way" in remark
+
+
+def _flags(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.column_stack([rng.poisson(3, size=n), rng.integers(0, 2, size=n)])
+
+
+def _rounded(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.normal(size=(n, 2)).round(1)
+
+
+def _tails(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.standard_cauchy(size=(n, 2))
+
+
+@pytest.mark.parametrize("draw", [_flags, _rounded, _tails])
+@pytest.mark.parametrize("sizes", [(2000, 200), (300, 300), (200, 2000)])
+def test_samples_of_one_distribution_are_hardly_ever_remarked_on(
+    draw: Draw, sizes: tuple[int, int], rng: np.random.Generator
+) -> None:
+    """At most 3 of 200 null pairs: 0.2 are expected of each kind of remark, and more have a probability of 1e-4."""
+    remarked = 0
+    for _ in range(200):
+        a, b = (sample(draw(rng, n), name) for n, name in zip(sizes, ("a", "b"), strict=True))
+        remarked += bool(support_remarks(a, b))
+    assert remarked <= 3
+
+
+def test_a_weighted_reference_is_worth_fewer_events(rng: np.random.Generator) -> None:
+    """Few heavy events of many: data may lie beyond them more often, and are not remarked on for that."""
+    x = np.append(rng.uniform(0, 1, size=20), rng.uniform(0, 0.5, size=5000))
+    heavy = np.append(np.full(20, 100.0), np.full(5000, 0.01))
+    odd = sample(np.append(rng.uniform(0, 1, size=200), [1.01, 1.02, 1.03]), "the data")
+    assert support_remarks(sample(x, "a", heavy), odd) == ()
+    assert support_remarks(sample(x, "a"), odd) != ()
+
+
+@pytest.mark.parametrize("which", ["reference", "data"])
+def test_a_file_that_was_read_twice_is_named(which: str, reference: Sample, data: Sample) -> None:
+    samples = {"reference": reference, "data": data}
+    once = samples[which]
+    samples[which] = sample(np.concatenate([once.events, once.events[:300]]), once.name)
+    (remark,) = support_remarks(samples["reference"], samples["data"])
+    assert remark == (
+        f"300 of the {len(once) + 300} events of {once.name} repeat another one in all features, up to 2 times:"
+        " was a file read twice?"
+    )
+
+
+def test_toys_drawn_from_the_reference_do_not_count_as_repeated(reference: Sample, rng: np.random.Generator) -> None:
+    toy = sample(reference.events[rng.integers(0, 20_000, size=5000)], "the data")
+    assert support_remarks(reference, toy) == ()
+
+
+def test_events_without_weight_do_not_count(reference: Sample, data: Sample) -> None:
+    odd = with_values(data, 0, np.full(61, -999.0))
+    weights = np.ones(len(data))
+    weights[:61] = 0
+    assert support_remarks(reference, sample(odd.events, "the data", weights)) == ()
+
+
+@pytest.mark.parametrize(("expected", "apart"), [(99.0, True), (101.0, False), (9900.0, False), (10_100.0, True)])
+def test_yields_that_nobody_scaled_are_named(expected: float, apart: bool) -> None:
+    words = yields_apart(expected, 1000.0)
+    assert (words is not None) == apart
+    if words is not None:
+        assert f"expects {expected:g} events, but the data have 1000" in words
+        assert "FILE=YIELD or --expected-yield" in words
+        assert "--shape-only" in words
+
+
+def test_yields_come_first_among_the_cautions(reference: Sample, data: Sample) -> None:
+    odd = with_values(data, 0, np.full(61, -999.0)).select(np.arange(1000))
+    notes = NPLMTest(reference, HistogramModel(4)).run(odd, 0).notes
+    assert notes[0].startswith("the reference expects 20000 events, but the data have 1000")
+    assert notes[1].startswith("61 events at pt = -999")
+    shape = NPLMTest(reference, HistogramModel(4), shape_only=True).run(odd, 0).notes
+    assert shape[0].startswith("61 events at pt = -999")
