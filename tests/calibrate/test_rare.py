@@ -82,7 +82,7 @@ def test_toys_have_the_intensity_of_their_signal(
     n = 600
     drawn = source.draw(np.random.default_rng(5), np.tile(b, (n, 1)))
     sums = drawn.sums
-    np.testing.assert_allclose(sums[:9], [source.features(rows).sum(axis=0) for rows in drawn.rows[:9]], atol=1e-9)
+    np.testing.assert_allclose(sums[:9], [source.features(rows).sum(axis=0) for rows in drawn.rows[:9]], atol=1e-4)
     phi = prepared.modes(reference.events)
     density = reference.weights * np.exp(phi[:, :3] @ b)
     mean, covariance = density @ phi, (phi * density[:, None]).T @ phi
@@ -272,7 +272,7 @@ def test_several_draws_from_a_posterior_have_its_covariance(prepared, reference)
 def test_three_sigma_of_the_published_set_up() -> None:
     """100,000 counted toys with 2000 expected events, some 135 of which exceed three sigma."""
     reference = Sample(np.random.default_rng(3).exponential(size=200_000), np.full(200_000, 0.01))
-    prepared = KernelModel(width=2.3, centers=500, selection="covering").prepare(reference, Scaler.identity(1))
+    prepared = KernelModel(width=2.3, centers=500, selection="covering", reference_exact=True).prepare(reference, Scaler.identity(1))
     t = prepared.null().threshold_of_z(3)
     null = rare_null(prepared, reference, t)
     n = 100_000
@@ -285,7 +285,7 @@ def test_three_sigma_of_the_published_set_up() -> None:
 @pytest.mark.parametrize("width", [2.3, 0.7])
 def test_five_sigma_of_the_published_set_up(width: float) -> None:
     reference = Sample(np.random.default_rng(3).exponential(size=200_000), np.full(200_000, 0.01))
-    prepared = KernelModel(width=width, centers=1000, selection="covering").prepare(reference, Scaler.identity(1))
+    prepared = KernelModel(width=width, centers=1000, selection="covering", reference_exact=True).prepare(reference, Scaler.identity(1))
     t = prepared.null().threshold_of_z(5)
     null = rare_null(prepared, reference, t)
     error = null.error(t) / null.pvalue(t)
@@ -297,7 +297,7 @@ def test_five_sigma_of_the_published_set_up(width: float) -> None:
 def test_five_sigma_in_five_dimensions() -> None:
     """Some 140 modes are tilted. Toys of the 64 leading ones alone would need twice as many toys."""
     reference = Sample(np.random.default_rng(1).normal(size=(100_000, 5)), np.full(100_000, 0.2))
-    prepared = KernelModel(width=4.4, centers=2000).prepare(reference, Scaler.identity(5))
+    prepared = KernelModel(width=4.4, centers=2000, reference_exact=True).prepare(reference, Scaler.identity(5))
     t = prepared.null().threshold_of_z(5)
     null = rare_null(prepared, reference, t, 1280)
     error = null.error(t) / null.pvalue(t)
