@@ -95,7 +95,7 @@ print(f"{len(data):,} events of data")
 # `run` fits the data and 100 toys, data sets that are drawn from the reference and fitted in the same way.
 
 # %%
-test = NPLMTest(reference, KernelModel(width=1.0, centers=150))
+test = NPLMTest(reference, KernelModel(width=1.0, centers=150, reference_exact=True))
 result = test.run(data, 100)
 result
 
@@ -156,7 +156,7 @@ plot_log_ratio(test, data, result)
 
 # %%
 mass_only = [Sample(s.events[:, :1], s.weights, ["mass"], name=s.name) for s in (reference, data)]
-network = NPLMTest(mass_only[0], NetworkModel(hidden=(2,), clip=7)).run(mass_only[1], 9)
+network = NPLMTest(mass_only[0], NetworkModel(hidden=(2,), clip=7, reference_exact=True)).run(mass_only[1], 9)
 network
 
 # %% [markdown]

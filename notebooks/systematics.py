@@ -89,7 +89,7 @@ print(f"{len(data):,} events of data, {EXPECTED:,} expected")
 # ## Without nuisances: a discovery that is none
 
 # %%
-model = KernelModel(width=0.7, centers=150)
+model = KernelModel(width=0.7, centers=150, reference_exact=True)
 naive_test = NPLMTest(reference, model)
 naive = naive_test.run(data, 100)
 print(naive)

@@ -62,6 +62,8 @@ def cautions_of(
         return tuple(notes)
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation
+    if null is None and not test.reference_exact:
+        inflation = 1.0  # the fluctuation of the reference is in the likelihood
     if inflation > 1 + LARGEST_POOL_SHARE:
         notes.append(_small_pool(expected, inflation, pool))
     if data.is_weighted:

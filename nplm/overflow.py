@@ -36,4 +36,6 @@ class Overflow:
         if np.array_equal(events, sample.events):
             return sample
         within = replace(sample, events=events)
+        if sample.stands_for is not None:
+            within = within.as_expectation(sample.stands_for)
         return within if sample.auxiliary is None else within.with_auxiliary(sample.auxiliary)

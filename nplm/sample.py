@@ -24,6 +24,7 @@ class Sample:
     Attributes:
         drawn: for a sample that was drawn from pools: each pool with the rows of it that the events are, in order.
         auxiliary: auxiliary measurements that came with the data, such as those of a toy; None if there are none.
+        stands_for: of an expectation, the weight of the events that it expects; None for events themselves.
 
     Raises:
         ValueError: if shapes do not match, a name is repeated, or a value is not a finite number; the message
@@ -36,6 +37,7 @@ class Sample:
     name: str
     drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, repr=False, default=())
     auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, repr=False, default=None)
+    stands_for: float | None = field(init=False, repr=False, default=None)
 
     def __init__(
         self,
@@ -110,7 +112,9 @@ class Sample:
 
     def select(self, rows: Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Sample:
         """The events at the given rows (indices, a mask or a slice)."""
-        return replace(self, events=self.events[rows], weights=self.weights[rows])._with(auxiliary=self.auxiliary)
+        return replace(self, events=self.events[rows], weights=self.weights[rows])._with(
+            auxiliary=self.auxiliary, stands_for=self.stands_for
+        )
 
     def draw(
         self, rows: Int64[np.ndarray, " m"], weights: Float64[np.ndarray, " m"] | None = None, name: str = "toy"
@@ -120,16 +124,22 @@ class Sample:
 
     def with_auxiliary(self, auxiliary: Float64[np.ndarray, " a"]) -> Sample:
         """The same events with auxiliary measurements of their own."""
-        return replace(self)._with(self.drawn, np.asarray(auxiliary, dtype=np.float64))
+        return replace(self)._with(self.drawn, np.asarray(auxiliary, dtype=np.float64), self.stands_for)
+
+    def as_expectation(self, weight: float = 1.0) -> Sample:
+        """The same events as what is expected of others of that weight, without their fluctuations (Asimov data)."""
+        return replace(self)._with(self.drawn, self.auxiliary, weight)
 
     def _with(
         self,
         drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = (),
         auxiliary: Float64[np.ndarray, " a"] | None = None,
+        stands_for: float | None = None,
     ) -> Sample:
         """This sample, just made, with where it comes from and what came with it."""
         object.__setattr__(self, "drawn", drawn)
         object.__setattr__(self, "auxiliary", auxiliary)
+        object.__setattr__(self, "stands_for", stands_for)
         return self
 
     def scaled_to(self, expected_yield: float) -> Sample:
@@ -140,8 +150,9 @@ class Sample:
         """
         if not (np.isfinite(expected_yield) and expected_yield > 0):
             raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
-        scaled = replace(self, weights=self.weights * (expected_yield / self.require_yield().total_weight))
-        return scaled._with(self.drawn, self.auxiliary)
+        factor = expected_yield / self.require_yield().total_weight
+        one = None if self.stands_for is None else self.stands_for * factor
+        return replace(self, weights=self.weights * factor)._with(self.drawn, self.auxiliary, one)
 
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""

@@ -57,7 +57,7 @@ def test_shape_only_costs_one_degree_of_freedom(reference: Sample, data: Sample)
 
 def test_shape_only_profiles_the_yield(reference: Sample, data: Sample) -> None:
     """For bins, the shape-only t is the least t over all yields, at n ln(n/N) - n + N less than t."""
-    model = HistogramModel(bins=7)
+    model = HistogramModel(bins=7, reference_exact=True)
     weighted = Sample(data.events, np.linspace(0.5, 1.5, len(data)), ("x",))
     shape = NPLMTest(reference, model, shape_only=True).statistic(weighted)
     n, expected = weighted.total_weight, 800.0
@@ -275,8 +275,12 @@ def test_arrays_will_do(rng: np.random.Generator) -> None:
 def test_a_small_reference_is_named_without_toys_too(rng: np.random.Generator) -> None:
     half = np.repeat([1.0, 0.0], 2000)
     reference = Sample(rng.normal(size=4000), half)
-    result = NPLMTest(reference, HistogramModel()).run(Sample(rng.normal(size=2000)), 0)
+    data = Sample(rng.normal(size=2000))
+    result = NPLMTest(reference, HistogramModel(reference_exact=True)).run(data, 0)
     assert any("2000 effective events" in note and "by about 100%" in note for note in result.notes)
+    # A likelihood that has the fluctuation of the reference in it needs no such note.
+    finite = NPLMTest(reference, HistogramModel()).run(data, 0)
+    assert not any("effective events" in note for note in finite.notes)
     assert result.calibration.inflation == 1.0
 
 

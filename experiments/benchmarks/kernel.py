@@ -89,7 +89,9 @@ def _row(size: Size) -> list[object]:
     weights = np.full(size.reference, size.data / size.reference)
     reference = Sample(size.draw(rng, size.reference), weights)
     with measured() as preparation:
-        test = NPLMTest(reference, KernelModel(width=size.width, centers=size.centers), standardize=False)
+        test = NPLMTest(
+            reference, KernelModel(width=size.width, centers=size.centers, reference_exact=True), standardize=False
+        )
     prepared = test.prepared
     assert isinstance(prepared, PreparedKernel)
     campaign = Campaign(test, PoolSampler(reference, size.data))

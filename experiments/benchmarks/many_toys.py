@@ -21,7 +21,9 @@ BATCH = 250
 def run() -> str:
     """Writes a store of toys whose t are drawn from a chi2, and times the command from outside."""
     rng = np.random.default_rng(1)
-    campaign = NPLMTest(draw_reference(rng, 20_000), HistogramModel(bins=13)).campaign(draw_data(rng))
+    campaign = NPLMTest(draw_reference(rng, 20_000), HistogramModel(bins=13, reference_exact=True)).campaign(
+        draw_data(rng)
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = Store.create(Path(folder) / "store", campaign.plan(), range(TOYS), campaign.describe())
         began = time.perf_counter()

@@ -135,7 +135,7 @@ def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
         reference = draw_reference(rng, n, expected)
     else:
         reference = Sample(rng.normal(size=(n, dimension)), np.full(n, expected / n), name="reference")
-    model = KernelModel(width=settings["width"], centers=settings["centers"], penalty=penalty)
+    model = KernelModel(width=settings["width"], centers=settings["centers"], penalty=penalty, reference_exact=True)
     test = NPLMTest(reference, model, standardize=False)
     law = test.formula(fixed_reference=True)
     assert isinstance(law, MixtureNull)

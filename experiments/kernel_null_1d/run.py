@@ -93,7 +93,7 @@ def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml"
     draw = ProblemReference(PROBLEM, config["n_reference"], EXPECTED)
     reference: Sample = draw(generator(jax.random.key(seed)))
     settings = {name: config[name] for name in ("centers", "penalty")}
-    model = KernelModel(width=width, solver=solver, seed=seed, **settings)
+    model = KernelModel(width=width, solver=solver, seed=seed, reference_exact=True, **settings)
     return NPLMTest(reference, model, standardize=False)
 
 

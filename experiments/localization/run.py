@@ -119,7 +119,9 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
 def _test(config: dict[str, Any]) -> NPLMTest:
     size = config["reference"]
     x = np.random.default_rng(_SEEDS["reference"]).normal(size=(size, config["dimension"]))
-    return NPLMTest(Sample(x, np.full(size, config["events"] / size)), KernelModel(**config["kernel"]))
+    return NPLMTest(
+        Sample(x, np.full(size, config["events"] / size)), KernelModel(reference_exact=True, **config["kernel"])
+    )
 
 
 def _draw(config: dict[str, Any], seed: Sequence[int], share: float, width: float) -> Sample:

@@ -110,7 +110,7 @@ def _points(
     reference: Sample, ratio: LogRatio, sigma: float, shifts: Sequence[Sequence[float]], kernel: dict[str, Any]
 ) -> list[Point]:
     nuisances = Nuisances(ratio, GaussianConstraint(NUISANCES, sigma))
-    model = KernelModel(width=kernel["width"], centers=kernel["centers"])
+    model = KernelModel(width=kernel["width"], centers=kernel["centers"], reference_exact=True)
     test = NPLMTest(reference, model, standardize=False, nuisances=nuisances)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     prepared = test.prepared

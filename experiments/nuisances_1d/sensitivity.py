@@ -50,7 +50,7 @@ class Sensitivity:
 def sensitivities(config: dict[str, Any]) -> list[Sensitivity]:
     """Every signal of set-up A, without nuisances first."""
     reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"])
-    kernel = KernelModel(width=config["kernel"]["width"], centers=config["kernel"]["centers"])
+    kernel = KernelModel(width=config["kernel"]["width"], centers=config["kernel"]["centers"], reference_exact=True)
     found = []
     for sigma in (0.0, *config["sigmas"]):
         nuisances = Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, sigma)) if sigma else None

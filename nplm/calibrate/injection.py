@@ -117,7 +117,7 @@ class Injection:
 
     def technical(self, events: float, null: Null) -> tuple[float, float]:
         """t of the expectation, and the Z of that and the mean of the null together; see `ClosureAt`."""
-        fits = self.test.fit([self.expectation(events)])
+        fits = self.test.fit([self.expectation(events).as_expectation()])
         t = float(fits.t[0])
         if not np.isfinite(t):
             return t, float("nan")

@@ -176,7 +176,7 @@ class ExpectationSampler:
     expectation: Sample
 
     def __call__(self, key: ToyKey) -> Sample:
-        return self.expectation
+        return self.expectation.as_expectation()
 
     def settings(self) -> dict[str, Any]:
         """What decides about the toys."""

@@ -66,7 +66,8 @@ def compared(
 
     The reference has the yield it predicts (in a shape-only test, that of the data). With nuisances it is the reference
     at the nu that describes the data best without f, and f is log of (n(x|R) r(x; nu_tau) e^f) over that: then, as
-    without nuisances, t = 2 [sum_D f - sum_R w (e^f - 1)], but for the constraint of nu.
+    without nuisances if the reference is taken as exact, t = 2 [sum_D f - sum_R w (e^f - 1)], but for the constraint of
+    nu.
 
     Arguments:
         test: what ran.

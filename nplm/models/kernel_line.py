@@ -160,6 +160,13 @@ class LineModes:
         """The weights of the nodes: sum_e v_e phi(x_e) = weights @ phi."""
         return self.line.weights(events, weights)
 
+    def rows(
+        self, events: Float64[np.ndarray, "n 1"], weights: Float64[np.ndarray, " n"]
+    ) -> tuple[Float64[np.ndarray, "g r"], Float64[np.ndarray, " g"]]:
+        """phi at the few points that stand for events, with their weights; see `Line.gauss`."""
+        points, sizes = self.line.gauss(events, weights)
+        return self(points), sizes
+
 
 _CHEBYSHEV = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
 # Rows: the Lagrange polynomials of these nodes in powers of u, from 1 to u^7.

@@ -18,7 +18,9 @@ def t_of(comparison: Comparison) -> float:
 
 
 @pytest.mark.parametrize("shape_only", [False, True])
-@pytest.mark.parametrize("model", [HistogramModel(bins=8), KernelModel(width=1.0, centers=30)])
+@pytest.mark.parametrize(
+    "model", [HistogramModel(bins=8, reference_exact=True), KernelModel(width=1.0, centers=30, reference_exact=True)]
+)
 def test_t_is_the_sum_over_both_samples(rng: np.random.Generator, model: Model, shape_only: bool) -> None:
     reference = Sample(rng.normal(size=(2000, 2)), np.full(2000, 0.2))
     data = Sample(rng.normal(0.1, 1, size=(430, 2)))
