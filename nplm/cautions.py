@@ -59,7 +59,7 @@ def cautions_of(
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation
     if inflation > 1 + LARGEST_POOL_SHARE:
-        notes.append(_small_pool(expected, inflation, pool))
+        notes.append(_small_pool(expected, inflation, pool, null is not None or test.holds_reference))
     if data.is_weighted:
         notes.append(
             "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
@@ -95,13 +95,19 @@ def _toys_elsewhere(test: NPLMTest, data: Sample, truth: Truth) -> list[str]:
     ]
 
 
-def _small_pool(expected: float, inflation: float, pool: Sample | None) -> str:
+def _small_pool(expected: float, inflation: float, pool: Sample | None, held: bool) -> str:
+    """What is wrong with toys that all have one small reference, or with the formula where no toys are run.
+
+    Arguments:
+        expected, inflation, pool: as in `cautions_of`.
+        held: whether toys have the reference of the test, or would have it.
+    """
     small = (
         f"the sample that toys are drawn from ({expected / (inflation - 1):.0f} effective events) is small for an"
         f" expected yield of {expected:g}: its own fluctuation widens t by about {100 * (inflation - 1):.0f}%"
     )
     if pool is None:
-        return (
-            f"{small}, which toys drawn from the reference lack, so p is too small. Give a larger reference or a pool"
-        )
+        if not held:
+            return f"{small}, which the formula lacks, so p is too small. Run toys: each has a reference of its own then"
+        return f"{small}, which these toys lack, so p is too small. Give a larger reference or a pool"
     return f"{small} in all toys, so p is too large. Give a larger pool"
