@@ -108,6 +108,6 @@ def _small_pool(expected: float, inflation: float, pool: Sample | None, held: bo
     )
     if pool is None:
         if not held:
-            return f"{small}, which the formula lacks, so p is too small. Run toys: each has a reference of its own then"
+            return f"{small}, which the formula lacks, so p is too small. Run toys, which have references of their own"
         return f"{small}, which these toys lack, so p is too small. Give a larger reference or a pool"
     return f"{small} in all toys, so p is too large. Give a larger pool"

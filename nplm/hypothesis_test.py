@@ -315,11 +315,11 @@ class NPLMTest:
                 "toys" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of those of data and reference.
-            reference_per_toy: whether each toy has a reference of its own, which shows how far the reference fluctuates:
-                events of data and reference divided anew where the weights of each are equal, and else drawn from the
-                reference with replacement, as the toy's data are. If not, all toys have the reference of this test, and
-                their data are drawn from it. Default: where N(R) exceeds 5% of the reference's effective number of
-                events, without a pool and without nuisances.
+            reference_per_toy: whether each toy has a reference of its own, so that its fluctuation is in t: events of
+                data and reference divided anew where the weights of each are equal, and else drawn from the reference
+                with replacement, as the toy's data are. If not, all toys have the reference of this test, and their
+                data are drawn from it. Default: where N(R) exceeds 5% of the reference's effective number of events,
+                without a pool and without nuisances.
             known: toys that were run before, of the `campaign` of the same arguments; all of them are used, and only
                 those of the first `toys` that are not among them are run.
             notify: called with cautions and projected times as they become known.

@@ -51,6 +51,11 @@ class ClipPath:
         controls = None if self.controls is None else self.controls.select(rows)
         return replace(self, t=self.t[rows], searched=self.searched[rows], points=points, controls=controls)
 
+    def times(self, factor: float) -> ClipPath:
+        """The path with all t multiplied by a factor."""
+        t, searched, corrected = (factor * value for value in (self.t, self.searched, self.corrected))
+        return replace(self, t=t, searched=searched, corrected=corrected)
+
     @property
     def mean(self) -> Float64[np.ndarray, " m"]:
         """Mean of t at each clip, shape (m,); of the toys as the controls weight them, if there are any."""
