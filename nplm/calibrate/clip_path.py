@@ -53,8 +53,7 @@ class ClipPath:
 
     def times(self, factor: float) -> ClipPath:
         """The path with all t multiplied by a factor."""
-        t, searched, corrected = (factor * value for value in (self.t, self.searched, self.corrected))
-        return replace(self, t=t, searched=searched, corrected=corrected)
+        return replace(self, t=factor * self.t, searched=factor * self.searched, corrected=factor * self.corrected)
 
     @property
     def mean(self) -> Float64[np.ndarray, " m"]:

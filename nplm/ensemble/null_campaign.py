@@ -13,6 +13,9 @@ from nplm.sample import Sample
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
 
+# Sums of weights have rounding errors, which must not decide where a reference is exactly so large.
+_ROUNDING = 1e-9
+
 
 def needs_references(test: NPLMTest, expected_yield: float) -> bool:
     """Whether null toys that are drawn from the reference need references of their own.
@@ -24,7 +27,8 @@ def needs_references(test: NPLMTest, expected_yield: float) -> bool:
         test: whose reference it is.
         expected_yield: N, of the toys.
     """
-    return not test.holds_reference and expected_yield > LARGEST_POOL_SHARE * test.reference.effective_size
+    share = expected_yield / test.reference.effective_size
+    return not test.holds_reference and share > LARGEST_POOL_SHARE * (1 + _ROUNDING)
 
 
 def null_campaign(

@@ -243,9 +243,12 @@ def test_a_reference_for_each_toy_widens_t(nplm) -> None:
     with np.load("wref.npz") as columns:
         np.savez("small.npz", x=columns["x"][:400], w=np.ones(400))
     words = ("toys", "run", "--reference", "small.npz", "--weights", "w", "--model", "histogram", "--toys", "200")
-    nplm(*words, "-o", "one")
+    nplm(*words, "--no-reference-per-toy", "-o", "one")
     outcome = nplm(*words, "--reference-per-toy", "-o", "each")
     assert outcome.code == 0, outcome.err
+    # A reference this small has toys of this kind by default.
+    nplm(*words, "-o", "default")
+    assert Store.open("default").plan.hash == Store.open("each").plan.hash
     assert stored("one").t.mean() == pytest.approx(10, abs=4 * 0.32)
     assert stored("each").t.mean() == pytest.approx(20, abs=4 * 0.63 + 1.5)
     np.testing.assert_array_equal(stored("one").total_weight, stored("each").total_weight)
