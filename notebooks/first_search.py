@@ -156,7 +156,7 @@ plot_log_ratio(test, data, result)
 
 # %%
 mass_only = [Sample(s.events[:, :1], s.weights, ["mass"], name=s.name) for s in (reference, data)]
-network = NPLMTest(mass_only[0], NetworkModel(hidden=(2,), clip=7)).run(mass_only[1], 9)
+network = NPLMTest(mass_only[0], NetworkModel(hidden=(2,), clip=7, reference_exact=True)).run(mass_only[1], 9)
 network
 
 # %% [markdown]

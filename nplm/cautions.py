@@ -58,8 +58,10 @@ def cautions_of(
         return tuple(notes)
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation
+    if null is None and not test.reference_exact:
+        inflation = 1.0  # the fluctuation of the reference is in the likelihood
     if inflation > 1 + LARGEST_POOL_SHARE:
-        notes.append(_small_pool(expected, inflation, pool, null is not None or test.holds_reference))
+        notes.append(_small_pool(expected, inflation, pool))
     if data.is_weighted:
         notes.append(
             "the data are weighted: toy events carry weights drawn from the data's, whatever their features"
@@ -95,19 +97,13 @@ def _toys_elsewhere(test: NPLMTest, data: Sample, truth: Truth) -> list[str]:
     ]
 
 
-def _small_pool(expected: float, inflation: float, pool: Sample | None, held: bool) -> str:
-    """What is wrong with toys that all have one small reference, or with the formula where no toys are run.
-
-    Arguments:
-        expected, inflation, pool: as in `cautions_of`.
-        held: whether toys have the reference of the test, or would have it.
-    """
+def _small_pool(expected: float, inflation: float, pool: Sample | None) -> str:
     small = (
         f"the sample that toys are drawn from ({expected / (inflation - 1):.0f} effective events) is small for an"
         f" expected yield of {expected:g}: its own fluctuation widens t by about {100 * (inflation - 1):.0f}%"
     )
     if pool is None:
-        if not held:
-            return f"{small}, which the formula lacks, so p is too small. Run toys, which have references of their own"
-        return f"{small}, which these toys lack, so p is too small. Give a larger reference or a pool"
+        return (
+            f"{small}, which toys drawn from one reference lack, so p is too small. Give a larger reference or a pool"
+        )
     return f"{small} in all toys, so p is too large. Give a larger pool"

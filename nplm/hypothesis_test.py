@@ -34,7 +34,7 @@ from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.named import named_model
-from nplm.models.with_nuisances import WithNuisances, with_nuisances
+from nplm.models.with_nuisances import WithNuisances, exact_with_nuisances, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.overflow import Overflow
@@ -69,7 +69,8 @@ class NPLMTest:
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
         standardize: shift and scale each feature by the reference's mean and standard deviation.
-        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
+        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then, and kernels and
+            histograms take the reference as exact, whatever the model says.
         overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
         prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
@@ -109,7 +110,7 @@ class NPLMTest:
         self.overflow = Overflow.of(sample) if overflow else None
         self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
         exact: PreparedModel
-        exact = self.model.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
+        exact = self._fitted.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
@@ -143,7 +144,7 @@ class NPLMTest:
     def _identity(self) -> dict[str, Any]:
         """What a prepared model depends on: not the nuisances, which are added to it."""
         return {
-            "test": {**self.configuration(), "nuisances": None},
+            "test": {**self.configuration(), "model": self._model_document(), "nuisances": None},
             "reference": self.reference.fingerprint(),
             "versions": versions(),
         }
@@ -170,10 +171,25 @@ class NPLMTest:
         """A test goes to other processes as what it was made from, and prepares itself there."""
         return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
 
+    @property
+    def _fitted(self) -> Model:
+        """The model as it is fitted: with nuisances kernels and histograms take the reference as exact."""
+        return self.model if self.nuisances is None else exact_with_nuisances(self.model)
+
+    @property
+    def reference_exact(self) -> bool:
+        """Whether the likelihood takes the reference as exact, or as a finite sample."""
+        return bool(getattr(self._fitted, "reference_exact", True))
+
+    def _model_document(self) -> dict[str, Any]:
+        return {"name": self.model.name, **self._fitted.configuration(self.reference.dimension)}
+
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
+        # Where the model itself would not take the reference as exact, it is said that it does.
+        loss = {} if self._fitted == self.model else {"loss": "exact reference"}
         return {
-            "model": {"name": self.model.name, **self.model.configuration(self.reference.dimension)},
+            "model": {**self._model_document(), **loss},
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
             "standardize": self.standardize,
@@ -196,9 +212,10 @@ class NPLMTest:
     def holds_reference(self) -> bool:
         """Whether null toys have the reference of this test, however small it is, unless they are asked for others.
 
-        So it is with nuisances, whose log-ratios belong to the reference.
+        So it is where the likelihood takes the reference as exact, and with nuisances, whose log-ratios belong to the
+        reference.
         """
-        return self.nuisances is not None
+        return self.reference_exact or self.nuisances is not None
 
     def formula(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> Formula:
         """The null distribution of t without toys.

@@ -57,7 +57,7 @@ def test_shape_only_costs_one_degree_of_freedom(reference: Sample, data: Sample)
 
 def test_shape_only_profiles_the_yield(reference: Sample, data: Sample) -> None:
     """For bins, the shape-only t is the least t over all yields, at n ln(n/N) - n + N less than t."""
-    model = HistogramModel(bins=7)
+    model = HistogramModel(bins=7, reference_exact=True)
     weighted = Sample(data.events, np.linspace(0.5, 1.5, len(data)), ("x",))
     shape = NPLMTest(reference, model, shape_only=True).statistic(weighted)
     n, expected = weighted.total_weight, 800.0
@@ -246,7 +246,7 @@ def test_a_reference_too_small_to_be_a_pool_is_named(reference: Sample, data: Sa
     fixed = notes(small, data, toys=3, reference_per_toy=False)
     assert "is small for an expected yield of 1000" in fixed
     assert "widens t by about 25%" in fixed
-    assert "which these toys lack, so p is too small" in fixed
+    assert "which toys drawn from one reference lack, so p is too small" in fixed
     # By default toys have references of their own then, which lack nothing.
     assert "is small" not in notes(small, data, toys=3)
     assert "is small" not in notes(small, data, toys=3, pool=reference)
@@ -279,7 +279,8 @@ def test_arrays_will_do(rng: np.random.Generator) -> None:
 def test_a_small_reference_is_named_without_toys_too(rng: np.random.Generator) -> None:
     half = np.repeat([1.0, 0.0], 2000)
     reference = Sample(rng.normal(size=4000), half)
-    result = NPLMTest(reference, HistogramModel()).run(Sample(rng.normal(size=2000)), 0)
+    exact = NPLMTest(reference, HistogramModel(reference_exact=True))
+    result = exact.run(Sample(rng.normal(size=2000)), 0)
     assert any("2000 effective events" in note and "by about 100%" in note for note in result.notes)
     assert result.calibration.inflation == 1.0
 

@@ -33,9 +33,11 @@ def run() -> str:
     rng = np.random.default_rng(1)
     rows = []
     for size in (SMALL, LARGE):
-        test = NPLMTest(exponential.draw_reference(rng, size), NetworkModel(), standardize=False)
+        test = NPLMTest(exponential.draw_reference(rng, size), NetworkModel(reference_exact=True), standardize=False)
         rows.append(_campaign("1-4-1", test, exponential.draw_data(rng)))
-    test = NPLMTest(DIMUON.draw_reference(rng, DIMUONS), NetworkModel(hidden=(5, 5, 5), clip=2.15))
+    test = NPLMTest(
+        DIMUON.draw_reference(rng, DIMUONS), NetworkModel(hidden=(5, 5, 5), clip=2.15, reference_exact=True)
+    )
     rows.append(_campaign("5-5-5-5-1", test, DIMUON.draw_data(rng)))
     return markdown_table(_HEAD, rows)
 

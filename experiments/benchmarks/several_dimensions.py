@@ -34,7 +34,7 @@ def run() -> str:
         for seed in SEEDS:
             reference, data = problem(seed)
             for name, optimizer in optimizers:
-                model = NetworkModel(hidden=hidden, clip=clip, optimizer=optimizer)
+                model = NetworkModel(hidden=hidden, clip=clip, optimizer=optimizer, reference_exact=True)
                 test = NPLMTest(reference, model, expected_yield=20_000)
                 compiling = NPLMTest(
                     reference, replace(model, optimizer=optimizer.shortened(EPOCHS)), expected_yield=20_000

@@ -34,7 +34,7 @@ def correlated_toys(config: dict[str, Any], clip: float, work: Path) -> tuple[To
     correlation = np.array([[1.0, rho], [rho, 1.0]])
     constraint = CorrelatedGaussian.from_correlation(NAMES, np.full(2, config["sigma"]), correlation)
     nuisances = Nuisances(SumOfLogRatios(tuple(Normalization(name) for name in NAMES)), constraint)
-    model = NetworkModel(hidden=(4,), clip=clip)
+    model = NetworkModel(hidden=(4,), clip=clip, reference_exact=True)
     plain = NPLMTest(reference, model, standardize=False, overflow=True)
     varied = NPLMTest(reference, model, standardize=False, overflow=True, nuisances=nuisances)
 

@@ -82,7 +82,7 @@ def _points(settings: Settings, clip: float, varied_events: int, work: Path) -> 
     reference = exponential.draw_reference(np.random.default_rng(1), settings.n_reference)
     ratio = learned_ratio(reference, settings.sigma, varied_events, work) if settings.learned else exact_ratio()
     nuisances = Nuisances(ratio, GaussianConstraint(NUISANCES, settings.sigma))
-    model = NetworkModel(hidden=(4,), clip=clip)
+    model = NetworkModel(hidden=(4,), clip=clip, reference_exact=True)
     test = NPLMTest(reference, model, standardize=False, nuisances=nuisances, overflow=settings.overflow)
     found = []
     for number, (scale, norm) in enumerate(settings.shifts):

@@ -20,9 +20,10 @@ from scipy.special import expit, logsumexp
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_rungs import Rungs
-from nplm.calibrate.rare_toys import SignalToys
+from nplm.calibrate.rare_toys import SignalToys, Toys
 from nplm.calibrate.rare_weights import SIGNALS, Posteriors, Signals
-from nplm.models.base import PreparedModel
+from nplm.models.base import Fits, PreparedModel
+from nplm.models.kernel_data import calls
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import Sample
 
@@ -66,11 +67,13 @@ def rare_null(
     for_toys = prepared.null(fixed_reference=True)
     data_formula = prepared.null() if formula is None else formula
     threshold = for_toys.threshold_of_z(data_formula.z(t))
-    ladder = Rungs.to(threshold, prepared.modes.shrinkage)
+    # With a finite reference t is 1 + rho times smaller than what its modes add up to.
+    enlarged = threshold * (1 + prepared.event_weight)
+    ladder = Rungs.to(enlarged, prepared.modes.shrinkage)
     rng = np.random.default_rng(seed)
     source = SignalToys.of(prepared, reference, ladder.variances[-1])
     posteriors = Posteriors.of(source, rng) if ladder.modes else None
-    signals = Signals(prepared, _LARGEST_SIGNAL * threshold)
+    signals = Signals(prepared, _LARGEST_SIGNAL * enlarged)
     done: list[tuple[np.ndarray, ...]] = []
     left = toys
     while left:
@@ -142,8 +145,8 @@ def _batch(
     """t, rung, draws of a signal, log Z of each rung, and log rho of so many toys."""
     rung = rng.choice(len(ladder.shares), count, p=ladder.shares)
     b, yields, tries = signals.draw(rng, ladder.variances[rung])
-    sums = source.draw(rng, b)
-    fits = source.prepared.fit_sums(sums)
+    toys = source.draw(rng, b)
+    sums, fits = toys.sums, _fit(source, toys)
     t = np.where(fits.converged & np.isfinite(fits.t), fits.t, np.inf)
     log_z, log_rho = np.zeros((count, len(ladder.shares))), np.zeros(count)
     if posteriors is not None:
@@ -162,6 +165,19 @@ def _batch(
                 inverse[k, own] = -posterior.log_rho(candidate[own], tilted[own], n_b[own])
         log_rho = np.log(SIGNALS) - logsumexp(inverse, axis=0)
     return t, rung, tries, log_z, log_rho
+
+
+def _fit(source: SignalToys, toys: Toys) -> Fits:
+    """The fits of toys, by their events where the reference is a finite sample."""
+    prepared = source.prepared
+    if prepared.event_weight == 0:
+        return prepared.fit_sums(toys.sums)
+    rho = np.full(len(toys.rows), prepared.event_weight)
+    parts = calls([len(rows) for rows in toys.rows], prepared.modes.count)
+    events = ([source.features(rows) for rows in toys.rows[part]] for part in parts)
+    return Fits.concatenate(
+        [prepared.fit_rows([(phi, np.ones(len(phi))) for phi in batch], rho[: len(batch)]) for batch in events]
+    )
 
 
 def _overlap(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -16,6 +17,13 @@ _HELD_BYTES = 1 << 30
 # Toys of a batch are drawn from so many envelopes at most. A candidate costs as much as so many events cost where f of
 # so many toys at a time is taken at all events of the reference, whose rows are then read in order, by matrix products.
 _ENVELOPES, _CANDIDATE, _TOGETHER = 24, 16, 32
+
+
+class Toys(NamedTuple):
+    """A toy for each of B signals: the sums of phi over its events, shape (B, r), and which events they are."""
+
+    sums: Float64[np.ndarray, "B r"]
+    rows: list[Int64[np.ndarray, " k"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +78,13 @@ class SignalToys:
         """phi at some events."""
         return self.prepared.modes(self.events[rows]) if self.phi is None else self.phi[rows]
 
-    def draw(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B r"]:
-        """The sums of phi over the events of one toy for each signal, shape (B, r)."""
+    def draw(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Toys:
+        """One toy for each signal."""
         norm = np.linalg.norm(b / self.scales, axis=1)
         step = norm.max() / _ENVELOPES
         level = np.ceil(norm / step) if step > 0 else norm
         sums = np.zeros((len(b), self.prepared.modes.count))
+        events = [np.zeros(0, dtype=np.int64)] * len(b)
         for number in np.unique(level):
             toys = np.flatnonzero(level == number)
             # A little more than the norm, lest rounding put f above its bound.
@@ -83,27 +92,31 @@ class SignalToys:
             with np.errstate(over="ignore"):
                 cumulative = np.cumsum(self.weights * np.exp(exponent))
             if _CANDIDATE * cumulative[-1] > len(cumulative):
-                sums[toys] = self._draw_directly(rng, b[toys])
+                sums[toys], found = self._draw_directly(rng, b[toys])
+                for toy, rows in zip(toys, found, strict=True):
+                    events[toy] = rows
                 continue
             for toy in toys:
                 rows = _rows(rng, cumulative)
                 phi = self.features(rows)
                 f = phi[:, : len(self.scales)] @ b[toy]
                 kept = np.log1p(-rng.random(len(rows))) < f - exponent[rows]
-                sums[toy] = phi[kept].sum(axis=0)
-        return sums
+                sums[toy], events[toy] = phi[kept].sum(axis=0), rows[kept]
+        return Toys(sums, events)
 
-    def _draw_directly(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B r"]:
+    def _draw_directly(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Toys:
         """The same, from the number of times that each event of the reference is drawn."""
         sums = np.zeros((len(b), self.prepared.modes.count))
+        events: list[Int64[np.ndarray, " k"]] = []
         for start in range(0, len(b), _TOGETHER):
             at = slice(start, start + _TOGETHER)
             density = self._log_ratios(b[at])
             np.exp(density, out=density)
             density *= self.weights
-            counts = np.stack([_counts(rng, np.cumsum(row)) for row in density])
-            sums[at] = self._sums(counts)
-        return sums
+            drawn = [_rows(rng, np.cumsum(row)) for row in density]
+            sums[at] = self._sums(np.stack([_counts(rows, len(self.events)) for rows in drawn]))
+            events += drawn
+        return Toys(sums, events)
 
     def _log_ratios(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, "B n"]:
         """f of some signals at all events."""
@@ -124,9 +137,9 @@ class SignalToys:
         return np.add.reduce([counts[:, rows] @ block for rows, block in blocks]) @ modes.transform
 
 
-def _counts(rng: np.random.Generator, cumulative: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """How often each event occurs in a Poisson process with a given cumulative intensity."""
-    return np.bincount(_rows(rng, cumulative), minlength=len(cumulative)).astype(np.float64)
+def _counts(rows: Int64[np.ndarray, " k"], size: int) -> Float64[np.ndarray, " n"]:
+    """How often each event occurs among those that were drawn."""
+    return np.bincount(rows, minlength=size).astype(np.float64)
 
 
 def _rows(rng: np.random.Generator, cumulative: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " k"]:

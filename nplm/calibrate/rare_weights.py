@@ -31,7 +31,8 @@ from jaxtyping import Array, Bool, Float, Float64, Int64
 from nplm.calibrate.rare import RareError
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_loss import Blocks, minimize, reference_hessians
+from nplm.models.kernel_likelihood import Extended, minimize
+from nplm.models.kernel_loss import Blocks, reference_hessians
 from nplm.models.kernel_products import padded
 
 # Signals that 1 / rho is averaged over, the toy's own included.
@@ -83,7 +84,8 @@ class Posteriors:
         s = np.tile(self.own, (padded(count), 1))
         s[:count] += sums - self.expected
         with jax.enable_x64(True):
-            point = minimize(self.blocks, jnp.asarray(1 / variances), jnp.asarray(s), jnp.zeros(s.shape)).point
+            likelihood = Extended(self.blocks, jnp.asarray(s))
+            point = minimize(likelihood, jnp.asarray(1 / variances), jnp.zeros(s.shape)).point
             value, hessians = (np.asarray(a)[:count] for a in reference_hessians(self.blocks, point))
         b, s = np.asarray(point)[:count], s[:count]
         precision = hessians + np.diag(1 / variances)

@@ -74,7 +74,7 @@ def model_of(options: ModelOptions) -> Model:
     if options.model == "histogram":
         from nplm.models.histogram import HistogramModel
 
-        return HistogramModel(bins=options.bins)
+        return HistogramModel(bins=options.bins, reference_exact=options.reference_exact)
     if options.model == "kernel":
         from nplm.models.kernel import KernelModel
 
@@ -85,6 +85,7 @@ def model_of(options: ModelOptions) -> Model:
             selection=cast("Selection", options.selection),
             solver=cast("Solver", options.solver),
             engine=cast("Engine", options.engine),
+            reference_exact=options.reference_exact,
         )
     if options.model == "falkon":
         from nplm.models.falkon import FalkonModel
@@ -97,4 +98,9 @@ def model_of(options: ModelOptions) -> Model:
         )
     from nplm.models.network import NetworkModel
 
-    return NetworkModel(hidden=options.hidden, clip=options.clip, clip_biases=options.clip_biases)
+    return NetworkModel(
+        hidden=options.hidden,
+        clip=options.clip,
+        clip_biases=options.clip_biases,
+        reference_exact=options.reference_exact,
+    )

@@ -66,6 +66,7 @@ class ModelOptions:
     prepared: str | None = None
     nuisances: str | None = None
     bins: int = 10
+    reference_exact: bool = False
     shape_only: bool = False
     standardize: bool = True
     overflow: bool = False
@@ -103,6 +104,8 @@ def require_model(values: Mapping[str, Any]) -> None:
                     f"--{name.replace('_', '-')} is an option of --model {other}, but the model is {model};"
                     " leave one of them out"
                 )
+    if "reference_exact" in values and model == "falkon":
+        raise UsageError("--model falkon always takes the reference as exact: leave out --reference-exact")
     if "nuisances" in values and model == "falkon":
         raise UsageError("--nuisances goes with the models network, kernel and histogram, not with --model falkon")
     if "nuisances" in values and values.get("solver", "ml") != "ml":
@@ -220,6 +223,7 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         help="kernel: what sums kernels over events: XLA, or KeOps, for a GPU that JAX does not have (default: xla)",
     )
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
+    add_reference_exact_option(group)
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
     add_standardize_option(group)
     add_overflow_option(group)
@@ -252,6 +256,16 @@ def add_clip_biases_option(group: argparse._ArgumentGroup) -> None:
         "--clip-biases",
         action=FLAG,
         help="network: clip biases as the weights are (default: yes; some published results leave them free)",
+    )
+
+
+def add_reference_exact_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that takes the reference as exact."""
+    group.add_argument(
+        "--reference-exact",
+        action=FLAG,
+        help="take the reference as the exact expectation, as published results do (default: no; it is a finite sample,"
+        " which fluctuates as the data do)",
     )
 
 

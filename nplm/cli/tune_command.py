@@ -65,7 +65,7 @@ def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: R
     with refusing_bad_input():
         test = NPLMTest(
             setup.reference,
-            NetworkModel(hidden=hidden, clip_biases=options.clip_biases),
+            NetworkModel(hidden=hidden, clip_biases=options.clip_biases, reference_exact=options.reference_exact),
             expected_yield=options.expected_yield,
             standardize=options.standardize,
         )

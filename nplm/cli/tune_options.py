@@ -16,6 +16,7 @@ from nplm.cli.options import (
     add_config_option,
     add_output_option,
     add_pool_option,
+    add_reference_exact_option,
     add_reference_options,
     add_standardize_option,
     output_or_refuse,
@@ -47,6 +48,7 @@ class Options(EngineOptions, SourceOptions, InputOptions):
     toys: int = 100
     start: float = 6.0
     clip_biases: bool = True
+    reference_exact: bool = False
     standardize: bool = True
     seed: int = SEED
     style: str | None = None
@@ -95,6 +97,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     networks.add_argument("--start", type=positive_number, metavar="C", help="first clip to look at (default: 6)")
     add_clip_biases_option(networks)
+    add_reference_exact_option(networks)
     add_standardize_option(networks)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for toys, tune.json, tune.md and plots; the same command goes on in it")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
+from nplm.averaged_weights import averaged
 from nplm.two_sample.pool import Pool
-
-# Masses of signed samples are averaged over cells of at least so many events.
-_AVERAGED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,37 +54,3 @@ class Spread:
 def equal_masses(masses: Float64[np.ndarray, " n"]) -> bool:
     """Whether all events count the same."""
     return bool(np.ptp(masses) <= 1e-12 * abs(masses[0]))
-
-
-def averaged(z: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Masses averaged over neighbouring events until none is negative; as they are where none is.
-
-    Events are halved at the median of one feature after the other, as long as both halves hold enough events and
-    positive sums; the events of a cell then share its sum. That keeps the expectation of any function which is smooth
-    on the scale of the cells.
-    """
-    if (masses >= 0).all():
-        return masses
-    shared = np.empty(len(masses))
-    waiting = [(np.arange(len(masses)), 0)]
-    while waiting:
-        rows, depth = waiting.pop()
-        halves = _halves(z, masses, rows, depth)
-        if halves is None:
-            shared[rows] = masses[rows].mean()
-        else:
-            waiting += [(half, depth + 1) for half in halves]
-    return shared
-
-
-def _halves(z: np.ndarray, masses: np.ndarray, rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray] | None:
-    if len(rows) < 2 * _AVERAGED:
-        return None
-    for step in range(z.shape[1]):
-        x = z[rows, (depth + step) % z.shape[1]]
-        low: Bool[np.ndarray, " m"] = x <= np.median(x)
-        first, second = rows[low], rows[~low]
-        enough = min(len(first), len(second)) >= _AVERAGED
-        if enough and masses[first].sum() > 0 and masses[second].sum() > 0:
-            return first, second
-    return None

@@ -57,7 +57,14 @@ class KernelWithout:
             centers[:, self.feature] = 0.0
             seen = Scaler(seen.location, scale)
         prepared = PreparedKernel.of(
-            reference, seen, centers, like.modes.width, self.penalty, like.solver, engine=like.engine
+            reference,
+            seen,
+            centers,
+            like.modes.width,
+            self.penalty,
+            like.solver,
+            engine=like.engine,
+            reference_exact=like.event_weight == 0,
         )
         return _filled_up(prepared)
 

@@ -121,7 +121,8 @@ def project_out(comparison: Comparison, *, most_centers: int = MOST_CENTERS, see
     size = len(reference) + reference.total_weight
     distinct = len(np.unique(reference.events[reference.weights != 0], axis=0))
     centers = int(min(np.clip(np.sqrt(size), LEAST_CENTERS, most_centers), distinct))
-    model = KernelModel(centers=centers, seed=seed)
+    # What f expects is no sample, and has no fluctuation beside that of the reference.
+    model = KernelModel(centers=centers, seed=seed, reference_exact=True)
     _require_several(comparison.features)
     whole = NPLMTest(reference, model)
     kernel = _kernel(whole)

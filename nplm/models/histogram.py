@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
+from nplm.averaged_weights import event_weight
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
 from nplm.models.base import Fits, parameter_chi2
@@ -23,12 +24,16 @@ _LARGEST_BATCH = 250
 
 @dataclass(frozen=True)
 class HistogramModel:
-    """f(x) = f_b in bin b; the maximum is f_b = log(n_b / nu_b) and t is Baker and Cousins' chi2.
+    """f(x) = f_b in bin b; the maximum is f_b = log(n_b / nu_b), and t compares two Poisson samples bin by bin.
+
+    The reference is a sample of finite size: a bin of weights w stands for N_b = (sum w)^2 / sum w^2 events, of which
+    the data are expected to have rho_b = nu_b / N_b for each, see `PreparedHistogram.fit`.
 
     Arguments:
         bins: number of bins, each with the same share of the reference (rectangular cells in several dimensions).
         edges: instead of `bins`, the inner and outer bin edges of each feature in its own units, strictly increasing;
             bins are their product, and the outermost ones reach to infinity.
+        reference_exact: take nu_b as exact, as published: t is Baker and Cousins' chi2 then. So it is with nuisances.
 
     Raises:
         ValueError: if there is no bin, or edges are not increasing.
@@ -36,6 +41,7 @@ class HistogramModel:
 
     bins: int = 10
     edges: tuple[tuple[float, ...], ...] | None = None
+    reference_exact: bool = False
 
     def __post_init__(self) -> None:
         if self.edges is None and self.bins < 1:
@@ -49,7 +55,9 @@ class HistogramModel:
         return "histogram"
 
     def configuration(self, dimension: int) -> Mapping[str, Any]:
-        return {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
+        bins = {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
+        # Stored toys of an exact reference go on.
+        return bins if self.reference_exact else {**bins, "loss": "finite reference"}
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedHistogram:
         """Sums the reference's weights in each bin.
@@ -75,15 +83,25 @@ class HistogramModel:
                 f"bin {b} ({binning.describe(int(b), reference)}) expects {expected[b]:g} events: the likelihood needs"
                 " a positive expectation. Merge it with a neighbour or use fewer bins"
             )
-        return PreparedHistogram(binning, expected)
+        if self.reference_exact:
+            return PreparedHistogram(binning, expected)
+        squares = np.bincount(bins, weights=reference.weights**2, minlength=binning.count)
+        return PreparedHistogram(binning, expected, expected**2 / squares)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedHistogram:
-    """Expected yields nu_b of the bins, shape (bins,)."""
+    """The bins with what the reference has in them.
+
+    Arguments:
+        binning: finds the bin of an event.
+        expected: yields nu_b, shape (bins,).
+        events: effective numbers N_b of reference events, shape (bins,); None for an exact reference.
+    """
 
     binning: _Binning
     expected: Float64[np.ndarray, " bins"]
+    events: Float64[np.ndarray, " bins"] | None = None
 
     @property
     def parameters(self) -> int:
@@ -102,7 +120,16 @@ class PreparedHistogram:
         return np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=bins) for d in data])
 
     def fit(self, data: Sequence[Sample]) -> Fits:
-        """t = 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and Cousins, NIM 221 (1984) 437)."""
+        """t of two Poisson samples, or of one and an exact reference.
+
+        Data of weight v0 = sum v^2 / sum v have n_b / v0 = m_b events, and the probability that an event of the bin is
+        theirs is q_b = nu_b / (nu_b + v0 N_b) without a difference: t is v0 times the likelihood ratio,
+
+            t = 2 v0 sum_b { m_b log [m_b / (q_b (m_b + N_b))] + N_b log [N_b / ((1 - q_b) (m_b + N_b))] },
+
+        which for N_b -> infinity, or an exact reference, is 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and
+        Cousins, NIM 221 (1984) 437).
+        """
         nu = self.expected
         n = self.counts(data)
         possible: np.ndarray = np.all(n >= 0, axis=1)
@@ -110,14 +137,26 @@ class PreparedHistogram:
         for row in np.flatnonzero(~possible):
             failure[row] = f"the data's weights in bin {np.argmin(n[row])} add up to {n[row].min():g}"
         n = np.maximum(n, 0)
-        t = np.where(possible, 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1), np.nan)
+        if self.events is None:
+            t = 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1)
+        else:
+            size = np.array([[event_weight(sample.weights)] for sample in data])
+            m, both = n / size, n / size + self.events
+            # log [m / (q (m + N))] = log [n (nu + v0 N) / (nu v0 (m + N))], and so on.
+            common = (nu / size + self.events) / both
+            t = 2 * (size * (xlogy(m, n / nu * common) + self.events * np.log(common))).sum(axis=1)
+        t = np.where(possible, t, np.nan)
         with np.errstate(divide="ignore"):
             log_ratio = np.log(n / nu)
         zeros = np.zeros(len(data))
         return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros, failure)
 
     def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
-        """A chi2 with as many degrees of freedom as parameters, whatever fluctuates: less one without the yield."""
+        """A chi2 with as many degrees of freedom as parameters: less one without the yield.
+
+        With a finite reference it is that of samples that both fluctuate. An exact one has this chi2 only if it is held
+        fixed: it widens by 1 + N(R)/n_R as the reference fluctuates.
+        """
         return parameter_chi2(self.parameters, shape_only)
 
     def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:

@@ -23,6 +23,16 @@ class KernelModel:
     t = -2 L[f^] with f^ = argmin L + (Lambda/2) ||f||^2: the penalty takes part in the fit, not in t. In Falkon's
     convention Lambda = 2 lambda n with n = n_R + N(R), the same for all data (arXiv:2204.02317, section 3).
 
+    The reference is a sample of finite size, like the data. Its unknown density is profiled out of the likelihood of
+    both (J. Qin, Biometrika 85 (1998) 619): for weights w = N(R) / n_R and data of unit weights
+
+        L = sum_{R and D} log((1 + w e^f) / (1 + w)) - sum_D f,
+
+    so t does not rise where the reference lacks events by chance, and its null does not widen. For varied weights w is
+    w0 = sum_R w^2 / sum_R w, an event of the reference counts w_e / w0 times, and signed weights are averaged over
+    neighbouring events until none is negative. The penalty is (Lambda / (1 + w)) ||f||^2 / 2 there, relative to the
+    Hessian of L, which is 1 / (1 + w) of that of the extended likelihood; see `nplm.models.kernel_likelihood`.
+
     Arguments:
         width: of the kernels, exp(-|x - c|^2 / (2 width^2)), in standardised features (or raw ones without
             standardisation); None for the 90th percentile of the distances between pairs of reference events.
@@ -34,6 +44,9 @@ class KernelModel:
         seed: of the choice of centres and of the pairs that give the width.
         engine: "xla", or "keops" for the sums of kernels over events and centres by KeOps, which is slower on a CPU and
             is there for a GPU that JAX does not have; see `nplm.models.kernel_keops`. It changes t by rounding only.
+        reference_exact: take the reference as exact, with the extended likelihood
+            L = sum_R w (e^f - 1) - sum_D f, as published. Its t is too large where the reference is not many times as
+            large as the data. The solver "falkon-step", and nuisances, always take it so.
 
     Raises:
         ValueError: if a setting is out of its range, or the engine is not installed.
@@ -46,6 +59,7 @@ class KernelModel:
     solver: Solver = "ml"
     seed: int = 1
     engine: Engine = "xla"
+    reference_exact: bool = False
 
     def __post_init__(self) -> None:
         if self.width is not None and not (np.isfinite(self.width) and self.width > 0):
@@ -66,7 +80,7 @@ class KernelModel:
 
     def configuration(self, dimension: int) -> Mapping[str, Any]:
         # Without the engine: toys and prepared models of one serve the other.
-        return {
+        settings = {
             "width": self.width,
             "centers": self.centers,
             "penalty": self.penalty,
@@ -74,6 +88,9 @@ class KernelModel:
             "solver": self.solver,
             "seed": self.seed,
         }
+        # Toys and prepared models with the reference taken as exact keep the names that they have had.
+        exact = self.reference_exact or self.solver != "ml"
+        return settings if exact else {**settings, "loss": "finite reference"}
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedKernel:
         """Chooses centres and width, and finds the modes of the reference.
@@ -87,7 +104,17 @@ class KernelModel:
         events, weights = scaler(reference.events), reference.weights
         size = len(reference) + reference.total_weight
         width = self.width or heuristic_width(events, weights, self.seed)
-        count = self.centers or int(np.clip(np.sqrt(size), LEAST_CENTERS, min(MOST_CENTERS, len(reference))))
+        # Counts and flags have few distinct values: only centres that were asked for may be too many.
+        usual = int(np.clip(np.sqrt(size), LEAST_CENTERS, MOST_CENTERS))
+        count = self.centers or min(usual, len(np.unique(events[weights != 0], axis=0)))
         centers = choose_centers(events, weights, count, self.selection, self.seed)
-        penalty = 2 * self.penalty * size
-        return PreparedKernel.of(reference, scaler, centers, width, penalty, self.solver, engine=self.engine)
+        return PreparedKernel.of(
+            reference,
+            scaler,
+            centers,
+            width,
+            2 * self.penalty * size,
+            self.solver,
+            engine=self.engine,
+            reference_exact=self.reference_exact,
+        )

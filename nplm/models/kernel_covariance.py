@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm.sample import Sample
 
 
@@ -16,6 +17,8 @@ def covariance_of_sums(
     *,
     shape_of: float | None,
     normalized: bool,
+    pooled: Float64[np.ndarray, "r r"] | None = None,
+    event_weight: float = 0.0,
 ) -> Float64[np.ndarray, "r r"]:
     """V of u = sum_D v phi - sum_R w phi, for data that fluctuate about the reference.
 
@@ -34,8 +37,15 @@ def covariance_of_sums(
         events: number of reference events.
         shape_of: yield n of the data in a test of the shape; None in one of shape and yield.
         normalized: the reference was scaled to a yield that is known from elsewhere.
+        pooled: sum_R w phi phi^T as reference and data together give it; None for that of the reference alone.
+        event_weight: w0, by which the noise follows it.
     """
     r = len(information) - 1
+    if pooled is not None:
+        more = np.zeros_like(information)
+        more[:r, :r] = pooled - information[:r, :r]
+        information = information + more
+        noise = None if noise is None else noise + event_weight * more
     expected, total = information[:r, r], information[r, r]
     from_mean = np.column_stack([np.eye(r), -expected / total])
     as_it_is = np.eye(r, r + 1)
@@ -47,6 +57,22 @@ def covariance_of_sums(
     elif noise is not None:
         covariance += noise[:r, :r] - np.outer(expected, expected) / events
     return covariance
+
+
+def curvature_root(
+    hessian: Float64[np.ndarray, "r r"] | None, penalty: Float64[np.ndarray, " r"]
+) -> Float64[np.ndarray, "r r"]:
+    """A with A A^T = (H + P)^-1 (H + 2 P) (H + P)^-1, P = diag p: t is |A^T u|^2 / (1 + rho) to second order.
+
+    Arguments:
+        hessian: H of G in the modes; None for 1, whose A is the root of c_i = 1 - (p_i / (1 + p_i))^2.
+        penalty: p.
+    """
+    if hessian is None:
+        return np.diag(np.sqrt(1 + 2 * penalty) / (1 + penalty))
+    with blas_threads(len(penalty)):
+        inverse = np.linalg.inv(hessian + np.diag(penalty))
+        return inverse @ np.linalg.cholesky(hessian + 2 * np.diag(penalty))
 
 
 def shape_yield(shape_only: bool, data: Sample | None, total: float) -> float | None:

@@ -67,10 +67,27 @@ def expected_t(
         inverse = np.linalg.inv(hessian + np.diag(penalty))
         gradient = 2 * (b + inverse @ (penalty * b))
         curvature = inverse + inverse @ (penalty[:, None] * inverse)
+    return quadratic_law(t_expected, gradient, curvature, covariance)
+
+
+def quadratic_law(
+    t_expected: float,
+    gradient: Float64[np.ndarray, " k"],
+    curvature: Float64[np.ndarray, "k k"],
+    covariance: Float64[np.ndarray, "k k"],
+    least: float = _LEAST_CURVATURE,
+) -> ExpectedT:
+    """The law of t_expected + gradient . delta + delta^T curvature delta, with delta normal of that covariance.
+
+    Arguments:
+        t_expected, gradient, curvature, covariance: see above.
+        least: curvature of directions in which there is none, in units of the largest.
+    """
+    with blas_threads(len(gradient)):
         value, vector = np.linalg.eigh(covariance)
         root = vector * np.sqrt(np.clip(value, 0, None))
         weights, directions = np.linalg.eigh(root.T @ curvature @ root)
-    weights = np.maximum(weights, _LEAST_CURVATURE * weights[-1])
+    weights = np.maximum(weights, least * weights[-1])
     slope = directions.T @ (root.T @ gradient)
     shift = slope / (2 * weights)
     return ExpectedT(t_expected, t_expected - float(weights @ shift**2), MixtureNull(weights, shift))

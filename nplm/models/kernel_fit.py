@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,21 +13,23 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm._blas import blas_threads
+from nplm.averaged_weights import AveragedWeights, event_weight
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
-from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
+from nplm.models.kernel_asimov import expected_with_signal
+from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
+from nplm.models.kernel_data import Rows, calls, data_blocks
 from nplm.models.kernel_expected import ExpectedT, expected_t
 from nplm.models.kernel_keops import Engine
+from nplm.models.kernel_likelihood import Extended, FiniteReference, loss_at, minimize
 from nplm.models.kernel_line import Line, LineModes
-from nplm.models.kernel_loss import Blocks, hessian_at, minimize, reference_sums
+from nplm.models.kernel_loss import Blocks, hessian_at
 from nplm.models.kernel_modes import RANK_CUT, Modes
+from nplm.models.kernel_moments import held_blocks, noise_of_averages, second_moment
 from nplm.models.kernel_pool import Pools
 from nplm.models.kernel_products import (
-    CALLED,
-    block_shape,
     in_blocks,
-    kernel_blocks,
     kernel_product,
     kernel_sum,
     padded,
@@ -61,6 +63,8 @@ class PreparedKernel:
         total: N(R).
         solver: "ml" for the maximum of the penalised likelihood, "falkon-step" for one Newton step of LogisticFalkon.
         engine: what sums kernels over events and over centres; it changes t by rounding only.
+        event_weight: w0 = sum_R w^2 / sum_R w of the finite-reference likelihood; 0 for the extended one, which takes
+            the reference as exact.
     """
 
     modes: Modes
@@ -73,6 +77,7 @@ class PreparedKernel:
     total: float
     solver: Solver
     engine: Engine = "xla"
+    event_weight: float = 0.0
 
     @classmethod
     def of(
@@ -85,9 +90,19 @@ class PreparedKernel:
         solver: Solver = "ml",
         rank_cut: float = RANK_CUT,
         engine: Engine = "xla",
+        reference_exact: bool = False,
     ) -> PreparedKernel:
-        """Finds the modes of the reference and lays it out for the compiled loss; see `Modes.of`."""
+        """Finds the modes of the reference and lays it out for the compiled loss; see `Modes.of`.
+
+        Signed weights of a finite reference are averaged over neighbouring events, see `AveragedWeights`; one step of
+        Falkon takes any reference as exact.
+        """
+        exact = reference_exact or solver != "ml"
         events, weights = scaler(reference.events), reference.weights
+        averaged = None
+        if not exact and reference.has_negative_weights:
+            averaged = AveragedWeights.of(events, weights)
+            weights = averaged.weights
         # Points that stand for the reference: in one dimension a few for each cell of a line.
         line = Line.of(centers, width) if reference.dimension == 1 else None
         points, sizes = (events, weights) if line is None else line.gauss(events, weights)
@@ -102,14 +117,20 @@ class PreparedKernel:
         on_line = None
         if line is not None and line.nodes.size * modes.count * 8 <= _LINE_BYTES:
             on_line = LineModes(line, modes(line.nodes))
-        used = weights[weights != 0]
+        used = reference.weights[reference.weights != 0]
         if (used == used[0]).all():  # then it is w times sum_R w (phi, 1)(phi, 1)^T, and sum_R w phi phi^T = 1
             yields = np.block([[np.eye(modes.count), expected[:, None]], [expected, used.sum()]])
             noise = used[0] * yields
-        else:
-            noise = _second_moment(modes, on_line, events, weights**2)
-        total = reference.total_weight
-        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver, engine)
+        elif averaged is not None and line is None:
+
+            def columns(at: slice) -> np.ndarray:
+                return np.column_stack([modes(events[at]), np.ones(len(events[at]))])
+
+            noise = noise_of_averages(columns, modes.count + 1, reference.weights, averaged)
+        else:  # in one dimension phi hardly varies within the cells that weights are averaged over
+            noise = second_moment(modes, on_line, events, reference.weights**2)
+        total, size = reference.total_weight, 0.0 if exact else event_weight(reference.weights)
+        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver, engine, size)
         if line is None and blocks.centers is None:
             prepared.pools.hold(reference, np.asarray(blocks.x).reshape(-1, modes.count)[: len(reference)])
         return prepared
@@ -151,8 +172,25 @@ class PreparedKernel:
         pooled = self.pools.sums(data)
         return np.array([self.sums(d) if known is None else known for d, known in zip(data, pooled, strict=True)])
 
+    def rows(self, data: Sequence[Sample]) -> list[Rows]:
+        """phi at the events of each sample, or at the points of a line that stand for them, with their weights."""
+        if self.line is not None:
+            on_line = self.line
+            points = [on_line.line.gauss(self.scaler(sample.events), sample.weights) for sample in data]
+            return [(on_line(x), v) for x, v in points]
+        pooled = self.pools.rows(data)
+        return [
+            (self.features(sample.events) if known is None else known, sample.weights)
+            for sample, known in zip(data, pooled, strict=True)
+        ]
+
     def fit(self, data: Sequence[Sample]) -> Fits:
-        """Fits each sample; all of them in one compiled call."""
+        """Fits each sample; all of them in one compiled call, or as many as the memory can take."""
+        if self.event_weight > 0:
+            ratios = np.array([self.event_weight / event_weight(sample.weights) for sample in data])
+            lengths = [len(sample) for sample in data]
+            parts = calls(lengths, self.modes.count)
+            return Fits.concatenate([self.fit_rows(self.rows(data[part]), ratios[part]) for part in parts])
         sums = self.data_sums(data)
         if self.solver == "ml":
             return self.fit_sums(sums)
@@ -160,23 +198,44 @@ class PreparedKernel:
         return self._at(np.array(steps), sums)
 
     def fit_sums(self, sums: Float64[np.ndarray, "B r"]) -> Fits:
-        """Maximum-likelihood fits of samples of which only their sums over the modes are known."""
+        """Maximum-likelihood fits, to a reference taken as exact, of samples of which only their sums are known."""
         # What fills the batch up agrees with the reference, and is fitted in no step.
         s = np.tile(self.expected, (padded(len(sums)), 1))
         s[: len(sums)] = sums
         with jax.enable_x64(True):
-            end = minimize(self.blocks, *map(jnp.asarray, (self.modes.penalty, s, np.zeros_like(s))))
+            likelihood = Extended(self.blocks, jnp.asarray(s))
+            end = minimize(likelihood, jnp.asarray(self.modes.penalty), jnp.zeros_like(likelihood.sums))
             point = np.asarray(end.point)[: len(sums)]
         return self._at(point, sums)
 
-    def _at(self, b: np.ndarray, sums: np.ndarray) -> Fits:
-        """The fits that ended at given points, with t of the likelihood without its penalty."""
-        count = len(b)
-        room = np.zeros((padded(count), self.modes.count))
-        room[:count] = b
+    def fit_rows(self, rows: Sequence[Rows], ratios: Float64[np.ndarray, " B"]) -> Fits:
+        """Maximum-likelihood fits, to a reference of finite size, of samples whose events are known.
+
+        Arguments:
+            rows: phi of the events of each sample, with their weights.
+            ratios: rho of each sample.
+        """
+        count = len(rows)
+        # A batch is filled up with itself.
+        order = np.arange(padded(count)) % count
         with jax.enable_x64(True):
-            value, gradient = (np.asarray(v)[:count] for v in reference_sums(self.blocks, jnp.asarray(room)))
-        return self.certified(np.asarray(statistic(value - np.sum(b * sums, axis=1))), b, gradient - sums)
+            data = data_blocks([rows[int(i)] for i in order])
+            likelihood = FiniteReference(self.blocks, data, jnp.asarray(ratios[order]))
+            start = jnp.zeros((len(order), self.modes.count))
+            end = minimize(likelihood, jnp.asarray(self.modes.penalty), start)
+            loss, gradient = loss_at(likelihood, end.point)
+            t, point, gradient = (np.asarray(v)[:count] for v in (statistic(loss), end.point, gradient))
+        return self.certified(t, point, gradient)
+
+    def _at(self, b: np.ndarray, sums: np.ndarray) -> Fits:
+        """The fits that ended at given points, with t of the extended likelihood without its penalty."""
+        count = len(b)
+        room, s = np.zeros((2, padded(count), self.modes.count))
+        room[:count], s[:count] = b, sums
+        with jax.enable_x64(True):
+            loss, gradient = loss_at(Extended(self.blocks, jnp.asarray(s)), jnp.asarray(room))
+            t, gradient = (np.asarray(v)[:count] for v in (statistic(loss), gradient))
+        return self.certified(t, b, gradient)
 
     def certified(
         self, t: Float64[np.ndarray, " B"], b: Float64[np.ndarray, "B r"], gradient: Float64[np.ndarray, "B r"]
@@ -205,7 +264,7 @@ class PreparedKernel:
 
     def _falkon_step(self, data: Sample, s: np.ndarray) -> np.ndarray:
         """b = [(1 + sum_D v phi phi^T) / 2 + diag p]^{-1} (s - s_R): Newton's first step on the cross-entropy."""
-        second = _second_moment(self.modes, self.line, self.scaler(data.events), data.weights)
+        second = second_moment(self.modes, self.line, self.scaler(data.events), data.weights)
         matrix = (np.eye(len(s)) + second[:-1, :-1]) / 2 + np.diag(self.modes.penalty)
         return np.linalg.solve(matrix, s - self.expected)
 
@@ -219,9 +278,14 @@ class PreparedKernel:
     ) -> MixtureNull:
         """The distribution of t under the null, to second order in its fluctuations: no toys are needed.
 
-        With u = sum_D v phi - sum_R w phi, t tends to sum_i c_i u_i^2, c_i = 1 - (p_i / (1 + p_i))^2, and u to a normal
-        vector of covariance V (`covariance_of_sums`), so t to sum_k lambda_k z_k^2 with lambda the eigenvalues of
-        C^1/2 V C^1/2.
+        With u = sum_D v phi - sum_R w phi, t tends to sum_i c_i u_i^2 / (1 + rho), c_i = 1 - (p_i / (1 + p_i))^2, and u
+        to a normal vector of covariance V (`covariance_of_sums`), so t to sum_k lambda_k z_k^2 with lambda the
+        eigenvalues of C^1/2 V C^1/2 / (1 + rho). For equal weights V is 1 + rho, and they are the c_i; with the
+        reference taken as exact rho is 0.
+
+        A reference of finite size is not alone in saying how events spread: with data sum_R w phi phi^T, which is 1, is
+        replaced by what both say, H = (1 + rho sum_D v phi phi^T) / (1 + rho), in V, and in the Hessian that C is made
+        of. No lambda exceeds that of 1 for that, however strong a signal the data hold.
 
         Arguments:
             data: whose weights, and in a test of the shape whose yield, the law is for; None for data of unit weights
@@ -230,11 +294,34 @@ class PreparedKernel:
             normalized: the reference was scaled to a yield that is known from elsewhere.
             fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
         """
-        covariance = self._covariance(data, shape_only, normalized, fixed_reference)
-        root = np.sqrt(self.modes.shrinkage)
+        pooled = None if fixed_reference else self.pooled_information(data, shape_only)
+        covariance = self._covariance(data, shape_only, normalized, fixed_reference, pooled)
+        root = curvature_root(pooled, self.modes.penalty)
         with blas_threads(self.modes.count):
-            weights = np.linalg.eigvalsh(root[:, None] * covariance * root)
-        return MixtureNull(np.clip(weights[::-1], 0, None))
+            weights = np.linalg.eigvalsh(root.T @ covariance @ root)
+        return MixtureNull(np.clip(weights[::-1], 0, None) / (1 + self.ratio(data, shape_only)))
+
+    def pooled_information(self, data: Sample | None, shape_only: bool = False) -> Float64[np.ndarray, "r r"] | None:
+        """H = (sum_R w phi phi^T + rho sum_D v phi phi^T) / (1 + rho), the Hessian of G at f = 0.
+
+        None where it is 1: without data, or where the reference is taken as exact.
+        """
+        if data is None or self.event_weight == 0:
+            return None
+        yields = shape_yield(shape_only, data, self.total)
+        rho, scale = self.ratio(data, shape_only), 1.0 if yields is None else self.total / yields
+        second = second_moment(self.modes, self.line, self.scaler(data.events), scale * data.weights)
+        return (np.eye(self.modes.count) + rho * second[:-1, :-1]) / (1 + rho)
+
+    def ratio(self, data: Sample | None = None, shape_only: bool = False) -> float:
+        """rho = w0 / v0 of data, which a test of the shape scales to N(R); 0 where the reference is taken as exact.
+
+        Arguments:
+            data, shape_only: as in `null`.
+        """
+        size = 1.0 if data is None else event_weight(data.weights)
+        yields = shape_yield(shape_only, data, self.total)
+        return self.event_weight / size * (1.0 if yields is None else yields / self.total)
 
     def with_signal(self, signal: Sample, data: Sample | None = None, *, normalized: bool = False) -> ExpectedT:
         """The distribution of t in the presence of a signal, to second order in the fluctuations: see `ExpectedT`.
@@ -243,10 +330,12 @@ class PreparedKernel:
             signal: events whose weights add up to the number that is expected.
             data, normalized: as in `null`.
         """
+        if self.event_weight > 0:
+            return self._with_signal_of_finite(signal, data, normalized)
         s = self.expected + self.sums(signal)
         # Events of the signal carry weights like those of the data.
         size = 1.0 if data is None else float(np.sum(data.weights**2) / data.total_weight)
-        second = _second_moment(self.modes, self.line, self.scaler(signal.events), size * signal.weights)
+        second = second_moment(self.modes, self.line, self.scaler(signal.events), size * signal.weights)
         covariance = self._covariance(data, False, normalized, False) + second[:-1, :-1]
         fits = self.fit_sums(s[None])
         b = fits.parameters[0]
@@ -254,13 +343,33 @@ class PreparedKernel:
             hessian = np.asarray(hessian_at(self.blocks, jnp.asarray(b)))
         return expected_t(float(fits.t[0]), b, hessian, self.modes.penalty, covariance)
 
+    def _with_signal_of_finite(self, signal: Sample, data: Sample | None, normalized: bool) -> ExpectedT:
+        held = self.blocks.centers is None
+        events = self.features(signal.events) if held else self.scaler(signal.events)
+        size = 1.0 if data is None else event_weight(data.weights)
+        return expected_with_signal(
+            self.blocks,
+            self.modes.penalty,
+            (events, signal.weights),
+            self.noise,
+            self.events,
+            size=size,
+            event_weight=self.event_weight,
+            normalized=normalized,
+        )
+
     def _covariance(
-        self, data: Sample | None, shape_only: bool, normalized: bool, fixed_reference: bool
+        self,
+        data: Sample | None,
+        shape_only: bool,
+        normalized: bool,
+        fixed_reference: bool,
+        pooled: Float64[np.ndarray, "r r"] | None = None,
     ) -> Float64[np.ndarray, "r r"]:
         """V of u = sum_D v phi - sum_R w phi under the null; see `covariance_of_sums`."""
         moments = None
         if data is not None and data.is_weighted:
-            moments = _second_moment(self.modes, self.line, self.scaler(data.events), data.weights**2)
+            moments = second_moment(self.modes, self.line, self.scaler(data.events), data.weights**2)
         return covariance_of_sums(
             np.block([[np.eye(self.modes.count), self.expected[:, None]], [self.expected, self.total]]),
             moments,
@@ -268,6 +377,8 @@ class PreparedKernel:
             self.events,
             shape_of=shape_yield(shape_only, data, self.total),
             normalized=normalized,
+            pooled=pooled,
+            event_weight=self.event_weight,
         )
 
     def log_ratio(self, parameters: Float[np.ndarray, " r"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
@@ -284,34 +395,3 @@ class PreparedKernel:
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
         return seconds_of_batches(self.fit, data, fits)
-
-
-def _second_moment(
-    modes: Modes, line: LineModes | None, events: np.ndarray, weights: np.ndarray
-) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
-    """sum_e v_e (phi, 1)(phi, 1)^T."""
-    if line is not None:
-        v = line.weights(events, weights)
-        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(line.phi[v != 0], v[v != 0])]
-    else:
-        blocks = kernel_blocks(events, modes.centers, modes.width)
-        parts = ((block @ modes.transform, weights[rows]) for rows, block in blocks)
-    total = np.zeros((modes.count + 1,) * 2)
-    for phi, v in parts:
-        columns = np.column_stack([phi, np.ones(len(phi))])
-        total += (columns * v[:, None]).T @ columns
-    return total
-
-
-def held_blocks(
-    modes: Modes, points: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"]
-) -> tuple[Blocks, Float64[np.ndarray, " r"]]:
-    """phi of the reference in blocks, and its sum; phi may be the most of all memory, so it is not copied about."""
-    shape = block_shape(len(points), max(modes.count, 64), CALLED)
-    x, w = np.zeros((np.prod(shape), modes.count)), np.zeros(shape)
-    modes(points, into=x)
-    w.ravel()[: len(points)] = weights
-    with jax.enable_x64(True):
-        # Not asarray, which holds one more copy on the way.
-        held = Blocks(jax.device_put(x.reshape(*shape, -1)), jax.device_put(w))
-    return held, w.ravel() @ x

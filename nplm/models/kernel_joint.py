@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.linalg import block_diag
 
+from nplm.averaged_weights import AveragedWeights
 from nplm.calibrate.joint import JointNull
-from nplm.models.kernel_covariance import covariance_of_sums, shape_yield
+from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
+from nplm.models.kernel_moments import noise_of_averages
 from nplm.sample import Sample
 
 # Events whose modes are evaluated at a time.
@@ -31,8 +34,8 @@ def joint_null(
     The vectors u_m = sum_D v phi_m - sum_R w phi_m of all models are linear in the same events. Stacked, they tend to
     one normal vector, whose covariance has the blocks sum v^2 phi_m phi_l^T of the data, sum_R w^2 phi_m phi_l^T of the
     reference and the corrections of `PreparedKernel.null`, which gives the diagonal blocks; and t_m tends to
-    u_m^T C_m u_m. So the correlations of the t are those of their modes, and the price of looking at many widths is
-    computed, not simulated.
+    u_m^T C_m u_m / (1 + rho). So the correlations of the t are those of their modes, and the price of looking at many
+    widths is computed, not simulated.
 
     Arguments:
         kernels: the models, prepared with this reference.
@@ -40,12 +43,27 @@ def joint_null(
         data, shape_only, normalized, fixed_reference: see `PreparedKernel.null`.
     """
     weights, total = reference.weights, reference.total_weight
-    information = _second_moment(kernels, reference, weights)
+    sizes = [kernel.modes.count for kernel in kernels]
+    averaged = None
+    if kernels[0].event_weight > 0 and reference.has_negative_weights:
+        averaged = AveragedWeights.of(kernels[0].scaler(reference.events), weights)
+    information = _second_moment(kernels, reference, weights if averaged is None else averaged.weights)
     noise = None
     if not fixed_reference:
         used = weights[weights != 0]
-        same = bool((used == used[0]).all())
-        noise = used[0] * information if same else _second_moment(kernels, reference, weights**2)
+        if (used == used[0]).all():
+            noise = used[0] * information
+        elif averaged is not None and reference.dimension > 1:
+            noise = noise_of_averages(
+                lambda at: _columns(kernels, reference.events[at]), sum(sizes) + 1, weights, averaged
+            )
+        else:
+            noise = _second_moment(kernels, reference, weights**2)
+    pooled = None
+    if data is not None and not fixed_reference and all(kernel.event_weight > 0 for kernel in kernels):
+        rho, scale = kernels[0].ratio(data, shape_only), total / data.total_weight if shape_only else 1.0
+        of_data = _second_moment(kernels, data, scale * data.weights)
+        pooled = ((information + rho * of_data) / (1 + rho))[:-1, :-1]
     covariance = covariance_of_sums(
         information,
         _second_moment(kernels, data, data.weights**2) if data is not None and data.is_weighted else None,
@@ -53,9 +71,16 @@ def joint_null(
         int(np.count_nonzero(weights)),
         shape_of=shape_yield(shape_only, data, total),
         normalized=normalized,
+        pooled=pooled,
+        event_weight=kernels[0].event_weight,
     )
-    root = np.sqrt(np.concatenate([kernel.modes.shrinkage for kernel in kernels]))
-    return JointNull.of(root[:, None] * covariance * root, [kernel.modes.count for kernel in kernels])
+    roots, stop = [], np.cumsum(sizes)
+    for kernel, end in zip(kernels, stop, strict=True):
+        mine = slice(end - kernel.modes.count, end)
+        root = curvature_root(None if pooled is None else pooled[mine, mine], kernel.modes.penalty)
+        roots.append(root / np.sqrt(1 + kernel.ratio(data, shape_only)))
+    root = block_diag(*roots)
+    return JointNull.of(root.T @ covariance @ root, sizes)
 
 
 def _second_moment(
@@ -73,6 +98,13 @@ def _second_moment(
     total = np.zeros((size, size))
     for start in range(0, len(events), _ROWS):
         rows, v = events[start : start + _ROWS], weights[start : start + _ROWS]
-        phi = np.column_stack([*(kernel.modes(kernel.scaler(rows)) for kernel in kernels), np.ones(len(rows))])
+        phi = _columns(kernels, rows)
         total += (phi * v[:, None]).T @ phi
     return total
+
+
+def _columns(
+    kernels: Sequence[PreparedKernel], events: Float64[np.ndarray, "m d"]
+) -> Float64[np.ndarray, "m r_plus_1"]:
+    """(phi_1, ..., phi_K, 1) at events in the units of the reference."""
+    return np.column_stack([*(kernel.modes(kernel.scaler(events)) for kernel in kernels), np.ones(len(events))])

@@ -1,8 +1,4 @@
-"""The kernel model's penalised loss, its derivatives and its minimum, for a batch of data samples.
-
-In modes, with s = sum_D v phi, the penalised loss of one sample is
-
-    F(b) = sum_R w (exp(phi . b) - 1) - b . s + sum_i p_i b_i^2 / 2.
+"""Sums over the events of the reference that the losses of kernel models are made of, for a batch of coefficients.
 
 The rows of the reference are phi themselves where they can be held, and kernels, made anew at each pass and shared by
 the batch, where they cannot: coefficients are then taken from modes to centres first. With nuisances their functions of
@@ -11,7 +7,7 @@ an event are more columns of the same rows.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -20,12 +16,6 @@ from jaxtyping import Array, Float
 
 from nplm.models.kernel_modes import FEW_MODES
 from nplm.models.kernel_products import gaussian
-from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
-
-# A Newton step of conjugate gradients: relative residual, and products at most.
-_RESIDUAL, _PRODUCTS = 0.03, 40
-# Tolerance of the Newton decrement, and steps at most.
-TOLERANCE, STEPS = 1e-7, 60
 
 
 class Blocks(NamedTuple):
@@ -107,49 +97,39 @@ def hessian_at(blocks: Blocks, b: Float[Array, " r"]) -> Float[Array, "r r"]:
     return jax.lax.scan(add, jnp.zeros((len(b), len(b))), (blocks.x, blocks.weights, blocks.more))[0]
 
 
-@partial(jax.jit, static_argnames="steps")
-def minimize(
-    blocks: Blocks, penalty: Float[Array, " r"], s: Float[Array, "B r"], start: Float[Array, "B r"], steps: int = STEPS
-) -> Minimum:
-    """Minimises F for each of B samples with sums s."""
-    metric = 1 + penalty
-    exact = exact_hessian(blocks)
-
-    def expand(b: Float[Array, "B r"]) -> Expansion:
-        value, gradient, density = sums_at(blocks, b)
-        value = value - jnp.sum(b * s, axis=1) + jnp.sum(penalty * b**2, axis=1) / 2
-        return Expansion(value, gradient - s + penalty * b, hessians(blocks, density) if exact else density)
-
-    def solve_exactly(hessians: Array, gradient: Array, damping: Array) -> Array:
-        diagonal = penalty + damping[:, None] * metric
-        full = hessians + diagonal[:, :, None] * jnp.eye(len(penalty))
-        return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
-
-    def solve_iteratively(density: Array, gradient: Array, damping: Array) -> Array:
-        damped = damping[:, None] * metric
-        return conjugate_gradients(
-            lambda v: hessian_products(blocks, density, v) + penalty * v + damped * v,
-            -gradient,
-            lambda v: v / (metric + damped),
-            _RESIDUAL,
-            _PRODUCTS,
-        )
-
-    return damped_newton(expand, solve_exactly if exact else solve_iteratively, start, TOLERANCE, steps)
-
-
 def sums_at(
     blocks: Blocks, b: Float[Array, "B r"]
 ) -> tuple[Float[Array, " B"], Float[Array, "B r"], Float[Array, "B blocks m"]]:
     """sum w (e^f - 1), sum w e^f phi, and w e^f itself."""
+
+    def of(f: Array, w: Array) -> tuple[Array, Array, Array]:
+        density = w * jnp.exp(f)
+        return jnp.expm1(f) @ w, density, density
+
+    return sums_of(blocks, b, of)
+
+
+Of = Callable[[Float[Array, "B m"], Float[Array, " m"]], tuple[Array, Array, Array]]
+
+
+def sums_of(
+    blocks: Blocks, b: Float[Array, "B r"], of: Of
+) -> tuple[Float[Array, " B"], Float[Array, "B r"], Float[Array, "B blocks m"]]:
+    """The sums over the events of a function of f and its derivative times phi, and its curvature at each event.
+
+    Arguments:
+        blocks: the reference.
+        b: coefficients of the modes.
+        of: of f of a block and its weights, shapes (B, m) and (m,): the function summed over the block, (B,), its
+            derivative and its second derivative with the weights in them, (B, m).
+    """
     coefficients = blocks.to_columns(b)
 
     def add(total: tuple[Array, Array], block: tuple[Array, Array, Array | None]) -> tuple[tuple[Array, Array], Array]:
         x, w, more = block
         rows = blocks.rows(x, more)
-        f = _turned(rows @ coefficients.T)
-        density = w * jnp.exp(f)
-        return (total[0] + jnp.expm1(f) @ w, total[1] + density @ rows), density
+        value, slope, curvature = of(_turned(rows @ coefficients.T), w)
+        return (total[0] + value, total[1] + slope @ rows), curvature
 
     zero = jnp.zeros(len(b)), jnp.zeros_like(coefficients)
     (value, sums), density = jax.lax.scan(add, zero, (blocks.x, blocks.weights, blocks.more))

@@ -14,8 +14,9 @@ from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.kernel_covariance import covariance_of_sums
-from nplm.models.kernel_fit import PreparedKernel, held_blocks
+from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_loss import Blocks
+from nplm.models.kernel_moments import held_blocks
 from nplm.nuisance.joint_loss import loss_at, minimize_jointly, moments_at
 from nplm.nuisance.law import mixture_with_nuisances
 from nplm.nuisance.nuisances import Nuisances

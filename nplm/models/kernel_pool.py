@@ -40,12 +40,24 @@ class Pools:
 
     def sums(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, " r"] | None]:
         """sum_D v phi of each sample; None where a sample does not come from pools that are worth their memory."""
+        known = self._known(data)
+        return [self._sum(sample, known) for sample in data]
+
+    def rows(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"] | None]:
+        """phi at the events of each sample; None as in `sums`."""
+        known = self._known(data)
+        return [
+            np.concatenate([known[pool][rows] for pool, rows in sample.drawn]) if _all_known(sample, known) else None
+            for sample in data
+        ]
+
+    def _known(self, data: Sequence[Sample]) -> dict[Sample, Float64[np.ndarray, "n r"]]:
+        """phi of the pools that are worth their memory."""
         events: Counter[Sample] = Counter()
         for sample in data:
             for pool, rows in sample.drawn:
                 events[pool] += len(rows)
-        known = {pool: phi for pool, count in events.items() if (phi := self._features(pool, count)) is not None}
-        return [self._sum(sample, known) for sample in data]
+        return {pool: phi for pool, count in events.items() if (phi := self._features(pool, count)) is not None}
 
     def _features(self, pool: Sample, drawn: int) -> Float64[np.ndarray, "n r"] | None:
         fits = len(pool) * self._modes * 8 <= _HELD_BYTES
@@ -56,7 +68,7 @@ class Pools:
     def _sum(
         self, sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "n r"]]
     ) -> Float64[np.ndarray, " r"] | None:
-        if not sample.drawn or any(pool not in known for pool, _ in sample.drawn):
+        if not _all_known(sample, known):
             return None
         total = np.zeros(self._modes)
         start = 0
@@ -67,3 +79,7 @@ class Pools:
             total += (counts @ known[pool])[0]
             start = stop
         return total
+
+
+def _all_known(sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "n r"]]) -> bool:
+    return bool(sample.drawn) and all(pool in known for pool, _ in sample.drawn)

@@ -46,6 +46,7 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
         "events": prepared.events,
         "total": prepared.total,
         "solver": prepared.solver,
+        "event_weight": prepared.event_weight,
         "streamed": blocks.centers is not None,
         "line": None if line is None else vars(line.line),
     }
@@ -100,6 +101,7 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
             events=scalars["events"],
             total=scalars["total"],
             solver=scalars["solver"],
+            event_weight=scalars.get("event_weight", 0.0),
         )
     except OSError as error:
         raise PreparedError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nplm.averaged_weights import averaged, event_weight
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
 from nplm.models.network_fit import PreparedNetwork
@@ -30,6 +31,9 @@ class NetworkModel:
         clip: bound on every weight and bias.
         clip_biases: whether biases are clipped too; some published results leave them free.
         optimizer: a `BoxSearch`, or the published recipe `Adam`; None for the default search.
+        reference_exact: take the reference as the exact expectation, L = sum_R w (e^f - 1) - sum_D f, as the published
+            results do; else as a finite sample, see `nplm.models.network_finite.of_reference`; signed weights are then
+            averaged over neighbouring events.
 
     Raises:
         ValueError: if a layer has no neuron, there is no hidden layer, or the clip is not positive.
@@ -39,6 +43,7 @@ class NetworkModel:
     clip: float = 9.0
     clip_biases: bool = True
     optimizer: BoxSearch | Adam | None = None
+    reference_exact: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.hidden, int):
@@ -59,24 +64,30 @@ class NetworkModel:
             "clip": self.clip,
             "clip_biases": self.clip_biases,
             "optimizer": {"name": type(optimizer).__name__, **asdict(optimizer)},
+            # Stored toys of tests without it go on.
+            **({} if self.reference_exact else {"loss": "finite reference"}),
         }
 
     def prepare(self, reference: Sample, scaler: Scaler) -> PreparedNetwork:
         """Sums the reference in cells and lays its events out for the compiled loss."""
         layout = self._layout(reference.dimension)
         bound = np.where(layout.is_bias & (not self.clip_biases), np.inf, self.clip)
-        events = scaler(reference.events)
+        events, weights, one = scaler(reference.events), reference.weights, None
+        if not self.reference_exact:
+            one = event_weight(weights)
+            weights = averaged(events, weights)
         optimizer = self._optimizer(reference.dimension)
         levels: tuple[Level, ...] = ()
         if isinstance(optimizer, BoxSearch):
             with jax.enable_x64(True):
-                levels = (Level.build(events, reference.weights, optimizer.cells, np.float32),)
+                levels = (Level.build(events, weights, optimizer.cells, np.float32),)
                 if optimizer.fine_cells is not None:
-                    levels += (Level.build(events, reference.weights, optimizer.fine_cells, np.float64),)
+                    levels += (Level.build(events, weights, optimizer.fine_cells, np.float64),)
         with jax.enable_x64(True):
-            full = chunked(events, reference.weights, 0)
+            full = chunked(events, weights, 0)
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
-        return PreparedNetwork(layout, scaler, NetworkSearch(layout, bound, optimizer, levels, full, room))
+        search = NetworkSearch(layout, bound, optimizer, levels, full, room)
+        return PreparedNetwork(layout, scaler, search, weights, one)
 
     def _layout(self, dimension: int) -> Layout:
         return Layout((dimension, *self.hidden, 1))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from nplm.averaged_weights import event_weight
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, parameter_chi2
 from nplm.models.mlp import Layout, with_ones
@@ -24,11 +25,21 @@ PROBE = 20
 
 @dataclass(frozen=True, eq=False)
 class PreparedNetwork:
-    """The network model with its reference."""
+    """The network model with its reference.
+
+    Arguments:
+        layout: of the network.
+        scaler: standardises events.
+        search: finds the maximum.
+        weights: of the reference's events in the likelihood, shape (n_R,).
+        event_weight: w0 of a finite reference, see `of_reference`; None for an exact one.
+    """
 
     layout: Layout
     scaler: Scaler
     search: NetworkSearch
+    weights: Float[np.ndarray, " n"]
+    event_weight: float | None
 
     @property
     def parameters(self) -> int:
@@ -63,7 +74,11 @@ class PreparedNetwork:
         return self.search.fit_from([self._rows(sample) for sample in data], starts)
 
     def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
-        """A chi2 with as many degrees of freedom as parameters, whatever fluctuates: less one without the yield."""
+        """A chi2 with as many degrees of freedom as parameters: less one without the yield.
+
+        With a finite reference it is that of samples that both fluctuate. An exact one has this chi2 only if it is held
+        fixed: it widens by 1 + N(R)/n_R as the reference fluctuates.
+        """
         return parameter_chi2(self.parameters, shape_only)
 
     def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float[np.ndarray, "n d"]) -> np.ndarray:
@@ -86,8 +101,12 @@ class PreparedNetwork:
     def projected_seconds(self, data: Sample, fits: int) -> float:
         return projected_seconds(self.search, self._rows(data), fits)
 
+    def log_rho(self, sample: Sample) -> float | None:
+        """log (w0 / v0) of a data sample; None if the reference is exact."""
+        return None if self.event_weight is None else float(np.log(self.event_weight / event_weight(sample.weights)))
+
     def _rows(self, sample: Sample) -> Data:
-        return Data(self.scaler(sample.events), sample.weights)
+        return Data(self.scaler(sample.events), sample.weights, log_rho=self.log_rho(sample))
 
 
 def projected_seconds(search: NetworkSearch, data: Data, fits: int) -> float:

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nplm.likelihood import data_term, reference_term
 from nplm.models.mlp import Layout
+from nplm.models.network_finite import of_data, of_reference
 from nplm.models.network_joint import JointNetwork
 from nplm.models.points import Chunks, Points
 from nplm.optimize.adam import Adam, adam
@@ -22,16 +22,19 @@ Family = Layout | JointNetwork
 
 
 def network_loss(family: Family, theta: Float[Array, " p"], reference: Points, data: Points) -> Float[Array, ""]:
-    """L of reference against data, a chunk at a time; with nuisances their auxiliary likelihood is in it."""
+    """L of reference against data, a chunk at a time; with nuisances their auxiliary likelihood is in it.
 
-    def total(term: Callable[[Array, Array], Array], points: Points) -> Float[Array, ""]:
+    If the data have a rho it is the likelihood of a finite reference, see `of_reference`.
+    """
+
+    def total(term: Callable[[Array, Array, Array | None], Array], points: Points) -> Float[Array, ""]:
         def add(sum_: Float[Array, ""], chunk: Chunks) -> tuple[Float[Array, ""], None]:
             x, weights = chunk
-            return sum_ + term(family.forward(theta, x), weights), None
+            return sum_ + term(family.forward(theta, x), weights, data.log_rho), None
 
         return jax.lax.scan(add, jnp.zeros((), theta.dtype), points.chunks)[0]
 
-    likelihood = total(reference_term, reference) - total(data_term, data)
+    likelihood = total(of_reference, reference) - total(of_data, data)
     if data.auxiliary is None or isinstance(family, Layout):
         return likelihood
     return likelihood + family.auxiliary_term(theta, data.auxiliary).loss
@@ -41,12 +44,14 @@ def expand(family: Family, theta: Float[Array, " p"], reference: Points, data: P
     """L, its gradient, and the Gauss-Newton matrix sum_R w e^f (df)(df)^T.
 
     The matrix leaves out the term (sum_R w e^f - sum_D v) d2f, which is small where the model fits the data.
+    With a finite reference it is sum_R w e^f / (1 + rho e^f) (df)(df)^T: the expectation, for data that follow the
+    model, of sum_{R,D} v0 m rho e^f / (1 + rho e^f)^2 (df)(df)^T, which would need the Jacobian at the data as well.
     """
 
     def add_reference(sums: Expansion, chunk: Chunks) -> tuple[Expansion, None]:
         x, weights = chunk
         f, jacobian = family.value_and_jacobian(theta, x)
-        value, tilted = jax.value_and_grad(reference_term)(f, weights)
+        value, tilted = jax.value_and_grad(of_reference)(f, weights, data.log_rho)
         part = Expansion(value, jacobian @ tilted, (jacobian * tilted) @ jacobian.T)
         return jax.tree.map(jnp.add, sums, part), None
 
@@ -54,7 +59,7 @@ def expand(family: Family, theta: Float[Array, " p"], reference: Points, data: P
         sums: tuple[Float[Array, ""], Float[Array, " p"]], chunk: Chunks
     ) -> tuple[tuple[Float[Array, ""], Float[Array, " p"]], None]:
         x, weights = chunk
-        part = jax.value_and_grad(lambda p: data_term(family.forward(p, x), weights))(theta)
+        part = jax.value_and_grad(lambda p: of_data(family.forward(p, x), weights, data.log_rho))(theta)
         return jax.tree.map(jnp.add, sums, part), None
 
     zero = jnp.zeros((), theta.dtype)

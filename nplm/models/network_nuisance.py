@@ -30,6 +30,9 @@ class PreparedNetworkWithNuisances:
     theta in the box and nu free (arXiv:2111.13633), by the network's own search; t = tau - Delta. t is not negative:
     where the search ends below Delta, it goes on from f = 0 at Delta's nu.
 
+    With a finite reference both have the likelihood of `of_reference` with f + log r in the place of f: r moves the
+    weight w of a reference event to w r(x; nu).
+
     Arguments:
         network: the model with the reference as given.
         profile: the nuisances with the reference.
@@ -53,7 +56,7 @@ class PreparedNetworkWithNuisances:
                 "nuisances need the maximum of the likelihood, which the published recipe does not reach: use the"
                 " default search"
             )
-        columns, weights = nuisances.columns(reference.events), reference.weights
+        columns, weights = nuisances.columns(reference.events), network.weights
         events = np.column_stack([network.scaler(reference.events), columns[:, 1:]])
         with jax.enable_x64(True):
             levels = tuple(Level.of(level.cells, events, weights, level.precision) for level in alone.levels)
@@ -84,7 +87,11 @@ class PreparedNetworkWithNuisances:
         background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data), held)
         reach = np.where(self.nuisances.free(held) > 0, np.inf, 0.0)
         search = replace(self.search, bound=np.append(self.network.bound, reach)) if held else self.search
-        found = search.fit(self._rows(data, background))
+        rows = self._rows(data, background)
+        if self.network.event_weight is not None:
+            background = _with_finite_reference(search, rows)
+            rows = self._rows(data, background)
+        found = search.fit(rows)
         t = found.t - background.delta
         failure = found.failure.copy()
         failure[(failure == "") & ~np.isfinite(t)] = "the likelihood without f overflowed"
@@ -124,6 +131,13 @@ class PreparedNetworkWithNuisances:
                     jnp.asarray(a),
                     nu,
                     float(delta),
+                    self.network.log_rho(d),
                 )
                 for d, a, nu, delta in zip(data, auxiliary, background.nu, background.delta, strict=True)
             ]
+
+
+def _with_finite_reference(search: NetworkSearch, rows: Sequence[Data]) -> Profile:
+    """Delta of a finite reference, from where Delta of an exact one has its nu."""
+    t, nu, converged = zip(*map(search.fit_without_f, rows), strict=True)
+    return Profile(np.array(t), np.array(nu), np.array(converged))

@@ -35,6 +35,8 @@ STEPS_BETWEEN_CHECKS = 5
 CACHE = 1 << 19
 # The fit has converged when the local expansion promises less than this for t.
 CONVERGED = 0.01
+# The same for nuisances alone, whose maximum is one, and the most steps to it.
+CONVERGED_IN_NU, STEPS_OF_NU = 1e-6, 100
 
 
 class Data(NamedTuple):
@@ -46,6 +48,7 @@ class Data(NamedTuple):
         auxiliary: with nuisances, the auxiliary measurements.
         nu: where all starts have the nuisances; none without.
         least: t at this nu without f, which the search is held to.
+        log_rho: with a finite reference, the logarithm of rho.
     """
 
     events: Float[np.ndarray, "n d"]
@@ -53,6 +56,12 @@ class Data(NamedTuple):
     auxiliary: Float[Array, " a"] | None = None
     nu: Float[np.ndarray, " k"] = np.zeros(0)
     least: float = -np.inf
+    log_rho: float | None = None
+
+    def points(self, of_events: Points) -> Points:
+        """Its events, laid out as points, together with what belongs to the whole sample."""
+        log_rho = None if self.log_rho is None else jnp.asarray(self.log_rho, dtype=of_events.x.dtype)
+        return of_events._replace(auxiliary=self.auxiliary, log_rho=log_rho)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +106,7 @@ class Level:
 
     def data(self, data: Data) -> Points:
         sums = centroids(self.cells, data.events, data.weights, self.points)
-        points = one_chunk(*sums, self.precision, self.room)
-        return points._replace(auxiliary=data.auxiliary)
+        return data.points(one_chunk(*sums, self.precision, self.room))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +178,7 @@ class NetworkSearch:
 
     def _full(self, data: Data) -> Points:
         """All events of a sample."""
-        return chunked(data.events, data.weights, self.room)._replace(auxiliary=data.auxiliary)
+        return data.points(chunked(data.events, data.weights, self.room))
 
     def _fit_one(self, *, data: Data, stop: Event | None) -> Fits:
         """Fits one sample with the optimiser that was asked for, unless told to stop."""
@@ -270,7 +278,17 @@ class NetworkSearch:
         points, losses = (np.array(end, np.float64) for end in zip(*ends, strict=True))
         return points, _or_infinity(losses)
 
-    def _climb_full(self, theta: np.ndarray, data: Points, most: int) -> _End:
+    def fit_without_f(self, data: Data) -> tuple[float, Float[np.ndarray, " k"], bool]:
+        """Climbs in nu alone, from data.nu with f = 0, in a box that is empty for the network: t, nu, and whether it
+        has converged."""
+        at = self.layout.parameters
+        box = np.append(np.zeros(at), self.bound[at:])
+        with jax.enable_x64(True):
+            climber = replace(self, bound=box)
+            end = climber._climb_full(np.append(np.zeros(at), data.nu), self._full(data), STEPS_OF_NU, CONVERGED_IN_NU)
+        return end.t, end.theta[at:], end.remaining < CONVERGED_IN_NU
+
+    def _climb_full(self, theta: np.ndarray, data: Points, most: int, enough: float = CONVERGED / 10) -> _End:
         """Climbs on all events, a few steps at a time, until t would hardly rise or the budget is spent."""
         damping: np.ndarray | float = FIRST_DAMPING
         spent = 0
@@ -278,8 +296,9 @@ class NetworkSearch:
             steps = min(STEPS_BETWEEN_CHECKS, most - spent)
             state, remaining = climb(self.family, theta, damping, self.bound, steps, self.full, data)
             theta, damping, spent = np.asarray(state.theta), state.damping, spent + steps
-            if spent >= most or remaining < CONVERGED / 10:
-                # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects.
+            if spent >= most or remaining < enough:
+                # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects. With a finite
+                # reference it is the expected part of both samples that belongs to the data.
                 of_bias = state.expansion.gradient[self.layout.parameters - 1]
                 expected = float(of_bias + jnp.sum(data.weights))
                 return _end(theta, float(statistic(state.expansion.loss)), float(remaining), expected)

@@ -25,11 +25,13 @@ class Points(NamedTuple):
         x: features and a row of ones, shape (chunks, d + 1, m).
         weights: shape (chunks, m).
         auxiliary: of data with nuisances, the auxiliary measurements.
+        log_rho: of data that are compared with a finite reference, the logarithm of rho, see `of_reference`.
     """
 
     x: Float[Array, "chunks d_plus_1 m"]
     weights: Float[Array, "chunks m"]
     auxiliary: Float[Array, " a"] | None = None
+    log_rho: Float[Array, ""] | None = None
 
     @property
     def chunks(self) -> Chunks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -45,8 +45,10 @@ class ShapeTest:
     """A reference, prepared once, that windows are compared with in shape.
 
     The reference is scaled to n events, n being the size of a window, which sets the penalty Lambda = 2 lambda
-    (n_R + n) of Falkon's convention; a window of another yield is scaled to n, and t back. The law of t includes the
-    fluctuation of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference without end.
+    (n_R + n) of Falkon's convention; a window of another yield is scaled to n, and t back. The reference is taken as
+    exact in the likelihood, whatever the model says: then the sums of a window are all that its fit needs. The law of t
+    includes the fluctuation of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference
+    without end.
 
     Arguments:
         test: a shape-only test with a kernel model.
@@ -72,6 +74,7 @@ class ShapeTest:
         if model.solver != "ml":
             raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
         expected = reference.effective_size / _USUAL if window is None else float(window)
+        model = replace(model, reference_exact=True)
         return cls(NPLMTest(reference, model, expected_yield=expected, shape_only=True, standardize=standardize))
 
     @cached_property

@@ -148,6 +148,8 @@ def test_which_toys_have_references_of_their_own() -> None:
     assert needs_references(large, 501.0)
     assert large.campaign(data).reference_sampler is None
     assert isinstance(large.campaign(data, reference_per_toy=True).reference_sampler, SplitReference)
+    exact = NPLMTest(small_test().reference, HistogramModel(bins=8, reference_exact=True))
+    assert exact.campaign(data).reference_sampler is None
     assert small_test(nuisances=nuisances()).campaign(data).reference_sampler is None
 
 

@@ -12,7 +12,6 @@ from nplm.family.intervals import Intervals, log_p_of_root
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import FamilySettings
-from nplm.family.spread import averaged
 from nplm.family.statistic import Family
 from nplm.family.union import JointLaw
 from nplm.sample import Sample
@@ -49,16 +48,6 @@ def test_equal_values_share_their_middle_rank_and_units_do_not_matter() -> None:
     np.testing.assert_allclose(scale(values), norm.ppf([0.3, 0.3, 0.3, 0.7, 0.9]))
     np.testing.assert_allclose(RankScale.of(np.exp(values), np.ones(5))(np.exp(values)), scale(values))
     np.testing.assert_allclose(scale(np.array([-9.0, 99.0])), norm.ppf([0.3, 0.9]))
-
-
-def test_averaged_masses_are_positive_and_keep_their_sum() -> None:
-    rng = np.random.default_rng(4)
-    z, masses = rng.normal(size=(2000, 2)), np.where(rng.random(2000) < 0.2, -1.0, 1.0)
-    shared = averaged(z, masses)
-    assert shared.min() > 0
-    assert shared.sum() == pytest.approx(masses.sum())
-    # A half of the plane keeps its sum to what a cell that straddles its edge may move.
-    assert shared[z[:, 0] > 0].sum() == pytest.approx(masses[z[:, 0] > 0].sum(), rel=0.1)
 
 
 def test_the_root_of_the_yield_is_near_the_exact_binomial() -> None:

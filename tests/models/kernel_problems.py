@@ -26,6 +26,10 @@ def prepare(
     penalty: float,
     solver: Solver = "ml",
     rank_cut: float = RANK_CUT,
+    reference_exact: bool = True,
 ) -> PreparedKernel:
     """A kernel model on given centres with penalty Lambda, of features as they are."""
-    return PreparedKernel.of(reference, Scaler.identity(reference.dimension), centers, width, penalty, solver, rank_cut)
+    scaler = Scaler.identity(reference.dimension)
+    return PreparedKernel.of(
+        reference, scaler, centers, width, penalty, solver, rank_cut, reference_exact=reference_exact
+    )

@@ -20,7 +20,7 @@ from nplm.models.kernel_products import kernel_product, kernel_sum
 from nplm.sample import Sample
 
 needs_keops = pytest.mark.skipif(find_spec("pykeops") is None, reason="pykeops is not installed")
-KERNEL = {"width": 1.3, "centers": 40, "selection": "covering", "penalty": 1e-5}
+KERNEL = {"width": 1.3, "centers": 40, "selection": "covering", "penalty": 1e-5, "reference_exact": True}
 
 
 @pytest.fixture(scope="module")

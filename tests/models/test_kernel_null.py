@@ -13,7 +13,7 @@ from nplm.sample import Sample, Scaler
 from tests.models.kernel_problems import prepare
 
 EXPECTED, EVENTS = 2000.0, 6000
-MODEL = KernelModel(width=0.5, centers=300, penalty=1e-4, selection="covering")
+MODEL = KernelModel(width=0.5, centers=300, penalty=1e-4, selection="covering", reference_exact=True)
 
 
 def weights(kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -56,15 +56,16 @@ def test_weights_of_the_data_scale_the_law(rng: np.random.Generator) -> None:
     assert scaled == pytest.approx(3 * 3, rel=0.1)
 
 
-@pytest.mark.parametrize("weight", [1.0, 3.0])
-def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(("weight", "exact"), [(1.0, True), (3.0, True), (3.0, False)])
+def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, exact: bool, rng: np.random.Generator) -> None:
     """A reference of unit weights, ten times as many as data: 30 references of 8 toys, within four standard errors.
 
     The law for data of the reference's own yield is rejected, and so is twice the law.
     """
+    model = replace(MODEL, reference_exact=exact)
     t, laws, unscaled = [], [], []
     for seed in range(30):
-        test = NPLMTest(draw(4000, rng), replace(MODEL, seed=seed), shape_only=True, standardize=False)
+        test = NPLMTest(draw(4000, rng), replace(model, seed=seed), shape_only=True, standardize=False)
         data = [Sample(draw(400, rng), np.full(400, weight)) for _ in range(8)]
         t.append(test.fit(data).t.mean())
         laws.append(test.formula(data[0]).mean)
@@ -78,22 +79,26 @@ def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, rng: np.ran
 def test_signed_references_without_a_maximum_have_no_t() -> None:
     x = np.linspace(0, 1, 400)
     reference = Sample(x, np.where((x > 0.4) & (x < 0.6), -1.0, 1.0))
-    kernel = KernelModel(width=0.1, centers=50, penalty=1e-9).prepare(reference, Scaler.identity(1))
-    fits = kernel.fit([Sample(x[:200]), Sample(np.full(50, 0.5))])
+    model = KernelModel(width=0.1, centers=50, penalty=1e-9, reference_exact=True)
+    data = [Sample(x[:200]), Sample(np.full(50, 0.5))]
+    fits = model.prepare(reference, Scaler.identity(1)).fit(data)
     bad = ~fits.converged
     assert bad.any()
     assert np.isnan(fits.t[bad]).all()
     assert all("negative weights" in reason for reason in fits.failure[bad])
+    # Weights that are averaged with their neighbours leave no such place.
+    assert replace(model, reference_exact=False).prepare(reference, Scaler.identity(1)).fit(data).converged.all()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lognormal", "negative"])
-def test_the_general_law_is_that_of_toys(kind: str, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_general_law_is_that_of_toys(kind: str, exact: bool, rng: np.random.Generator) -> None:
     """80 references of 6 toys each, within four standard errors; the factor for equal weights is rejected."""
     t, laws, scalar = [], [], []
     for seed in range(80):
         reference = Sample(draw(EVENTS, rng), weights(kind, rng))
-        prepared = replace(MODEL, seed=seed).prepare(reference, Scaler.identity(1))
+        prepared = replace(MODEL, seed=seed, reference_exact=exact).prepare(reference, Scaler.identity(1))
         toys = [Sample(draw(rng.poisson(EXPECTED), rng)) for _ in range(6)]
         t.append(prepared.fit(toys).t.mean())
         laws.append(prepared.null().mean)

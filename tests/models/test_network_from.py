@@ -23,7 +23,7 @@ ROUNDING = 1e-10
 
 
 def prepared(reference: Sample, **settings: object) -> PreparedNetwork:
-    found = NPLMTest(reference, NetworkModel(hidden=(3,), **settings)).prepared  # type: ignore[arg-type]
+    found = NPLMTest(reference, NetworkModel(hidden=(3,), reference_exact=True, **settings)).prepared  # type: ignore[arg-type]
     assert isinstance(found, PreparedNetwork)
     return found
 
