@@ -1,4 +1,4 @@
-"""The histogram model is Baker and Cousins' chi2, whatever the weights inside a bin."""
+"""The histogram model is Baker and Cousins' chi2 for an exact reference, and compares two Poisson samples otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample
+from nplm.sample import Sample, Scaler
 
 EDGES_1D = ((0.0, 0.3, 0.8, 1.5, 2.5, 5.0),)
 EDGES_2D = ((0.0, 0.5, 1.5, 4.0), (0.0, 0.7, 4.0))
@@ -39,11 +39,12 @@ def test_explicit_bins_give_baker_and_cousins(
     draw = signed_weights if signed else (lambda rng, n: rng.uniform(0.1, 2.0, n))
     reference = Sample(rng.exponential(size=(3000, d)), draw(rng, 3000))
     data = Sample(rng.exponential(1.1, size=(1000, d)), draw(rng, 1000))
-    t = NPLMTest(reference, HistogramModel(edges=edges)).statistic(data)
+    test = NPLMTest(reference, HistogramModel(edges=edges, reference_exact=True))
+    t = test.statistic(data)
     assert t == pytest.approx(baker_cousins(counts(data, edges), counts(reference, edges)), rel=1e-10)
     # Weights inside a bin do not matter, its sum does.
     heavier = Sample(data.events, data.weights * 1.01)
-    assert NPLMTest(reference, HistogramModel(edges=edges)).statistic(heavier) != pytest.approx(t, rel=1e-4)
+    assert test.statistic(heavier) != pytest.approx(t, rel=1e-4)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 4])
@@ -51,7 +52,7 @@ def test_automatic_bins_give_baker_and_cousins(dimension: int, rng: np.random.Ge
     """The bins are read off the fitted log-ratio, which has one value in each."""
     reference = Sample(rng.normal(size=(4000, dimension)), signed_weights(rng, 4000))
     data = Sample(rng.normal(0.1, 1, size=(1500, dimension)), rng.uniform(0.5, 1.5, 1500))
-    test = NPLMTest(reference, HistogramModel(bins=12), expected_yield=1400)
+    test = NPLMTest(reference, HistogramModel(bins=12, reference_exact=True), expected_yield=1400)
     fits = test.fit([data])
     f_reference, f_data = (test.prepared.log_ratio(fits.parameters[0], s.events) for s in (reference, data))
     levels = np.unique(f_reference)
@@ -74,16 +75,75 @@ def test_no_other_log_ratio_is_more_likely(rng: np.random.Generator) -> None:
         return value, np.bincount(bin_of[0], tilted) - np.bincount(bin_of[1], data.weights)
 
     found = minimize(loss, np.zeros(5), jac=True, method="BFGS", options={"gtol": 1e-9})
-    fits = NPLMTest(reference, HistogramModel(edges=EDGES_1D)).fit([data])
+    fits = NPLMTest(reference, HistogramModel(edges=EDGES_1D, reference_exact=True)).fit([data])
     assert fits.t[0] == pytest.approx(-2 * found.fun, rel=1e-8)
     np.testing.assert_allclose(fits.parameters[0], found.x, atol=1e-5)
 
 
 def test_a_bin_without_data_adds_twice_its_expectation() -> None:
     reference = Sample([0.5] * 30 + [1.5] * 7)
-    test = NPLMTest(reference, HistogramModel(edges=((0.0, 1.0, 2.0),)))
-    assert test.statistic(Sample([0.5] * 30)) == pytest.approx(14.0, rel=1e-12)
-    assert test.statistic(Sample([0.5] * 30 + [1.5] * 7)) == 0.0
+    exact, finite = (
+        NPLMTest(reference, HistogramModel(edges=((0.0, 1.0, 2.0),), reference_exact=exact)) for exact in (True, False)
+    )
+    assert exact.statistic(Sample([0.5] * 30)) == pytest.approx(14.0, rel=1e-12)
+    # All seven events of two samples that expect as many are those of one of them: 7 log 2.
+    assert finite.statistic(Sample([0.5] * 30)) == pytest.approx(14.0 * np.log(2), rel=1e-12)
+    for test in (exact, finite):
+        assert test.statistic(Sample([0.5] * 30 + [1.5] * 7)) == 0.0
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["positive", "signed"])
+def test_two_poisson_samples_are_compared_bin_by_bin(signed: bool, rng: np.random.Generator) -> None:
+    """t is v0 times the ratio of likelihoods of two Poisson means a bin, which SciPy maximises numerically."""
+    draw = signed_weights if signed else (lambda rng, n: rng.uniform(0.1, 2.0, n))
+    reference, data = Sample(rng.exponential(size=900), draw(rng, 900)), Sample(rng.exponential(1.1, size=500))
+    data = Sample(data.events, rng.uniform(0.5, 1.5, 500))
+    test = NPLMTest(reference, HistogramModel(edges=EDGES_1D))
+    nu, n = counts(reference, EDGES_1D), counts(data, EDGES_1D)
+    squares = counts(Sample(reference.events, reference.weights**2), EDGES_1D)
+    v0 = np.sum(data.weights**2) / np.sum(data.weights)
+    events, seen = nu**2 / squares, n / v0
+
+    def poisson(mean: np.ndarray, count: np.ndarray) -> float:
+        return float(np.sum(mean - count * np.log(mean)))
+
+    # One mean for both, with the ratio that the weights say; and a mean for each.
+    ratio = nu / v0 / events
+    together = minimize(
+        lambda x: poisson(np.exp(x), events) + poisson(ratio * np.exp(x), seen), np.log(events), tol=1e-12
+    )
+    apart = poisson(events, events) + poisson(seen, seen)
+    fits = test.fit([data])
+    assert fits.t[0] == pytest.approx(2 * v0 * (together.fun - apart), rel=1e-6)
+    np.testing.assert_allclose(fits.parameters[0], np.log(n / nu), rtol=1e-9)
+    assert abs(fits.t[0] - baker_cousins(n, nu)) > 1
+
+
+def test_a_reference_of_very_many_events_is_exact(rng: np.random.Generator) -> None:
+    data = Sample(rng.exponential(1.1, size=300))
+    reference = rng.exponential(size=1000)
+    exact = NPLMTest(reference, HistogramModel(edges=EDGES_1D, reference_exact=True), expected_yield=300.0)
+    off = []
+    for copies in (10, 100):
+        many = NPLMTest(np.repeat(reference, copies), HistogramModel(edges=EDGES_1D), expected_yield=300.0)
+        off.append(exact.statistic(data) - many.statistic(data))
+    assert 0 < off[1] < 0.15 * off[0] < 0.15
+
+
+def test_the_size_is_right_however_small_the_reference() -> None:
+    """As many reference events as data: 400 trials of a nominal 5%, within four standard deviations of the binomial.
+
+    An exact reference has t about twice as large, and fires in half of them.
+    """
+    rng = np.random.default_rng(1)
+    fires = {False: 0, True: 0}
+    for _ in range(400):
+        reference, data = (Sample(rng.normal(size=rng.poisson(500))) for _ in range(2))
+        for exact in fires:
+            prepared = HistogramModel(8, reference_exact=exact).prepare(reference, Scaler.identity(1))
+            fires[exact] += prepared.null().pvalue(prepared.fit([data]).t[0]) < 0.05
+    assert abs(fires[False] - 20) < 4 * np.sqrt(19)
+    assert fires[True] > 100
 
 
 @pytest.mark.parametrize(("weights", "expects"), [([1, 1, 1, -2.0], "-1"), ([1, 1, 1, -1.0], "0"), ([1, 1, 0, 0], "0")])
