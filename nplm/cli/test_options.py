@@ -199,7 +199,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--reference-per-toy",
         action=FLAG,
         help="divide data and reference anew for each toy, or, with weights that differ, draw both from the reference"
-        " (default: where N(R) is more than 5%% of the reference's effective events, without pool and nuisances)",
+        " (default: where N(R) is more than 5%% of the reference's effective events, without a pool, nuisances, or a"
+        " reference that is taken as exact)",
     )
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     output = parser.add_argument_group("output and control")

@@ -191,7 +191,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--reference-per-toy",
         action=FLAG,
         help="draw a reference for each toy, of files with replacement (default: where N(R) is more than 5%% of the"
-        " reference's effective events and the toys are drawn from it, without nuisances)",
+        " reference's effective events, without a pool, a generator, nuisances, or a reference that is taken as exact)",
     )
     toys.add_argument("--parameters", action=FLAG, help="keep the fitted parameters of each toy")
     toys.add_argument("--toys", type=positive_count, metavar="N", help="number of toys (default: 200)")

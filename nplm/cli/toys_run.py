@@ -90,8 +90,8 @@ def _by_default(options: RunOptions, setup: Setup, common: Campaign) -> Iterator
     from nplm.ensemble.null_campaign import needs_references
 
     test, per_toy = common.test, options.reference_per_toy
-    from_reference = not (options.problem or options.pool or options.generator or options.expectation)
-    needed = from_reference and needs_references(test, options.events or test.reference.total_weight)
+    together = not (options.pool or options.generator or options.expectation)
+    needed = together and needs_references(test, options.events or test.reference.total_weight)
     if per_toy or (per_toy is None and needed):
         for sampler in setup.reference_samplers(test):
             yield replace(common, reference_sampler=sampler)
