@@ -43,7 +43,8 @@ def calibrated(
         requested: toys that were asked for.
     """
     own = None if null is None else null.formula
-    for_toys = test.formula(data, fixed_reference=True) if own is None else own
+    fixed = null is None or not null.resampled
+    for_toys = test.formula(data, fixed_reference=fixed) if own is None else own
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)

@@ -108,6 +108,6 @@ def _small_pool(expected: float, inflation: float, pool: Sample | None) -> str:
     )
     if pool is None:
         return (
-            f"{small}, which toys drawn from the reference lack, so p is too small. Give a larger reference or a pool"
+            f"{small}, which toys drawn from one reference lack, so p is too small. Give a larger reference or a pool"
         )
     return f"{small} in all toys, so p is too large. Give a larger pool"

@@ -21,6 +21,7 @@ from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_ra
 from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
 from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.null_campaign import null_campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
@@ -207,6 +208,15 @@ class NPLMTest:
         """Whether the reference was scaled to an expected yield that is known from elsewhere."""
         return self._given[1] is not None
 
+    @property
+    def holds_reference(self) -> bool:
+        """Whether null toys have the reference of this test, however small it is, unless they are asked for others.
+
+        So it is where the likelihood takes the reference as exact, and with nuisances, whose log-ratios belong to the
+        reference.
+        """
+        return self.reference_exact or self.nuisances is not None
+
     def formula(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> Formula:
         """The null distribution of t without toys.
 
@@ -283,9 +293,17 @@ class NPLMTest:
         assert isinstance(self.prepared, WithNuisances)
         return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(self._within(data)).nu[0])
 
-    def campaign(self, data: Tabular, *, seed: int = 1, pool: Tabular | None = None) -> Campaign:
-        """The null toys that `run` calibrates t of these data with; see `sampler`."""
-        return Campaign(self, self.sampler(data, pool), seed)
+    def campaign(
+        self, data: Tabular, *, seed: int = 1, pool: Tabular | None = None, reference_per_toy: bool | None = None
+    ) -> Campaign:
+        """The null toys that `run` calibrates t of these data with; see `nplm.ensemble.null_campaign`.
+
+        Arguments:
+            data, seed, pool, reference_per_toy: as in `run`.
+        """
+        data = sample_like(self.reference, data, "data")
+        pool = None if pool is None else sample_like(self.reference, pool, "pool")
+        return null_campaign(self, data, seed=seed, pool=pool, reference_per_toy=reference_per_toy)
 
     def run(
         self,
@@ -294,6 +312,7 @@ class NPLMTest:
         *,
         seed: int = 1,
         pool: Tabular | None = None,
+        reference_per_toy: bool | None = None,
         calibrate: Calibrate | None = None,
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
@@ -312,8 +331,13 @@ class NPLMTest:
                 counts them with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
                 "toys" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
-            pool: draw toys from these events instead of bootstrapping the reference.
-            known: toys that were run before, of `campaign(data, seed=seed, pool=pool)`; all of them are used, and only
+            pool: draw toys from these events instead of those of data and reference.
+            reference_per_toy: whether each toy has a reference of its own, so that its fluctuation is in t: events of
+                data and reference divided anew where the weights of each are equal, and else drawn from the reference
+                with replacement, as the toy's data are. If not, all toys have the reference of this test, and their
+                data are drawn from it. Default: where N(R) exceeds 5% of the reference's effective number of events,
+                without a pool and without nuisances.
+            known: toys that were run before, of the `campaign` of the same arguments; all of them are used, and only
                 those of the first `toys` that are not among them are run.
             notify: called with cautions and projected times as they become known.
             on_toys: called with each batch of null toys that is run.
@@ -325,7 +349,8 @@ class NPLMTest:
             RareError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
-        sample = self.checked(data)
+        given = sample_like(self.reference, data, "data")
+        sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
         formula = self.formula(sample)
         calibrate = calibrate or _usual_calibration(formula, toys)
@@ -351,7 +376,9 @@ class NPLMTest:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
             counted = requested > 0 and kernel is None
-            campaign = self.campaign(sample, seed=seed, pool=pool) if counted else None
+            # A toy's own reference has a range of its own, so its events are those that were given.
+            drawn = partial(self.campaign, given, seed=seed, pool=pool, reference_per_toy=reference_per_toy)
+            campaign = drawn() if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
         notes = cautions_of(self, sample, formula, null, pool, calibrate)
@@ -359,6 +386,7 @@ class NPLMTest:
             notify(note)
         asked = time.perf_counter()
         projected = self.prepared.projected_seconds(sample, 1 + left * (1 if kernel is None else FITS_A_TOY))
+        projected += 0.0 if campaign is None else campaign.preparation_seconds(left)
         notify(f"projected time: at most {format_seconds(projected)} for the fit and {left} toys")
 
         began = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.cautions import cautions_of
 from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.sampler import Sampler, ToyKey
 from nplm.ensemble.table import ToyTable
@@ -189,6 +191,7 @@ class MultipleTest:
         *,
         seed: int = 1,
         pool: Tabular | None = None,
+        reference_per_toy: bool | None = None,
         calibrate: Calibrate | None = None,
         draws: int = DRAWS,
         notify: Callable[[str], None] = lambda message: None,
@@ -201,7 +204,8 @@ class MultipleTest:
             toys: number of joint null toys; each is drawn once, toy i with fold_in(key(seed), i), and fitted by all
                 tests.
             seed: root of the toys' keys, and seed of the draws.
-            pool: draw toys from these events instead of bootstrapping the reference.
+            pool: draw toys from these events instead of those of data and reference.
+            reference_per_toy: see `NPLMTest.run`; by default where one of the tests needs it.
             calibrate: "analytic" takes the joint normal law and runs no toys; "toys" counts toys; "analytic+toys" takes
                 the law if T of the toys follows it, and counts them otherwise. Default: "analytic" without toys, else
                 "analytic+toys" for kernels, and "toys" where another model is among them.
@@ -216,12 +220,17 @@ class MultipleTest:
         """
         began = time.perf_counter()
         first = self.tests[0]
-        sample = first.checked(data)
+        given = sample_like(first.reference, data, "data")
+        sample = first.checked(given)
         pool = None if pool is None else sample_like(sample, pool, "pool")
         calibrate = calibrate or self._usual_calibration(toys)
         self._require(calibrate, toys, draws)
         toys = 0 if calibrate == "analytic" else toys
-        campaigns = [test.campaign(sample, seed=seed, pool=pool) for test in self.tests] if toys else []
+        if reference_per_toy is None:
+            expected = first.expected_yield(sample)
+            reference_per_toy = pool is None and any(needs_references(test, expected) for test in self.tests)
+        drawn: dict[str, Any] = {"seed": seed, "pool": pool, "reference_per_toy": reference_per_toy}
+        campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
         own = [cautions_of(test, sample, test.formula(sample), null, pool, calibrate) for test in self.tests]
         notes = [note for note in own[0] if all(note in others for others in own)]
@@ -230,6 +239,7 @@ class MultipleTest:
         for note in notes:
             notify(note)
         projected = sum(test.prepared.projected_seconds(sample, 1 + toys) for test in self.tests)
+        projected += sum(campaign.preparation_seconds(toys) for campaign in campaigns)
         notify(f"projected time: at most {format_seconds(projected)} for the fits of {len(self.tests)} tests")
         for name, test in zip(self.names, self.tests, strict=True):
             fits = test.fit([sample])
@@ -242,14 +252,15 @@ class MultipleTest:
         done = len(tables[0]) if tables else 0
         if done:
             results = [
-                test.run(sample, done, seed=seed, pool=pool, calibrate=calibrate, known=table)
+                test.run(given, done, calibrate=calibrate, known=table, **drawn)
                 for test, table in zip(self.tests, tables, strict=True)
             ]
         else:
             results = [test.run(sample, 0) for test in self.tests]
         t = np.array([result.t for result in results])
         toy_t = np.column_stack([table.t for table in tables]) if done else np.zeros((0, len(t)))
-        global_p, check, correlation = self._calibrated(sample, t, toy_t, calibrate, draws, seed)
+        resampled = null is not None and null.resampled
+        global_p, check, correlation = self._calibrated(sample, t, toy_t, calibrate, draws, seed, resampled)
         result = MultipleResult(
             tests=tuple(results),
             names=self.names,
@@ -302,18 +313,25 @@ class MultipleTest:
             raise ValueError(f"calibration with '{calibrate}' needs toys, not 0")
 
     def _calibrated(
-        self, data: Sample, t: np.ndarray, toy_t: np.ndarray, calibrate: Calibrate, draws: int, seed: int
+        self,
+        data: Sample,
+        t: np.ndarray,
+        toy_t: np.ndarray,
+        calibrate: Calibrate,
+        draws: int,
+        seed: int,
+        resampled: bool,
     ) -> tuple[GlobalP, Compatibility | None, np.ndarray]:
         """The global p-value, the check of the joint law by toys, and the correlation of the t under the null."""
         check = None
         if calibrate == "analytic+toys" and len(toy_t) >= LEAST_TOYS_FOR_CHECK and not np.isnan(toy_t).any():
-            # -2 log of a p-value is chi2(2); the p-values of toys follow the law of a reference that is held fixed.
-            p = self.global_null(data, fixed_reference=True, draws=draws, seed=seed).pvalues(toy_t)
+            # -2 log of a p-value is chi2(2); the law of the toys knows whether their reference is held fixed.
+            p = self.global_null(data, fixed_reference=not resampled, draws=draws, seed=seed).pvalues(toy_t)
             check = chi2_compatibility(-2 * np.log(p), 2, seed=seed)
         if calibrate == "analytic" or not len(toy_t) or (check is not None and check.accepted):
             null = self.global_null(data, draws=draws, seed=seed)
             return null.global_p(t), check, _correlation(null.joint.covariance)
-        formulas = (test.formula(data, fixed_reference=True) for test in self.tests)
+        formulas = (test.formula(data, fixed_reference=not resampled) for test in self.tests)
         laws = [formula for formula in formulas if isinstance(formula, MixtureNull)]
         good = toy_t[~np.isnan(toy_t).any(axis=1)]
         covariance = np.atleast_2d(np.cov(good.T)) if len(good) > 1 else np.full((len(t), len(t)), np.nan)

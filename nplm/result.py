@@ -40,7 +40,7 @@ class Calibration:
         inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
         formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
             is regularised well, or a weighted sum of chi2 variables, to second order in the fluctuations.
-        formula_for_toys: the same for the toys, which are drawn while the reference is held fixed.
+        formula_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
         formula_p_value: its p-value.
         formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;

@@ -118,7 +118,7 @@ def test_toys_check_the_joint_law(tests, toys: np.ndarray, monkeypatch: pytest.M
     """100 toys do not refuse it at size 1e-3, but one that is wrong by a factor of 1.6 in t, and then are counted."""
     multiple = MultipleTest(tests[1:3], "product")
     few = toys[:100, 1:3]
-    arguments = (exponential_data(10), np.array([8.0, 6.0]), few, "analytic+toys", 20_000, 1)
+    arguments = (exponential_data(10), np.array([8.0, 6.0]), few, "analytic+toys", 20_000, 1, False)
     found, check, _ = multiple._calibrated(*arguments)
     assert check is not None
     assert check.p_value > 1e-3

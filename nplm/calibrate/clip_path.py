@@ -51,6 +51,10 @@ class ClipPath:
         controls = None if self.controls is None else self.controls.select(rows)
         return replace(self, t=self.t[rows], searched=self.searched[rows], points=points, controls=controls)
 
+    def times(self, factor: float) -> ClipPath:
+        """The path with all t multiplied by a factor."""
+        return replace(self, t=factor * self.t, searched=factor * self.searched, corrected=factor * self.corrected)
+
     @property
     def mean(self) -> Float64[np.ndarray, " m"]:
         """Mean of t at each clip, shape (m,); of the toys as the controls weight them, if there are any."""

@@ -15,10 +15,12 @@ from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, lear
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.expected_power import expected_power
 from nplm.calibrate.injection import Injection
+from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.null import Null
 from nplm.calibrate.order import clopper_pearson
 from nplm.calibrate.power import Power, signal_power
 from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import Sampler
 from nplm.ensemble.table import ToyTable
@@ -192,7 +194,8 @@ def closure(
         ideal: log [s(x)/b(x)] of the normalised densities, as a function of events of shape (n, d); "classifier" learns
             it from half of the events, see `learned_best_test`; None leaves the best test out.
         calibrate: "analytic" trusts the formula; "toys" counts as many toys without a signal, which are others than
-            those that check. Default: "toys" for a network, whose formula holds if it is tuned, else "analytic".
+            those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small
+            reference, which these toys share; else "analytic".
         pool: background events; default: the reference itself.
         on_toys: called with each batch of toys.
 
@@ -217,8 +220,11 @@ def closure(
     def run(sampler: Sampler, root: int) -> ToyTable:
         return run_campaign(Campaign(test, sampler, root), toys, on_toys=on_toys)
 
-    calibrate = calibrate or ("toys" if test.model.name == "network" else "analytic")
     null: Null = injection.law
+    # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
+    shared = pool is None and needs_references(test, test.reference.total_weight)
+    counted = test.model.name == "network" or (shared and not isinstance(null, MixtureNull))
+    calibrate = calibrate or ("toys" if counted else "analytic")
     if calibrate == "toys":
         null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
 

@@ -21,7 +21,9 @@ from nplm.calibrate.summary import summarize_toys
 from nplm.calibrate.tuned import Step, Tuned
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.engine import Engine
+from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.run import run_campaign
+from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
@@ -74,6 +76,10 @@ class TuneSettings:
 class Tuning:
     """Finds the clip for one network, with everything it fits kept in a folder.
 
+    Maxima are followed from clip to clip in toys that share a reference. Where the test itself takes toys with
+    references of their own (`needs_references`), whose fluctuation widens t by 1 + N(R)/n_eff, the t of toys that were
+    drawn from the reference is multiplied by this number.
+
     Arguments:
         campaign: null toys of a test whose model is a network; its clip is of no account.
         settings: how much to spend.
@@ -117,6 +123,14 @@ class Tuning:
         """The mean of t that is sought."""
         return round(self.campaign.test.degrees_of_freedom)
 
+    @cached_property
+    def widening(self) -> float:
+        """By how much the fluctuation of the reference, which these toys lack, widens t of the test's own toys."""
+        test, sampler = self.campaign.test, self.campaign.sampler
+        drawn_from_it = isinstance(sampler, PoolSampler) and sampler.pool is test.reference
+        needed = drawn_from_it and needs_references(test, test.reference.total_weight)
+        return 1 + test.reference.total_weight / test.reference.effective_size if needed else 1.0
+
     @property
     def most_toys(self) -> int:
         """About how many fits tuning takes: the walk, three clips of the scan, and the clip found, once corrected."""
@@ -131,6 +145,11 @@ class Tuning:
         began = time.perf_counter()
         k = self.degrees_of_freedom
         self._followed = None  # so that a second call takes the same steps
+        if self.widening > 1:
+            self.notify(
+                f"t of the toys is multiplied by {self.widening:.3g}: they share the reference, and its fluctuation"
+                " widens t by that much"
+            )
         walk, root = self._walk()
         path = None if root is None else self._scan(root)
         found = None if path is None else path.clip_of(k)
@@ -139,6 +158,7 @@ class Tuning:
             return Tuned(self.model.hidden, k, None, None, path, walk, None, None, 0.0, 0.0, 0.0, seconds, biases)
         path, clip = self._around(path, _rounded(found, 3))
         table = self.toys_at(clip, range(self.settings.toys))
+        check_t = self.widening * table.t
         here = int(np.searchsorted(path.clips, clip))
         behind = path.t[:, here] - path.searched[:, here]
         return Tuned(
@@ -148,8 +168,8 @@ class Tuning:
             interval=path.interval_of(k),
             path=path,
             walk=walk,
-            check_t=table.t,
-            check=summarize_toys(table.t),
+            check_t=check_t,
+            check=summarize_toys(check_t),
             missed=float(np.mean(behind > AGREEMENT)),
             shortfall=float(behind.mean()),
             agreeing=float(np.mean(table.starts_agreeing >= 2)),
@@ -198,7 +218,7 @@ class Tuning:
         few = self._few
         table = self.toys_at(clip, range(few))
         _require_fits(table, clip)
-        mean = float(table.t[table.succeeded].mean())
+        mean = self.widening * float(table.t[table.succeeded].mean())
         self.notify(f"clip {clip:.3g}: mean t {mean:.2f} of {few} toys (sought: {self.degrees_of_freedom})")
         return Step(clip, mean, few)
 
@@ -266,7 +286,7 @@ class Tuning:
             follow_path(clips, t, parameters, climb, before), controls=controls_of(self._control_tables, index)
         )
         self._followed = path, index
-        return path
+        return path.times(self.widening)
 
     @cached_property
     def _control_tables(self) -> list[ToyTable]:

@@ -177,7 +177,7 @@ def add_access_options(group: argparse._ArgumentGroup) -> None:
 def add_pool_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that names the pool."""
     group.add_argument(
-        "--pool", type=text, metavar="FILE", help="draw the toys from this file (default: from the reference)"
+        "--pool", type=text, metavar="FILE", help="draw the data of toys from this file (default: from the reference)"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nplm.cli.models import nuisances_of
@@ -25,14 +25,15 @@ class Setup:
     Arguments:
         reference: what is expected.
         sampler: draws the toys of a test.
-        reference_sampler: draws a reference for each toy, if that is wanted.
+        reference_samplers: draw a reference for each toy of a test, if that is wanted; those after the first are what
+            earlier versions took.
         about: remarks for the store.
         point: nuisances and their true values; None without.
     """
 
     reference: Sample
     sampler: Callable[[NPLMTest], Sampler]
-    reference_sampler: Sampler
+    reference_samplers: Callable[[NPLMTest], tuple[Sampler, ...]]
     about: dict[str, Any]
     point: TruePoint | None
 
@@ -98,7 +99,13 @@ def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[st
         "signal": options.signal,
         "signal_yield": options.signal_yield,
     }
-    return Setup(reference, sampler, BootstrapSampler(reference), about, point)
+
+    def references(test: NPLMTest) -> tuple[Sampler, ...]:
+        as_many = BootstrapSampler(reference)
+        normalized = test.shape_only or test.normalized
+        return (as_many,) if normalized else (replace(as_many, fluctuating_size=True), as_many)
+
+    return Setup(reference, sampler, references, about, point)
 
 
 def _from_problem(options: RunOptions, point: TruePoint | None) -> Setup:
@@ -133,7 +140,7 @@ def _from_problem(options: RunOptions, point: TruePoint | None) -> Setup:
         if signal is not None and of_this_test and hasattr(problem, "ideal_z"):
             with _refusing_bad_problem(name):
                 about["ideal_z"] = float(problem.ideal_z(signal, signal_yield, expected))
-    return Setup(reference, sampler, GeneratorSampler(draw, draw.describe()), about, point)
+    return Setup(reference, sampler, lambda test: (GeneratorSampler(draw, draw.describe()),), about, point)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.test_options import Options, command_of
+from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     from nplm.result_of import with_impacts
 
     toys: int | NullToys = options.toys
-    known = None
+    known, per_toy = None, options.reference_per_toy
     if options.null is not None:
         with refusing_bad_input():
             toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data))
@@ -111,7 +113,12 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
             require_rare(test.prepared, test.reference, samples.data, options.toys)
     elif options.toys:
         with refusing_bad_input():
-            campaign = test.campaign(samples.data, seed=options.seed, pool=samples.pool)
+            drawn = partial(test.campaign, samples.data, seed=options.seed, pool=samples.pool)
+            campaign = drawn(reference_per_toy=per_toy)
+            if folder is not None and folder.unfinished and per_toy is None:
+                # Earlier versions kept one reference for all toys.
+                campaign = going_on(folder.path / "toys", [campaign, drawn(reference_per_toy=False)])
+            per_toy = campaign.reference_sampler is not None
         if folder is not None:
             about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
             known = folder.expect(campaign, options.toys, about)
@@ -130,6 +137,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 toys,
                 seed=options.seed,
                 pool=samples.pool,
+                reference_per_toy=per_toy,
                 calibrate=cast("Calibrate | None", options.calibrate),
                 known=known,
                 notify=reporter.note,

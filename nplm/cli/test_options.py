@@ -38,7 +38,17 @@ FAMILY_TOYS = 999
 # Options that are those of one model, not of a family of tests.
 ONE_MODEL = (
     *dict.fromkeys(name for names in MODEL_OPTIONS.values() for name in names),
-    *("calibrate", "null", "pool", "nuisances", "impacts", "standardize", "overflow"),
+    *(
+        "calibrate",
+        "null",
+        "pool",
+        "nuisances",
+        "impacts",
+        "standardize",
+        "overflow",
+        "reference_exact",
+        "reference_per_toy",
+    ),
 )
 # What can calibrate several widths together.
 WIDTHS_CALIBRATIONS = ("toys", "analytic", "analytic+toys")
@@ -55,6 +65,7 @@ class Options(ModelOptions, InputOptions):
     toys: int = 200
     calibrate: str | None = None
     null: str | None = None
+    reference_per_toy: bool | None = None
     widths: tuple[float, ...] | None = None
     combine: str | None = None
     impacts: bool = False
@@ -89,16 +100,17 @@ class Options(ModelOptions, InputOptions):
             if name in values and "output" not in values:
                 raise UsageError(f"--{name.replace('_', '-')} is about what -o writes: give -o, or leave it out")
         if "null" in values:
-            for name in ("toys", "seed", "pool"):
+            for name in ("toys", "seed", "pool", "reference_per_toy"):
                 if name in values:
-                    raise UsageError(f"--{name} is that of the toys given with --null; leave it out")
+                    option = name.replace("_", "-")
+                    raise UsageError(f"--{option} is that of the toys given with --null; leave it out")
         values = {**values, "model": chosen_model(values)}
         if values["model"] == "family":
             return cls._of_family(values)
         if values.get("calibrate") == "analytic":
-            for name in ("toys", "null", "pool"):
+            for name in ("toys", "null", "pool", "reference_per_toy"):
                 if values.get(name):
-                    raise UsageError(f"--calibrate analytic runs no toys: leave out --{name}")
+                    raise UsageError(f"--calibrate analytic runs no toys: leave out --{name.replace('_', '-')}")
             values = {**values, "toys": 0}
         elif "calibrate" in values and values.get("toys") == 0:
             raise UsageError(f"--calibrate {values['calibrate']} needs toys: leave out --toys 0")
@@ -170,6 +182,7 @@ def require_rare(values: Mapping[str, Any]) -> None:
     for name, why in (
         ("shape_only", "tests shape and yield"),
         ("pool", "draws toys from the reference"),
+        ("reference_per_toy", "draws toys from one reference"),
         ("null", "runs toys of its own"),
         ("nuisances", "does not know nuisances"),
     ):
@@ -252,6 +265,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=text,
         metavar="STORE",
         help="calibrate with the toys that `nplm toys run` has put there, and run none",
+    )
+    test.add_argument(
+        "--reference-per-toy",
+        action=FLAG,
+        help="divide data and reference anew for each toy, or, with weights that differ, draw both from the reference"
+        " (default: where N(R) is more than 5%% of the reference's effective events, without a pool, nuisances, or a"
+        " reference that is taken as exact)",
     )
     test.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     output = parser.add_argument_group("output and control")

@@ -63,7 +63,7 @@ class RunOptions(NuisanceOptions, EngineOptions, SourceOptions, ModelOptions, In
     toy_yield: float | None = None
     events: int | None = None
     expectation: bool = False
-    reference_per_toy: bool = False
+    reference_per_toy: bool | None = None
     parameters: bool = False
     toys: int = 200
     first: int = 0
@@ -187,7 +187,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     toys.add_argument(
         "--expectation", action=FLAG, help="technical: the expectation itself is the data, without fluctuations"
     )
-    toys.add_argument("--reference-per-toy", action=FLAG, help="draw a reference for each toy (of files: by bootstrap)")
+    toys.add_argument(
+        "--reference-per-toy",
+        action=FLAG,
+        help="draw a reference for each toy, of files with replacement (default: where N(R) is more than 5%% of the"
+        " reference's effective events, without a pool, a generator, nuisances, or a reference that is taken as exact)",
+    )
     toys.add_argument("--parameters", action=FLAG, help="keep the fitted parameters of each toy")
     toys.add_argument("--toys", type=positive_count, metavar="N", help="number of toys (default: 200)")
     toys.add_argument("--first", type=count, metavar="I", help="number of the first toy (default: 0)")

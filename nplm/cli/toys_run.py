@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -67,8 +69,8 @@ def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Ca
     with refusing_bad_input():
         nuisances = None if setup.point is None else setup.point.nuisances
         test = test_with(nuisances, options, setup.reference, options.expected_yield)
-        reference_sampler = setup.reference_sampler if options.reference_per_toy else None
-        campaign = Campaign(test, setup.sampler(test), options.seed, reference_sampler, options.parameters)
+        common = Campaign(test, setup.sampler(test), options.seed, keep_parameters=options.parameters)
+        campaign = going_on(options.output, _by_default(options, setup, common))
         plan = campaign.plan()
     about = {**campaign.describe(), **setup.about}
     if options.toy_yield is not None:
@@ -83,6 +85,37 @@ def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Ca
         raise OutputError(f"{options.output} cannot be written: {error.strerror or error}") from error
 
 
+def _by_default(options: RunOptions, setup: Setup, common: Campaign) -> Iterator[Campaign]:
+    """The campaign that the options ask for, and those that they asked for in earlier versions."""
+    from nplm.ensemble.null_campaign import needs_references
+
+    test, per_toy = common.test, options.reference_per_toy
+    together = not (options.pool or options.generator or options.expectation)
+    needed = together and needs_references(test, options.events or test.reference.total_weight)
+    if per_toy or (per_toy is None and needed):
+        for sampler in setup.reference_samplers(test):
+            yield replace(common, reference_sampler=sampler)
+    if not per_toy:
+        yield common
+
+
+def going_on(folder: Path, campaigns: Iterable[Campaign]) -> Campaign:
+    """The first of some campaigns, unless the store in a folder was begun with another one of them.
+
+    Arguments:
+        folder: of a store, if it exists.
+        campaigns: what is asked for, and then what an earlier version understood by it.
+    """
+    from nplm.ensemble.store import Store, StoreError
+
+    found = list(campaigns)
+    try:
+        begun = Store.open(folder).plan.hash
+    except StoreError:
+        return found[0]
+    return next((campaign for campaign in found if campaign.plan().hash == begun), found[0])
+
+
 def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Reporter) -> int:
     """How many toys are to be run; says so, and how long they are projected to take."""
     i, n = options.shard
@@ -93,6 +126,7 @@ def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Repor
         reporter.note(f"{options.output} holds {len(done)} toys; {left} are left to run")
     if left and options.dask is None:
         seconds = campaign.test.prepared.projected_seconds(campaign.draw(options.first), left)
+        seconds += campaign.preparation_seconds(left)
         reporter.note(f"projected time: at most {format_seconds(seconds)} for {left} toys on all cores")
     return left
 

@@ -86,6 +86,7 @@ def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Repor
                 options.toys,
                 seed=options.seed,
                 pool=samples.pool,
+                reference_per_toy=options.reference_per_toy,
                 calibrate=cast("Calibrate | None", options.calibrate),
                 notify=reporter.note,
                 on_toys=on_toys,

@@ -17,6 +17,7 @@ from nplm.calibrate.formula import Formula, formula_document
 from nplm.ensemble.plan import Plan, rounded, summary
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
+from nplm.ensemble.split import SplitReference
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
@@ -85,7 +86,8 @@ class Campaign:
             if self.keep_parameters and self.test.model.name in OF_MODES:
                 raise SamplerError(
                     f"the parameters of a {self.test.model.name} model belong to the centres of its reference, but each"
-                    " toy would have a reference of its own: leave out --parameters or --reference-per-toy"
+                    " toy would have a reference of its own: leave out --parameters, or keep one reference for all toys"
+                    " (--no-reference-per-toy)"
                 )
             trial = self._reference(PROBE)
             self._require_ratio_of(trial)
@@ -230,10 +232,20 @@ class Campaign:
         with ThreadPoolExecutor(len(available_cores())) as pool:
             return Fits.concatenate([kept(fits) for fits in pool.map(fit_one, toys, indices)])
 
+    def preparation_seconds(self, toys: int) -> float:
+        """How long it is projected to take to prepare the references of so many toys."""
+        if self.reference_sampler is None or not toys:
+            return 0.0
+        began = time.perf_counter()
+        self.test.with_reference(self._reference(PROBE))
+        return (time.perf_counter() - began) * -(-toys // len(available_cores()))
+
     def _reference(self, index: int) -> Sample:
         assert self.reference_sampler is not None
-        # A branch of keys that no toy's data use: samplers split their keys, and split(key)[i] is fold_in(key, i).
-        key = jax.random.fold_in(self._key(PROBE), index)
+        # A branch of keys that no toy's data use: samplers split their keys, and split(key)[i] is fold_in(key, i). A
+        # split is that of the toy: its reference are the events that its data are not.
+        divided = isinstance(self.reference_sampler, SplitReference)
+        key = self._key(index) if divided else jax.random.fold_in(self._key(PROBE), index)
         return self._drawn(self.reference_sampler, key, index, "the reference of ")
 
     def _key(self, index: int) -> ToyKey:

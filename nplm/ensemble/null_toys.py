@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nplm.calibrate.formula import Formula, read_formula
 from nplm.ensemble.campaign import Campaign, test_document
@@ -25,8 +26,9 @@ class NullToys:
         source: what they were drawn from, in words.
         inflation: 1 + N(R)/n_eff of the sample they were drawn from, by which its own fluctuation widens t.
         seed: root of their keys.
-        formula: the null that they should follow; None for `test.formula(data, fixed_reference=True)`.
+        formula: the null that they should follow; None for `test.formula(data, fixed_reference=not resampled)`.
         truth: with nuisances, where they were drawn; None where they are drawn at the nu that fits the data.
+        resampled: whether each has a reference of its own, so that its fluctuation is in their t.
     """
 
     table: ToyTable
@@ -35,12 +37,14 @@ class NullToys:
     seed: int
     formula: Formula | None = None
     truth: Truth | None = None
+    resampled: bool = False
 
     @classmethod
     def running(cls, campaign: Campaign, *tables: ToyTable) -> NullToys:
         """The toys of a campaign that have been run so far."""
         about = campaign.describe()
-        return cls(ToyTable.concatenate(tables), about["toys"], about["inflation"], campaign.seed)
+        table, resampled = ToyTable.concatenate(tables), campaign.reference_sampler is not None
+        return cls(table, _source(about), about["inflation"], campaign.seed, resampled=resampled)
 
     @classmethod
     def of(cls, store: Store, test: NPLMTest, n_data: int) -> NullToys:
@@ -71,7 +75,15 @@ class NullToys:
         table = store.read()
         if not len(table):
             raise StoreError(f"{store.path} holds no toys yet: run them with nplm toys run")
-        source, inflation = str(store.about.get("toys", store.path)), float(store.about.get("inflation", 1.0))
+        source = _source({"toys": store.path, **store.about})
+        inflation = float(store.about.get("inflation", 1.0))
         known = store.about.get("formula")
         formula = None if known is None else read_formula(known)
-        return cls(table, source, inflation, int(document["seed"]), formula, truth_of(store))
+        resampled = document.get("reference_per_toy") is not None
+        return cls(table, source, inflation, int(document["seed"]), formula, truth_of(store), resampled)
+
+
+def _source(about: Mapping[str, Any]) -> str:
+    """What toys, and references of their own, are drawn from, in words."""
+    reference = about.get("reference_per_toy")
+    return str(about["toys"]) if reference is None else f"{about['toys']}, each compared with {reference}"

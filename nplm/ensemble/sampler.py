@@ -188,20 +188,30 @@ class ExpectationSampler:
 
 @dataclass(frozen=True, eq=False)
 class BootstrapSampler:
-    """Samples of the same size drawn from a sample with replacement: what a reference could as well have been.
+    """Samples drawn from a sample with replacement: what a reference could as well have been.
 
     An event keeps its weight, which may be negative; so the yield fluctuates as far as the weights differ.
+
+    Arguments:
+        original: the sample.
+        fluctuating_size: draw a Poisson number of events with the original's as mean, so that the yield fluctuates with
+            it; else as many as the original has.
     """
 
     original: Sample
+    fluctuating_size: bool = False
 
     def __call__(self, key: ToyKey) -> Sample:
-        rows = generator(key).integers(len(self.original), size=len(self.original))
-        return self.original.select(rows)
+        rng, size = generator(key), len(self.original)
+        if self.fluctuating_size:
+            size = int(rng.poisson(size))
+        return self.original.select(rng.integers(len(self.original), size=size))
 
     def settings(self) -> dict[str, Any]:
         """What decides about the samples."""
-        return {"original": summary(self.original)}
+        # Stored toys of references of a fixed size go on.
+        return {"original": summary(self.original), **({"fluctuating_size": True} if self.fluctuating_size else {})}
 
     def describe(self) -> str:
-        return f"as many events drawn with replacement from {self.original.name}, with their weights"
+        number = "a Poisson number of events" if self.fluctuating_size else "as many events"
+        return f"{number} drawn with replacement from {self.original.name}, with their weights"

@@ -23,7 +23,7 @@ from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
 from nplm.models.network_joint import JointNetwork
 from nplm.models.network_loss import Family, climb, climb_population, climb_with_secants, fit_adam
-from nplm.models.points import Points, centroids, chunked, one_chunk
+from nplm.models.points import Points, centroids, chunked, one_chunk, rounded_up
 from nplm.optimize.adam import Adam
 from nplm.optimize.search import FIRST_DAMPING, Climb, search
 
@@ -66,7 +66,11 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The reference in cells, and what it takes to bring data into the same cells."""
+    """The reference in cells, and what it takes to bring data into the same cells.
+
+    Arrays have space for a few more cells: references of one size, such as those of toys, may have different numbers of
+    cells, and share one compilation.
+    """
 
     cells: Cells
     points: Float[np.ndarray, "cells d"]
@@ -93,10 +97,16 @@ class Level:
     ) -> Level:
         """With given cells; events may have more columns than these divide, which are averaged as well."""
         points, sums = centroids(cells, events, weights)
-        return cls(cells, points, one_chunk(points, sums, precision), precision)
+        return cls(cells, points, one_chunk(points, sums, precision, rounded_up(cells.count)), precision)
+
+    @property
+    def room(self) -> int:
+        """Cells that there is space for."""
+        return self.reference.weights.shape[1]
 
     def data(self, data: Data) -> Points:
-        return data.points(one_chunk(*centroids(self.cells, data.events, data.weights, self.points), self.precision))
+        sums = centroids(self.cells, data.events, data.weights, self.points)
+        return data.points(one_chunk(*sums, self.precision, self.room))
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +254,7 @@ class NetworkSearch:
         self, level: Level, data: Points, theta: np.ndarray, damping: np.ndarray, iterations: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         cast = partial(np.asarray, dtype=level.precision)
-        lanes = max(1, min(8, CACHE // cast(theta[0]).nbytes // level.cells.count))
+        lanes = max(1, min(8, CACHE // cast(theta[0]).nbytes // level.room))
         ends = climb_population(
             self.family,
             lanes,

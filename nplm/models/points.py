@@ -39,9 +39,19 @@ class Points(NamedTuple):
         return self.x, self.weights
 
 
-def one_chunk(events: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], dtype: type[np.floating]) -> Points:
-    """All points in a single chunk."""
-    return Points(jnp.asarray(with_ones(events).astype(dtype)[None]), jnp.asarray(weights.astype(dtype)[None]))
+def one_chunk(
+    events: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], dtype: type[np.floating], room: int = 0
+) -> Points:
+    """All points in a single chunk, with space for `room` of them."""
+    empty = max(0, room - len(events))
+    x, w = np.pad(events, ((0, empty), (0, 0))), np.pad(weights, (0, empty))
+    return Points(jnp.asarray(with_ones(x).astype(dtype)[None]), jnp.asarray(w.astype(dtype)[None]))
+
+
+def rounded_up(count: int) -> int:
+    """The next number of a few that grow by a sixteenth at most, so that arrays of about one size share a shape."""
+    step = 1 << max(0, count.bit_length() - 5)
+    return -(-count // step) * step
 
 
 def chunked(events: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], room: int) -> Points:

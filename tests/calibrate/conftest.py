@@ -31,14 +31,14 @@ def tune(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., T
     """
     monkeypatch.setattr(path_module, "_RESAMPLINGS", 200)
 
-    def run(toys: Toys, start: float = 6.0) -> Tuned:
+    def run(toys: Toys, start: float = 6.0, of: Campaign = campaign) -> Tuned:
         def no_climbs(
             clips: list[float], t: np.ndarray, parameters: np.ndarray, climb: object, before: object
         ) -> ClipPath:
             return ClipPath(np.array(clips), t + np.reshape(toys.gap, (-1, 1)), t)
 
         monkeypatch.setattr(module, "follow_path", no_climbs)
-        tuning = Tuning(campaign, TuneSettings(toys.scan, start, controls=0))
+        tuning = Tuning(of, TuneSettings(toys.scan, start, controls=0))
         monkeypatch.setattr(tuning, "toys_at", toys)
         return tuning.run()
 

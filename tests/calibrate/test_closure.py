@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from nplm import KernelModel, NPLMTest, Sample, closure
+from nplm import HistogramModel, KernelModel, NPLMTest, Sample, closure
 from nplm.calibrate.best_test import known_best_test, learned_best_test
 from nplm.calibrate.closure import _null_check
 from nplm.calibrate.empirical import EmpiricalNull
@@ -254,3 +254,16 @@ def test_counted_toys_with_nuisances(rng: np.random.Generator) -> None:
     assert found.null.startswith("empirical")
     assert found.null_check.accepted
     assert not found.nuisances_known
+
+
+def test_bins_of_a_small_reference_are_counted(rng: np.random.Generator) -> None:
+    """Toys that share a reference of as many events as they have are narrower than the chi2 of those that do not."""
+    settings: dict[str, Any] = {"ideal": None, "seed": 3}
+    for events, kind in ((2000, "empirical"), (60_000, "chi2 given")):
+        test = NPLMTest(draw_reference(rng, events), HistogramModel(bins=6))
+        found = closure(test, drawn(BULK, rng), [90.0], 100, **settings)
+        assert found.null.startswith(kind)
+        assert found.null_check.accepted
+    small = NPLMTest(draw_reference(rng, 2000), HistogramModel(bins=6))
+    wrong = closure(small, drawn(BULK, rng), [90.0], 100, calibrate="analytic", **settings)
+    assert wrong.null_check.rejected == 0

@@ -272,7 +272,9 @@ def test_several_draws_from_a_posterior_have_its_covariance(prepared, reference)
 def test_three_sigma_of_the_published_set_up() -> None:
     """100,000 counted toys with 2000 expected events, some 135 of which exceed three sigma."""
     reference = Sample(np.random.default_rng(3).exponential(size=200_000), np.full(200_000, 0.01))
-    prepared = KernelModel(width=2.3, centers=500, selection="covering", reference_exact=True).prepare(reference, Scaler.identity(1))
+    prepared = KernelModel(width=2.3, centers=500, selection="covering", reference_exact=True).prepare(
+        reference, Scaler.identity(1)
+    )
     t = prepared.null().threshold_of_z(3)
     null = rare_null(prepared, reference, t)
     n = 100_000
@@ -285,7 +287,9 @@ def test_three_sigma_of_the_published_set_up() -> None:
 @pytest.mark.parametrize("width", [2.3, 0.7])
 def test_five_sigma_of_the_published_set_up(width: float) -> None:
     reference = Sample(np.random.default_rng(3).exponential(size=200_000), np.full(200_000, 0.01))
-    prepared = KernelModel(width=width, centers=1000, selection="covering", reference_exact=True).prepare(reference, Scaler.identity(1))
+    prepared = KernelModel(width=width, centers=1000, selection="covering", reference_exact=True).prepare(
+        reference, Scaler.identity(1)
+    )
     t = prepared.null().threshold_of_z(5)
     null = rare_null(prepared, reference, t)
     error = null.error(t) / null.pvalue(t)

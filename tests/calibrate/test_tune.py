@@ -85,9 +85,12 @@ def test_a_clip_is_found_and_looked_at(done: Done) -> None:
     assert tuned.clip == float(f"{tuned.clip:.3g}")
     assert tuned.path is not None
     assert tuned.path.mean[0] < 4 < tuned.path.mean[-1]
-    # The clip is one of those that were fitted, and to its three digits the root of the curve.
+    # The clip is one of those that were fitted, and the root of the curve: to its three digits, or to a twentieth of
+    # its interval, by which fitting it may still move the root.
     here = tuned.path.clips.tolist().index(tuned.clip)
-    assert tuned.path.clip_of(4) == pytest.approx(tuned.clip, rel=2e-3)
+    assert tuned.interval is not None
+    moved = 0.05 * (tuned.interval[1] - tuned.interval[0])
+    assert tuned.path.clip_of(4) == pytest.approx(tuned.clip, rel=2e-3, abs=moved)
     assert tuned.path.mean[here] == pytest.approx(4, abs=0.02 * tuned.path.mean_error[here])
     assert tuned.interval == tuned.path.interval_of(4)
     assert tuned.check is not None

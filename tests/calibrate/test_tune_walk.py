@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from nplm.calibrate.summary import summarize_toys
+from nplm.calibrate.tune import Tuning
 from nplm.calibrate.tuned import Tuned
+from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
-from nplm.hypothesis_test import FitError
+from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.report.tune import interval_text, tune_markdown
-from tests.calibrate.tuned_toys import Toys, logarithmic, scan_clips
+from nplm.sample import Sample
+from tests.calibrate.tuned_toys import Toys, fitted_p, logarithmic, scan_clips
+from tests.ensemble.programs import QUICK, exponential_test
+
+
+def test_the_fluctuation_of_a_small_reference_is_put_into_t(tune: Callable[..., Tuned]) -> None:
+    """Toys that share the reference they are drawn from, 3000 events for 300: t counts 1.1 times, and no other toys' t.
+
+    So toys whose t is 1.1 times as small have the clip, the interval and the p-value of those that lack nothing.
+    """
+    small = Toys(lambda clip: logarithmic(7.0)(clip) / 1.1, 100, law=lambda u, mean: chi2.ppf(u, 1.1 * mean) / 1.1)
+    right = tune(Toys(logarithmic(7.0), 100))
+
+    def drawn_from(test: NPLMTest, pool: Sample) -> Campaign:
+        return Campaign(test, PoolSampler(pool, 300.0))
+
+    finite, exact = (exponential_test(replace(QUICK, hidden=(1,), reference_exact=exact)) for exact in (False, True))
+    found = tune(small, of=drawn_from(finite, finite.reference))
+    assert found.clip == right.clip
+    assert found.interval == pytest.approx(right.interval, rel=1e-6)
+    assert found.check_t is not None
+    np.testing.assert_allclose(found.check_t, right.check_t, rtol=1e-9)
+    assert fitted_p(found) == pytest.approx(fitted_p(right), rel=1e-6)
+    # A likelihood that takes the reference as exact, and toys of a pool, which the reference fluctuates against.
+    pool = Sample(finite.reference.events, name="pool")
+    for other in (drawn_from(exact, exact.reference), drawn_from(finite, pool)):
+        assert Tuning(other).widening == 1.0
+        unlike = tune(small, of=other)
+        assert unlike.clip is not None
+        assert unlike.clip > 1.05 * found.clip
 
 
 @pytest.mark.parametrize("start", [0.05, 6.0, 400.0])

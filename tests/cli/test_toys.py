@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from nplm import HistogramModel, NPLMTest, read_sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.problem import ProblemReference
 from nplm.ensemble.run import run_campaign
-from nplm.ensemble.sampler import GeneratorSampler, PoolSampler, generator
+from nplm.ensemble.sampler import BootstrapSampler, GeneratorSampler, PoolSampler, generator
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.models.histogram import PreparedHistogram
@@ -235,21 +236,70 @@ def test_toys_of_another_yield_are_no_null(nplm) -> None:
     assert stored("problem").total_weight.mean() == pytest.approx(100, abs=4 * np.sqrt(100 / 30))
 
 
-def test_a_reference_for_each_toy_widens_t(nplm) -> None:
-    """As many reference as data events: both fluctuate, so the mean of t is 2 x 10 instead of 10.
+def test_a_small_reference_is_drawn_for_each_toy(nplm) -> None:
+    """As many reference as data events: both fluctuate, and t, which allows for that, is a chi2 of 10 degrees.
 
-    200 toys know the means to 0.63 and 0.32; allowed are 4 of these, and 1.5 for what is not linear in 40 events a bin.
+    Toys that share a reference lack half of the fluctuation: their t is half as large. 200 toys know the means to 0.32
+    and 0.16; allowed are 4 of these, and 0.5 for what is not linear in 40 events a bin.
     """
     with np.load("wref.npz") as columns:
         np.savez("small.npz", x=columns["x"][:400], w=np.ones(400))
     words = ("toys", "run", "--reference", "small.npz", "--weights", "w", "--model", "histogram", "--toys", "200")
-    nplm(*words, "-o", "one")
+    nplm(*words, "--no-reference-per-toy", "-o", "one")
     outcome = nplm(*words, "--reference-per-toy", "-o", "each")
     assert outcome.code == 0, outcome.err
-    assert stored("one").t.mean() == pytest.approx(10, abs=4 * 0.32)
-    assert stored("each").t.mean() == pytest.approx(20, abs=4 * 0.63 + 1.5)
+    # A reference this small has toys of this kind by default.
+    nplm(*words, "-o", "default")
+    assert Store.open("default").plan.hash == Store.open("each").plan.hash
+    assert stored("one").t.mean() == pytest.approx(5, abs=4 * 0.16 + 0.5)
+    assert stored("each").t.mean() == pytest.approx(10, abs=4 * 0.32 + 0.5)
     np.testing.assert_array_equal(stored("one").total_weight, stored("each").total_weight)
     assert "drawn with replacement from small.npz" in str(about("each")["reference_per_toy"])
+
+
+def test_stores_of_before_go_on_as_they_began(nplm) -> None:
+    """Toys that all had one reference, and references that were as many events each, however small the reference is."""
+    with np.load("wref.npz") as columns:
+        np.savez("small.npz", x=columns["x"][:1000], w=np.full(1000, 0.4))
+    words = ("toys", "run", "--reference", "small.npz", "--weights", "w", "--model", "histogram")
+    test = NPLMTest(read_sample("small.npz", weights="w"), HistogramModel())
+    one = Campaign(test, PoolSampler(test.reference, 400.0))
+    each = replace(one, reference_sampler=BootstrapSampler(test.reference))
+    for name, campaign, option in (("one", one, ()), ("each", each, ()), ("asked", each, ("--reference-per-toy",))):
+        run_campaign(campaign, 5, store=name)
+        outcome = nplm(*words, *option, "--toys", "9", "-o", name)
+        assert outcome.code == 0, outcome.err
+        assert f"{name} holds 5 toys; 4 are left to run" in outcome.err
+        same(stored(name), run_campaign(campaign, 9))
+    # A store that begins now is of neither kind, and one with another seed is not taken for one of before.
+    nplm(*words, "--toys", "9", "-o", "new")
+    assert Store.open("new").plan.hash not in {Store.open(name).plan.hash for name in ("one", "each")}
+    assert "a Poisson number of events" in str(about("new")["reference_per_toy"])
+    assert nplm(*words, "--toys", "9", "--seed", "2", "-o", "one").code == 4
+    assert nplm(*words, "--toys", "9", "--reference-per-toy", "-o", "one").code == 4
+
+
+def test_a_run_of_before_goes_on_as_it_began(nplm) -> None:
+    """A killed `nplm test` with toys that all had one reference, which is small."""
+    with np.load("wref.npz") as columns:
+        np.savez("small.npz", x=columns["x"][:1000], y=columns["y"][:1000], w=np.full(1000, 0.4))
+    test = NPLMTest(read_sample("small.npz", weights="w"), HistogramModel())
+    data = read_sample("data.npz")
+    before = test.campaign(data, reference_per_toy=False)
+    store = Store.create("out/toys", before.plan(), range(12), {"data": data.fingerprint(), **before.describe()})
+    store.add(before.run(range(5)))
+    words = ("test", "data.npz", "--reference", "small.npz", "--weights", "w", "--model", "histogram", "--toys", "12")
+    outcome = nplm(*words, "-o", "out")
+    assert outcome.code == 0, outcome.err
+    assert "going on with the 5 toys" in outcome.err
+    t = before.run(range(12)).t
+    np.testing.assert_array_equal(stored("out/toys").t, t)
+    # A new run has references of their own.
+    assert nplm(*words, "-o", "new").code == 0
+    np.testing.assert_array_equal(stored("new/toys").t, test.campaign(data).run(range(12)).t)
+    assert not np.array_equal(stored("new/toys").t, t)
+    assert nplm(*words, "--no-reference-per-toy", "-o", "fixed").code == 0
+    np.testing.assert_array_equal(stored("fixed/toys").t, t)
 
 
 def test_shapes_of_toys_with_a_fixed_number_of_events(nplm) -> None:

@@ -14,6 +14,7 @@ from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler
 from nplm.ensemble.store import Store, StoreError
 from nplm.models.histogram import HistogramModel
+from nplm.models.kernel import KernelModel
 from nplm.sample import Sample
 from tests.ensemble.programs import exponential_test
 
@@ -33,9 +34,37 @@ def test_toys_of_the_same_test_are_taken(tmp_path: Path, rng: np.random.Generato
     # 3000 events of equal weight, for 300 expected ones.
     assert null.inflation == pytest.approx(1.1)
     assert null.source == "a Poisson number of events drawn with replacement from reference (3000 events)"
-    result, other = test.run(data, null), test.run(data, 30, seed=4)
+    result, other = test.run(data, null), test.run(data, 30, seed=4, reference_per_toy=False)
     assert (result.t, result.p_value) == (other.t, other.p_value)
     assert result.calibration.source == other.calibration.source
+
+
+def test_toys_with_references_of_their_own_say_so(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Of such toys nothing is lacking; a store that is read again knows it as well as the campaign that is run."""
+    test, data = exponential_test(), Sample(rng.exponential(size=310), name="data")
+    campaign = test.campaign(data, seed=4)
+    null = NullToys.of(stored(campaign, tmp_path, 6), exponential_test(), len(data))
+    running = NullToys.running(campaign, campaign.run(range(6)))
+    for toys in (null, running):
+        assert toys.resampled
+        assert toys.inflation == 1.0
+        assert toys.source == (
+            "a fluctuating number of the 3310 events of data and reference together, each compared with the others"
+        )
+    result = test.run(data, null)
+    assert result.p_value == test.run(data, 6, seed=4).p_value
+    assert not any("is small" in note for note in result.notes)
+    fixed = test.campaign(data, reference_per_toy=False)
+    assert not NullToys.running(fixed, fixed.run([0])).resampled
+
+
+def test_kernels_are_calibrated_with_the_law_that_their_toys_follow(rng: np.random.Generator) -> None:
+    """Where the reference of the toys fluctuates the formula for toys has its fluctuation too."""
+    test, data = exponential_test(KernelModel(width=1.0, centers=30)), Sample(rng.exponential(size=310))
+    own, fixed = (test.run(data, 3, reference_per_toy=choice).calibration for choice in (None, False))
+    assert own.formula_for_toys.mean == test.formula(data).mean
+    assert fixed.formula_for_toys.mean == test.formula(data, fixed_reference=True).mean
+    assert own.formula_for_toys.mean > 1.05 * fixed.formula_for_toys.mean
 
 
 def test_the_toys_so_far_are_those_of_all_tables(campaign: Campaign) -> None:
