@@ -17,6 +17,7 @@ from nplm.family.ranks import CELL, Cells
 LEAST_MASS, LARGEST_SHARE = 4.0, 0.5
 # Gaussian draws that say how many intervals are independent, for each feature.
 _DRAWS = 400
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,18 @@ class Intervals:
         mass_b = measure + q * together
         return np.abs(self._roots(together - mass_b, mass_b)).max(axis=1)
 
+    def cell_modes(self, rows: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k cells"]:
+        """For some events, one in their cell and zero elsewhere, such that the score of a cell has variance one."""
+        modes = np.zeros((len(rows), self.cells))
+        cell = self.cell[rows]
+        modes[np.arange(len(rows)), cell] = 1 / np.sqrt(np.maximum(self.variance[cell], _TINY))
+        return modes
+
+    def largest_normal(self, scores: Float64[np.ndarray, "m cells"]) -> Float64[np.ndarray, " m"]:
+        """Largest absolute normal score of an interval, from scores of the cells of variance one."""
+        sums = self._sums(scores * np.sqrt(np.maximum(self.variance, 0.0)))
+        return np.asarray(np.abs(sums / np.sqrt(np.maximum(self._sums(self.variance), _TINY))).max(axis=1))
+
     def log_tail(self, root: float, seed: int) -> float:
         """log P(any root exceeds in absolute value), for roots of normal scores.
 
@@ -138,7 +151,7 @@ class Intervals:
         rng = np.random.default_rng([seed, 0x77696E])
         spread = np.sqrt(np.maximum(self.variance, 0.0))
         increments = rng.standard_normal((_DRAWS, self.cells)) * spread
-        held = np.maximum(self._sums(self.variance), 1e-300)
+        held = np.maximum(self._sums(self.variance), _TINY)
         lifted = rng.integers(len(self.start), size=_DRAWS)
         # |Y| given |Y| > root, for a normal Y.
         log_u = np.log(rng.random(_DRAWS)) + log_ndtr(-root)

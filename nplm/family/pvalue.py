@@ -46,23 +46,22 @@ class FamilyNull:
     @cached_property
     def _law(self) -> JointLaw | None:
         family = self.family
-        return JointLaw(family.parts, family.spread.second, self.seed) if family.parts else None
+        return JointLaw(family.parts, family.intervals, family.spread.second, self.seed) if family.parts else None
 
     def log_p(self, statistic: float) -> float:
         """log P(T >= statistic) by the joint normal law of all scores.
 
-        It is the sum of the chances that a kernel or a product exceeds, and that an interval of each feature does. What
-        they have in common is counted more than once, so p is rather too large.
+        It is the chance that a kernel or a product exceeds and no interval does, and those that an interval of each
+        feature does.
         """
         family = self.family
         least = dict(zip(family.classes, -(statistic + self.log_tests), strict=True))
-        chances = []
+        root = _root_of(least[INTERVALS]) if INTERVALS in least else np.inf
+        chances = [each.log_tail(root, self.seed) for each in family.intervals]
         if self._law is not None:
             wanted = np.array([least[member.kind] for _, member in family.members])
-            chances.append(self._law.log_union(family.thresholds(np.minimum(wanted, -1e-3))))
-        if INTERVALS in least:
-            root = _root_of(least[INTERVALS])
-            chances += [each.log_tail(root, self.seed) for each in family.intervals]
+            log_p, both = self._law.log_union(family.thresholds(np.minimum(wanted, -1e-3)), root)
+            chances.append(log_p + (np.log1p(-both) if both < 1 else -np.inf))
         return float(min(logsumexp(chances), 0.0))
 
     @cached_property

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from nplm.calibrate.mixture import MixtureNull
+from nplm.family.intervals import Intervals
 from nplm.family.part import Part, rows_of
 
 # Draws of the joint law of all scores, and events whose modes give its covariance at most.
@@ -23,24 +24,28 @@ class JointLaw:
     """The normal law of the scores of all parts, and the chance that a member of them exceeds.
 
     Within a part the scores are independent with variance one; between parts their covariance is sum_e s phi phi'^T,
-    from a sample of the events.
+    from a sample of the events. The scores of the cells that intervals are made of are drawn with them.
 
     Arguments:
         parts: of the family.
+        intervals: of the family.
         second: s of each event, shape (n,).
         seed: of events and draws.
     """
 
-    def __init__(self, parts: Sequence[Part], second: Float64[np.ndarray, " n"], seed: int) -> None:
+    def __init__(
+        self, parts: Sequence[Part], intervals: Sequence[Intervals], second: Float64[np.ndarray, " n"], seed: int
+    ) -> None:
         rng = np.random.default_rng([seed, 0x756E696F6E])
-        self._parts = tuple(parts)
+        self._parts, self._intervals = tuple(parts), tuple(intervals)
         n = len(second)
         rows = np.arange(n) if n <= _EVENTS else rng.choice(n, _EVENTS, p=second / second.sum())
         weights = second if n <= _EVENTS else np.full(_EVENTS, second.sum() / _EVENTS)
         columns = [part.phi[rows if part.cell is None else part.cell[rows]] for part in parts]
+        columns += [each.cell_modes(rows) for each in intervals]
         phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
         self._covariance = phi.T @ phi
-        for _, inside in rows_of(parts):
+        for inside in self._slices:
             # Known exactly, where events were sampled.
             self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
         # Draws from the sampled events, whose covariance is positive whatever is set in it.
@@ -48,8 +53,20 @@ class JointLaw:
         self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
         self._rng = rng
 
-    def log_union(self, thresholds: Float64[np.ndarray, " k"]) -> float:
+    @property
+    def _slices(self) -> list[slice]:
+        """The columns of each part, and of the cells of each feature that has intervals."""
+        found = [inside for _, inside in rows_of(self._parts)]
+        start = found[-1].stop
+        for each in self._intervals:
+            found.append(slice(start, start + each.cells))
+            start += each.cells
+        return found
+
+    def log_union(self, thresholds: Float64[np.ndarray, " k"], root: float) -> tuple[float, float]:
         """log P(t_m >= threshold_m for any member m), the members in the order of the parts.
+
+        The second number is the share of it in which an interval exceeds the root too.
 
         P = sum_m P(A_m) E[1 / S given A_m] with S the number of members that exceed (A. B. Owen, Y. Maximov and M.
         Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores of its part come from a tilted normal law with
@@ -79,7 +96,10 @@ class JointLaw:
             number += (t >= own * (1 - 1e-12)).sum(axis=1)
             start += len(part.members)
         inverse = np.where(log_weight > -np.inf, np.exp(log_weight) / np.maximum(number, 1), 0.0)
-        return float(total + np.log(inverse.mean()))
+        both = np.zeros(DRAWS, dtype=bool)
+        for each, inside in zip(self._intervals, self._slices[len(self._parts) :], strict=True):
+            both |= each.largest_normal(scores[:, inside]) >= root
+        return float(total + np.log(inverse.mean())), float(inverse[both].sum() / inverse.sum())
 
     def _exceeding(
         self, c: Float64[np.ndarray, " r"], threshold: float, log_p: float, count: int

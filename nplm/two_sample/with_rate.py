@@ -13,28 +13,29 @@ from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
 
 Lead = Literal["shape", "yield", "both"]
+# A shape with a larger p-value has no part in what both show together.
+_ORDINARY = 0.1
 
 
 def with_rate(shape: TwoSampleCalibration, rate: Rate) -> tuple[TwoSampleCalibration, Lead]:
     """The p-value of shape and yield, which are independent without a difference, and which of them leads.
 
-    Looked at are the p-value of the shape, that of the yield, and that of their product (R. A. Fisher, Statistical
-    Methods for Research Workers, 1932, section 21.1), as more events in one place raise both; the smallest of the three
-    counts, see `log_p_of_smallest`.
+    Looked at are the p-value of the shape, and that of its product with the p-value of the yield (R. A. Fisher,
+    Statistical Methods for Research Workers, 1932, section 21.1), as more events in one place raise both; the smaller
+    of the two counts, see `log_p_of_smaller`.
     """
     logs = [_smallest(float(log_ndtr(-z)), rate.log_p)[0] for z in (shape.z, *shape.z_interval)]
     lead = _smallest(float(log_ndtr(-shape.z)), rate.log_p)[1]
     p, high, low = map(float, np.exp(logs))
     z, low_z, high_z = (float(-ndtri_exp(min(log_p, -1e-16))) for log_p in logs)
     found = replace(shape, p_value=p, p_interval=(low, high), z=z, z_interval=(low_z, high_z))
-    return (replace(found, limit=False) if lead == "yield" else found), lead
+    return found, lead
 
 
 def _smallest(log_shape: float, log_yield: float) -> tuple[float, Lead]:
     together = log_p_of_product(log_shape + log_yield)
-    candidates: dict[Lead, float] = {"shape": log_shape, "yield": log_yield, "both": together}
-    lead = min(candidates, key=lambda name: candidates[name])
-    return log_p_of_smallest(candidates[lead]), lead
+    lead: Lead = "shape" if log_shape <= together else "both" if log_shape <= np.log(_ORDINARY) else "yield"
+    return log_p_of_smaller(min(log_shape, together)), lead
 
 
 def log_p_of_product(log_product: float) -> float:
@@ -42,16 +43,12 @@ def log_p_of_product(log_product: float) -> float:
     return log_product + float(np.log1p(-log_product)) if log_product > -np.inf else -np.inf
 
 
-def log_p_of_smallest(log_c: float) -> float:
-    """log P(U <= c or V <= c or U V <= k), with P(U V <= k) = c.
+def log_p_of_smaller(log_c: float) -> float:
+    """log P(U <= c or U V <= k), with P(U V <= k) = c.
 
-    Beyond the strips of width c the region U V <= k has the area k log(k / c^2) + c - k - c (1 - c), so in all
-    P = 2 c - k + k log(k / c^2); where k < c^2 it has none, and P = 2 c - c^2.
+    Beyond U <= c, V must be at most k / U, so P = c + k log(1 / c).
     """
     if log_c in (0.0, -np.inf):
         return log_c
     log_k = float(brentq(lambda x: log_p_of_product(x) - log_c, log_c - 50 - np.log1p(-log_c), 0.0, xtol=1e-13))
-    share = np.exp(log_k - log_c)
-    beyond = log_k - 2 * log_c
-    inside = 2 - share + share * beyond if beyond > 0 else 2 - np.exp(log_c)
-    return min(log_c + float(np.log(inside)), 0.0)
+    return min(log_c + float(np.log1p(-np.exp(log_k - log_c) * log_c)), 0.0)

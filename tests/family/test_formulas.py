@@ -34,9 +34,9 @@ def test_the_union_of_one_test_of_equal_tests_and_of_independent_ones_is_known(p
     phi = _orthonormal(4)
     first, second = _part(phi[:, :2]), _part(phi[:, 2:])
     threshold = chi2.isf(p, 2)
-    alone = JointLaw([first], np.ones(400), 1).log_union(np.array([threshold]))
-    twice = JointLaw([first, first], np.ones(400), 1).log_union(np.full(2, threshold))
-    apart = JointLaw([first, second], np.ones(400), 1).log_union(np.full(2, threshold))
+    alone = JointLaw([first], [], np.ones(400), 1).log_union(np.array([threshold]), np.inf)[0]
+    twice = JointLaw([first, first], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
+    apart = JointLaw([first, second], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
     # 2000 draws: relative errors of some 3%.
     assert np.exp(alone) == pytest.approx(p, rel=0.12)
     assert np.exp(twice) == pytest.approx(p, rel=0.12)
