@@ -74,7 +74,10 @@ class LogRatioEstimator:
     decision_function = predict_log_ratio
 
     def score(self, X: Tabular, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The log-likelihood ratio sum_D w f - sum_R w (e^f - 1) of any events."""
+        """The extended log-likelihood ratio sum_D w f - sum_R w (e^f - 1) of any events.
+
+        Of those that were fitted it is t / 2, if the model takes the reference as exact.
+        """
         reference, data = _parts(as_sample(X, sample_weight, name="X"), y)
         scale = data.total_weight / reference.total_weight if self.shape_only else 1.0
         lost = scale * reference.weights @ np.expm1(self.predict_log_ratio(reference))
