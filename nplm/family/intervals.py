@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -30,6 +30,7 @@ class Intervals:
         feature: its number.
         cell: of each event on the grid, shape (n,).
         cells: of the grid.
+        grid: of normal scores.
         start, stop: first cell, and that after the last, of each interval, shape (i,).
         share: rho / (1 + rho), shape (i,).
         unit: sum m^2 / sum m of A in each interval, shape (i,).
@@ -40,6 +41,7 @@ class Intervals:
     feature: int
     cell: Int64[np.ndarray, " n"]
     cells: int
+    grid: Cells
     start: Int64[np.ndarray, " i"]
     stop: Int64[np.ndarray, " i"]
     share: Float64[np.ndarray, " i"]
@@ -87,7 +89,13 @@ class Intervals:
         rho = q / (1 - q) * unit
         if exchangeable:
             rho = np.full(len(start), q / (1 - q))
-        return cls(feature, cell, grid, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance)
+        return cls(feature, cell, grid, cells, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance)
+
+    def of_window(self, z: Float64[np.ndarray, " m"], share: float) -> Intervals:
+        """The same intervals of another B, whose events have mass one, with this share of the masses."""
+        mass_b = np.bincount(self.grid.grid_place(z), minlength=self.cells).astype(np.float64)
+        rho = share / (1 - share) * self.unit
+        return replace(self, mass_b=mass_b, share=rho / (1 + rho))
 
     def observed(self) -> Float64[np.ndarray, " i"]:
         """Signed roots of the deviance of the samples as they are."""
@@ -144,6 +152,11 @@ class Intervals:
         with np.errstate(divide="ignore", invalid="ignore"):
             deviance = xlogy(nearer, nearer / mean) + xlogy(rest, rest / (n - mean))
         return np.sign(nearer - mean) * np.sqrt(2 * np.maximum(np.where(n > 0, deviance, 0.0), 0.0))
+
+
+def largest_root(intervals: Sequence[Intervals]) -> Float64[np.ndarray, " one"] | None:
+    """The largest root of the samples as they are, in absolute value; None without an interval."""
+    return np.array([max(np.abs(each.observed()).max() for each in intervals)]) if intervals else None
 
 
 def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:

@@ -26,9 +26,7 @@ class Look(Protocol):
     def summed(self, z: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " q"]:
         """sum_e m psi over events with these normal scores."""
 
-    def times(
-        self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]
-    ) -> Float64[np.ndarray, "n r"]:
+    def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
         """psi of each event, times a matrix."""
 
 
@@ -58,9 +56,7 @@ class Grid:
         """Mass in each cell."""
         return np.bincount(self._of(z), masses, self.rows)
 
-    def times(
-        self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]
-    ) -> Float64[np.ndarray, "n r"]:
+    def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
         """The row of each event's cell."""
         return linear[self._of(z)]
 
@@ -100,9 +96,7 @@ class Products:
         spread = np.sqrt(weights @ (centred @ inverse) ** 2)
         return cls(tuple(subsets), mean, inverse / np.where(spread > 0, spread, 1.0))
 
-    def times(
-        self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]
-    ) -> Float64[np.ndarray, "n r"]:
+    def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
         """The products of each event, times a matrix."""
         return self(z) @ linear
 
@@ -148,9 +142,7 @@ class Kernels:
         """psi of each event."""
         return self.times(z, np.eye(self.root.shape[1]))
 
-    def times(
-        self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]
-    ) -> Float64[np.ndarray, "n r"]:
+    def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
         """psi of each event, times a matrix."""
         matrix = self.root @ linear
         parts = [gaussian(z[i : i + _ROWS], self.centers, self.width) @ matrix for i in range(0, len(z), _ROWS)]

@@ -66,14 +66,14 @@ class Part:
 
     def score(self, sums: Float64[np.ndarray, " q"], mass: float) -> Float64[np.ndarray, " r"]:
         """sum_e m phi of events for which sum_e m psi and sum_e m are these."""
-        if self.linear is None:
+        if self.linear is None or self.mean is None:
             return sums @ self.phi
         return (sums - mass * self.mean) @ self.linear
 
     def at(self, z: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m r"]:
         """phi of other events, with these normal scores."""
         assert self.look is not None
-        if self.linear is None:
+        if self.linear is None or self.mean is None:
             return self.look.times(z, self.phi)
         return self.look.times(z, self.linear) - self.mean @ self.linear
 

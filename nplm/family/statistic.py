@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,11 +15,13 @@ from scipy.stats import chi2
 from nplm._blas import blas_threads
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
-from nplm.family.intervals import Intervals, log_p_of_root
+from nplm.family.fit import MemberFit, fit_member
+from nplm.family.intervals import Intervals, largest_root, log_p_of_root
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
+from nplm.two_sample.calibration import Kind
 from nplm.two_sample.pool import Pool
 
 # The share of samples without a difference in which a class is to have a p-value, times its number of independent
@@ -26,67 +30,29 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
-    """All members, prepared on both samples together.
+class Members(ABC):
+    """All members of a family, and what tells them apart from those of another.
 
     Arguments:
-        pool: of both samples.
-        scales: of each feature.
         spread: what events add to the variance of scores.
         parts: kernels and products.
         intervals: of each feature that has any.
         q: share of the masses that B has.
-        settings: which members there are.
     """
 
-    pool: Pool
-    scales: tuple[RankScale, ...]
     spread: Spread
     parts: tuple[Part, ...]
     intervals: tuple[Intervals, ...]
     q: float
-    settings: FamilySettings
 
-    @classmethod
-    @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, seed: int = 1) -> Family:
-        """Prepares a family.
+    @property
+    @abstractmethod
+    def kind(self) -> tuple[Kind, str]:
+        """How samples without a difference are drawn, and the same in words."""
 
-        Arguments:
-            pool: of both samples.
-            settings: which members there are.
-            seed: of the centres of kernels of all features.
-
-        Raises:
-            ValueError: if no member is left.
-        """
-        q = pool.share
-        sizes = np.abs(pool.masses)
-        scales = tuple(RankScale.of(x, sizes) for x in pool.events.T)
-        z = np.column_stack([scale(x) for scale, x in zip(scales, pool.events.T, strict=True)])
-        spread = Spread.of(pool, z, q)
-        parts = family_parts(z, pool.masses, spread, settings, seed=seed)
-        found: list[Intervals | None] = []
-        if INTERVALS in settings.classes:
-            found = [
-                Intervals.of(
-                    j,
-                    x,
-                    pool.masses,
-                    pool.in_b,
-                    spread.second,
-                    q,
-                    settings.interval_cells,
-                    pool.exchange.allowed,
-                )
-                for j, x in enumerate(z.T)
-            ]
-        intervals = tuple(each for each in found if each is not None)
-        if not parts and not intervals:
-            raise ValueError(
-                f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
-            )
-        return cls(pool, scales, spread, tuple(parts), intervals, q, settings)
+    @abstractmethod
+    def null(self, count: int, seed: int) -> Draws:
+        """Pairs of samples without a difference."""
 
     @cached_property
     def members(self) -> tuple[tuple[Part, Member], ...]:
@@ -132,25 +98,107 @@ class Family:
         # 8 variance^3 / third^2 with variance 2 sum c^2 and third cumulant 8 sum c^3.
         return powers[0], 2 * powers[1], powers[1] ** 3 / np.maximum(powers[2], 1e-300) ** 2
 
-    def surprise(self, draws: Draws, *, is_data: bool = False) -> Float64[np.ndarray, "L c"]:
+    def surprise(self, draws: Draws) -> Float64[np.ndarray, "L c"]:
         """Largest -log p in each class, of each pair of samples."""
-        return self.by_class(-self.log_p(self.t(draws)), draws, is_data)
+        roots = None
+        if self.intervals:
+            roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
+        return self.by_class(self.t(draws), roots)
 
-    def by_class(self, surprise: Float64[np.ndarray, "L k"], draws: Draws, is_data: bool) -> Float64[np.ndarray, "L c"]:
-        """The same where the -log p of kernels and products are known."""
+    def by_class(
+        self, t: Float64[np.ndarray, "L k"], roots: Float64[np.ndarray, " L"] | None
+    ) -> Float64[np.ndarray, "L c"]:
+        """The same for these t of kernels and products, and largest roots of intervals."""
+        surprise = -self.log_p(t)
         kinds = np.array([member.kind for _, member in self.members])
         columns = [surprise[:, kinds == kind].max(axis=1) for kind in self.classes if kind in kinds]
-        if self.intervals:
-            if is_data:
-                roots = np.array([max(np.abs(each.observed()).max() for each in self.intervals)])
-            else:
-                roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
+        if roots is not None:
             columns.append(-log_p_of_root(roots))
         return np.column_stack(columns)
+
+
+class Seen(Protocol):
+    """Two samples as they are, in all members of a family."""
+
+    @property
+    def root(self) -> Float64[np.ndarray, " one"] | None:
+        """The largest of all intervals, None without any."""
+
+    def fit(self, member: int) -> MemberFit:
+        """The fit of a kernel or product."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family(Members):
+    """All members, prepared on both samples together.
+
+    Arguments:
+        pool: of both samples.
+    """
+
+    pool: Pool
+
+    @classmethod
+    @blas_threads()
+    def of(cls, pool: Pool, settings: FamilySettings, *, seed: int = 1) -> Family:
+        """Prepares a family.
+
+        Arguments:
+            pool: of both samples.
+            settings: which members there are.
+            seed: of the centres of kernels of all features.
+
+        Raises:
+            ValueError: if no member is left.
+        """
+        q = pool.share
+        sizes = np.abs(pool.masses)
+        scales = tuple(RankScale.of(x, sizes) for x in pool.events.T)
+        z = np.column_stack([scale(x) for scale, x in zip(scales, pool.events.T, strict=True)])
+        spread = Spread.of(pool, z, q)
+        parts = family_parts(z, pool.masses, spread, settings, seed=seed)
+        found: list[Intervals | None] = []
+        if INTERVALS in settings.classes:
+            found = [
+                Intervals.of(
+                    j,
+                    x,
+                    pool.masses,
+                    pool.in_b,
+                    spread.second,
+                    q,
+                    settings.interval_cells,
+                    pool.exchange.allowed,
+                )
+                for j, x in enumerate(z.T)
+            ]
+        intervals = tuple(each for each in found if each is not None)
+        if not parts and not intervals:
+            raise ValueError(
+                f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
+            )
+        return cls(spread, tuple(parts), intervals, q, pool)
+
+    @property
+    def kind(self) -> tuple[Kind, str]:
+        """Permutations where labels may be exchanged."""
+        if self.pool.exchange.allowed:
+            return "permutation", "permutations of the labels"
+        return "resampling", "pairs of samples drawn anew from both"
+
+    @property
+    def root(self) -> Float64[np.ndarray, " one"] | None:
+        """The largest of all intervals, in absolute value."""
+        return largest_root(self.intervals)
 
     def observed(self) -> Draws:
         """The samples as they are."""
         return observed(self.pool, self.q)
+
+    def fit(self, member: int) -> MemberFit:
+        """The fit of a kernel or product."""
+        part, chosen = self.members[member]
+        return fit_member(self.pool, self.spread, part, chosen, self.q)
 
     def null(self, count: int, seed: int) -> Draws:
         """Pairs of samples without a difference."""
