@@ -142,6 +142,38 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
     return Draws(events, constant, bag, signed, multipliers)
 
 
+def window_draws(
+    spread: Spread, masses: Float64[np.ndarray, " n"], q: float, window: int, count: int, seed: int
+) -> Draws:
+    """Windows of so many events that are drawn from a reference, whose own fluctuation is drawn as well.
+
+    The events of the window are drawn from those of the reference; in large windows bags of them fluctuate instead. The
+    reference fluctuates as its bags of events do, with a random sign of each event.
+
+    Arguments:
+        spread: of what events of the reference, as those of both samples, add to a score.
+        masses: of the reference, shape (n,).
+        q: share of the masses that the window has.
+        window: its events.
+        count: number of windows.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, 0x77696E646F77])
+    n = len(masses)
+    events, constant = csr_array((count, n)), np.zeros(n)
+    variance = spread.second
+    if window * count <= _MOST_DRAWN:
+        share = spread.positive / spread.positive.sum()
+        rows = rng.choice(n, window * count, p=None if equal_masses(masses) else share)
+        ends = np.arange(count + 1) * window
+        events = csr_array((np.full(len(rows), 1 - q), rows, ends), shape=(count, n))
+        constant = (1 - q) * window * share
+        variance = (q * masses) ** 2
+    bags = min(_MOST_BAGS, n)
+    signed = np.sqrt(variance) * rng.choice([-1.0, 1.0], n)
+    return Draws(events, constant, rng.permutation(n) % bags, signed, rng.standard_normal((count, bags)))
+
+
 def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> tuple[csr_array, np.ndarray]:
     n = len(pool)
     # Of the smaller sample the events are listed, so that sums are over few.

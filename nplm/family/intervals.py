@@ -91,6 +91,10 @@ class Intervals:
             rho = np.full(len(start), q / (1 - q))
         return cls(feature, cell, grid, cells, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance)
 
+    def of_expected(self, share: float) -> Intervals:
+        """The same intervals, where B has what A lets be expected, with this share of the masses."""
+        return replace(self, mass_b=share / (1 - share) * self.mass_a)
+
     def of_window(self, z: Float64[np.ndarray, " m"], share: float) -> Intervals:
         """The same intervals of another B, whose events have mass one, with this share of the masses."""
         mass_b = np.bincount(self.grid.grid_place(z), minlength=self.cells).astype(np.float64)

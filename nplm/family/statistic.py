@@ -121,8 +121,27 @@ class Seen(Protocol):
     """Two samples as they are, in all members of a family."""
 
     @property
+    def members(self) -> tuple[tuple[Part, Member], ...]:
+        """Members of kernels and products, with their parts, in order."""
+
+    @property
+    def intervals(self) -> tuple[Intervals, ...]:
+        """Intervals of each feature, with these samples in them."""
+
+    @property
     def root(self) -> Float64[np.ndarray, " one"] | None:
         """The largest of all intervals, None without any."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the samples are called."""
+
+    @property
+    def unit_masses(self) -> bool:
+        """Whether masses are numbers of events."""
+
+    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
+        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
 
     def fit(self, member: int) -> MemberFit:
         """The fit of a kernel or product."""
@@ -190,6 +209,23 @@ class Family(Members):
     def root(self) -> Float64[np.ndarray, " one"] | None:
         """The largest of all intervals, in absolute value."""
         return largest_root(self.intervals)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """A and B."""
+        return "A", "B"
+
+    @property
+    def unit_masses(self) -> bool:
+        """Whether masses are numbers of events."""
+        return bool(np.allclose(self.pool.masses, 1.0))
+
+    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
+        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
+        inside = (interval.cell >= start) & (interval.cell < stop)
+        scaler, j = self.pool.scaler, interval.feature
+        x = self.pool.events[inside, j] * scaler.scale[j] + scaler.location[j]
+        return float(x.min()), float(x.max())
 
     def observed(self) -> Draws:
         """The samples as they are."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
-
 from nplm.family.part import Member
 from nplm.family.settings import ALL, ONE
-from nplm.family.statistic import Family
+from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
 
@@ -27,19 +25,19 @@ def interval_name(feature: str) -> str:
     return f"interval of {feature}"
 
 
-def leading_words(family: Family, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
+def leading_words(seen: Seen, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
     """The leading test as part of a sentence: which features, at which scale, and where.
 
     Arguments:
-        family: of tests.
+        seen: the samples, in all members.
         leading: number of the member; None for an interval.
         feature: number of the feature whose intervals lead, if they do.
         features: names of all features.
     """
     if leading is None:
         assert feature is not None
-        return f"in one interval of {features[feature]}{where_words(family, feature, features)}"
-    member = family.members[leading][1]
+        return f"in one interval of {features[feature]}{where_words(seen, feature, features)}"
+    member = seen.members[leading][1]
     names = [features[j] for j in member.features]
     if member.scale is None:
         known = " once the others are known" if member.residual else ""
@@ -51,24 +49,21 @@ def leading_words(family: Family, leading: int | None, feature: int | None, feat
     else:
         words = f"in {names[0]} and {names[1]} together, at {_scale_words(member.scale)}"
     if len(set(member.features)) == 1:
-        words += where_words(family, member.features[0], features)
+        words += where_words(seen, member.features[0], features)
     return words
 
 
-def where_words(family: Family, feature: int, features: tuple[str, ...]) -> str:
+def where_words(seen: Seen, feature: int, features: tuple[str, ...]) -> str:
     """The interval of a feature that stands out most, with its numbers of events; nothing without intervals."""
-    found = [each for each in family.intervals if each.feature == feature]
+    found = [each for each in seen.intervals if each.feature == feature]
     if not found:
         return ""
-    interval = found[0]
-    start, stop, _, observed, expected = interval.best()
-    inside = (interval.cell >= start) & (interval.cell < stop)
-    pool = family.pool
-    x = pool.events[inside, feature] * pool.scaler.scale[feature] + pool.scaler.location[feature]
-    low, high = f"{x.min():.4g}", f"{x.max():.4g}"
+    start, stop, _, observed, expected = found[0].best()
+    low, high = (f"{x:.4g}" for x in seen.edges(found[0], start, stop))
     place = f"at {features[feature]} = {low}" if low == high else f"between {features[feature]} = {low} and {high}"
-    unit = "" if np.allclose(pool.masses, 1.0) else " effective"
-    return f", most of it {place}: {observed:,.4g}{unit} events of B where {expected:,.4g} are expected from A"
+    a, b = seen.names
+    unit = "events" if seen.unit_masses else "effective events"
+    return f", most of it {place}: {observed:,.4g} {unit} of {b} where {expected:,.4g} are expected from {a}"
 
 
 def _product_name(names: list[str]) -> str:
