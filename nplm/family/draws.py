@@ -17,6 +17,8 @@ from nplm.two_sample.pool import Pool
 _MOST_BAGS = 4096
 # Events that are drawn in all pairs together, beyond which samples are drawn in bags.
 _MOST_DRAWN = 20_000_000
+# Share of values that are not zero below which a matrix is sparse, and values of one that is filled up.
+_SPARSE, _FILLED = 0.02, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class Draws:
         cell, measure, bags = None, np.empty((0, 0)), csr_array((0, 0))
         for part in parts:
             if part.cell is None:
-                found = self.events @ part.phi - self.constant @ part.phi
+                found = _product(self.events, part.phi) - self.constant @ part.phi
                 if self.multipliers is not None:
                     found = found + self._of_bags(self._bags(np.arange(len(part.phi)), len(part.phi)) @ part.phi)
                 yield np.asarray(found)
@@ -92,6 +94,14 @@ class Draws:
         """Sums over the bags, of values of each bag."""
         assert self.multipliers is not None
         return np.asarray(self.multipliers @ (each - each.mean(axis=0)))
+
+
+def _product(events: csr_array, phi: Float64[np.ndarray, "n r"]) -> Float64[np.ndarray, "L r"]:
+    """events phi; rows that are not sparse are filled up, as a product of full matrices takes less time."""
+    if events.nnz < _SPARSE * events.shape[0] * events.shape[1]:
+        return np.asarray(events @ phi)
+    step = max(1, _FILLED // events.shape[1])
+    return np.concatenate([events[i : i + step].toarray() @ phi for i in range(0, events.shape[0], step)])
 
 
 def observed(pool: Pool, q: float) -> Draws:

@@ -134,7 +134,7 @@ def kernel_part(
     mu, vectors = mu[kept][::-1], vectors[:, kept][:, ::-1]
     linear = vectors / np.sqrt(mu * total)
     phi = psi @ linear
-    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    smooth = moments.fourth @ np.square(phi**2) < LARGEST_KURTOSIS
     if not smooth.any():
         return None
     mu, phi = mu[smooth], np.ascontiguousarray(phi[:, smooth])
@@ -165,7 +165,7 @@ def product_part(
     norm = moments.second @ values**2
     varies = norm > 1e-12 * moments.second.sum()
     phi = values[:, varies] / np.sqrt(norm[varies])
-    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    smooth = moments.fourth @ np.square(phi**2) < LARGEST_KURTOSIS
     phi = np.ascontiguousarray(phi[:, smooth])
     kept = np.flatnonzero(varies)[smooth]
     chosen = [look.subsets[i] for i in kept]
