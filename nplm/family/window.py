@@ -13,9 +13,10 @@ from nplm.family.build import family_parts
 from nplm.family.draws import Draws, window_draws
 from nplm.family.fit import MemberFit, fit_rows
 from nplm.family.intervals import Intervals, largest_root
+from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
-from nplm.family.settings import INTERVALS, FamilySettings
+from nplm.family.settings import ALL, INTERVALS, FamilySettings
 from nplm.family.spread import Spread, averaged, equal_masses
 from nplm.family.statistic import Members
 from nplm.sample import Sample, require_varying
@@ -36,6 +37,7 @@ class ReferenceFamily(Members):
         masses: of the reference, w sum(w) / sum(w^2), shape (n,).
         scales: normal scores of each feature.
         z: those of the reference, shape (n, d).
+        units: standard deviation of the scores of windows in each part, in those of its modes' own events.
     """
 
     reference: Sample
@@ -43,6 +45,7 @@ class ReferenceFamily(Members):
     masses: Float64[np.ndarray, " n"]
     scales: tuple[RankScale, ...]
     z: Float64[np.ndarray, "n d"]
+    units: tuple[Float64[np.ndarray, " r"], ...]
 
     @classmethod
     @blas_threads()
@@ -69,7 +72,16 @@ class ReferenceFamily(Members):
         spread = Spread(
             q * (1 - q) * positive + (q * masses) ** 2, q * (1 - q) ** 3 * positive + (q * masses) ** 4, positive
         )
-        parts = tuple(family_parts(z, masses, spread, settings, seed=seed))
+        parts, units = [], []
+        for part in family_parts(z, masses, spread, settings, seed=seed):
+            kept: Part | None = part
+            variance = np.ones(len(part.variance))
+            if part.members[0].kind == ALL:
+                variance = variance_of_others(part, z, spread.second, seed)
+                kept = without_overfit(part, variance)
+            if kept is not None:
+                parts.append(kept)
+                units.append(np.sqrt(variance))
         intervals: tuple[Intervals, ...] = ()
         if INTERVALS in settings.classes:
             nobody, equal = np.zeros(len(z), dtype=bool), equal_masses(masses)
@@ -82,7 +94,7 @@ class ReferenceFamily(Members):
             raise ValueError(
                 f"windows of {window:,} events are too small to compare shapes: each test would rest on a handful"
             )
-        return cls(spread, parts, intervals, q, reference, window, masses, scales, z)
+        return cls(spread, tuple(parts), intervals, q, reference, window, masses, scales, z, tuple(units))
 
     @property
     def kind(self) -> tuple[Kind, str]:
@@ -119,7 +131,7 @@ class ReferenceFamily(Members):
         # y = (1 - q) sum_W phi - q sum_R m phi, whose variance is that of the prepared size times the ratio of q.
         unit = n * (1 - q) / np.sqrt(q / self.q)
         scores = self.scores(z, np.ones(n))
-        y = [unit * (own / n - other) for own, other in zip(scores, self.own_scores, strict=True)]
+        y = [unit * (own / n - x) / sd for own, x, sd in zip(scores, self.own_scores, self.units, strict=True)]
         found = [x**2 @ part.filters for x, part in zip(y, self.parts, strict=True)]
         t = np.concatenate(found) if found else np.zeros(0)
         return Window(self, z, q, t, tuple(each.of_window(z[:, each.feature], q) for each in self.intervals))
