@@ -13,8 +13,9 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
-from nplm import ControlLimits, Monitor, Sample, pvalue_distribution
+from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
 from nplm.monitor.charts import false_alarm_rate
+from nplm.monitor.family_shape import FamilyShape
 from nplm.report.markdown import markdown_table
 
 # Standard errors within which counts must agree with what is stated.
@@ -100,9 +101,21 @@ def _draws(settings: dict[str, Any], events: int, scale: float, seed: int) -> It
         yield x
 
 
+def _monitor(reference: Sample, settings: dict[str, Any], limits: ControlLimits) -> Monitor:
+    model = KernelModel() if settings["model"] == "kernel" else None
+    return Monitor(reference, model, window=settings["window"], limits=limits)
+
+
+def _modes(monitor: Monitor, settings: dict[str, Any]) -> int:
+    """Of the kernel, or of all parts of the family."""
+    if isinstance(monitor.shape, FamilyShape):
+        return sum(part.phi.shape[1] for part in monitor.shape.null(settings["window"]).family.parts)
+    return monitor.shape.prepared.modes.count
+
+
 def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], reference: Sample) -> Quiet:
     with measured() as cost:
-        monitor = Monitor(reference, window=settings["window"], limits=ControlLimits(2 * config["drift_alpha"]))
+        monitor = _monitor(reference, settings, ControlLimits(2 * config["drift_alpha"]))
     seconds, verdicts = [], []
     for events, _ in zip(_draws(settings, settings["window"], 1.0, 2), range(settings["windows"]), strict=False):
         began = time.process_time()
@@ -113,10 +126,12 @@ def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], referenc
     shared = monitor.shape.shared_fluctuation(settings["window"])
     low, high = ControlLimits(config["alpha"], drift=False).alarm_range(1, shared)
     limit = monitor.drift_limit("shape", settings["window"])
-    law = monitor.shape.law(Sample(events, features=reference.features))
+    law = verdicts[-1]
+    assert law.t_mean is not None
+    assert law.t_sd is not None
     return Quiet(
         name,
-        monitor.shape.prepared.modes.count,
+        _modes(monitor, settings),
         cost.cpu,
         1e3 * float(np.median(seconds)),
         1e3 * float(np.median([v.seconds for v in verdicts])),
@@ -128,13 +143,13 @@ def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], referenc
         (high - low) / (2 * 1.645),
         sum("shape drift" in v.alarms for v in verdicts),
         false_alarm_rate(limit, 0.5, shared) * settings["windows"],
-        2 * (law.mean / law.sd) ** 2,
+        2 * (law.t_mean / law.t_sd) ** 2,
     )
 
 
 def _delay(name: str, settings: dict[str, Any], config: dict[str, Any], reference: Sample) -> Delay:
     """Each window of a run is tested once; single windows and the drift chart are then looked at apart."""
-    monitor = Monitor(reference, window=settings["window"], limits=ControlLimits(config["delay_alpha"]))
+    monitor = _monitor(reference, settings, ControlLimits(config["delay_alpha"]))
     alone = ControlLimits(config["delay_alpha"], drift=False).of_chart(1)
     shared = monitor.limits.of_chart(1)
     limit = monitor.drift_limit("shape", settings["window"])

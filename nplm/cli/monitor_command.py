@@ -101,6 +101,7 @@ def _completed(
 
 
 def _monitor(options: Options, reference: Sample) -> Monitor:
+    from nplm.family.settings import FamilySettings
     from nplm.models.kernel import KernelModel
     from nplm.monitor.limits import ControlLimits
     from nplm.monitor.monitor import Monitor
@@ -108,14 +109,20 @@ def _monitor(options: Options, reference: Sample) -> Monitor:
     alpha = 1e-3 if options.alpha is None else options.alpha
     if options.false_alarms_per_day is not None and options.windows_per_day is not None:
         alpha = options.false_alarms_per_day / options.windows_per_day
-    return Monitor(
-        reference,
-        KernelModel(
+    model, family = None, None
+    if options.kernel:
+        model = KernelModel(
             width=options.width,
             centers=options.centers,
             penalty=options.penalty,
             selection=cast("Selection", options.selection),
-        ),
+        )
+    elif options.family is not None:
+        family = FamilySettings(classes=options.family)
+    return Monitor(
+        reference,
+        model,
+        family=family,
         window=options.window,
         step=options.step,
         limits=ControlLimits(alpha, options.drift, options.shift, options.windows_per_day),
@@ -129,6 +136,8 @@ def _monitor(options: Options, reference: Sample) -> Monitor:
 
 def _settings(options: Options, reference: Sample) -> dict[str, Any]:
     """What must stay the same for a history to go on; the reference may be another."""
+    from nplm.family.settings import CLASSES
+
     return {
         "source": "stream" if options.folder is None else "folder",
         "features": list(reference.features),
@@ -137,6 +146,7 @@ def _settings(options: Options, reference: Sample) -> dict[str, Any]:
         "weights": options.weights,
         "time": options.time,
         "where": options.where,
+        "shape": "one kernel" if options.kernel else "family " + ",".join(options.family or CLASSES),
     }
 
 

@@ -13,6 +13,7 @@ from nplm.cli.options import (
     FLAG,
     InputOptions,
     add_config_option,
+    add_family_option,
     add_output_option,
     add_reference_options,
     add_standardize_option,
@@ -20,6 +21,9 @@ from nplm.cli.options import (
     require_input,
 )
 from nplm.cli.values import number, positive_count, positive_number, reference_file, text
+
+# Options of one kernel of all features, which then takes the place of the family.
+_KERNEL = ("width", "centers", "penalty", "selection", "standardize")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ class Options(InputOptions):
     reference_exposure: float | None = None
     exposure: float = 1.0
     least_events: int = 50
+    family: tuple[str, ...] | None = None
     width: float | None = None
     centers: int | None = None
     penalty: float = 1e-6
@@ -53,6 +58,7 @@ class Options(InputOptions):
     refresh: float = 10.0
     reports: bool = True
     quiet: bool = False
+    kernel: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
@@ -86,8 +92,14 @@ class Options(InputOptions):
             raise UsageError(
                 "--expected-yield: a monitor compares shapes, and rates with --expected-rate; leave it out"
             )
+        own = [name for name in _KERNEL if name in values]
+        if own and "family" in values:
+            raise UsageError(
+                f"--{own[0].replace('_', '-')} is an option of one kernel and --family chooses classes of tests; leave"
+                " one of them out"
+            )
         require_input(values)
-        return cls._of(values)
+        return cls._of({**values, "kernel": bool(own)})
 
 
 def _require_source(values: Mapping[str, Any]) -> None:
@@ -166,7 +178,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--windows-per-day", type=positive_number, metavar="Y", help="windows that a day brings")
     limits.add_argument("--drift", action=FLAG, help="keep charts of drifts: cumulative sums of Z (default: yes)")
     limits.add_argument("--shift", type=number, metavar="Z", help="shift of Z that they are made for (default: 1)")
-    model = parser.add_argument_group("kernel model")
+    add_family_option(parser.add_argument_group("how shapes are compared"))
+    model = parser.add_argument_group("one kernel of all features, in place of the family where one of these is given")
     model.add_argument("--width", type=positive_number, metavar="W", help="of the kernels (default: as nplm test)")
     model.add_argument("--centers", type=positive_count, metavar="M", help="number of kernels (default: as nplm test)")
     model.add_argument(

@@ -250,8 +250,8 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
     add_overflow_option(group)
 
 
-def add_family_options(group: argparse._ArgumentGroup) -> None:
-    """Declares the options that choose classes of tests and name circular features."""
+def add_family_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that chooses classes of tests."""
     group.add_argument(
         "--family",
         type=classes,
@@ -259,6 +259,10 @@ def add_family_options(group: argparse._ArgumentGroup) -> None:
         help="which classes of tests: one (each feature), two (pairs), products, all (features together), intervals (of"
         " one feature); the smallest p-value of all of them counts (default: all classes)",
     )
+
+
+def add_circular_option(group: argparse._ArgumentGroup) -> None:
+    """Declares the option that names circular features."""
     group.add_argument(
         "--circular",
         action="extend",

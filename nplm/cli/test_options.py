@@ -14,8 +14,9 @@ from nplm.cli.options import (
     MODEL_OPTIONS,
     InputOptions,
     ModelOptions,
+    add_circular_option,
     add_config_option,
-    add_family_options,
+    add_family_option,
     add_model_options,
     add_nuisances_option,
     add_output_option,
@@ -226,7 +227,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_pool_option(files)
     test = parser.add_argument_group("test")
     add_model_options(test, family=True)
-    add_family_options(test)
+    add_family_option(test)
+    add_circular_option(test)
     add_prepared_option(test)
     add_nuisances_option(test)
     test.add_argument(

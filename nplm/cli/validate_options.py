@@ -12,8 +12,9 @@ from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
     add_access_options,
+    add_circular_option,
     add_config_option,
-    add_family_options,
+    add_family_option,
     add_features_option,
     add_output_option,
     require_circular,
@@ -128,7 +129,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="compare yields too: that of the second sample is expected to be R times that of the first",
     )
     test.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields: the default")
-    add_family_options(test)
+    add_family_option(test)
+    add_circular_option(test)
     test.add_argument(
         "--widths",
         type=positive_numbers,

@@ -10,20 +10,17 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import eigh
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 
 from nplm.family.circular import embedded
 from nplm.family.leaves import leaves
+from nplm.family.look import Grid, Kernels, Products, gaussian
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import CELL, PAIR_CELL, Cells
 from nplm.family.settings import ALL, ONE, PRODUCTS, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.models.kernel_centers import choose_centers
 
-# Products are of scores within this, so that a single event far out makes none of them.
-_CLIP = 3.0
-# Directions of the scores with less than this share of the largest variance say nothing of residuals.
-_COLLINEAR = 1e-3
 # Products of two kernels that are kept at most.
 _MOST_PRODUCTS = 80
 # Quantiles of the distances between events, and factors, that give the widths of kernels of all features.
@@ -34,8 +31,6 @@ _STREAM = 0x66616D696C79
 # Beyond so many events kernels of all features are evaluated in the leaves of so many splits: their modes would not fit
 # into memory, and leaves of some events are narrower than the kernels.
 _MOST_ROWS, _SPLITS = 60_000, 14
-# Events whose kernels are evaluated at a time.
-_ROWS = 8192
 
 
 def family_parts(
@@ -64,16 +59,17 @@ def family_parts(
     fine = [Cells.of(x, CELL) for x in z.T]
     if ONE in settings.classes:
         for j, cells in enumerate(fine):
+            look = Grid((j,), (cells,))
             moments = Moments.of(columns, cells.of_event, cells.count)
             for scale in settings.one_scales:
                 psi = kernel_root(embedded(cells.centre, circular[j]), scale, 1e-8)
                 penalties = settings.one_penalties
-                parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments))
+                parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, look))
     if TWO in settings.classes and d > 1:
         parts += _pairs(z, columns, settings, circular)
     straight = [j for j in range(d) if not circular[j]]
     if PRODUCTS in settings.classes and straight:
-        parts += _products(z[:, straight], straight, masses, of_events, settings)
+        parts += _products(z, straight, masses, of_events, settings)
     # One kernel of all features is that of the pair in two dimensions, and of the one in one.
     if ALL in settings.classes and (d > 2 or settings.classes == (ALL,)):
         points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
@@ -98,17 +94,18 @@ def _pairs(
             roots[j, scale] = psi @ vectors[:, ::-1], variance[::-1]
     found: list[Part | None] = []
     for i, j in pairs:
-        place = coarse[i].of_event * coarse[j].count + coarse[j].of_event
-        occupied, cell = np.unique(place, return_inverse=True)
-        moments = Moments.of(columns, cell, len(occupied))
+        # With the cells that are empty, as events that are looked at later may fall into them.
+        look = Grid((i, j), (coarse[i], coarse[j]))
+        cell = look.of_event
+        moments = Moments.of(columns, cell, look.rows)
         for scale in settings.two_scales:
             (first, v), (second, w) = roots[i, scale], roots[j, scale]
             both = np.outer(v, w)
             order = np.argsort(-both, axis=None)[:_MOST_PRODUCTS]
             order = order[both.ravel()[order] > least]
             a, b = np.unravel_index(order, both.shape)
-            psi = first[occupied // coarse[j].count][:, a] * second[occupied % coarse[j].count][:, b]
-            found.append(kernel_part(TWO, (i, j), scale, settings.two_penalties, psi, cell, moments))
+            psi = (first[:, None, a] * second[None, :, b]).reshape(look.rows, len(a))
+            found.append(kernel_part(TWO, (i, j), scale, settings.two_penalties, psi, cell, moments, look))
     return found
 
 
@@ -121,26 +118,18 @@ def _products(
     from another whose mean or covariance differs a little in one place (the scores of that likelihood).
     """
     d = z.shape[1]
-    within = np.clip(z, -_CLIP, _CLIP)
-    bases = [(within, False, 3 if d <= settings.most_for_triples else 2)]
-    if d > 1:
-        weights = np.abs(masses) / np.abs(masses).sum()
-        centred = within - weights @ within
-        left = centred @ np.linalg.pinv((centred * weights[:, None]).T @ centred, rcond=_COLLINEAR, hermitian=True)
-        spread = np.sqrt(weights @ left**2)
-        scaled = left / np.where(spread > 0, spread, 1.0)
-        bases.append((np.clip(scaled, -_CLIP, _CLIP), True, 2))
     found: list[Part | None] = []
-    for scores, residual, most in bases:
+    for residual, most in ((False, 3 if d <= settings.most_for_triples else 2), (True, 2)):
+        if residual and d == 1:
+            continue
         for size in range(1, most + 1):
             # A feature with itself is its square; three features are different ones.
             choose = combinations if size == 3 else combinations_with_replacement
-            subsets = list(choose(range(d), size))
+            subsets = tuple(choose(features, size))
             if not subsets:
                 continue
-            values = np.column_stack([scores[:, subset].prod(axis=1) for subset in map(list, subsets)])
-            named = [tuple(features[j] for j in subset) for subset in subsets]
-            found.append(product_part(PRODUCTS, named, values, moments, residual=residual))
+            look = Products.of_residuals(subsets, z, masses) if residual else Products(subsets)
+            found.append(product_part(PRODUCTS, look, z, moments, residual=residual))
     return found
 
 
@@ -174,15 +163,8 @@ def _all_features(
     features = tuple(range(dimension))
     for quantile, factor in _WIDTHS:
         width = factor * float(np.quantile(distances, quantile))
-        values, vectors = eigh(_gaussian(centers, centers, width))
+        values, vectors = eigh(gaussian(centers, centers, width))
         kept = values > _RANK_CUT * values[-1]
-        root = vectors[:, kept] / np.sqrt(values[kept])
-        psi = np.concatenate(
-            [_gaussian(points[i : i + _ROWS], centers, width) @ root for i in range(0, len(points), _ROWS)]
-        )
-        found.append(kernel_part(ALL, features, width, settings.all_penalties, psi, cell, moments))
+        look = Kernels(centers, width, vectors[:, kept] / np.sqrt(values[kept]))
+        found.append(kernel_part(ALL, features, width, settings.all_penalties, look(points), cell, moments, look))
     return found
-
-
-def _gaussian(x: np.ndarray, y: np.ndarray, width: float) -> Float64[np.ndarray, "n m"]:
-    return np.exp(cdist(x, y, "sqeuclidean") / (-2 * width**2))

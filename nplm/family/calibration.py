@@ -6,12 +6,11 @@ import numpy as np
 from scipy.special import ndtri_exp
 from scipy.stats import beta
 
-from nplm.family.fit import fit_member
 from nplm.family.intervals import log_p_of_root
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import INTERVALS
-from nplm.family.statistic import Family
-from nplm.two_sample.calibration import Kind, TwoSampleCalibration
+from nplm.family.statistic import Members, Seen
+from nplm.two_sample.calibration import TwoSampleCalibration
 
 # With at least so many samples without a difference beyond the statistic its p-value is counted.
 ENOUGH = 10
@@ -19,7 +18,7 @@ ENOUGH = 10
 _UNLIKELY = 0.025
 
 
-def likelihood_bound(family: Family, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | None]:
+def likelihood_bound(family: Members, seen: Seen, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | None]:
     """T with each t no larger than the likelihood ratio allows, and the member that leads (None: an interval).
 
     Where a score is large because of a few events its normal law does not hold, and neither does p; the likelihood
@@ -28,9 +27,8 @@ def likelihood_bound(family: Family, log_tests: np.ndarray, t: np.ndarray) -> tu
     """
     tests = dict(zip(family.classes, log_tests.tolist(), strict=True))
     best, leading = -np.inf, None
-    if family.intervals:
-        root = max(np.abs(each.observed()).max() for each in family.intervals)
-        best = float(-log_p_of_root(root) - tests[INTERVALS])
+    if seen.root is not None:
+        best = float(-log_p_of_root(seen.root)[0] - tests[INTERVALS])
     if not family.members:
         return best, leading
     least = np.array([tests[member.kind] for _, member in family.members])
@@ -39,8 +37,7 @@ def likelihood_bound(family: Family, log_tests: np.ndarray, t: np.ndarray) -> tu
     for k in np.argsort(-surprise).tolist():
         if surprise[k] <= best:
             break
-        part, member = family.members[k]
-        fit = fit_member(family.pool, family.spread, part, member, family.q)
+        fit = seen.fit(k)
         if fit.t < fit.t_one_step:
             bounded[k] *= fit.t / fit.t_one_step
         now = float(-family.log_p(bounded[None])[0, k] - least[k])
@@ -51,8 +48,7 @@ def likelihood_bound(family: Family, log_tests: np.ndarray, t: np.ndarray) -> tu
 
 def counted(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
     """p = (1 + #{T >= T_observed}) / (1 + L)."""
-    kind: Kind = "permutation" if null.family.pool.exchange.allowed else "resampling"
-    words = "permutations of the labels" if kind == "permutation" else "pairs of samples drawn anew from both"
+    kind, words = null.family.kind
     return TwoSampleCalibration.counted(kind, words, statistic, null.statistics)
 
 
@@ -71,15 +67,18 @@ def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
     return TwoSampleCalibration("analytic", words, p, (p, p), z, (z, z), len(null.surprise), 0, False)
 
 
-def calibrated(null: FamilyNull, t: np.ndarray, statistic: float) -> tuple[TwoSampleCalibration, float, int | None]:
+def calibrated(
+    null: FamilyNull, seen: Seen, t: np.ndarray, statistic: float
+) -> tuple[TwoSampleCalibration, float, int | None]:
     """The p-value of the shapes, the statistic it belongs to, and the member that leads (None: an interval).
 
     Arguments:
         null: of the family.
+        seen: the samples.
         t: of each member.
         statistic: T of these t, without the bound of the likelihood ratio.
     """
-    bound, leading = likelihood_bound(null.family, null.log_tests, t)
+    bound, leading = likelihood_bound(null.family, seen, null.log_tests, t)
     if null.exceeding(statistic) >= ENOUGH:
         return counted(null, statistic), statistic, leading
     statistic = min(bound, statistic)

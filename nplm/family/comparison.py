@@ -13,7 +13,6 @@ from nplm._blas import blas_threads
 from nplm._versions import versions
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.circular import periods_of, within_periods
-from nplm.family.fit import fit_member
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
@@ -135,11 +134,11 @@ class FamilyTest:
             notify(note)
         began = time.perf_counter()
         family = self.family
-        surprise = family.by_class(-family.log_p(self.t[None]), family.observed(), is_data=True)
+        surprise = family.by_class(self.t[None], family.root)
         fitted = time.perf_counter()
         null = self.null(resamples)
         statistic = float(combined(surprise, null.log_tests)[0])
-        calibration, statistic, leading = calibrated(null, self.t, statistic)
+        calibration, statistic, leading = calibrated(null, family, self.t, statistic)
         if calibrate == "permutation":
             calibration = counted(null, statistic)
         elif calibrate == "analytic":
@@ -231,8 +230,7 @@ class FamilyTest:
         """f at the events of the pool: the fit of the leading member, or the log of the ratio inside an interval."""
         family = self.family
         if leading is not None:
-            part, member = family.members[leading]
-            fit = fit_member(self.pool, family.spread, part, member, family.q)
+            fit = family.fit(leading)
             return fit.log_ratio, fit.converged
         interval = next(each for each in family.intervals if each.feature == feature)
         start, stop, _, observed, expected = interval.best()

@@ -11,13 +11,15 @@ from scipy.sparse import csr_array
 
 from nplm.family.marks import Marks
 from nplm.family.part import Part
-from nplm.family.spread import Spread
+from nplm.family.spread import Spread, equal_masses
 from nplm.two_sample.pool import Pool
 
 # Large samples are resampled in so many bags of events at most.
 _MOST_BAGS = 4096
 # Events that are drawn in all pairs together, beyond which samples are drawn in bags.
 _MOST_DRAWN = 20_000_000
+# Share of values that are not zero below which a matrix is sparse, and values of one that is filled up.
+_SPARSE, _FILLED = 0.02, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class Draws:
         cell, measure, bags = None, np.empty((0, 0)), csr_array((0, 0))
         for part in parts:
             if part.cell is None:
-                found = self.events @ part.phi - self.constant @ part.phi
+                found = _product(self.events, part.phi) - self.constant @ part.phi
                 if self.multipliers is not None:
                     found = found + self._of_bags(self._bags(np.arange(len(part.phi)), len(part.phi)) @ part.phi)
                 yield np.asarray(found)
@@ -95,6 +97,14 @@ class Draws:
         return np.asarray(self.multipliers @ (each - each.mean(axis=0)))
 
 
+def _product(events: csr_array, phi: Float64[np.ndarray, "n r"]) -> Float64[np.ndarray, "L r"]:
+    """events phi; rows that are not sparse are filled up, as a product of full matrices takes less time."""
+    if events.nnz < _SPARSE * events.shape[0] * events.shape[1]:
+        return np.asarray(events @ phi)
+    step = max(1, _FILLED // events.shape[1])
+    return np.concatenate([events[i : i + step].toarray() @ phi for i in range(0, events.shape[0], step)])
+
+
 def observed(pool: Pool, q: float) -> Draws:
     """The pair of samples as they are: y = (1 - q) sum_B m phi - q sum_A m phi."""
     signed = pool.masses * np.where(pool.in_b, 1 - q, -q)
@@ -108,6 +118,7 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
     events are drawn instead, whose scores have random signs. Where they are not exchangeable, each sample is drawn
     from both together as a Poisson process whose events have the masses of its own events nearby; a large one
     fluctuates as its bags of events do when they are counted a Poisson number of times (bootstrap).
+
     Arguments:
         pool: of both samples.
         spread: of what events add to a score.
@@ -143,6 +154,38 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
         return Draws(events, constant)
     multipliers = rng.poisson(1.0, (count, bags)) - 1.0
     return Draws(events, constant, bag, signed, multipliers)
+
+
+def window_draws(
+    spread: Spread, masses: Float64[np.ndarray, " n"], q: float, window: int, count: int, seed: int
+) -> Draws:
+    """Windows of so many events that are drawn from a reference, whose own fluctuation is drawn as well.
+
+    The events of the window are drawn from those of the reference; in large windows bags of them fluctuate instead. The
+    reference fluctuates as its bags of events do, with a random sign of each event.
+
+    Arguments:
+        spread: of what events of the reference, as those of both samples, add to a score.
+        masses: of the reference, shape (n,).
+        q: share of the masses that the window has.
+        window: its events.
+        count: number of windows.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, 0x77696E646F77])
+    n = len(masses)
+    events, constant = csr_array((count, n)), np.zeros(n)
+    variance = spread.second
+    if window * count <= _MOST_DRAWN:
+        share = spread.positive / spread.positive.sum()
+        rows = rng.choice(n, window * count, p=None if equal_masses(masses) else share)
+        ends = np.arange(count + 1) * window
+        events = csr_array((np.full(len(rows), 1 - q), rows, ends), shape=(count, n))
+        constant = (1 - q) * window * share
+        variance = (q * masses) ** 2
+    bags = min(_MOST_BAGS, n)
+    signed = np.sqrt(variance) * rng.choice([-1.0, 1.0], n)
+    return Draws(events, constant, rng.permutation(n) % bags, signed, rng.standard_normal((count, bags)))
 
 
 def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> tuple[csr_array, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,7 +20,7 @@ class MemberFit:
     """The fit of one member.
 
     Arguments:
-        log_ratio: f at each event of the pool, shape (n,).
+        log_ratio: f at each event, or in each row of events, shape (n,).
         t: -2 L at the minimum of L + penalty.
         t_one_step: the same at the minimum of its expansion about f = 0.
         converged: whether the minimum was found.
@@ -33,21 +33,40 @@ class MemberFit:
 
 
 def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float) -> MemberFit:
+    """The fit of a member to both samples of a pool; see `fit_rows`."""
+    in_b = part.summed(np.where(pool.in_b, pool.masses, 0.0))
+    fit = fit_rows(part, member, q, part.phi, part.summed(spread.positive), in_b)
+    return fit if part.cell is None else replace(fit, log_ratio=fit.log_ratio[part.cell])
+
+
+def fit_rows(
+    part: Part,
+    member: Member,
+    q: float,
+    phi: Float64[np.ndarray, "rows r"],
+    mass: Float64[np.ndarray, " rows"],
+    mass_b: Float64[np.ndarray, " rows"],
+) -> MemberFit:
     """Minimises the finite-reference loss of both samples, with the penalty of a member.
 
     L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f, with q the share of the masses that B has: the likelihood
     of two samples of one unknown density, which is profiled out (J. Qin, Biometrika 85 (1998) 619). An isolated event
     of B can lower L by no more than -log q. f = b . phi + constant, and the constant is free; the penalty is
     sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
+
+    Arguments:
+        part, member: what is fitted.
+        q: share of the masses that B has.
+        phi: modes of the part in rows of events, or in single events.
+        mass, mass_b: of both samples, and of B, in these rows.
     """
     used = member.shrinkage > 1e-12
-    phi = part.phi[:, used]
+    phi = phi[:, used]
     ratios = np.zeros(phi.shape[1])
     if member.penalty is not None:
         ratios = member.penalty / part.variance[used]
     phi, ratios = np.column_stack([phi, np.ones(len(phi))]), np.append(ratios, 0.0)
-    mass = part.summed(spread.positive)
-    s = part.summed(np.where(pool.in_b, pool.masses, 0.0)) @ phi
+    s = mass_b @ phi
 
     def loss(b: np.ndarray) -> float:
         f = phi @ b
@@ -80,5 +99,4 @@ def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float)
         sigma = expit(phi @ b + logit)
         gradient = s - (mass * sigma) @ phi - ratios * b
         step = np.linalg.solve(curvature(sigma), gradient)
-    f = phi @ b
-    return MemberFit(f if part.cell is None else f[part.cell], -2 * loss(b), one_step, converged)
+    return MemberFit(phi @ b, -2 * loss(b), one_step, converged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -32,6 +32,7 @@ class Intervals:
         feature: its number.
         cell: of each event on the grid, shape (n,).
         cells: of the grid.
+        grid: of normal scores.
         start, stop: first cell, and that after the last, of each interval, shape (i,).
         share: rho / (1 + rho), shape (i,).
         unit: sum m^2 / sum m of A in each interval, shape (i,).
@@ -43,6 +44,7 @@ class Intervals:
     feature: int
     cell: Int64[np.ndarray, " n"]
     cells: int
+    grid: Cells
     start: Int64[np.ndarray, " i"]
     stop: Int64[np.ndarray, " i"]
     share: Float64[np.ndarray, " i"]
@@ -95,7 +97,17 @@ class Intervals:
         rho = q / (1 - q) * unit
         if unit_a is None:
             rho = np.full(len(start), q / (1 - q))
-        return cls(feature, cell, grid, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance, circular)
+        return cls(feature, cell, grid, cells, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance, circular)
+
+    def of_expected(self, share: float) -> Intervals:
+        """The same intervals, where B has what A lets be expected, with this share of the masses."""
+        return replace(self, mass_b=share / (1 - share) * self.mass_a)
+
+    def of_window(self, z: Float64[np.ndarray, " m"], share: float) -> Intervals:
+        """The same intervals of another B, whose events have mass one, with this share of the masses."""
+        mass_b = np.bincount(self.grid.grid_place(z), minlength=self.cells).astype(np.float64)
+        rho = share / (1 - share) * self.unit
+        return replace(self, mass_b=mass_b, share=rho / (1 + rho))
 
     def observed(self) -> Float64[np.ndarray, " i"]:
         """Signed roots of the deviance of the samples as they are."""
@@ -175,6 +187,20 @@ class Intervals:
         with np.errstate(divide="ignore", invalid="ignore"):
             deviance = xlogy(nearer, nearer / mean) + xlogy(rest, rest / (n - mean))
         return np.sign(nearer - mean) * np.sqrt(2 * np.maximum(np.where(n > 0, deviance, 0.0), 0.0))
+
+
+def largest_root(intervals: Sequence[Intervals]) -> Float64[np.ndarray, " one"] | None:
+    """The largest root of the samples as they are, in absolute value; None without an interval."""
+    return np.array([max(np.abs(each.observed()).max() for each in intervals)]) if intervals else None
+
+
+def standing_out(intervals: Sequence[Intervals], feature: int) -> Bool[np.ndarray, " n"] | None:
+    """Which events are in the interval of a feature that stands out most; None without intervals."""
+    for interval in intervals:
+        if interval.feature == feature:
+            start, stop, *_ = interval.best()
+            return interval.holds(start, stop)
+    return None
 
 
 def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:

@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int64
 from scipy.linalg import eigh
 
 from nplm._blas import blas_threads
+from nplm.family.look import Grid, Look, Products
 
 # Modes with a variance below this share of the smallest penalty add nothing that could be seen in t.
 SEEN = 0.05
@@ -47,16 +48,34 @@ class Part:
         phi: shape (rows, r).
         variance: eigenvalue mu_i of the kernel's covariance in each mode, shape (r,); ones for products.
         members: the tests.
+        look: functions psi of any event.
+        linear, mean: phi = (psi - mean) linear, shapes (q, r) and (q,); None where psi is one in the row of the event.
     """
 
     cell: Int64[np.ndarray, " n"] | None
     phi: Float64[np.ndarray, "rows r"]
     variance: Float64[np.ndarray, " r"]
     members: tuple[Member, ...]
+    look: Look | None = None
+    linear: Float64[np.ndarray, "q r"] | None = None
+    mean: Float64[np.ndarray, " q"] | None = None
 
     def summed(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " rows"]:
         """Sums of values of the events over the rows."""
         return values if self.cell is None else np.bincount(self.cell, values, len(self.phi))
+
+    def score(self, sums: Float64[np.ndarray, " q"], mass: float) -> Float64[np.ndarray, " r"]:
+        """sum_e m phi of events for which sum_e m psi and sum_e m are these."""
+        if self.linear is None or self.mean is None:
+            return sums @ self.phi
+        return (sums - mass * self.mean) @ self.linear
+
+    def at(self, z: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m r"]:
+        """phi of other events, with these normal scores."""
+        assert self.look is not None
+        if self.linear is None or self.mean is None:
+            return self.look.times(z, self.phi)
+        return self.look.times(z, self.linear) - self.mean @ self.linear
 
     @property
     def filters(self) -> Float64[np.ndarray, "r k"]:
@@ -81,9 +100,9 @@ class Moments:
         """Mass, second and fourth moments of events, summed over cells if there are any."""
         return cls(*(c if cell is None else np.bincount(cell, c, rows) for c in columns))
 
-    def centred(self, psi: Float64[np.ndarray, "rows q"]) -> Float64[np.ndarray, "rows q"]:
-        """Functions less their means over the pool."""
-        return psi - self.mass @ psi / self.mass.sum()
+    def mean(self, psi: Float64[np.ndarray, "rows q"]) -> Float64[np.ndarray, " q"]:
+        """Means of functions over the pool."""
+        return np.asarray(self.mass @ psi / self.mass.sum())
 
 
 @blas_threads()
@@ -95,6 +114,7 @@ def kernel_part(
     psi: Float64[np.ndarray, "rows q"],
     cell: Int64[np.ndarray, " n"] | None,
     moments: Moments,
+    look: Look,
 ) -> Part | None:
     """The part of a kernel whose features are psi: f = b . psi has ||f||^2 = |b|^2.
 
@@ -104,49 +124,58 @@ def kernel_part(
     Returns:
         None if no mode is left: too few events, or values, for this scale.
     """
-    psi = moments.centred(psi)
+    mean = moments.mean(psi)
+    psi = psi - mean
     total = moments.second.sum()
     mu, vectors = eigh((psi * moments.second[:, None]).T @ psi / total)
     kept = mu > SEEN * min(penalties)
     if not kept.any():
         return None
     mu, vectors = mu[kept][::-1], vectors[:, kept][:, ::-1]
-    phi = psi @ (vectors / np.sqrt(mu * total))
-    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    linear = vectors / np.sqrt(mu * total)
+    phi = psi @ linear
+    smooth = moments.fourth @ np.square(phi**2) < LARGEST_KURTOSIS
     if not smooth.any():
         return None
     mu, phi = mu[smooth], np.ascontiguousarray(phi[:, smooth])
     members = tuple(
         Member(kind, features, scale, penalty, shrinkage(mu, penalty)) for penalty in sorted(penalties)[::-1]
     )
-    return Part(cell, phi, mu, members)
+    if isinstance(look, Grid):
+        return Part(cell, phi, mu, members, look)
+    return Part(cell, phi, mu, members, look, linear[:, smooth], mean)
 
 
 def product_part(
     kind: str,
-    subsets: Sequence[tuple[int, ...]],
-    values: Float64[np.ndarray, "n k"],
+    look: Products,
+    z: Float64[np.ndarray, "n d"],
     moments: Moments,
     *,
     residual: bool = False,
 ) -> Part | None:
-    """The part of one function a test, such as a product of two features.
+    """The part of one function a test: a product of features.
 
     Returns:
         None if no function varies on more than a handful of events.
     """
-    values = moments.centred(values)
+    values = look(z)
+    mean = moments.mean(values)
+    values -= mean
     norm = moments.second @ values**2
     varies = norm > 1e-12 * moments.second.sum()
     phi = values[:, varies] / np.sqrt(norm[varies])
-    smooth = moments.fourth @ phi**4 < LARGEST_KURTOSIS
+    smooth = moments.fourth @ np.square(phi**2) < LARGEST_KURTOSIS
     phi = np.ascontiguousarray(phi[:, smooth])
-    chosen = [subsets[i] for i in np.flatnonzero(varies)[smooth]]
+    kept = np.flatnonzero(varies)[smooth]
+    chosen = [look.subsets[i] for i in kept]
     if not chosen:
         return None
     units = np.eye(len(chosen))
+    linear = np.zeros((len(norm), len(kept)))
+    linear[kept, np.arange(len(kept))] = 1 / np.sqrt(norm[kept])
     members = tuple(Member(kind, subset, None, None, units[i], residual) for i, subset in enumerate(chosen))
-    return Part(None, phi, np.ones(len(chosen)), members)
+    return Part(None, phi, np.ones(len(chosen)), members, look, linear, mean)
 
 
 def shrinkage(mu: Float64[np.ndarray, " r"], penalty: float) -> Float64[np.ndarray, " r"]:

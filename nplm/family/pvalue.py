@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from nplm.family.intervals import log_p_of_root
 from nplm.family.settings import INTERVALS
-from nplm.family.statistic import Family, combined, independent_tests
+from nplm.family.statistic import Members, combined, independent_tests
 from nplm.family.union import JointLaw
 
 # The law is believed if it makes the 1% point of those samples at least a third as likely as they do; that of fewer
@@ -29,7 +29,7 @@ class FamilyNull:
         seed: of the draws of the joint law.
     """
 
-    family: Family
+    family: Members
     surprise: Float64[np.ndarray, "L c"]
     seed: int
 

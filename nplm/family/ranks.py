@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -52,19 +53,37 @@ class Cells:
         of_event: the cell of each event, shape (n,).
         place: of each cell on the grid of all cells, increasing, shape (c,).
         centre: mean normal score in each cell, shape (c,).
+        width: of the cells.
     """
 
     of_event: Int64[np.ndarray, " n"]
     place: Int64[np.ndarray, " c"]
     centre: Float64[np.ndarray, " c"]
+    width: float
 
     @classmethod
     def of(cls, z: Float64[np.ndarray, " n"], width: float) -> Cells:
         """Cells of this width."""
         place, cell = np.unique(np.floor(z / width).astype(np.int64), return_inverse=True)
-        return cls(cell, place, np.bincount(cell, z) / np.bincount(cell))
+        return cls(cell, place, np.bincount(cell, z) / np.bincount(cell), width)
 
     @property
     def count(self) -> int:
         """Number of cells."""
         return len(self.place)
+
+    def nearest(self, z: Float64[np.ndarray, " m"]) -> Int64[np.ndarray, " m"]:
+        """The cell of other events: that which they fall into, or the nearest where it holds none."""
+        return self._nearest[self.grid_place(z)]
+
+    def grid_place(self, z: Float64[np.ndarray, " m"]) -> Int64[np.ndarray, " m"]:
+        """The place of events on the grid from the first cell to the last, with the empty ones between."""
+        place = np.floor(z / self.width).astype(np.int64)
+        return np.clip(place, self.place[0], self.place[-1]) - self.place[0]
+
+    @cached_property
+    def _nearest(self) -> Int64[np.ndarray, " g"]:
+        grid = np.arange(self.place[0], self.place[-1] + 1)
+        above = np.searchsorted(self.place, grid)
+        below = np.maximum(above - 1, 0)
+        return np.where(self.place[above] - grid <= np.abs(grid - self.place[below]), above, below)

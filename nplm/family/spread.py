@@ -13,7 +13,7 @@ from nplm.family.marks import Marks
 from nplm.two_sample.pool import Pool
 
 # Events of both samples in a leaf, whose masses stand for each other.
-_IN_LEAF = 64
+IN_LEAF = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,13 @@ class Spread:
             positive[rows] = averaged(z[rows], m[rows])
         if pool.exchange.allowed:
             return cls(m**2 * q * (1 - q), m**4 * q * (1 - q) * (q**3 + (1 - q) ** 3), positive)
-        leaf = leaves(z, max(int(np.log2(len(m) / _IN_LEAF)), 0))
+        leaf = leaves(z, max(int(np.log2(len(m) / IN_LEAF)), 0))
         b, a = (Marks.of(m[inside], leaf[inside], leaf) for inside in (in_b, ~in_b))
         second = q * (1 - q) * positive * ((1 - q) * b.unit + q * a.unit)
         fourth = q * (1 - q) * positive * ((1 - q) ** 3 * b.cube + q**3 * a.cube)
         return cls(second, fourth, positive, (b, a))
+
+
+def equal_masses(masses: Float64[np.ndarray, " n"]) -> bool:
+    """Whether all events count the same."""
+    return bool(np.ptp(masses) <= 1e-12 * abs(masses[0]))

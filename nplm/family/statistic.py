@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,11 +16,13 @@ from scipy.stats import chi2
 from nplm._blas import blas_threads
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
-from nplm.family.intervals import Intervals, log_p_of_root
+from nplm.family.fit import MemberFit, fit_member
+from nplm.family.intervals import Intervals, largest_root, log_p_of_root, standing_out
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
+from nplm.two_sample.calibration import Kind
 from nplm.two_sample.pool import Pool
 
 # The share of samples without a difference in which a class is to have a p-value, times its number of independent
@@ -27,72 +31,29 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
-    """All members, prepared on both samples together.
+class Members(ABC):
+    """All members of a family, and what tells them apart from those of another.
 
     Arguments:
-        pool: of both samples.
-        scores: of the events: normal scores, and angles of circular features, shape (n, d).
-        circular: which features are.
         spread: what events add to the variance of scores.
         parts: kernels and products.
         intervals: of each feature that has any.
         q: share of the masses that B has.
-        settings: which members there are.
     """
 
-    pool: Pool
-    scores: Float64[np.ndarray, "n d"]
-    circular: tuple[bool, ...]
     spread: Spread
     parts: tuple[Part, ...]
     intervals: tuple[Intervals, ...]
     q: float
-    settings: FamilySettings
 
-    @classmethod
-    @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, circular: Sequence[bool] = (), seed: int = 1) -> Family:
-        """Prepares a family.
+    @property
+    @abstractmethod
+    def kind(self) -> tuple[Kind, str]:
+        """How samples without a difference are drawn, and the same in words."""
 
-        Arguments:
-            pool: of both samples.
-            settings: which members there are.
-            circular: which features are angles; none by default.
-            seed: of the centres of kernels of all features.
-
-        Raises:
-            ValueError: if no member is left.
-        """
-        q = pool.share
-        sizes = np.abs(pool.masses)
-        circles = tuple(circular) or (False,) * pool.events.shape[1]
-        z = np.column_stack([RankScale.of(x, sizes)(x) for x in pool.events.T])
-        z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
-        spread = Spread.of(pool, z, q)
-        parts = family_parts(z, pool.masses, spread, settings, circular=circles, seed=seed)
-        found: list[Intervals | None] = []
-        if INTERVALS in settings.classes:
-            found = [
-                Intervals.of(
-                    j,
-                    x,
-                    pool.masses,
-                    pool.in_b,
-                    spread.second,
-                    q,
-                    settings.interval_cells,
-                    None if spread.marks is None else spread.marks[1].unit,
-                    circles[j],
-                )
-                for j, x in enumerate(z.T)
-            ]
-        intervals = tuple(each for each in found if each is not None)
-        if not parts and not intervals:
-            raise ValueError(
-                f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
-            )
-        return cls(pool, z, circles, spread, tuple(parts), intervals, q, settings)
+    @abstractmethod
+    def null(self, count: int, seed: int) -> Draws:
+        """Pairs of samples without a difference."""
 
     @cached_property
     def members(self) -> tuple[tuple[Part, Member], ...]:
@@ -138,25 +99,166 @@ class Family:
         # 8 variance^3 / third^2 with variance 2 sum c^2 and third cumulant 8 sum c^3.
         return powers[0], 2 * powers[1], powers[1] ** 3 / np.maximum(powers[2], 1e-300) ** 2
 
-    def surprise(self, draws: Draws, *, is_data: bool = False) -> Float64[np.ndarray, "L c"]:
+    def surprise(self, draws: Draws) -> Float64[np.ndarray, "L c"]:
         """Largest -log p in each class, of each pair of samples."""
-        return self.by_class(-self.log_p(self.t(draws)), draws, is_data)
+        roots = None
+        if self.intervals:
+            roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
+        return self.by_class(self.t(draws), roots)
 
-    def by_class(self, surprise: Float64[np.ndarray, "L k"], draws: Draws, is_data: bool) -> Float64[np.ndarray, "L c"]:
-        """The same where the -log p of kernels and products are known."""
+    def by_class(
+        self, t: Float64[np.ndarray, "L k"], roots: Float64[np.ndarray, " L"] | None
+    ) -> Float64[np.ndarray, "L c"]:
+        """The same for these t of kernels and products, and largest roots of intervals."""
+        surprise = -self.log_p(t)
         kinds = np.array([member.kind for _, member in self.members])
         columns = [surprise[:, kinds == kind].max(axis=1) for kind in self.classes if kind in kinds]
-        if self.intervals:
-            if is_data:
-                roots = np.array([max(np.abs(each.observed()).max() for each in self.intervals)])
-            else:
-                roots = np.max([each.largest(draws, self.q) for each in self.intervals], axis=0)
+        if roots is not None:
             columns.append(-log_p_of_root(roots))
         return np.column_stack(columns)
+
+
+class Seen(Protocol):
+    """Two samples as they are, in all members of a family."""
+
+    @property
+    def members(self) -> tuple[tuple[Part, Member], ...]:
+        """Members of kernels and products, with their parts, in order."""
+
+    @property
+    def intervals(self) -> tuple[Intervals, ...]:
+        """Intervals of each feature, with these samples in them."""
+
+    @property
+    def root(self) -> Float64[np.ndarray, " one"] | None:
+        """The largest of all intervals, None without any."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the samples are called."""
+
+    @property
+    def unit_masses(self) -> bool:
+        """Whether masses are numbers of events."""
+
+    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
+        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
+
+    def width(self, feature: int, scale: float) -> float:
+        """A scale in the units of a feature, where it stands out most or else in its middle."""
+
+    def fit(self, member: int) -> MemberFit:
+        """The fit of a kernel or product."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family(Members):
+    """All members, prepared on both samples together.
+
+    Arguments:
+        pool: of both samples.
+        scores: of the events: normal scores, and angles of circular features, shape (n, d).
+        circular: which features are.
+    """
+
+    pool: Pool
+    scores: Float64[np.ndarray, "n d"]
+    circular: tuple[bool, ...]
+
+    @classmethod
+    @blas_threads()
+    def of(cls, pool: Pool, settings: FamilySettings, *, circular: Sequence[bool] = (), seed: int = 1) -> Family:
+        """Prepares a family.
+
+        Arguments:
+            pool: of both samples.
+            settings: which members there are.
+            circular: which features are angles; none by default.
+            seed: of the centres of kernels of all features.
+
+        Raises:
+            ValueError: if no member is left.
+        """
+        q = pool.share
+        sizes = np.abs(pool.masses)
+        circles = tuple(circular) or (False,) * pool.events.shape[1]
+        z = np.column_stack([RankScale.of(x, sizes)(x) for x in pool.events.T])
+        z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
+        spread = Spread.of(pool, z, q)
+        parts = family_parts(z, pool.masses, spread, settings, circular=circles, seed=seed)
+        found: list[Intervals | None] = []
+        if INTERVALS in settings.classes:
+            found = [
+                Intervals.of(
+                    j,
+                    x,
+                    pool.masses,
+                    pool.in_b,
+                    spread.second,
+                    q,
+                    settings.interval_cells,
+                    None if spread.marks is None else spread.marks[1].unit,
+                    circles[j],
+                )
+                for j, x in enumerate(z.T)
+            ]
+        intervals = tuple(each for each in found if each is not None)
+        if not parts and not intervals:
+            raise ValueError(
+                f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
+            )
+        return cls(spread, tuple(parts), intervals, q, pool, z, circles)
+
+    @property
+    def kind(self) -> tuple[Kind, str]:
+        """Permutations where labels may be exchanged."""
+        if self.pool.exchange.allowed:
+            return "permutation", "permutations of the labels"
+        return "resampling", "pairs of samples drawn anew from both"
+
+    @property
+    def root(self) -> Float64[np.ndarray, " one"] | None:
+        """The largest of all intervals, in absolute value."""
+        return largest_root(self.intervals)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """A and B."""
+        return "A", "B"
+
+    @property
+    def unit_masses(self) -> bool:
+        """Whether masses are numbers of events."""
+        return bool(np.allclose(self.pool.masses, 1.0))
+
+    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
+        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
+        inside = interval.holds(start, stop)
+        scaler, j = self.pool.scaler, interval.feature
+        x = self.pool.events[inside, j] * scaler.scale[j] + scaler.location[j]
+        if self.circular[j] and np.ptp(self.scores[inside, j]) > np.pi:
+            # Across the cut of the angle.
+            beyond = self.scores[inside, j] > 0
+            return float(x[beyond].min()), float(x[~beyond].max())
+        return float(x.min()), float(x.max())
+
+    def width(self, feature: int, scale: float) -> float:
+        """A scale in the units of a feature, where it stands out most or else in its middle."""
+        scores = self.scores[:, feature]
+        inside = standing_out(self.intervals, feature)
+        middle = 0.0 if inside is None else float(np.median(scores[inside]))
+        order = np.argsort(scores)
+        ends = np.interp([middle - scale / 2, middle + scale / 2], scores[order], self.pool.events[order, feature])
+        return float(np.ptp(ends)) * float(self.pool.scaler.scale[feature])
 
     def observed(self) -> Draws:
         """The samples as they are."""
         return observed(self.pool, self.q)
+
+    def fit(self, member: int) -> MemberFit:
+        """The fit of a kernel or product."""
+        part, chosen = self.members[member]
+        return fit_member(self.pool, self.spread, part, chosen, self.q)
 
     def null(self, count: int, seed: int) -> Draws:
         """Pairs of samples without a difference."""

@@ -51,7 +51,7 @@ class JointLaw:
         # Draws from the sampled events, whose covariance is positive whatever is set in it.
         noise = rng.standard_normal((DRAWS, len(phi))) @ phi
         self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
-        self._rng = rng
+        self._seed = seed
 
     @property
     def _slices(self) -> list[slice]:
@@ -76,13 +76,15 @@ class JointLaw:
         nulls = [MixtureNull(member.shrinkage) for _, _, member in where]
         log_p = np.array([null.log_pvalue(t) for null, t in zip(nulls, thresholds.tolist(), strict=True)])
         total = float(logsumexp(log_p))
-        chosen = self._rng.choice(len(where), DRAWS, p=np.exp(log_p - total))
+        # The same numbers for all thresholds: p is a smooth function of them, whatever was asked before.
+        rng = np.random.default_rng([self._seed, 0x6F776E])
+        chosen = rng.choice(len(where), DRAWS, p=np.exp(log_p - total))
         log_weight = np.zeros(DRAWS)
         scores = self._draws.copy()
         for m in np.unique(chosen):
             _, inside, member = where[m]
             rows = np.flatnonzero(chosen == m)
-            tilted, log_weight[rows] = self._exceeding(member.shrinkage, float(thresholds[m]), log_p[m], len(rows))
+            tilted, log_weight[rows] = self._exceeding(rng, member.shrinkage, float(thresholds[m]), log_p[m], len(rows))
             covariance = self._covariance[inside, inside]
             factor = cho_factor(covariance + _RIDGE * np.eye(len(covariance)))
             moved = cho_solve(factor, (tilted - scores[rows, inside]).T).T
@@ -102,12 +104,12 @@ class JointLaw:
         return float(total + np.log(inverse.mean())), float(inverse[both].sum() / inverse.sum())
 
     def _exceeding(
-        self, c: Float64[np.ndarray, " r"], threshold: float, log_p: float, count: int
+        self, rng: np.random.Generator, c: Float64[np.ndarray, " r"], threshold: float, log_p: float, count: int
     ) -> tuple[Float64[np.ndarray, "count r"], Float64[np.ndarray, " count"]]:
         """Scores drawn where t = sum c y^2 is about the threshold, with log(density given t >= threshold / drawn)."""
         theta = _saddle(c, threshold)
         variance = 1 / (1 - 2 * theta * c)
-        y = self._rng.standard_normal((count, len(c))) * np.sqrt(variance)
+        y = rng.standard_normal((count, len(c))) * np.sqrt(variance)
         t = y**2 @ c
         log_ratio = -theta * t + 0.5 * np.log(variance).sum() - log_p
         return y, np.where(t >= threshold, log_ratio, -np.inf)

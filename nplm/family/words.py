@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
-from jaxtyping import Bool
-
 from nplm.family.part import Member
 from nplm.family.settings import ALL, ONE
-from nplm.family.statistic import Family
+from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
 
@@ -28,19 +25,19 @@ def interval_name(feature: str) -> str:
     return f"interval of {feature}"
 
 
-def leading_words(family: Family, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
+def leading_words(seen: Seen, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
     """The leading test as part of a sentence: which features, at which scale, and where.
 
     Arguments:
-        family: of tests.
+        seen: the samples, in all members.
         leading: number of the member; None for an interval.
         feature: number of the feature whose intervals lead, if they do.
         features: names of all features.
     """
     if leading is None:
         assert feature is not None
-        return f"in one interval{where_words(family, feature, features)}"
-    member = family.members[leading][1]
+        return f"in one interval{where_words(seen, feature, features)}"
+    member = seen.members[leading][1]
     names = [features[j] for j in member.features]
     if member.scale is None:
         known = " once the others are known" if member.residual else ""
@@ -48,52 +45,27 @@ def leading_words(family: Family, leading: int | None, feature: int | None, feat
     elif member.kind == ALL:
         words = f"in all {len(names)} features together, at {_scale_words(member.scale)}"
     elif member.kind == ONE:
-        width = _local_width(family, member.features[0], member.scale)
+        width = seen.width(member.features[0], member.scale)
         words = f"in {names[0]} alone, at {_scale_words(member.scale)} ({width:.2g} in {names[0]})"
     else:
         words = f"in {names[0]} and {names[1]} together, at {_scale_words(member.scale)}"
     if len(set(member.features)) == 1:
-        where = where_words(family, member.features[0], features)
+        where = where_words(seen, member.features[0], features)
         words += f", most of it{where}" if where else ""
     return words
 
 
-def where_words(family: Family, feature: int, features: tuple[str, ...]) -> str:
+def where_words(seen: Seen, feature: int, features: tuple[str, ...]) -> str:
     """The interval of a feature that stands out most, with its numbers of events; nothing without intervals."""
-    inside = _standing_out(family, feature)
-    if inside is None:
+    found = [each for each in seen.intervals if each.feature == feature]
+    if not found:
         return ""
-    *_, observed, expected = next(each for each in family.intervals if each.feature == feature).best()
-    pool = family.pool
-    x = pool.events[inside, feature] * pool.scaler.scale[feature] + pool.scaler.location[feature]
-    first, last = x.min(), x.max()
-    if family.circular[feature] and np.ptp(family.scores[inside, feature]) > np.pi:
-        # Across the cut of the angle.
-        beyond = family.scores[inside, feature] > 0
-        first, last = x[beyond].min(), x[~beyond].max()
-    low, high = f"{first:.4g}", f"{last:.4g}"
+    start, stop, _, observed, expected = found[0].best()
+    low, high = (f"{x:.4g}" for x in seen.edges(found[0], start, stop))
     place = f"at {features[feature]} = {low}" if low == high else f"between {features[feature]} = {low} and {high}"
-    unit = "" if np.allclose(pool.masses, 1.0) else " effective"
-    return f" {place}: {observed:,.4g}{unit} events of B where {expected:,.4g} are expected from A"
-
-
-def _standing_out(family: Family, feature: int) -> Bool[np.ndarray, " n"] | None:
-    """Which events are in the interval of a feature that stands out most; None without intervals."""
-    for interval in family.intervals:
-        if interval.feature == feature:
-            start, stop, *_ = interval.best()
-            return interval.holds(start, stop)
-    return None
-
-
-def _local_width(family: Family, feature: int, scale: float) -> float:
-    """A scale of normal scores in the units of a feature, where it stands out most or else in its middle."""
-    inside = _standing_out(family, feature)
-    scores = family.scores[:, feature]
-    middle = 0.0 if inside is None else float(np.median(scores[inside]))
-    order = np.argsort(scores)
-    low, high = np.interp([middle - scale / 2, middle + scale / 2], scores[order], family.pool.events[order, feature])
-    return float(high - low) * float(family.pool.scaler.scale[feature])
+    a, b = seen.names
+    unit = "events" if seen.unit_masses else "effective events"
+    return f" {place}: {observed:,.4g} {unit} of {b} where {expected:,.4g} are expected from {a}"
 
 
 def _product_name(names: list[str]) -> str:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nplm.hypothesis_test import FitError
+from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
 from nplm.report import write_run
+from nplm.report.two_sample import write_two_sample
 
 # So many windows without an alarm of the shape end a series of alarms.
 SERIES_ENDS = 10
@@ -56,10 +58,15 @@ class AlarmReports:
         assert window is not None
         folder = self.folder / _FOLDER / f"window-{row}"
         folder.mkdir(parents=True, exist_ok=True)
-        test = self.monitor.shape.test
+        shape = self.monitor.shape
         data = replace(window, name=f"window {row} ({window.name})")
         try:
-            page = write_run(folder, test, data, test.run(data, 0))
+            if isinstance(shape, FamilyShape):
+                test = shape.compared(data)
+                result = test.run()
+                page = write_two_sample(folder, test.a, data, result, result.to_dict(), None)
+            else:
+                page = write_run(folder, shape.test, data, shape.test.run(data, 0))
         except (FitError, ValueError) as error:
             self.note(f"there is no report of window {row}: {error}")
             return ""

@@ -91,9 +91,9 @@ class History:
             raise HistoryError(f"{self.folder / _STATE} cannot be read ({error}); choose another -o") from error
         if state.get("schema") != SCHEMA:
             raise HistoryError(f"{self.folder} holds no history that this version of nplm knows; choose another -o")
-        other = [
-            f"{k} is {self.settings[k]}, not {v}" for k, v in state["settings"].items() if self.settings.get(k) != v
-        ]
+        # Before there was a choice, shapes were compared with one kernel.
+        former = {"shape": "one kernel", **state["settings"]} if "shape" in self.settings else state["settings"]
+        other = [f"{k} is {self.settings.get(k)}, not {v}" for k, v in former.items() if self.settings.get(k) != v]
         if other:
             raise HistoryError(
                 f"{self.folder} holds the history of another monitor ({'; '.join(other)}); choose another -o"

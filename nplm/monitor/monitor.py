@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
+from nplm.family.settings import FamilySettings
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.examine import examine
+from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.limits import ControlLimits
 from nplm.monitor.rate import ExpectedRate, RateResult
 from nplm.monitor.shape import ShapeTest
@@ -43,7 +45,8 @@ class Monitor:
 
     Arguments:
         reference: a Sample, or an array of events of shape (n, d).
-        model: the kernel model that shapes are compared with; None for that of the default settings.
+        model: one kernel model of all features that shapes are compared with, in place of the family.
+        family: which members of the family shapes are compared in; None for all.
         window: events of a window; None for one window a batch (a file).
         step: events from the beginning of a window to that of the next. Default: `window`, so that none overlap.
         limits: the false alarms.
@@ -51,7 +54,7 @@ class Monitor:
         reference_exposure: of the reference, whose own count then says what is expected; in place of `expected_rate`.
         exposure: of a batch without times, which is a window of its own.
         least_events: that a window needs to be tested in shape.
-        standardize: shift and scale each feature by the reference's mean and standard deviation.
+        standardize: shift and scale each feature by the reference's mean and standard deviation, for one kernel.
 
     Raises:
         ValueError: if a setting is out of its range, or the reference cannot serve.
@@ -62,6 +65,7 @@ class Monitor:
         reference: Sample | ArrayLike,
         model: KernelModel | None = None,
         *,
+        family: FamilySettings | None = None,
         window: int | None = None,
         step: int | None = None,
         limits: ControlLimits | None = None,
@@ -81,7 +85,9 @@ class Monitor:
             raise ValueError("give the expected rate or the exposure of the reference, not both")
         if least_events < 1:
             raise ValueError(f"a test needs 1 event or more, not {least_events}")
-        self.model = KernelModel() if model is None else model
+        if model is not None and family is not None:
+            raise ValueError("a monitor compares shapes with one kernel model or in a family: give one of them")
+        self.model, self.family = model, FamilySettings() if model is None and family is None else family
         self.window, self.step = window, window if step is None else step
         self.limits = limits or ControlLimits()
         self.exposure, self.least_events, self.standardize = exposure, least_events, standardize
@@ -97,7 +103,12 @@ class Monitor:
         rate = None if expected is None else ExpectedRate(expected)
         if counted is not None:
             rate = ExpectedRate.of_reference(reference, counted)
-        shape = ShapeTest.of(reference, self.model, self.window, self.standardize)
+        shape: ShapeTest | FamilyShape
+        if self.model is not None:
+            shape = ShapeTest.of(reference, self.model, self.window, self.standardize)
+        else:
+            assert self.family is not None
+            shape = FamilyShape.of(reference, self.family, self.window)
         if self.window is not None and self.limits.drift:  # refuses a reference that is too small
             self.limits.drift_limit(self._tests(rate), self.stride, shape.shared_fluctuation(self.window))
         shape.warm_up()
@@ -199,14 +210,17 @@ class Monitor:
         values: dict[str, Any] = {}
         p: list[float] = []
         self.tested = examined.sample
+        where: Callable[[], str] = str
         if examined.sample is not None:
             shape = self.shape(examined.sample)
+            where = shape.where
             if shape.failure:
                 problems.append(shape.failure)
             if not np.isnan(shape.t):
                 values |= {"t": shape.t, "p_shape": shape.p, "z_shape": shape.z}
                 p.append(shape.p)
-            values |= {"t_mean": shape.mean, "t_sd": shape.sd}
+            if not np.isnan(shape.mean):
+                values |= {"t_mean": shape.mean, "t_sd": shape.sd}
         if self.rate is not None:
             rate, exposure = self._rate(window, self.rate)
             if rate is None:
@@ -222,7 +236,7 @@ class Monitor:
             source=window.source,
             status=status,
             alarms=alarms,
-            message="; ".join([*_alarm_words(alarms, values), *problems, *notes]) or "agrees with the reference",
+            message="; ".join([*_alarm_words(alarms, values, where), *problems, *notes]) or "agrees with the reference",
             first=first,
             events=len(window),
             yield_=float(np.nansum(window.weights)),
@@ -300,14 +314,16 @@ class Monitor:
         self._buffer = waiting
 
 
-def _alarm_words(alarms: tuple[str, ...], values: dict[str, Any]) -> list[str]:
+def _alarm_words(alarms: tuple[str, ...], values: dict[str, Any], where: Callable[[], str]) -> list[str]:
     words = []
     for alarm in alarms:
         test = alarm.removesuffix(" drift")
         if alarm != test:
             words.append(f"the {test} has drifted")
         elif test == "shape":
-            words.append(f"the shape disagrees with the reference ({_written(values['p_shape'])})")
+            most = where()
+            leading = f", most {most}" if most else ""
+            words.append(f"the shape disagrees with the reference ({_written(values['p_shape'])}){leading}")
         else:
             many = "more" if values["z_rate"] > 0 else "fewer"
             words.append(f"{many} events than the {values['expected']:.4g} expected ({_written(values['p_rate'])})")

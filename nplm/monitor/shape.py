@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from nplm.sample import Sample
 # windows, whatever their sizes.
 _PART = 2048
 # Windows in a reference, where nobody says how large they are.
-_USUAL = 10
+USUAL = 10
 # Laws of windows of so many sizes are kept.
 _LAWS = 64
 
@@ -29,7 +30,8 @@ _LAWS = 64
 class ShapeResult(NamedTuple):
     """t of a window, the mean and the deviation of its law, p and Z.
 
-    `failure` is empty, or says why there is no t, or why it is a lower bound and p an upper one.
+    `failure` is empty, or says why there is no t, or why it is a lower bound and p an upper one. `where` gives the
+    words for what leads, and where; they are empty for a single kernel.
     """
 
     t: float
@@ -38,6 +40,7 @@ class ShapeResult(NamedTuple):
     p: float
     z: float
     failure: str
+    where: Callable[[], str] = str
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ class ShapeTest:
         reference.require_yield()
         if model.solver != "ml":
             raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
-        expected = reference.effective_size / _USUAL if window is None else float(window)
+        expected = reference.effective_size / USUAL if window is None else float(window)
         model = replace(model, reference_exact=True)
         return cls(NPLMTest(reference, model, expected_yield=expected, shape_only=True, standardize=standardize))
 

@@ -64,6 +64,23 @@ def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
     assert 'src="http' not in page
 
 
+def test_a_family_names_what_leads_and_reports_it_and_a_history_keeps_to_it(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", "--folder", "runs", "-o", "out")
+    family = ("--family", "one,products", "--no-drift")
+    _write(runs / "runs/run5.npz", np.random.default_rng(4), scale=2.0)
+    found = nplm(*words, *family)
+    assert found.code == 7, found.err
+    *good, alarm = _lines(found.out)
+    assert all(line["status"] == "ok" for line in good)
+    assert "most in x alone" in alarm["message"] or "most in the mean of x" in alarm["message"]
+    assert (runs / "out" / alarm["report"]).is_file()
+    for other in (MODEL, ("--family", "one")):
+        refused = nplm(*words, *other)
+        assert refused.code == 4
+        assert "shape is" in refused.err
+    assert nplm(*words, *family).code == 0
+
+
 def test_bad_files_are_named_and_the_others_tested(nplm, runs: Path) -> None:
     rng = np.random.default_rng(4)
     (runs / "runs/run1.npz").write_bytes(b"PK\x03\x04 no zip")
@@ -204,6 +221,7 @@ def test_following_a_folder_with_a_reference_that_is_replaced(runs: Path) -> Non
             ("--expected-rate", "--reference-exposure"),
         ),
         (("ref.npz", "-o", "out", "--folder", "runs", "--expected-yield", "1"), ("--expected-rate",)),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--width", "1"), ("--family", "--width")),
     ],
 )
 def test_usage_errors_name_the_option(nplm, runs: Path, words: tuple[str, ...], culprits: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from nplm.two_sample.pool import Pool
 def _tested(a: np.ndarray, b: np.ndarray) -> tuple[float, FamilyNull]:
     family = Family.of(Pool.of(Sample(a), Sample(b)), FamilySettings())
     null = FamilyNull(family, family.surprise(family.null(299, 1)), 1)
-    observed = family.surprise(family.observed(), is_data=True)
+    observed = family.by_class(family.t(family.observed()), family.root)
     return float(combined(observed, null.log_tests)[0]), null
 
 
