@@ -22,42 +22,42 @@ def _difference(name: str) -> Callable[[Callable[[np.random.Generator, float], P
 @_difference("1-D: peak of width .16 at 1.6 on Exp(1), events")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     peak = rng.normal(1.6, 0.16, (rng.poisson(strength), 1))
-    return exponential(rng, 4000), np.concatenate([exponential(rng, 1000), peak])
+    return exponential(rng, 2000), np.concatenate([exponential(rng, 1000), peak])
 
 
 @_difference("1-D: peak of width .16 at 6.4 on Exp(1), events")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     peak = rng.normal(6.4, 0.16, (rng.poisson(strength), 1))
-    return exponential(rng, 4000), np.concatenate([exponential(rng, 1000), peak])
+    return exponential(rng, 2000), np.concatenate([exponential(rng, 1000), peak])
 
 
 @_difference("1-D: shift of a normal law")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    return rng.normal(size=(4000, 1)), rng.normal(strength, 1, size=(1000, 1))
+    return rng.normal(size=(2000, 1)), rng.normal(strength, 1, size=(1000, 1))
 
 
 @_difference("1-D: share lost within .85 to 1.15 of Exp(1)")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     data = exponential(rng, 1000)
     lost = (np.abs(data[:, 0] - 1) < 0.15) & (rng.random(len(data)) < strength)
-    return exponential(rng, 4000), data[~lost]
+    return exponential(rng, 2000), data[~lost]
 
 
 @_difference("1-D: scale of Exp(1)")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    return exponential(rng, 4000), strength * exponential(rng, 1000)
+    return exponential(rng, 2000), strength * exponential(rng, 1000)
 
 
 @_difference("2-D: correlation .5 against")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    return correlated(rng, 4000, 2, 0.5), correlated(rng, 1000, 2, strength)
+    return correlated(rng, 2000, 2, 0.5), correlated(rng, 1000, 2, strength)
 
 
 @_difference("2-D: share lost in a square of .6 about (.5, .5)")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     data = correlated(rng, 1000, 2, 0.5)
     lost = (np.abs(data - 0.5) < 0.3).all(axis=1) & (rng.random(len(data)) < strength)
-    return correlated(rng, 4000, 2, 0.5), data[~lost]
+    return correlated(rng, 2000, 2, 0.5), data[~lost]
 
 
 @_difference("2-D: four components, one of them wider")
@@ -82,21 +82,21 @@ def _five(rng: np.random.Generator, n: int) -> np.ndarray:
 def _(rng: np.random.Generator, strength: float) -> Pair:
     data = _five(rng, 1000)
     data[:, 0] += strength
-    return _five(rng, 2500), data
+    return _five(rng, 2000), data
 
 
 @_difference("5-D: share lost in a square of .8 of two features")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     data = _five(rng, 1000)
     lost = (np.abs(data[:, :2] - 0.5) < 0.4).all(axis=1) & (rng.random(len(data)) < strength)
-    return _five(rng, 2500), data[~lost]
+    return _five(rng, 2000), data[~lost]
 
 
 @_difference("5-D: ten events of 1000 farther out in one feature by")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     data = _five(rng, 1000)
     data[:10, 4] += strength
-    return _five(rng, 2500), data
+    return _five(rng, 2000), data
 
 
 @_difference("5-D: share of exact zeros in one feature, .6 against")
@@ -107,7 +107,7 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
         x[:, 2] = rng.poisson(3, n)
         return x
 
-    return draw(2500, 0.6), draw(500, strength)
+    return draw(2000, 0.6), draw(500, strength)
 
 
 @_difference("6-D: narrow component of one feature, .3 against")
@@ -121,11 +121,11 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
     return draw(0.3), draw(strength)
 
 
-@_difference("6-D: cluster of deviation .2 in 2000, events")
+@_difference("6-D: cluster of deviation .2 in 1500, events")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     centre, n = np.array([1.0, 1.0, -1.0, 1.0, 0.0, 0.5]), round(strength)
-    data = np.concatenate([rng.normal(size=(2000 - n, 6)), rng.normal(centre, 0.2, (n, 6))])
-    return rng.normal(size=(3000, 6)), data
+    data = np.concatenate([rng.normal(size=(1500 - n, 6)), rng.normal(centre, 0.2, (n, 6))])
+    return rng.normal(size=(2000, 6)), data
 
 
 @_difference("6-D: sign of a product of three features, share")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
     settings = config["power"]
     level, resamples = settings["level"], settings["permutations"]
     rows, checks, below, tests = [], [], [], [FAMILY]
+    for start in range(0, settings["trials"], settings["at_a_time"]):
+        for name, strength in settings["strengths"].items():
+            for trial in range(start, min(start + settings["at_a_time"], settings["trials"])):
+                kept.row(_label(name, strength), trial, _making(name, strength, resamples))
     for name, strength in settings["strengths"].items():
-        label = f"{name} {strength:g}"
-
-        def make(rng: np.random.Generator, n: str = name, s: float = strength) -> Row:
-            return _trial(rng, n, s, resamples)
-
+        label, make = _label(name, strength), _making(name, strength, resamples)
         made = [kept.row(label, trial, make) for trial in range(settings["trials"])]
         found: dict[str, list[float]] = {}
         for row in made:
@@ -58,6 +59,14 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
         + f"\n\nBelow 90% of the best other test: {'; '.join(below) or 'none'}."
     )
     return text, checks
+
+
+def _label(name: str, strength: float) -> str:
+    return f"{name} {strength:g}"
+
+
+def _making(name: str, strength: float, resamples: int) -> Callable[[np.random.Generator], Row]:
+    return lambda rng: _trial(rng, name, strength, resamples)
 
 
 def _trial(rng: np.random.Generator, name: str, strength: float, resamples: int) -> Row:

@@ -58,6 +58,7 @@ def _trial(rng: np.random.Generator, pair: tuple[str, str, float, int], resample
         SHAPE: result.shape.p_value,
         COUNTED: with_rate(result.shape, rate)[0].p_value,
         "kind": result.shape.kind,
+        "leading": result.names[result.leading_shape],
         "converged": bool(result.fit_converged),
     }
 
