@@ -40,7 +40,9 @@ def bumps(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             + [f"{other:g}", f"{np.mean([row['seconds'] for row in made]):.2f}"]
         )
         low = other - 2 * error["p"] - 0.3
-        checks.append(Check(f"median Z, set-up A, {name}", medians["p"], error["p"], low, 9, f"{other:g} (pyBumpHunter)"))
+        checks.append(
+            Check(f"median Z, set-up A, {name}", medians["p"], error["p"], low, 9, f"{other:g} (pyBumpHunter)")
+        )
     text = (
         f"**Set-up A**: {REFERENCE:,} events of Exp(1) for {EVENTS:,} that are expected, a fresh reference for each set"
         " of data; median Z of shape and yield together and of the shape alone, beside that of pyBumpHunter on sets"

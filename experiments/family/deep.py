@@ -14,10 +14,11 @@ from scipy.stats import norm
 
 from experiments.experiment import Check
 from experiments.family.samples import correlated
+from nplm.family.intervals import log_p_of_root
 from nplm.family.part import rows_of
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import CLASSES, INTERVALS, FamilySettings
-from nplm.family.statistic import Family
+from nplm.family.statistic import Family, combined
 from nplm.report.markdown import markdown_table
 from nplm.sample import Sample
 from nplm.two_sample.pool import Pool
@@ -56,7 +57,9 @@ class Scores:
             np.add.at(cells.T, each.cell, (z * np.sqrt(self.null.family.spread.second)).T)
             below = np.concatenate([np.zeros((len(z), 1)), np.cumsum(cells, axis=1)], axis=1)
             variance = np.concatenate([[0], np.cumsum(each.variance)])
-            found.append((below[:, each.stop] - below[:, each.start]) / np.sqrt(variance[each.stop] - variance[each.start]))
+            found.append(
+                (below[:, each.stop] - below[:, each.start]) / np.sqrt(variance[each.stop] - variance[each.start])
+            )
         return np.concatenate(found, axis=1) if found else np.zeros((len(z), 0))
 
 
@@ -89,8 +92,14 @@ def deep(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             ratio = law.p / found.p
             error = ratio * float(np.hypot(law.error / law.p, found.error / found.p))
             rows.append(
-                [f"{what}: {len(family.members)} members, {len(scores.rows)} scores", f"{z:g}", way]
-                + [f"{found.p:.3g} +- {found.error:.2g}", f"{law.p:.3g} +- {law.error:.2g}", f"{ratio:.3f} +- {error:.3f}"]
+                [
+                    f"{what}: {len(family.members)} members, {len(scores.rows)} scores",
+                    f"{z:g}",
+                    way,
+                    f"{found.p:.3g} +- {found.error:.2g}",
+                    f"{law.p:.3g} +- {law.error:.2g}",
+                    f"{ratio:.3f} +- {error:.3f}",
+                ]
             )
             # With intervals, what they have in common with kernels is counted twice.
             low, high = (1.0, 1.0) if not family.intervals else (1.0, 2.0)
@@ -124,9 +133,6 @@ def _of_law(null: FamilyNull, statistic: float, seeds: int) -> Drawn:
 
 
 def _exceeds(scores: Scores, statistic: float, z: np.ndarray, t: np.ndarray) -> np.ndarray:
-    from nplm.family.intervals import log_p_of_root
-    from nplm.family.statistic import combined
-
     null, family = scores.null, scores.null.family
     surprise = -family.log_p(t)
     kinds = np.array([member.kind for _, member in family.members])

@@ -21,13 +21,13 @@ def _difference(name: str) -> Callable[[Callable[[np.random.Generator, float], P
 
 @_difference("1-D: peak of width .16 at 1.6 on Exp(1), events")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    peak = rng.normal(1.6, 0.16, (rng.poisson(strength), 1))
+    peak = rng.normal(1.6, 0.16, (round(strength), 1))
     return exponential(rng, 2000), np.concatenate([exponential(rng, 1000), peak])
 
 
 @_difference("1-D: peak of width .16 at 6.4 on Exp(1), events")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    peak = rng.normal(6.4, 0.16, (rng.poisson(strength), 1))
+    peak = rng.normal(6.4, 0.16, (round(strength), 1))
     return exponential(rng, 2000), np.concatenate([exponential(rng, 1000), peak])
 
 
@@ -38,9 +38,9 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
 
 @_difference("1-D: share lost within .85 to 1.15 of Exp(1)")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    data = exponential(rng, 1000)
+    data = exponential(rng, 2000)
     lost = (np.abs(data[:, 0] - 1) < 0.15) & (rng.random(len(data)) < strength)
-    return exponential(rng, 2000), data[~lost]
+    return exponential(rng, 2000), data[~lost][:1000]
 
 
 @_difference("1-D: scale of Exp(1)")
@@ -55,9 +55,9 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
 
 @_difference("2-D: share lost in a square of .6 about (.5, .5)")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    data = correlated(rng, 1000, 2, 0.5)
+    data = correlated(rng, 2000, 2, 0.5)
     lost = (np.abs(data - 0.5) < 0.3).all(axis=1) & (rng.random(len(data)) < strength)
-    return correlated(rng, 2000, 2, 0.5), data[~lost]
+    return correlated(rng, 2000, 2, 0.5), data[~lost][:1000]
 
 
 @_difference("2-D: four components, one of them wider")
@@ -87,9 +87,9 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
 
 @_difference("5-D: share lost in a square of .8 of two features")
 def _(rng: np.random.Generator, strength: float) -> Pair:
-    data = _five(rng, 1000)
+    data = _five(rng, 2000)
     lost = (np.abs(data[:, :2] - 0.5) < 0.4).all(axis=1) & (rng.random(len(data)) < strength)
-    return _five(rng, 2000), data[~lost]
+    return _five(rng, 2000), data[~lost][:1000]
 
 
 @_difference("5-D: ten events of 1000 farther out in one feature by")

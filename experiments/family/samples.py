@@ -1,4 +1,4 @@
-"""Distributions without a difference: from one dimension to twenty, correlated, heavy-tailed, discrete and in two parts."""
+"""Distributions without a difference: one dimension to twenty, correlated, heavy-tailed, discrete, in two parts."""
 
 from __future__ import annotations
 
