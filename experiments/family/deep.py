@@ -13,11 +13,12 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from experiments.experiment import Check
+from experiments.family.kept import Kept, Row
 from experiments.family.samples import correlated
 from nplm.family.intervals import log_p_of_root
 from nplm.family.part import rows_of
 from nplm.family.pvalue import FamilyNull
-from nplm.family.settings import CLASSES, INTERVALS, FamilySettings
+from nplm.family.settings import CLASSES, INTERVALS, ONE, PRODUCTS, TWO, FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.report.markdown import markdown_table
 from nplm.sample import Sample
@@ -25,6 +26,13 @@ from nplm.two_sample.pool import Pool
 
 PLAIN, TILTED = (2.0, 3.0), (3.0, 4.0, 5.0, 7.0)
 _AT_A_TIME = 5000
+# Dimension, correlation and classes of each family.
+FAMILIES: dict[str, tuple[int, float, tuple[str, ...]]] = {
+    "2-D, kernels and products": (2, 0.7, (ONE, TWO, PRODUCTS)),
+    "2-D, the whole family": (2, 0.7, CLASSES),
+    "5-D, kernels of one feature": (5, 0.9, (ONE,)),
+    "5-D, products": (5, 0.9, (PRODUCTS,)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +47,7 @@ class Scores:
 
     @cached_property
     def rows(self) -> Float64[np.ndarray, "r n"]:
-        """sqrt(s_e) phi(x_e): those of one part are orthonormal."""
+        """sqrt(s_e) phi(x_e): each of norm one, and those of a kernel orthogonal."""
         family = self.null.family
         columns = [part.phi if part.cell is None else part.phi[part.cell] for part in family.parts]
         return np.ascontiguousarray((np.concatenate(columns, axis=1) * np.sqrt(family.spread.second)[:, None]).T)
@@ -72,53 +80,53 @@ class Drawn:
 
 
 def deep(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
-    """Both families, at all depths."""
+    """All families, at all depths."""
+    kept = Kept(work / "deep.jsonl")
     settings = config["deep"]
-    rng = np.random.default_rng(11)
-    a, b = (Sample(correlated(rng, settings["events"] // 2, 2, 0.7)) for _ in range(2))
-    pool = Pool.of(a, b)
     rows, checks = [], []
-    without = FamilySettings(classes=tuple(name for name in CLASSES if name != INTERVALS))
-    for what, chosen in (("kernels and products", without), ("the whole family", FamilySettings())):
-        family = Family.of(pool, chosen)
-        null = FamilyNull(family, family.surprise(family.null(999, 1)), 1)
-        scores = Scores(null)
-        at = {z: _statistic(null, z) for z in sorted({*PLAIN, *TILTED})}
-        drawn = {("plain", z): p for z, p in _plain(scores, {z: at[z] for z in PLAIN}, settings["draws"], rng).items()}
-        if not family.intervals:
-            drawn |= {("tilted", z): _tilted(scores, at[z], settings["tilted"], rng) for z in TILTED}
-        for (way, z), found in drawn.items():
-            law = _of_law(null, at[z], settings["seeds"])
-            ratio = law.p / found.p
-            error = ratio * float(np.hypot(law.error / law.p, found.error / found.p))
+    for what, (dimension, rho, classes) in FAMILIES.items():
+
+        def make(rng: np.random.Generator, d: int = dimension, r: float = rho, c: tuple[str, ...] = classes) -> Row:
+            return _family(rng, d, r, c, settings)
+
+        made = kept.row(what, 0, make)
+        for way, z, p, error, law, law_error in made["found"]:
+            ratio = law / p
+            spread = ratio * float(np.hypot(law_error / law, error / p))
             rows.append(
                 [
-                    f"{what}: {len(family.members)} members, {len(scores.rows)} scores",
+                    f"{what}: {made['members']} members, {made['scores']} scores",
                     f"{z:g}",
                     way,
-                    f"{found.p:.3g} +- {found.error:.2g}",
-                    f"{law.p:.3g} +- {law.error:.2g}",
-                    f"{ratio:.3f} +- {error:.3f}",
+                    f"{p:.3g} +- {error:.2g}",
+                    f"{law:.3g} +- {law_error:.2g}",
+                    f"{ratio:.3f} +- {spread:.3f}",
                 ]
             )
             # With intervals, what they have in common with kernels is counted twice.
-            low, high = (1.0, 1.0) if not family.intervals else (1.0, 2.0)
-            checks.append(
-                Check(
-                    f"p of the joint law / of {way} draws, {what}, Z = {z:g}",
-                    ratio,
-                    error,
-                    low - 3 * error,
-                    high + 3 * error,
-                    "1" if not family.intervals else "1 to 2",
-                )
-            )
+            most, words = (2.0, "1 to 2") if INTERVALS in classes else (1.0, "1")
+            name = f"p of the joint law / of {way} draws, {what}, Z = {z:g}"
+            checks.append(Check(name, ratio, spread, 1 - 3 * spread, most + 3 * spread, words))
     text = (
-        f"**The joint normal law**, two dimensions with correlation .7, {settings['events']} events in all; p of the"
-        f" family's smallest p-value from {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one"
-        f" normal number an event, beside `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
+        f"**The joint normal law**, {settings['events']} events in all; p of the family's smallest p-value from"
+        f" {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one normal number an event, beside"
+        f" `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
     )
     return text + markdown_table(["family", "Z", "draws", "p from draws", "p of the law", "ratio"], rows), checks
+
+
+def _family(rng: np.random.Generator, d: int, rho: float, classes: tuple[str, ...], settings: dict[str, Any]) -> Row:
+    a, b = (Sample(correlated(rng, settings["events"] // 2, d, rho)) for _ in range(2))
+    family = Family.of(Pool.of(a, b), FamilySettings(classes=classes))
+    null = FamilyNull(family, family.surprise(family.null(999, 1)), 1)
+    scores = Scores(null)
+    at = {z: _statistic(null, z) for z in sorted({*PLAIN, *TILTED})}
+    law = {z: _of_law(null, t, settings["seeds"]) for z, t in at.items()}
+    drawn = {("plain", z): p for z, p in _plain(scores, {z: at[z] for z in PLAIN}, settings["draws"], rng).items()}
+    if not family.intervals:
+        drawn |= {("tilted", z): _tilted(scores, at[z], settings["tilted"], rng) for z in TILTED}
+    found = [[way, z, p.p, p.error, law[z].p, law[z].error] for (way, z), p in drawn.items()]
+    return {"members": len(family.members), "scores": len(scores.rows), "found": found}
 
 
 def _statistic(null: FamilyNull, z: float) -> float:
