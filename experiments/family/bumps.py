@@ -30,7 +30,7 @@ def bumps(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             return _trial(rng, n, x, settings["resamples"])
 
         made = [kept.row(name, trial, make) for trial in range(settings["trials"])]
-        z = {which: norm.isf([row[which] for row in made]) for which in ("p", "shape")}
+        z = {which: np.asarray(norm.isf([row[which] for row in made])) for which in ("p", "shape")}
         medians = {which: float(np.median(values)) for which, values in z.items()}
         # Of a median of a normal law.
         error = {which: 1.25 * float(np.std(values)) / np.sqrt(len(values)) for which, values in z.items()}

@@ -64,7 +64,7 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
 def _(rng: np.random.Generator, strength: float) -> Pair:
     def draw(deviation: float) -> np.ndarray:
         mean = rng.choice([-20.0, 20.0], (1000, 2))
-        own = (mean > 0).all(axis=1)[:, None]
+        own = np.all(mean > 0, axis=1, keepdims=True)
         return np.asarray(mean + np.where(own, deviation, 1.0) * rng.normal(size=(1000, 2)))
 
     return draw(1.0), draw(strength)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from itertools import combinations_with_replacement
@@ -77,10 +78,10 @@ def _boosting(pool: np.ndarray, labels: np.ndarray, permutations: int, rng: np.r
     """Boosted trees that learn from one half; their mean score of B in the other half, whose labels are permuted."""
     if importlib.util.find_spec("sklearn") is None:
         return {}
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
+    trees = importlib.import_module("sklearn.ensemble").HistGradientBoostingClassifier(
+        max_iter=50, max_leaf_nodes=8, early_stopping=False
+    )
     first = rng.permutation(len(pool)) < len(pool) // 2
-    trees = HistGradientBoostingClassifier(max_iter=50, max_leaf_nodes=8, early_stopping=False)
     scores = trees.fit(pool[first], labels[first]).decision_function(pool[~first])
     held = labels[~first]
     sums = [scores[held].sum(), *(scores[rng.permutation(held)].sum() for _ in range(permutations))]

@@ -26,13 +26,16 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
     settings = config["power"]
     level, resamples = settings["level"], settings["permutations"]
     rows, checks, below, tests = [], [], [], [FAMILY]
+    failed = 0
     for start in range(0, settings["trials"], settings["at_a_time"]):
         for name, strength in settings["strengths"].items():
             for trial in range(start, min(start + settings["at_a_time"], settings["trials"])):
                 kept.row(_label(name, strength), trial, _making(name, strength, resamples))
     for name, strength in settings["strengths"].items():
         label, make = _label(name, strength), _making(name, strength, resamples)
-        made = [kept.row(label, trial, make) for trial in range(settings["trials"])]
+        tried = [kept.row(label, trial, make) for trial in range(settings["trials"])]
+        made = [row for row in tried if FAMILY in row]
+        failed += len(tried) - len(made)
         found: dict[str, list[float]] = {}
         for row in made:
             for test in (key for key in row if key not in _NO_NUMBERS):
@@ -56,7 +59,8 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             ["difference, strength", "trials", *tests, "CPU s of the family"],
             [[label, n, *_shown(power, tests), cost] for label, n, power, cost in rows],  # type: ignore[arg-type]
         )
-        + f"\n\nBelow 90% of the best other test: {'; '.join(below) or 'none'}."
+        + f"\n\nBelow 90% of the best other test: {'; '.join(below) or 'none'}. Trials that ended in an exception:"
+        f" {failed}."
     )
     return text, checks
 

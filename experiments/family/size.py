@@ -116,10 +116,17 @@ def _report(cells: list[Any], found: dict[str, list[Row]], control: list[Row]) -
     count = 9 * len(cells)
     most = float(binom.ppf(0.999, count, _CHANCE))
     checks.append(Check(f"cells and levels beyond 3 sigma, of {count}", len(strange), 0, 0, most, "about 0.3%"))
-    p = np.array([row[ALL] for row in control])
-    share = float((p <= 0.05).mean())
+    controlled = np.array([row[ALL] for row in control])
+    share = float((controlled <= 0.05).mean())
     checks.append(
-        Check(CONTROL + ", size at .05", share, float(np.sqrt(share * (1 - share) / len(p))), 0.2, 1, "far above .05")
+        Check(
+            CONTROL + ", size at .05",
+            share,
+            float(np.sqrt(share * (1 - share) / len(controlled))),
+            0.2,
+            1,
+            "far above .05",
+        )
     )
     text = (
         "**Size.** Share of trials, with a fresh reference and fresh data each, in which p is at most .05, .01 and"
@@ -130,7 +137,7 @@ def _report(cells: list[Any], found: dict[str, list[Row]], control: list[Row]) -
         + markdown_table(["set", "weights", "p of", "trials", ".05", ".01", ".001", "least p"], together)
         + f"\n\nBeyond three standard deviations by the exact binomial law: {'; '.join(strange) or 'none'}."
         f" Trials that ended in an exception: {failed}; leading fits that did not converge: {not_converged}.\n\n"
-        f"{CONTROL}: p <= .05 in {int((p <= 0.05).sum())} of {len(p)} trials."
+        f"{CONTROL}: p <= .05 in {int((controlled <= 0.05).sum())} of {len(controlled)} trials."
     )
     return text, checks
 
