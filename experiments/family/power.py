@@ -25,8 +25,8 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
     kept = Kept(work / "power.jsonl")
     settings = config["power"]
     level, resamples = settings["level"], settings["permutations"]
-    rows, checks, below, tests = [], [], [], [FAMILY]
-    failed = 0
+    rows: list[tuple[str, str, dict[str, float], str]] = []
+    checks, below, tests, failed = [], [], [FAMILY], 0
     for start in range(0, settings["trials"], settings["at_a_time"]):
         for name, strength in settings["strengths"].items():
             for trial in range(start, min(start + settings["at_a_time"], settings["trials"])):
@@ -48,16 +48,15 @@ def powers(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
         if power[FAMILY] < 0.9 * power[best]:
             below.append(f"{label}: {power[FAMILY]:.2f} against {power[best]:.2f} +- {error:.2f} of {best}")
         cost = np.mean([row["own_seconds"] for row in made])
-        rows.append([label, str(len(made)), power, f"{cost:.2f}"])
+        rows.append((label, str(len(made)), power, f"{cost:.2f}"))
         what = f"power less that of {best}, {label}"
         checks.append(Check(what, power[FAMILY] - power[best], error, -0.1 - 2 * error, 1, "at least -.1"))
     text = (
         f"**Power** at size {level:g}, shapes only, {resamples} permutations each, the same samples for all tests; the"
-        f" best is bold. With {settings['trials']} trials a power of one half has an error of"
-        f" {0.5 / np.sqrt(settings['trials']):.2f}.\n\n"
+        " best is bold. A power of one half has an error of .5 / sqrt(trials).\n\n"
         + markdown_table(
             ["difference, strength", "trials", *tests, "CPU s of the family"],
-            [[label, n, *_shown(power, tests), cost] for label, n, power, cost in rows],  # type: ignore[arg-type]
+            [[label, n, *_shown(power, tests), cost] for label, n, power, cost in rows],
         )
         + f"\n\nBelow 90% of the best other test: {'; '.join(below) or 'none'}. Trials that ended in an exception:"
         f" {failed}."
