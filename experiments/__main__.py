@@ -20,6 +20,7 @@ NAMES = (
     "nuisances_1d",
     "nuisances_network_1d",
     "two_sample",
+    "family",
 )
 
 
