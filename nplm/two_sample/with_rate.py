@@ -20,9 +20,9 @@ _ORDINARY = 0.1
 def with_rate(shape: TwoSampleCalibration, rate: Rate) -> tuple[TwoSampleCalibration, Lead]:
     """The p-value of shape and yield, which are independent without a difference, and which of them leads.
 
-    Looked at are the p-value of the shape, and that of its product with the p-value of the yield (R. A. Fisher,
-    Statistical Methods for Research Workers, 1932, section 21.1), as more events in one place raise both; the smaller
-    of the two counts, see `log_p_of_smaller`.
+    Looked at are the p-value of the shape, twice that of the yield, and that of their product (R. A. Fisher,
+    Statistical Methods for Research Workers, 1932, section 21.1), as more events in one place raise both; the smallest
+    of the three counts, see `log_p_of_smallest`.
     """
     logs = [_smallest(float(log_ndtr(-z)), rate.log_p)[0] for z in (shape.z, *shape.z_interval)]
     lead = _smallest(float(log_ndtr(-shape.z)), rate.log_p)[1]
@@ -34,8 +34,12 @@ def with_rate(shape: TwoSampleCalibration, rate: Rate) -> tuple[TwoSampleCalibra
 
 def _smallest(log_shape: float, log_yield: float) -> tuple[float, Lead]:
     together = log_p_of_product(log_shape + log_yield)
-    lead: Lead = "shape" if log_shape <= together else "both" if log_shape <= np.log(_ORDINARY) else "yield"
-    return log_p_of_smaller(min(log_shape, together)), lead
+    candidates: dict[Lead, float] = {"shape": log_shape, "yield": log_yield + np.log(2.0), "both": together}
+    smallest = min(candidates.values())
+    lead: Lead = min(candidates, key=lambda name: candidates[name])
+    if lead == "both" and log_shape > np.log(_ORDINARY):
+        lead = "yield"
+    return log_p_of_smallest(smallest), lead
 
 
 def log_p_of_product(log_product: float) -> float:
@@ -43,12 +47,17 @@ def log_p_of_product(log_product: float) -> float:
     return log_product + float(np.log1p(-log_product)) if log_product > -np.inf else -np.inf
 
 
-def log_p_of_smaller(log_c: float) -> float:
-    """log P(U <= c or U V <= k), with P(U V <= k) = c.
+def log_p_of_smallest(log_c: float) -> float:
+    """log P(U <= c or 2 V <= c or U V <= k), with P(U V <= k) = c.
 
-    Beyond U <= c, V must be at most k / U, so P = c + k log(1 / c).
+    Beyond U <= c, V must be at most the larger of c / 2 and k / U. With the strips that is P = 3 c / 2 - k +
+    k log(2 k / c^2), and where k > c / 2 it is c + k log(1 / c).
     """
-    if log_c in (0.0, -np.inf):
-        return log_c
+    if log_c >= 0.0 or log_c == -np.inf:
+        return min(log_c, 0.0)
     log_k = float(brentq(lambda x: log_p_of_product(x) - log_c, log_c - 50 - np.log1p(-log_c), 0.0, xtol=1e-13))
-    return min(log_c + float(np.log1p(-np.exp(log_k - log_c) * log_c)), 0.0)
+    share = np.exp(log_k - log_c)
+    if share > 0.5:
+        return min(log_c + float(np.log1p(-share * log_c)), 0.0)
+    beyond = np.log(2.0) + log_k - 2 * log_c
+    return min(log_c + float(np.log(1.5 - share + share * beyond if beyond > 0 else 1.5 - np.exp(log_c) / 2)), 0.0)
