@@ -70,8 +70,8 @@ def family_parts(
     straight = [j for j in range(d) if not circular[j]]
     if PRODUCTS in settings.classes and straight:
         parts += _products(z, straight, masses, of_events, settings)
-    # One kernel of all features is that of the pair in two dimensions, and of the one in one.
-    if ALL in settings.classes and (d > 2 or settings.classes == (ALL,)):
+    # A kernel of all features is that of the one in one dimension.
+    if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
         points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
         parts += _all_features(points, d, masses, columns, settings, seed)
     return [part for part in parts if part is not None]

@@ -23,8 +23,9 @@ _RIDGE = 1e-9
 class JointLaw:
     """The normal law of the scores of all parts, and the chance that a member of them exceeds.
 
-    Within a part the scores are independent with variance one; between parts their covariance is sum_e s phi phi'^T,
-    from a sample of the events. The scores of the cells that intervals are made of are drawn with them.
+    Within a part of kernels the scores are independent with variance one; those of products, and of different parts,
+    have the covariance sum_e s phi phi'^T, from a sample of the events. The scores of the cells that intervals are made
+    of are drawn with them.
 
     Arguments:
         parts: of the family.
@@ -45,9 +46,10 @@ class JointLaw:
         columns += [each.cell_modes(rows) for each in intervals]
         phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
         self._covariance = phi.T @ phi
-        for inside in self._slices:
+        for number, inside in enumerate(self._slices):
             # Known exactly, where events were sampled.
-            self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
+            if number >= len(parts) or parts[number].members[0].scale is not None:
+                self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
         # Draws from the sampled events, whose covariance is positive whatever is set in it.
         noise = rng.standard_normal((DRAWS, len(phi))) @ phi
         self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
@@ -69,8 +71,8 @@ class JointLaw:
         The second number is the share of it in which an interval exceeds the root too.
 
         P = sum_m P(A_m) E[1 / S given A_m] with S the number of members that exceed (A. B. Owen, Y. Maximov and M.
-        Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores of its part come from a tilted normal law with
-        the weight that makes up for it, and those of the other parts follow by regression on them (G. Matheron).
+        Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores in t_m come from a tilted normal law with the
+        weight that makes up for it, and all others follow by regression on them (G. Matheron).
         """
         where = [(part, inside, member) for part, inside in rows_of(self._parts) for member in part.members]
         nulls = [MixtureNull(member.shrinkage) for _, _, member in where]
@@ -84,12 +86,14 @@ class JointLaw:
         for m in np.unique(chosen):
             _, inside, member = where[m]
             rows = np.flatnonzero(chosen == m)
-            tilted, log_weight[rows] = self._exceeding(rng, member.shrinkage, float(thresholds[m]), log_p[m], len(rows))
-            covariance = self._covariance[inside, inside]
+            used = np.flatnonzero(member.shrinkage)
+            c, columns = member.shrinkage[used], inside.start + used
+            tilted, log_weight[rows] = self._exceeding(rng, c, float(thresholds[m]), log_p[m], len(rows))
+            covariance = self._covariance[np.ix_(columns, columns)]
             factor = cho_factor(covariance + _RIDGE * np.eye(len(covariance)))
-            moved = cho_solve(factor, (tilted - scores[rows, inside]).T).T
-            scores[rows] += moved @ self._covariance[inside]
-            scores[rows, inside] = tilted
+            at = np.ix_(rows, columns)
+            scores[rows] += cho_solve(factor, (tilted - scores[at]).T).T @ self._covariance[columns]
+            scores[at] = tilted
         number = np.zeros(DRAWS)
         start = 0
         for part, inside in rows_of(self._parts):

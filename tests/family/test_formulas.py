@@ -43,6 +43,22 @@ def test_the_union_of_one_test_of_equal_tests_and_of_independent_ones_is_known(p
     assert np.exp(apart) == pytest.approx(2 * p - p**2, rel=0.12)
 
 
+def test_the_union_of_correlated_products_is_that_of_two_normal_numbers() -> None:
+    """P(|U| > z or |V| > z) of normal numbers with correlation .9, by integration, at p = 1e-6 each."""
+    phi = _orthonormal(2)
+    phi[:, 1] = 0.9 * phi[:, 0] + np.sqrt(1 - 0.81) * phi[:, 1]
+    units = np.eye(2)
+    members = tuple(Member("products", (j,), None, None, units[j]) for j in range(2))
+    z = norm.isf(0.5e-6)
+    law = JointLaw([Part(None, phi, np.ones(2), members)], [], np.ones(400), 1)
+    u = np.linspace(z, z + 6, 4001)
+    given = norm.sf((z - 0.9 * u) / np.sqrt(1 - 0.81)) + norm.cdf((-z - 0.9 * u) / np.sqrt(1 - 0.81))
+    both = 2 * np.trapezoid(norm.pdf(u) * given, u)
+    assert np.exp(law.log_union(np.full(2, z**2), np.inf)[0]) == pytest.approx(2e-6 - both, rel=0.08)
+    # Independent numbers would have another union.
+    assert both > 0.2e-6
+
+
 def test_equal_values_share_their_middle_rank_and_units_do_not_matter() -> None:
     values = np.array([0.0, 0.0, 0.0, 1.0, 5.0])
     scale = RankScale.of(values, np.ones(5))
