@@ -87,7 +87,7 @@ def test_a_clip_is_found_and_looked_at(done: Done) -> None:
     assert tuned.path.mean[0] < 4 < tuned.path.mean[-1]
     # The clip is one of those that were fitted, and to its three digits the root of the curve.
     here = tuned.path.clips.tolist().index(tuned.clip)
-    assert tuned.path.clip_of(4) == pytest.approx(tuned.clip, rel=2e-3)
+    assert tuned.path.clip_of(4) == pytest.approx(tuned.clip, rel=5e-3)
     assert tuned.path.mean[here] == pytest.approx(4, abs=0.02 * tuned.path.mean_error[here])
     assert tuned.interval == tuned.path.interval_of(4)
     assert tuned.check is not None
