@@ -49,8 +49,8 @@ def same(one: ToyTable, two: ToyTable) -> None:
     np.testing.assert_array_equal(one.total_weight, two.total_weight)
 
 
-def python_test() -> NPLMTest:
-    return NPLMTest(read_sample("wref.npz", weights="w"), HistogramModel())
+def python_test(**settings: bool) -> NPLMTest:
+    return NPLMTest(read_sample("wref.npz", weights="w"), HistogramModel(**settings))
 
 
 def closed_form(test: NPLMTest, events: np.ndarray, weights: np.ndarray) -> float:
@@ -204,9 +204,9 @@ def test_the_expectation_of_files_has_t_in_closed_form(nplm) -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(3, 0.1, 500), rng.normal(size=500)
     np.savez("peak.npz", x=x, y=y)
-    words = (*FILES, "--expectation", "--toys", "2")
+    words = (*FILES, "--reference-exact", "--expectation", "--toys", "2")
     assert nplm(*words, "--signal", "peak.npz", "--signal-yield", "50", "-o", "peak").code == 0
-    test = python_test()
+    test = python_test(reference_exact=True)
     events = np.concatenate([test.reference.events, np.stack([x, y], axis=1)])
     expected = closed_form(test, events, np.concatenate([test.reference.weights, np.full(500, 0.1)]))
     assert expected > 5
@@ -216,11 +216,13 @@ def test_the_expectation_of_files_has_t_in_closed_form(nplm) -> None:
 
 
 def test_the_expectation_of_a_problem_has_t_in_closed_form(nplm) -> None:
-    assert nplm(*PROBLEM, "--expectation", "--signal", "bulk", "--toys", "1", "-o", "bulk").code == 0
+    assert (
+        nplm(*PROBLEM, "--reference-exact", "--expectation", "--signal", "bulk", "--toys", "1", "-o", "bulk").code == 0
+    )
     document = Store.open("bulk").plan.document
     reference = ProblemReference("toys.exponential", 5000, 2000.0)(generator(jax.random.key(1)))
     ratio = np.exp(exponential.log_ratio(reference.events, exponential.BULK))
-    test = NPLMTest(reference, HistogramModel())
+    test = NPLMTest(reference, HistogramModel(reference_exact=True))
     np.testing.assert_allclose(
         stored("bulk").t, closed_form(test, reference.events, reference.weights * ratio), rtol=1e-9
     )

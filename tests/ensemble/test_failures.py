@@ -17,7 +17,7 @@ from nplm.ensemble.store import Store
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
 from nplm.sample import Sample
-from tests.ensemble.programs import QUICK, At, Exponential, exponential_campaign, exponential_test
+from tests.ensemble.programs import EDGES, QUICK, At, Exponential, exponential_campaign, exponential_test
 
 
 def sometimes_negative(rng: np.random.Generator) -> Sample:
@@ -44,7 +44,9 @@ def test_a_failed_fit_is_a_row_with_its_reason(tmp_path: Path) -> None:
 def test_a_likelihood_without_maximum_is_a_row_with_its_reason(rng: np.random.Generator, tmp_path: Path) -> None:
     x = rng.exponential(size=4000)
     reference = Sample(x, np.where((x > 5) | (rng.random(4000) < 0.2), -0.1, 0.1))
-    table = run_campaign(Campaign(NPLMTest(reference, QUICK), Exponential()), 2, store=tmp_path)
+    table = run_campaign(
+        Campaign(NPLMTest(reference, replace(QUICK, reference_exact=True)), Exponential()), 2, store=tmp_path
+    )
     assert np.all(np.isnan(table.t))
     assert all("not positive" in reason or "overflowed" in reason for reason in table.failure), table.failure
     assert not np.any(table.converged)
@@ -153,8 +155,10 @@ def test_a_reference_that_cannot_be_drawn_is_named(case: str, tmp_path: Path) ->
 
 def test_an_empty_toy_has_a_t_but_no_shape() -> None:
     empty = GeneratorSampler(lambda rng: np.zeros((0, 1)), "nothing at all")
-    # No event in any bin: t = 2 N(R).
-    np.testing.assert_allclose(run_campaign(exponential_campaign(empty), 2).t, 600)
+    # No event in any bin: t = 2 N(R); or 2 n_R log(1 + w), if w reference events might as well have been data.
+    exact = exponential_campaign(empty, replace(EDGES, reference_exact=True))
+    np.testing.assert_allclose(run_campaign(exact, 2).t, 600)
+    np.testing.assert_allclose(run_campaign(exponential_campaign(empty), 2).t, 6000 * np.log(1.1))
     shape = Campaign(exponential_test(shape_only=True), empty)
     with pytest.raises(SamplerError, match=r"toy 0 has no positive yield, so it has no shape to test"):
         run_campaign(shape, 2)

@@ -131,7 +131,7 @@ def test_an_injection_describes_its_parts_and_keeps_its_background() -> None:
 
 def test_an_expectation_gives_the_asimov_t() -> None:
     """t = 2 sum [n log(n / nu) - n + nu] with n = nu + s, where log-ratio and yield are those of expectations."""
-    test = exponential_test()
+    test = exponential_test(replace(EDGES, reference_exact=True))
     signal = Sample([0.5, 0.5, 2.4, 2.6], [1.5, 2.5, 8.0, 4.0])
     reference = test.reference
     expectation = Sample(
@@ -187,13 +187,17 @@ def require_mean(t: np.ndarray, mean: float, variance: float) -> None:
 def test_a_reference_for_each_toy_widens_t() -> None:
     """E[t] = k (1 + N(R) / n_R), which is 2 k for a reference of as many events as are expected.
 
-    t of k bins is then twice a chi2 of k degrees of freedom, whose variance is 8 k.
+    t of k bins is then twice a chi2 of k degrees of freedom, whose variance is 8 k. A likelihood that knows of it has
+    the chi2 itself.
     """
     exact = Sample((np.arange(EXPECTED) + 0.5) / EXPECTED)
     k = 5
-    campaign = Campaign(NPLMTest(exact, BINS), GeneratorSampler(uniform, "uniform"))
+    data = GeneratorSampler(uniform, "uniform")
+    campaign = Campaign(NPLMTest(exact, replace(BINS, reference_exact=True)), data)
     fixed = run_campaign(campaign, 1000).t
-    drawn = run_campaign(replace(campaign, reference_sampler=GeneratorSampler(uniform, "uniform")), 1000).t
+    drawn = run_campaign(replace(campaign, reference_sampler=data), 1000).t
+    finite = run_campaign(Campaign(NPLMTest(exact, BINS), data, reference_sampler=data), 1000).t
+    require_mean(finite, k, 2 * k)
     require_mean(drawn, 2 * k, 8 * k)
     # Without a reference of its own, each toy is compared with the exact one.
     require_mean(fixed, k, 2 * k)
