@@ -13,6 +13,7 @@ from scipy.stats import chi2, kstest
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
 from nplm.models.histogram import HistogramModel
+from nplm.models.kernel import KernelModel
 from nplm.sample import Sample
 
 # Size of the Kolmogorov-Smirnov tests: the chance that one fails a correct program.
@@ -314,3 +315,14 @@ def test_log_ratio_wants_the_features_of_the_reference(rng: np.random.Generator)
     assert test.log_ratio(result, events[:7]).shape == (7,)
     with pytest.raises(ValueError, match="order matters"):
         test.log_ratio(result, Sample(events, features=("b", "a")))
+
+
+@pytest.mark.parametrize(("events", "exact", "named"), [(300, False, True), (900, False, False), (900, True, True)])
+def test_the_formula_of_a_small_reference_is_not_vouched_for(
+    rng: np.random.Generator, events: int, exact: bool, named: bool
+) -> None:
+    """Where nothing has checked it: of a kernel model with as many reference events as data, or an exact reference."""
+    reference, data = Sample(rng.normal(size=(events, 2))), Sample(rng.normal(size=(300, 2)))
+    test = NPLMTest(reference, KernelModel(width=2.0, centers=20, reference_exact=exact), expected_yield=300)
+    noted = test.run(data, calibrate="analytic").notes
+    assert any(f"({events} effective events)" in note and "not vouched for" in note for note in noted) == named
