@@ -79,7 +79,7 @@ def cautions_of(
 
 
 def _formula_of_small_reference(test: NPLMTest, expected: float) -> list[str]:
-    """The formula is asymptotic: in five dimensions 19% of null samples had p < 5% with as many reference events as data.
+    """The formula is asymptotic: in five dimensions 19% of null samples had p < 5% where n_R = n_D.
 
     Of twice as many it is 3%. With a reference that is taken as exact it is 96, 67, 30 and 10% of 1, 2, 5 and 10 times
     as many.

@@ -12,6 +12,9 @@ from nplm.ensemble.engine import Batch, Engine, InProcess
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 
+# Toys with a reference of their own in a batch, at most.
+_MOST_REFERENCES = 64
+
 
 def run_campaign(
     campaign: Campaign,
@@ -77,6 +80,9 @@ def run_missing(
     done = set(known.index.tolist())
     missing = [i for i in wanted if i not in done]
     size = batch or campaign.test.prepared.batch_size
+    if batch is None and campaign.reference_sampler is not None:
+        # References are prepared one after the other, so larger batches save nothing and are stored late.
+        size = min(size, _MOST_REFERENCES)
     if batch is None and not (engine is None or isinstance(engine, InProcess)):
         # What suits all cores of this machine is too much for the one core of a worker.
         size = max(1, size // len(available_cores()))
