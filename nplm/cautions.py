@@ -79,10 +79,9 @@ def cautions_of(
 
 
 def _formula_of_small_reference(test: NPLMTest, expected: float) -> list[str]:
-    """The formula is asymptotic: in five dimensions 19% of null samples had p < 5% with as many reference events as data.
-
-    Of twice as many it is 3%. With a reference that is taken as exact it is 96, 67, 30 and 10% of 1, 2, 5 and 10 times
-    as many.
+    """The formula is asymptotic: with as many reference events as data 19% of null samples in five dimensions had
+    p < 5%, with twice as many 3%. With a reference that is taken as exact it is 96, 67, 30 and 10% of 1, 2, 5 and 10
+    times as many.
     """
     effective = test.reference.effective_size
     most = LARGEST_FOR_EXACT if test.reference_exact else LARGEST_FOR_KERNELS
