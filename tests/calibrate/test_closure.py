@@ -53,6 +53,7 @@ def test_the_known_best_test_is_that_of_the_densities(signal: Signal) -> None:
         assert z == pytest.approx(ideal_z(signal, number), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal", [BULK, pytest.param(BROAD, marks=pytest.mark.slow)], ids=lambda signal: signal.name)
 def test_a_classifier_comes_close_to_the_best_test_and_not_above(signal: Signal) -> None:
     """Within 5%; one penalty for all signals is wrong by 10 to 20% for the broad one."""
@@ -65,6 +66,7 @@ def test_a_classifier_comes_close_to_the_best_test_and_not_above(signal: Signal)
     assert best.z[0] < ideal_z(signal) + 3 * max(best.spread[0], 0.05)
 
 
+@pytest.mark.slow
 def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
     test: NPLMTest, rng: np.random.Generator
 ) -> None:
@@ -194,6 +196,7 @@ def test_shape_only_toys_keep_their_number_and_their_z(rng: np.random.Generator)
         closure(test, signal, [2000.0])
 
 
+@pytest.mark.slow
 def test_shape_only_classifiers_know_the_shape_only() -> None:
     """Within 7% of the best test of the shape, which is worse than that of shape and yield."""
     rng = np.random.default_rng(4)
@@ -206,6 +209,7 @@ def test_shape_only_classifiers_know_the_shape_only() -> None:
     assert known.z[0] < known_best_test(reference, signal, numbers, exact(BULK)).z[0]
 
 
+@pytest.mark.slow
 def test_nuisances_of_a_normalisation_hide_the_yield(rng: np.random.Generator) -> None:
     """Toys at nu = 0, 100 each, fixed seed: the size holds, and a signal like the reference is not found."""
     reference = draw_reference(np.random.default_rng(5), 30_000)

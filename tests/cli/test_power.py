@@ -29,7 +29,8 @@ def test_the_numbers_are_those_of_python(nplm) -> None:
     assert outcome.code == 0, outcome.err
     document = json.loads(outcome.out)
     test = NPLMTest(read_sample("wref.npz", features=["x"], weights="w"), KernelModel(width=2.0, centers=50))
-    expected = expected_power(test, read_sample("peak.npz", features=["x"]), [10.0, 40.0])
+    data = read_sample("data.npz", features=["x"])
+    expected = expected_power(test, read_sample("peak.npz", features=["x"]), [10.0, 40.0], data=data)
     assert [row["events"] for row in document["power"]] == [10, 40]
     for row, power in zip(document["power"], expected, strict=True):
         assert row["median_z"] == pytest.approx(power.median_z, rel=1e-9)

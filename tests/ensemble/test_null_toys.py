@@ -58,6 +58,7 @@ def test_toys_with_references_of_their_own_say_so(tmp_path: Path, rng: np.random
     assert not NullToys.running(fixed, fixed.run([0])).resampled
 
 
+@pytest.mark.slow
 def test_kernels_are_calibrated_with_the_law_that_their_toys_follow(rng: np.random.Generator) -> None:
     """Where the reference of the toys fluctuates the formula for toys has its fluctuation too."""
     test, data = exponential_test(KernelModel(width=1.0, centers=30)), Sample(rng.exponential(size=310))

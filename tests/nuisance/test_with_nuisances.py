@@ -47,6 +47,7 @@ def moved() -> Sample:
     return draw_data(np.random.default_rng(2), 3 * SIGMA).with_auxiliary(np.zeros(2))
 
 
+@pytest.mark.slow
 def test_what_nuisances_explain_is_no_discovery(test: NPLMTest, reference: Sample) -> None:
     result = test.run(moved(), 100)
     assert NPLMTest(reference, MODEL).run(moved(), 0).z > 8
