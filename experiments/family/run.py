@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.experiment import Check, read_config
 from experiments.family.bumps import bumps
+from experiments.family.cases import cases
 from experiments.family.deep import deep
 from experiments.family.power import powers
 from experiments.family.size import sizes
@@ -21,7 +22,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     config = read_config("family", short)
     began = time.process_time()
     parts, checks = [], []
-    for part in (sizes, powers, bumps, deep):
+    for part in (sizes, powers, bumps, cases, deep):
         text, found = part(work, config)
         parts.append(text)
         checks += found

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.family_options import add_family_option
 from nplm.cli.options import (
     FLAG,
     InputOptions,
     add_config_option,
-    add_family_option,
     add_output_option,
     add_reference_options,
     add_standardize_option,

@@ -11,8 +11,6 @@ from typing import Any, Self
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
     ReferenceFile,
-    circular_features,
-    classes,
     feature_names,
     layers,
     output_path,
@@ -250,29 +248,6 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
     add_overflow_option(group)
 
 
-def add_family_option(group: argparse._ArgumentGroup) -> None:
-    """Declares the option that chooses classes of tests."""
-    group.add_argument(
-        "--family",
-        type=classes,
-        metavar="C1,C2,...",
-        help="which classes of tests: one (each feature), two (pairs), products, all (features together), intervals (of"
-        " one feature); the smallest p-value of all of them counts (default: all classes)",
-    )
-
-
-def add_circular_option(group: argparse._ArgumentGroup) -> None:
-    """Declares the option that names circular features."""
-    group.add_argument(
-        "--circular",
-        action="extend",
-        nargs="+",
-        type=circular_features,
-        metavar="NAME",
-        help="family: features that are angles, by blanks or commas; NAME=PERIOD for others than 2 pi and 360",
-    )
-
-
 def add_prepared_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that names a prepared model."""
     group.add_argument(
@@ -346,20 +321,6 @@ def add_config_option(group: argparse._ArgumentGroup) -> None:
         help="YAML file with long options as keys (shape-only: true); the command line overrides it; paths in it are"
         " relative to the current folder",
     )
-
-
-def require_circular(values: Mapping[str, Any]) -> None:
-    """Refuses a circular feature that is named twice, or is not among the features.
-
-    Raises:
-        UsageError: naming it.
-    """
-    names = [feature.name for feature in values.get("circular", ())]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"--circular names '{name}' twice")
-        if "features" in values and name not in values["features"]:
-            raise UsageError(f"--circular names '{name}', which is not among the --features")
 
 
 def given(namespace: argparse.Namespace) -> dict[str, Any]:

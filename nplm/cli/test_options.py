@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.family_options import add_circular_option, add_family_option, require_circular
 from nplm.cli.options import (
     FLAG,
     MODEL_OPTIONS,
     InputOptions,
     ModelOptions,
-    add_circular_option,
     add_config_option,
-    add_family_option,
     add_model_options,
     add_nuisances_option,
     add_output_option,
     add_pool_option,
     add_prepared_option,
     add_reference_options,
-    require_circular,
     require_input,
     require_model,
     require_shape_or_yield,

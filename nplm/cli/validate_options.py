@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.family_options import add_circular_option, add_family_option, require_circular
 from nplm.cli.options import (
     FLAG,
     add_access_options,
-    add_circular_option,
     add_config_option,
-    add_family_option,
     add_features_option,
     add_output_option,
-    require_circular,
 )
 from nplm.cli.style import add_style_option
 from nplm.cli.values import CircularFeature, positive_count, positive_number, positive_numbers, seed, sizes, text

@@ -60,9 +60,10 @@ def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
     family = null.family
     scores = sum(part.phi.shape[1] for part in family.parts)
     tests = np.exp(null.log_tests).sum()
+    checked = "follow" if null.law_holds else f"do not follow at their {100 * null.checked_share:.2g}% point"
     words = (
         f"joint normal law of {scores:,} scores (as many as {tests:,.0f} independent tests), which"
-        f" {len(null.surprise):,} samples without a difference follow"
+        f" {len(null.surprise):,} samples without a difference {checked}"
     )
     return TwoSampleCalibration("analytic", words, p, (p, p), z, (z, z), len(null.surprise), 0, False)
 

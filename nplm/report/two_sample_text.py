@@ -82,7 +82,7 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     rows = {
         "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
         "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
-        "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
+        "stands on" if result.rate is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
         rows["formula"] = (

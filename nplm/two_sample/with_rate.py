@@ -28,8 +28,9 @@ def with_rate(shape: TwoSampleCalibration, rate: Rate) -> tuple[TwoSampleCalibra
     lead = _smallest(float(log_ndtr(-shape.z)), rate.log_p)[1]
     p, high, low = map(float, np.exp(logs))
     z, low_z, high_z = (float(-ndtri_exp(min(log_p, -1e-16))) for log_p in logs)
-    found = replace(shape, p_value=p, p_interval=(low, high), z=z, z_interval=(low_z, high_z))
-    return found, lead
+    # Where the yield alone decides, more samples of the shape would not.
+    limit = shape.limit and lead != "yield"
+    return replace(shape, p_value=p, p_interval=(low, high), z=z, z_interval=(low_z, high_z), limit=limit), lead
 
 
 def _smallest(log_shape: float, log_yield: float) -> tuple[float, Lead]:

@@ -118,8 +118,10 @@ def test_an_angle_has_no_cut() -> None:
     assert here.leading_features == there.leading_features == ("x0",)
     assert here.features == ("x0",)
     assert max(here.p_value, there.p_value) < 1e-3
-    # It lies on both sides of the cut.
+    # It lies on both sides of the cut, which moves t of no test on the circle, but of those on a line.
     np.testing.assert_allclose(sorted(here.t), sorted(there.t), rtol=0.2)
+    line, moved = (FamilyTest((x + s) % 360, (y + s) % 360).run(resamples=99).t for x, y, s in ((a, b, 0), (a, b, 140)))
+    assert not np.allclose(sorted(line), sorted(moved), rtol=0.2)
     with pytest.raises(ValueError, match="no feature 'phi' to be circular"):
         FamilyTest(a, b, circular={"phi": None})
     with pytest.raises(ValueError, match="period of 'x0' cannot be guessed"):
