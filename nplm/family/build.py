@@ -17,7 +17,7 @@ from nplm.family.leaves import leaves
 from nplm.family.look import Grid, Kernels, Products, gaussian
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import CELL, PAIR_CELL, Cells
-from nplm.family.settings import ALL, ONE, PRODUCTS, TWO, FamilySettings
+from nplm.family.settings import ALL, ONE, PRODUCTS, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.models.kernel_centers import choose_centers
 
@@ -40,6 +40,7 @@ def family_parts(
     settings: FamilySettings,
     *,
     circular: tuple[bool, ...],
+    raw: Float64[np.ndarray, "n d"] | None = None,
     seed: int,
 ) -> list[Part]:
     """All parts that have a mode.
@@ -50,6 +51,7 @@ def family_parts(
         spread: what they add to the variance of a score.
         settings: which members there are.
         circular: which features are angles: products are not of these.
+        raw: the features themselves, standardised; None to leave kernels of them out.
         seed: of the centres of kernels of all features.
     """
     columns = (masses, spread.second, spread.fourth)
@@ -73,7 +75,9 @@ def family_parts(
     # A kernel of all features is that of the one in one dimension.
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
         points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
-        parts += _all_features(points, d, masses, columns, settings, seed)
+        parts += _all_features(ALL, points, d, masses, columns, settings, seed)
+    if RAW in settings.classes and raw is not None:
+        parts += _all_features(RAW, raw, d, masses, columns, settings, seed)
     return [part for part in parts if part is not None]
 
 
@@ -134,6 +138,7 @@ def _products(
 
 
 def _all_features(
+    kind: str,
     z: np.ndarray,
     dimension: int,
     masses: np.ndarray,
@@ -166,5 +171,5 @@ def _all_features(
         values, vectors = eigh(gaussian(centers, centers, width))
         kept = values > _RANK_CUT * values[-1]
         look = Kernels(centers, width, vectors[:, kept] / np.sqrt(values[kept]))
-        found.append(kernel_part(ALL, features, width, settings.all_penalties, look(points), cell, moments, look))
+        found.append(kernel_part(kind, features, width, settings.all_penalties, look(points), cell, moments, look))
     return found

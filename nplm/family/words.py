@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from nplm.family.part import Member
-from nplm.family.settings import ALL, ONE
+from nplm.family.settings import ALL, ONE, RAW
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
@@ -16,7 +16,7 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
     names = [features[j] for j in member.features]
     if member.scale is None:
         return _product_name(names) + (", the others known" if member.residual else "")
-    who = "all features" if member.kind == ALL else " with ".join(names)
+    who = {ALL: "all features", RAW: "all features as they are"}.get(member.kind, " with ".join(names))
     return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:g}"
 
 
@@ -44,6 +44,9 @@ def leading_words(seen: Seen, leading: int | None, feature: int | None, features
         words = f"in the {_product_name(names)}{known}"
     elif member.kind == ALL:
         words = f"in all {len(names)} features together, at {_scale_words(member.scale)}"
+    elif member.kind == RAW:
+        who = "in all features as they are" if len(names) > 1 else f"in {names[0]} as it is"
+        words = f"{who}, at a scale of {member.scale:.2g} standard deviations"
     elif member.kind == ONE:
         width = seen.width(member.features[0], member.scale)
         words = f"in {names[0]} alone, at {_scale_words(member.scale)} ({width:.2g} in {names[0]})"
