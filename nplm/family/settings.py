@@ -16,8 +16,8 @@ class FamilySettings:
 
     Arguments:
         classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
-            scores), "all" (kernels of all features), "raw" (the same of the standardised features themselves) and
-            "intervals" (of each feature).
+            scores), "all" (kernels of all features), "raw" (the same of the standardised features themselves,
+            where none is an angle) and "intervals" (of each feature).
         one_scales, one_penalties: of kernels of one feature, in normal scores.
         two_scales, two_penalties: of kernels of two features.
         all_penalties: of kernels of all features, whose widths are quantiles of the distances between events.

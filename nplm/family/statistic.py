@@ -185,7 +185,9 @@ class Family(Members):
         z = np.column_stack([RankScale.of(x, sizes)(x) for x in pool.events.T])
         z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
         spread = Spread.of(pool, z, q)
-        parts = family_parts(z, pool.masses, spread, settings, circular=circles, raw=pool.events, seed=seed)
+        # An angle as it is has a cut.
+        raw = None if any(circles) else pool.events
+        parts = family_parts(z, pool.masses, spread, settings, circular=circles, raw=raw, seed=seed)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
             found = [
