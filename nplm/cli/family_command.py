@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from nplm.cli.errors import ExitCode
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
-from nplm.cli.say import say
 from nplm.cli.test_command import provenance, read_samples
 from nplm.cli.test_options import Options
+from nplm.cli.two_sample_output import deliver
 
 
 def run_family(options: Options) -> int:
@@ -27,7 +25,6 @@ def run_family(options: Options) -> int:
         reference = reference.scaled_to(options.expected_yield)
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
-    from nplm.report.two_sample_text import two_sample_line
 
     named = all(file.expected_yield is not None for file in options.reference)
     if folder is not None:
@@ -46,20 +43,17 @@ def run_family(options: Options) -> int:
             result = test.run(resamples=options.toys, notify=reporter.note)
         document = result.to_dict()
         document["configuration"] |= provenance(options, samples)
-        report = None
-        if folder is not None:
-            from nplm.report.two_sample import write_two_sample
-
-            with folder.writing():
-                folder.begin()
-                report = write_two_sample(
-                    folder.path, reference, data, result, document, None, top=options.top, rows=samples.rows
-                )
+        deliver(
+            folder,
+            reference,
+            data,
+            result,
+            document,
+            as_json=options.json,
+            top=options.top,
+            rows=samples.rows,
+        )
     finally:
         if folder is not None:
             folder.discard()
-    if options.json:
-        say(json.dumps(document, indent=2, allow_nan=False))
-    else:
-        say(f"{result!r}\n\n{two_sample_line(result)}\nreport: {report}")
     return ExitCode.DONE

@@ -13,6 +13,7 @@ from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import access_of, ordered_like, refusing_bad_input
 from nplm.cli.say import say
+from nplm.cli.two_sample_output import deliver
 from nplm.cli.validate_options import Options, command_of
 from nplm.io import column_names, read_sample
 from nplm.sample import Sample
@@ -106,7 +107,6 @@ def _provenance(options: Options, inputs: Inputs) -> dict[str, Any]:
 
 
 def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
-    from nplm.report.two_sample_text import two_sample_line
     from nplm.two_sample.sweep import n_sweep
     from nplm.two_sample.validate import validate
 
@@ -131,18 +131,7 @@ def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporte
     document["configuration"] |= _provenance(options, inputs)
     if sweep is not None:
         document["sweep"] = sweep.to_dict()
-    report = None
-    if folder is not None:
-        from nplm.report.two_sample import write_two_sample
-
-        with folder.writing():
-            folder.begin()
-            report = write_two_sample(folder.path, a, b, result, document, sweep)
-    if options.json:
-        say(json.dumps(document, indent=2, allow_nan=False))
-        return
-    swept = "" if sweep is None else f"\n\n{sweep!r}"
-    say(f"{result!r}{swept}\n\n{two_sample_line(result)}\nreport: {report}")
+    deliver(folder, a, b, result, document, sweep, as_json=options.json)
 
 
 def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
