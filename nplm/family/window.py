@@ -19,7 +19,7 @@ from nplm.family.marks import Marks
 from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
-from nplm.family.settings import ALL, INTERVALS, FamilySettings
+from nplm.family.settings import ALL, INTERVALS, RAW, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses
 from nplm.family.statistic import Members
 from nplm.sample import Sample, require_varying
@@ -66,6 +66,8 @@ class ReferenceFamily(Members):
         """
         reference.require_yield()
         require_varying(reference)
+        if set(settings.classes) == {RAW}:
+            raise ValueError(f"windows are compared by ranks, not as features are: choose more classes than '{RAW}'")
         w = reference.weights
         masses = w * w.sum() / (w @ w)
         scales = tuple(RankScale.of(x, np.abs(w)) for x in reference.events.T)

@@ -97,6 +97,7 @@ def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
     assert plot_closure(found).axes[0].get_xlabel() == "signal events expected"
 
 
+@pytest.mark.slow
 def test_a_wrong_null_and_a_wrong_best_test_are_found_out(
     test: NPLMTest, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_nuisances_of_a_normalisation_hide_the_yield(rng: np.random.Generator) -
     assert seen.sampled.median_z > 1.5
 
 
+@pytest.mark.slow
 def test_t_is_read_from_the_law_at_the_nu_of_its_toy() -> None:
     """The t that as_at_zero gives has the p-value of the law there."""
     reference = draw_reference(np.random.default_rng(5), 20_000)
@@ -252,6 +254,7 @@ def test_t_is_read_from_the_law_at_the_nu_of_its_toy() -> None:
     assert injection.as_at_zero(replace(table, t=np.full(5, np.nan))).tolist() != moved.tolist()
 
 
+@pytest.mark.slow
 def test_counted_toys_with_nuisances(rng: np.random.Generator) -> None:
     test = NPLMTest(draw_reference(rng, 5000), "histogram", nuisances=exponential_nuisances.nuisances())
     found = closure(test, drawn(BULK, rng), [90.0], 60, 3, ideal=None, calibrate="toys")

@@ -156,6 +156,7 @@ def test_weights_take_the_signal_back(line: bool) -> None:
     assert error < 0.08 * expected.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [True, False])
 def test_two_sigma_as_counted_toys_have_it(reference, exact: bool) -> None:
     prepared = kernel_of(reference, exact)

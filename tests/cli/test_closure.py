@@ -86,6 +86,7 @@ def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, cul
         assert culprit in outcome.err
 
 
+@pytest.mark.slow
 def test_shape_only_and_nuisances_are_those_of_python(nplm) -> None:
     """The same numbers as `closure`, of 20 toys."""
     import known_ratio

@@ -29,6 +29,7 @@ def impacts_of(text: str) -> list[float | None]:
     return [row["impact"] for row in json.loads(text)["nuisances"]["fitted"]]
 
 
+@pytest.mark.slow
 def test_kernels_have_them_and_slow_models_on_request(nplm, monkeypatch: pytest.MonkeyPatch) -> None:
     always = nplm(*TEST, *KERNEL, *NUISANCES)
     assert always.code == 0, always.err

@@ -26,6 +26,7 @@ def folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_result_and_report_say_what_p_stands_on(folder: Path, nplm) -> None:
     outcome = nplm(*RUN, "-o", "out")
     assert outcome.code == 0, outcome.err

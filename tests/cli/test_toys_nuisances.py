@@ -241,6 +241,7 @@ def test_tuning_is_done_at_the_reference_as_given(nplm) -> None:
     assert "--nuisances" in outcome.err
 
 
+@pytest.mark.slow
 def test_pulls_and_t_of_toys_at_any_nu(nplm) -> None:
     """200 toys, size 1e-4 each: t follows the law at nu, and fits find nu with the error that they should have."""
     words = (*RUN[:-1], "200", "--batch", "8", *HERE, *AT)

@@ -123,6 +123,7 @@ def both_workers(cluster: distributed.LocalCluster, client: distributed.Client) 
     client.wait_for_workers(2, timeout=30)
 
 
+@pytest.mark.slow
 def test_workers_of_this_machine_have_a_core_each_and_prepare_once(draw: Draw, tmp_path: Path) -> None:
     log = tmp_path / "prepared"
     test = NPLMTest(reference(), Counted((2,), 3.0, optimizer=Adam(epochs=5), log=log))

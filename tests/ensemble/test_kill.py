@@ -40,6 +40,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_ten_kills_at_random_moments_lose_nothing(
     campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None], rng: np.random.Generator
 ) -> None:

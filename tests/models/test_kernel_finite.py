@@ -108,6 +108,7 @@ def test_an_event_far_from_all_others_gains_no_more_than_its_share(rng: np.rando
     assert gain[True] > 10
 
 
+@pytest.mark.slow
 def test_batches_pools_and_held_or_streamed_references_agree(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

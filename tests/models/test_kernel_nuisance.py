@@ -111,6 +111,7 @@ def test_two_nuisances_of_the_same_effect_are_one_with_both_uncertainties() -> N
     assert fits[0].converged.all()
 
 
+@pytest.mark.slow
 def test_many_modes_and_few_have_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     reference = draw_reference(rng, 3000)
@@ -123,6 +124,7 @@ def test_many_modes_and_few_have_the_same_minimum(monkeypatch: pytest.MonkeyPatc
     assert iterative.converged.all()
 
 
+@pytest.mark.slow
 def test_modes_that_are_held_and_streamed_have_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
     events = rng.exponential(size=(2000, 2))

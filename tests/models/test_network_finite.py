@@ -145,6 +145,7 @@ def test_signed_weights_are_averaged(quick: BoxSearch, rng: np.random.Generator)
     assert prepared(reference, quick, exact=True).weights.min() < 0
 
 
+@pytest.mark.slow
 def test_with_nuisances_both_likelihoods_are_those_of_finite_samples(quick: BoxSearch) -> None:
     """Delta is SciPy's minimum over nu; tau is the likelihood at the fitted f and nu."""
     nuisances = scale_and_normalization()

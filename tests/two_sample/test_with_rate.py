@@ -31,7 +31,7 @@ def test_the_smallest_of_three_is_uniform(rng: np.random.Generator) -> None:
 def test_a_limit_of_the_shape_is_none_where_the_yield_decides() -> None:
     none_exceeds = TwoSampleCalibration.counted("permutation", "permutations", 9.0, np.zeros(999))
     assert none_exceeds.limit
-    by_yield, lead = with_rate(none_exceeds, Rate(700.0, 400.0, poisson_root(700.0, 400.0)))
+    by_yield, lead = with_rate(none_exceeds, Rate(4000.0, 400.0, poisson_root(4000.0, 400.0)))
     assert (lead, by_yield.limit) == ("yield", False)
     assert by_yield.p_value < 1e-20
     by_shape, lead = with_rate(none_exceeds, Rate(400.0, 400.0, 0.0))
