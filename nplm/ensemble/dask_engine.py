@@ -157,8 +157,10 @@ class _Preparation(WorkerPlugin):
         self._campaign: Campaign | None = None
         if not self.bind:
             return
-        # It warns of each toy under way when the workers are ended, as after Ctrl-C.
-        logging.getLogger("distributed.worker.state_machine").setLevel(logging.ERROR)
+        # They tell of each toy and heartbeat under way when workers are ended, as after Ctrl-C; what goes wrong in a toy
+        # comes back as its exception.
+        for name in ("distributed.worker", "distributed.worker.state_machine"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if hasattr(os, "sched_setaffinity"):
             cores = available_cores()
             # The workers of a LocalCluster are numbered.
@@ -218,12 +220,14 @@ def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     try:
         yield cluster
     finally:
-        # It warns of workers that are ended together with a toy under way, as after Ctrl-C.
-        nanny = logging.getLogger("distributed.nanny")
-        level = nanny.level
-        nanny.setLevel(logging.ERROR)
+        # They tell of workers, and of calls, that are ended with a toy under way, as after Ctrl-C.
+        loggers = [logging.getLogger(name) for name in ("distributed.nanny", "tornado.application")]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         cluster.close()
-        nanny.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager
