@@ -157,8 +157,8 @@ class _Preparation(WorkerPlugin):
         self._campaign: Campaign | None = None
         if not self.bind:
             return
-        # They tell of each toy and heartbeat under way when workers are ended, as after Ctrl-C; what goes wrong in a toy
-        # comes back as its exception.
+        # They tell of each toy and heartbeat under way when workers are ended, as after Ctrl-C. What goes wrong in a
+        # toy comes back as its exception.
         for name in ("distributed.worker", "distributed.worker.state_machine"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if hasattr(os, "sched_setaffinity"):
