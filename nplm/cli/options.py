@@ -158,7 +158,7 @@ def add_features_option(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         type=feature_names,
         metavar="NAME",
-        help="columns to compare, separated by blanks or commas (default: all columns but the weights)",
+        help="columns to compare, separated by blanks or commas (default: all columns but weights and row numbers)",
     )
 
 
@@ -167,7 +167,12 @@ def add_access_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--where", type=text, metavar="EXPR", help='cut on the events of all files, such as "60 < mll < 120"'
     )
-    group.add_argument("--tree", type=text, metavar="NAME", help="tree of ROOT files that hold several")
+    group.add_argument(
+        "--tree",
+        type=text,
+        metavar="NAME",
+        help="tree of ROOT files that hold several; array, frame or group of HDF5 and npz files",
+    )
     group.add_argument("--allow-remote", action=FLAG, help="read ROOT files from addresses such as root://...")
     group.add_argument("--allow-external-links", action=FLAG, help="let HDF5 files lead to other files")
 

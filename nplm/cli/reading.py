@@ -34,7 +34,7 @@ class Reader:
 
     Arguments:
         options: files, features, weights and cut.
-        note: told which files the weight column was taken from.
+        note: told which files the weight column was taken from, and which columns are no features by default.
     """
 
     options: InputOptions
@@ -59,6 +59,7 @@ class Reader:
                 features=options.features,
                 weights=options.weights,
                 where=options.where,
+                notify=self.note,
                 **access_of(self.options),
             )
             require_varying(reference)
@@ -85,6 +86,7 @@ class Reader:
             features=self.options.features,
             weights=weights if weights in columns else None,
             where=self.options.where,
+            notify=self.note,
             **access_of(self.options),
         )
         return ordered_like(reference, sample, path, "the reference")

@@ -79,6 +79,7 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
                 weights=options.weights if path in weighted else None,
                 where=options.where,
                 name=name,
+                notify=note,
                 **access,
             )
             read.append(ordered_like(read[0], sample, path) if read else sample)

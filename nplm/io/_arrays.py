@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.io._table import ReadError, Table, as_column, require_distinct, require_numeric
+from nplm.io._table import ReadError, Table, as_column, listed, require_distinct, require_numeric
 
+# The groups that hold something, and its name.
 Key = tuple[str, ...]
 
 
@@ -23,71 +24,135 @@ class Header:
 
 
 @dataclass(frozen=True)
-class _Origin:
-    """Where a column lies: a whole array, a field of a structured one, or a column of a matrix."""
+class Column:
+    """Where a column lies, and what it is called.
 
+    Arguments:
+        path: its full name, groups first.
+        array: the array that holds it.
+        dtype: the type of its values.
+        field: the field of a structured array.
+        part: the column of a matrix, or of a field that is one.
+        table: the array or frame that holds it beside other columns; None for an array that is a column by itself.
+        label: what it is if it labels the rows, and so is no feature.
+        problem: what it holds, if that is no numbers for a reason that the type does not show.
+    """
+
+    path: Key
     array: Key
-    part: str | int | None
     dtype: np.dtype[np.generic]
+    field: str | None = None
+    part: int | None = None
+    table: Key | None = None
+    label: str | None = None
+    problem: str | None = None
+
+
+def columns_of_arrays(headers: Mapping[Key, Header]) -> tuple[list[Column], dict[str, str]]:
+    """The columns that arrays are or hold, and the arrays that are none, each with what it is.
+
+    A 1-D array is a column; a structured 1-D array has a column for each field; a 2-D array has the columns x0, x1, ...
+    Beside another 2-D array, one with a single column is that column.
+    """
+    matrices = [key for key, header in headers.items() if len(header.shape) == 2 and header.dtype.names is None]
+    single = {key for key in matrices if headers[key].shape[1] == 1} if len(matrices) > 1 else set()
+    columns: list[Column] = []
+    others: dict[str, str] = {}
+    for key, (shape, dtype) in ((key, (header.shape, header.dtype)) for key, header in headers.items()):
+        if key in single:
+            columns.append(Column(key, key, dtype, part=0))
+        elif len(shape) == 2 and dtype.names is None:
+            columns += [Column((*key, f"x{j}"), key, dtype, part=j, table=key) for j in range(shape[1])]
+        elif len(shape) == 1 and dtype.fields is not None:
+            columns += [Column((*key, field), key, kind[0], field, table=key) for field, kind in dtype.fields.items()]
+        elif len(shape) == 1:
+            columns.append(Column(key, key, dtype))
+        elif shape:
+            others["/".join(key)] = f"shape {' x '.join(map(str, shape))}"
+    return columns, others
 
 
 def array_table(
-    source: str, headers: Mapping[Key, Header], load: Callable[[Key, Sequence[str] | None], np.ndarray]
+    source: str,
+    columns: Sequence[Column],
+    load: Callable[[Key, Sequence[str] | None], np.ndarray],
+    others: Mapping[str, str],
+    chosen: str | None = None,
 ) -> Table:
-    """The columns that a file with named arrays holds.
+    """The columns of a file with named arrays.
 
-    A 1-D array is a column; a structured 1-D array has a column for each field; one 2-D array has the columns
-    x0, x1, ..., which are then the features. Other shapes are no columns.
+    A column goes by its own name where no other has it, and by its full name always. The columns of one matrix are the
+    features beside arrays that are columns by themselves; of several tables one must be chosen.
 
     Arguments:
         source: the file, for messages.
-        headers: shape and type of each array; a key holds the groups and the name of an array.
+        columns: all that the file holds.
         load: the array of a key; of a structured array, the named fields are enough.
+        others: what the file holds beside columns, each with what it is.
+        chosen: the array, frame or group whose columns are the features.
+
+    Raises:
+        ReadError: if nothing has the chosen name, or two columns have the same.
     """
-    matrices = [key for key, header in headers.items() if len(header.shape) == 2]
-    if len(matrices) > 1:
-        which = ", ".join("/".join(key) for key in matrices)
-        raise ReadError(f"{source} holds {len(matrices)} two-dimensional arrays ({which}); keep one in a file")
-    placed = [column for key, header in headers.items() for column in _columns_of(key, header)]
-    full = ["/".join(key) for key, _ in placed]
-    require_distinct(full, source)
-    times = Counter(key[-1] for key, _ in placed)
-    names = [key[-1] if times[key[-1]] == 1 else "/".join(key) for key, _ in placed]
-    require_distinct(names, source)
-    origins = {name: origin for name, (_, origin) in zip(names, placed, strict=True)}
-    features = [name for name, origin in origins.items() if not matrices or isinstance(origin.part, int)]
+    require_distinct(["/".join(column.path) for column in columns], source)
+    inside = [column for column in columns if _lies_in(column.path, chosen)]
+    if not inside and chosen is not None:
+        holds = dict.fromkeys("/".join(column.table or column.path) for column in columns)
+        raise ReadError(f"{source} has no array or group '{chosen}'; it holds: {listed(list(holds)) or 'no columns'}")
+    times = Counter(column.path[-1] for column in inside)
+    places = {column.path[-1] if times[column.path[-1]] == 1 else "/".join(column.path): column for column in inside}
+    for column in columns:
+        if column not in inside:
+            places.setdefault("/".join(column.path), column)
+    aliases = {"/".join(column.path): name for name, column in places.items() if "/".join(column.path) != name}
 
     def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
-        return _read(source, {name: origins[name] for name in wanted}, load)
+        return _read(source, {name: places[name] for name in wanted}, load)
 
-    aliases = {alias: name for alias, name in zip(full, names, strict=True) if alias != name}
-    return Table(tuple(names), read, tuple(features), aliases)
+    tables = list(dict.fromkeys(column.table for column in inside if column.table is not None))
+    matrix = len(tables) == 1 and any(column.table and column.field is None for column in inside)
+    features, left_out = [], dict(others) if chosen is None else {}
+    for name, column in places.items():
+        if column.label is not None:
+            left_out[name] = column.label
+        elif matrix and column.table is None and column in inside:
+            left_out[name] = f"beside {'/'.join(tables[0])}"
+        elif column in inside:
+            features.append(name)
+    named = ["/".join(table) for table in tables]
+    several = (
+        f"{len(tables)} tables ({listed(named)}); choose one, as in {source}:{named[0]}" if len(tables) > 1 else ""
+    )
+    return Table(tuple(places), read, tuple(features), aliases, left_out, several)
 
 
-def _columns_of(key: Key, header: Header) -> list[tuple[Key, _Origin]]:
-    dtype = header.dtype
-    if len(header.shape) == 2:
-        return [((f"x{j}",), _Origin(key, j, dtype)) for j in range(header.shape[1])]
-    if len(header.shape) != 1:
-        return []
-    if dtype.fields is None:
-        return [(key, _Origin(key, None, dtype))]
-    return [((*key, field), _Origin(key, field, kind[0])) for field, kind in dtype.fields.items()]
+def _lies_in(path: Key, chosen: str | None) -> bool:
+    if chosen is None:
+        return True
+    full, outer = "/".join(path), chosen.strip("/")
+    return full == outer or full.startswith(f"{outer}/")
 
 
 def _read(
-    source: str, wanted: Mapping[str, _Origin], load: Callable[[Key, Sequence[str] | None], np.ndarray]
+    source: str, wanted: Mapping[str, Column], load: Callable[[Key, Sequence[str] | None], np.ndarray]
 ) -> dict[str, Float64[np.ndarray, " n"]]:
     fields: dict[Key, list[str]] = {}
-    for name, origin in wanted.items():
-        require_numeric(origin.dtype, source, name)
-        fields.setdefault(origin.array, []).extend([origin.part] if isinstance(origin.part, str) else [])
+    for name, column in wanted.items():
+        if column.problem is not None:
+            raise ReadError(
+                f"{source}: column '{name}' holds {column.problem}, not numbers; convert it, or name the features you"
+                " want"
+            )
+        require_numeric(column.dtype, source, name)
+        parts = fields.setdefault(column.array, [])
+        if column.field is not None and column.field not in parts:
+            parts.append(column.field)
     # One array at a time: a matrix or a structured array is read once, however many of its columns are wanted.
-    columns: dict[str, Float64[np.ndarray, " n"]] = {}
+    values: dict[str, Float64[np.ndarray, " n"]] = {}
     for key, parts in fields.items():
         array = load(key, parts or None)
-        for name, origin in wanted.items():
-            if origin.array == key:
-                values = array[:, origin.part] if isinstance(origin.part, int) else array
-                columns[name] = as_column(values[origin.part] if parts else values, source, name)
-    return columns
+        for name, column in wanted.items():
+            if column.array == key:
+                field = array if column.field is None else array[column.field]
+                values[name] = as_column(field if column.part is None else field[:, column.part], source, name)
+    return values

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._arrays import Header, Key, array_table
+from nplm.io._arrays import Header, Key, array_table, columns_of_arrays
+from nplm.io._hdf5_values import values_of
+from nplm.io._pandas_hdf5 import frame_columns, is_frame, shape_of_nothing
 from nplm.io._table import Options, ReadError, Table, decoding
 
 _ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)
@@ -16,34 +18,53 @@ _ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)
 
 @contextmanager
 def open_hdf5(source: str, options: Options) -> Iterator[Table]:
-    """The datasets at the root and one group below it."""
+    """The datasets in all groups, and the data frames that pandas has written."""
     import h5py
 
     with decoding(source, "HDF5", _ERRORS), h5py.File(source, "r") as file:
-        datasets = _datasets(source, file, options.allow_external_links)
+        datasets, frames = _contents(source, file, options.allow_external_links)
 
         def load(key: Key, fields: Sequence[str] | None) -> np.ndarray:
-            dataset = datasets[key]
-            return np.asarray(dataset.fields(fields)[()] if fields else dataset[()])
+            dataset = datasets[key] if key in datasets else file["/".join(key)]
+            empty = shape_of_nothing(dataset)
+            return values_of(source, dataset, fields) if empty is None else np.empty(empty)
 
         headers = {key: Header(dataset.shape or (), dataset.dtype) for key, dataset in datasets.items()}
-        yield array_table(source, headers, load)
+        columns, others = columns_of_arrays(headers)
+        for key, group in frames.items():
+            of_frame = frame_columns(source, key, group)
+            if of_frame is None:
+                others["/".join(key)] = "an object that only pandas reads"
+            else:
+                columns += of_frame
+        yield array_table(source, columns, load, others, options.tree)
 
 
-def _datasets(source: str, file: Any, allow_outside: bool) -> dict[Key, Any]:
+def _contents(source: str, file: Any, allow_outside: bool) -> tuple[dict[Key, Any], dict[Key, Any]]:
+    """The datasets, and the groups that are data frames of pandas; each group is looked into once."""
     import h5py
 
-    found: dict[Key, Any] = {}
-    for name in file:
-        item = _member(source, file, name, allow_outside)
+    datasets: dict[Key, Any] = {}
+    frames: dict[Key, Any] = {}
+    seen: set[tuple[int, int]] = set()
+    waiting: list[tuple[Key, Any]] = [((), file)]
+    while waiting:
+        key, item = waiting.pop()
         if isinstance(item, h5py.Dataset):
-            found[(name,)] = item
-        elif isinstance(item, h5py.Group):
-            for inner in item:
-                dataset = _member(source, file, f"{name}/{inner}", allow_outside)
-                if isinstance(dataset, h5py.Dataset):
-                    found[(name, inner)] = dataset
-    return found
+            datasets[key] = item
+        if not isinstance(item, h5py.Group):
+            continue
+        info = h5py.h5o.get_info(item.id)
+        if (info.fileno, info.addr) in seen:
+            continue
+        seen.add((info.fileno, info.addr))
+        inner = [((*key, name), _member(source, file, "/".join((*key, name)), allow_outside)) for name in item]
+        if is_frame(item):
+            frames[key] = item
+        else:
+            # The last is taken first. PyTables keeps its search trees in groups whose names begin with _i_.
+            waiting += [(path, member) for path, member in reversed(inner) if not path[-1].startswith("_i_")]
+    return datasets, frames
 
 
 def _member(source: str, file: Any, path: str, allow_outside: bool) -> Any:

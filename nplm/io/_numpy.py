@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from nplm.io._arrays import Header, Key, array_table
+from nplm.io._arrays import Header, Key, array_table, columns_of_arrays
 from nplm.io._table import Options, Table, decoding
 
 _ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
@@ -31,7 +31,8 @@ def open_npz(source: str, options: Options) -> Iterator[Table]:
         for key, member in members.items():
             with archive.open(member) as stream:
                 headers[key] = _header(stream)
-        yield array_table(source, headers, load)
+        columns, others = columns_of_arrays(headers)
+        yield array_table(source, columns, load, others, options.tree)
 
 
 @contextmanager
@@ -44,8 +45,9 @@ def open_npy(source: str, options: Options) -> Iterator[Table]:
             stream.seek(0)
             return np.lib.format.read_array(stream, allow_pickle=False)
 
-        key = () if header.dtype.names else ("x0",)
-        yield array_table(source, {key: header}, load)
+        key: Key = () if header.dtype.names or len(header.shape) == 2 else ("x0",)
+        columns, others = columns_of_arrays({key: header})
+        yield array_table(source, columns, load, others)
 
 
 def _header(stream: IO[bytes]) -> Header:

@@ -13,6 +13,10 @@ from jaxtyping import Float64
 Columns = Mapping[str, Float64[np.ndarray, " n"]]
 
 
+# What labels the rows of a data frame, and so is no feature.
+INDEX = "the index of a data frame"
+
+
 class ReadError(ValueError):
     """A file cannot be read as a sample; the message names the file and the fix."""
 
@@ -34,12 +38,16 @@ class Table:
         read: the columns with the given names, as float64 arrays; nothing else is read.
         features: the columns that are features when the user names none.
         aliases: further names of columns, such as 'group/column' for 'column'.
+        left_out: what the file holds beside these features, each with what it is.
+        several: why the user must choose the features; empty if there is a default.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Sequence[str]], dict[str, Float64[np.ndarray, " n"]]]
     features: tuple[str, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    several: str = ""
 
 
 class OpenTable(Protocol):

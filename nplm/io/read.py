@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm.io._csv import open_csv
+from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
 from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
 from nplm.io._parquet import open_parquet
@@ -29,6 +30,7 @@ _FORMATS: dict[str, OpenTable] = {
     ".parquet": open_parquet,
     ".root": open_root,
 }
+_WITH_TREES = (open_root, open_hdf5, open_npz)
 
 
 def read_sample(
@@ -41,20 +43,23 @@ def read_sample(
     tree: str | None = None,
     allow_remote: bool = False,
     allow_external_links: bool = False,
+    notify: Callable[[str], None] | None = None,
 ) -> Sample:
     """The events of a file. Only the columns that are needed are read.
 
     Arguments:
-        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root) says the format. A ROOT tree may be
-            named as file.root:tree.
+        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root) says the format. A ROOT tree, or an array,
+            frame or group of an HDF5 or npz file, may be named as file.root:tree.
         features: columns that are features, in this order. Default: every column (of a ROOT file: every branch with
-            one number for each event) except the weights.
+            one number for each event) except the weights and the numbers of the rows.
         weights: the column of event weights. Default: every event has weight one.
         where: a cut on any columns of the file, such as "60 < mll < 120 and abs(eta) < 2.4"; see `nplm.io.cut`.
         name: what to call the sample. Default: the name of the file.
-        tree: the tree of a ROOT file that holds several.
+        tree: the tree of a ROOT file that holds several; of an HDF5 or npz file the array, frame or group with the
+            features.
         allow_remote: read a ROOT file from an address such as root://... too.
         allow_external_links: let an HDF5 file lead to other files.
+        notify: called with what is left out of the default features. Default: it is a warning.
 
     Returns:
         The sample of the n events that pass the cut.
@@ -65,19 +70,27 @@ def read_sample(
     """
     source, tree = _split_tree(str(path), tree)
     opener = _opener(source, allow_remote)
-    if tree is not None and opener is not open_root:
-        raise ReadError(f"{source}: only a ROOT file has trees; leave out the tree '{tree}'")
+    if tree is not None and opener not in _WITH_TREES:
+        raise ReadError(f"{source}: only ROOT, HDF5 and npz files have parts to choose; leave out the tree '{tree}'")
     asked = (features,) if isinstance(features, str) else features  # features="pt" means one column, not "p" and "t"
     with opener(source, Options(tree, allow_external_links)) as table:
         names = _features(source, table, asked, weights)
-        labels = names if asked is None else tuple(asked)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
         cut = None if where is None else _cut(source, table, where)
         cut_columns = () if cut is None else cut.columns
         aliased = {column: table.aliases.get(column, column) for column in cut_columns}
         needed = dict.fromkeys((*names, *([weight] if weight else []), *aliased.values()))
         columns = table.read(tuple(needed))
+        left_out = {name: what for name, what in table.left_out.items() if asked is None and name != weight}
     rows = _require_rows(source, columns)
+    if asked is None:
+        left_out |= {n: ROW_NUMBERS for n in names if may_number_rows(n) and number_rows(columns[n])}
+        names = tuple(n for n in names if n not in left_out)
+        if not names:
+            raise ReadError(f"{source}: no column is left for the features but row numbers; name the features")
+    labels = names if asked is None else tuple(asked)
+    if left_out:
+        say(what_is_left_out(source, left_out), notify)
     kept = None if cut is None else _passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows)
     events = np.empty((rows if kept is None else int(kept.sum()), len(names)))
     for j, column in enumerate(names):
@@ -129,6 +142,7 @@ def read_reference(
     tree: str | None = None,
     allow_remote: bool = False,
     allow_external_links: bool = False,
+    notify: Callable[[str], None] | None = None,
 ) -> Sample:
     """The sum of several processes, one file each, with the features in the order of the first.
 
@@ -161,6 +175,7 @@ def read_reference(
             tree=tree,
             allow_remote=allow_remote,
             allow_external_links=allow_external_links,
+            notify=notify,
         )
         for path in paths
     ]
@@ -197,7 +212,7 @@ def column_names(
 
 
 def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:
-    match = re.fullmatch(r"(.*\.root):([^:]+)", path, re.DOTALL)
+    match = re.fullmatch(r"(.*\.(?:root|h5|hdf5|npz)):([^:]+)", path, re.DOTALL)
     if match is None or _is_there(path):
         return path, tree
     if tree is not None and tree != match[2]:
@@ -244,6 +259,8 @@ def _is_there(path: str) -> bool:
 
 def _features(source: str, table: Table, asked: Sequence[str] | None, weights: str | None) -> tuple[str, ...]:
     if asked is None:
+        if table.several:
+            raise ReadError(f"{source} holds {table.several}, or name the features")
         weight = table.aliases.get(weights, weights) if weights else None
         names = tuple(column for column in table.features if column != weight)
     else:

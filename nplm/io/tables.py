@@ -11,8 +11,8 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from nplm.io._arrow import arrow_column
+from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
 from nplm.io._table import ReadError, as_column, jagged, listed, require_distinct
-from nplm.io.read import in_order
 from nplm.sample import Sample
 
 # What `as_sample` takes.
@@ -40,7 +40,8 @@ def as_sample(
     Arguments:
         table: n events; a Sample is returned as it is, its features chosen if they are given.
         weights: the column with the weights, or an array of shape (n,). Default: ones.
-        features: the columns that become features, in this order. Default: all but the weights.
+        features: the columns that become features, in this order. Default: all but the weights and, with a warning,
+            the numbers of the rows.
         name: what to call the sample in messages and plots.
 
     Raises:
@@ -57,7 +58,13 @@ def as_sample(
             raise ReadError(f"{name}: an array has no column '{weights}'; give its weights as an array of shape (n,)")
         return Sample(_array(table, name), None if weights is None else _array(weights, name), asked, name)
     weight = _resolved(weights, columns, name, "weight column") if isinstance(weights, str) else None
-    wanted = [c for c in columns if c != weight] if asked is None else [_resolved(c, columns, name) for c in asked]
+    if asked is None:
+        numbers = [c for c in columns if c != weight and _numbers_rows(columns[c], name, c)]
+        wanted = [c for c in columns if c != weight and c not in numbers]
+        if numbers:
+            say(what_is_left_out(name, dict.fromkeys(numbers, ROW_NUMBERS)), None)
+    else:
+        wanted = [_resolved(c, columns, name) for c in asked]
     if not wanted:
         raise ReadError(f"{name}: no column is left for the features; its columns: {listed(list(columns)) or 'none'}")
     values = {c: _numbers(columns[c], name, c) for c in dict.fromkeys((*wanted, *([weight] if weight else [])))}
@@ -70,7 +77,7 @@ def as_sample(
 
 
 def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
-    """A sample of all columns of a table, in the order of the reference's features.
+    """A sample of the columns of a table that are the reference's features, in their order.
 
     Raises:
         ValueError: naming the columns, if a table with names has others than the reference has features, as one of
@@ -82,7 +89,7 @@ def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
     if columns is None:
         return as_sample(table, name=name)
     missing = [f for f in reference.features if f not in columns]
-    extra = [c for c in columns if c not in reference.features]
+    extra = [c for c in columns if c not in reference.features and not _numbers_rows(columns[c], name, c)]
     if missing or extra:
         lacks = [f"{name} lacks {listed(missing)}"] if missing else []
         lacks += [f"{reference.name} lacks {listed(extra)}"] if extra else []
@@ -90,7 +97,11 @@ def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
             f"{reference.name} and {name} have different features: {'; '.join(lacks)}. Choose columns, and say which"
             " one holds weights, with as_sample(table, weights=..., features=...)"
         )
-    return in_order(as_sample(table, name=name), reference.features)
+    return as_sample(table, features=reference.features, name=name)
+
+
+def _numbers_rows(column: Any, source: str, name: str) -> bool:
+    return may_number_rows(name) and number_rows(_numbers(column, source, name))
 
 
 def _chosen(sample: Sample, weights: str | ArrayLike | None, asked: tuple[str, ...] | None) -> Sample:

@@ -161,9 +161,8 @@ def test_columns_of_different_length(tmp_path: Path) -> None:
 
 def test_two_matrices(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", data=np.ones((3, 2)), reference=np.ones((3, 2)))
-    _refused(tmp_path / "a.npz", r"2 two-dimensional arrays \(data, reference\)")
-    np.savez(tmp_path / "b.npz", data=np.ones((3, 2)), x0=np.ones(3))
-    _refused(tmp_path / "b.npz", "more than one column is called 'x0'")
+    _refused(tmp_path / "a.npz", r"2 tables \(data, reference\); choose one, as in .*a\.npz:data, or name the features")
+    _refused(tmp_path / "a.npz", "has no array or group 'mc'; it holds: data, reference", tree="mc")
 
 
 def test_a_cube_is_no_column(tmp_path: Path) -> None:
@@ -282,7 +281,9 @@ def test_root_without_uproot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_only_root_has_trees(plain: Path) -> None:
-    _refused(plain, "only a ROOT file has trees", tree="events")
+    _refused(plain, "has no array or group 'events'; it holds: pt, eta, w", tree="events")
+    (plain.parent / "a.csv").write_text("x\n1\n")
+    _refused(plain.parent / "a.csv", "only ROOT, HDF5 and npz files have parts to choose", tree="events")
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from nplm.io import read_reference, read_sample, write_sample
+from nplm.io import ReadError, read_reference, read_sample, write_sample
 from nplm.sample import Sample
 
 RNG = np.random.default_rng(2)
@@ -163,7 +163,68 @@ def test_a_matrix_is_x0_x1(tmp_path: Path) -> None:
         assert sample.features == ("x0", "x1", "x2")
         np.testing.assert_array_equal(sample.events, EVENTS[kept])
         np.testing.assert_array_equal(sample.weights, WEIGHT[kept] if weights else np.ones(kept.sum()))
-    assert read_sample(tmp_path / "a.npz").features == ("x0", "x1", "x2")  # w is no feature beside a matrix
+    assert read_sample(tmp_path / "a.npz", notify=lambda m: None).features == (
+        "x0",
+        "x1",
+        "x2",
+    )  # w is no feature beside a matrix
+
+
+def test_one_of_several_arrays_is_chosen(tmp_path: Path) -> None:
+    """And the columns of the others go by their full names."""
+    np.savez(tmp_path / "a.npz", data=EVENTS[:9], reference=EVENTS, w=WEIGHT, wide=np.ones((N, 1, 2)))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["in/data"], file["in/reference"], file["w"] = EVENTS[:9], EVENTS, WEIGHT
+    for name, inner in (("a.npz", ""), ("a.h5", "in/")):
+        data = read_sample(f"{tmp_path / name}:{inner}data")
+        reference = read_sample(tmp_path / name, tree=f"{inner}reference", weights="w", where="x0 > 30 and w > 0")
+        assert data.features == reference.features == ("x0", "x1", "x2")
+        np.testing.assert_array_equal(data.events, EVENTS[:9])
+        np.testing.assert_array_equal(reference.events, EVENTS[DATA["pt"] > 30])
+        np.testing.assert_array_equal(reference.weights, WEIGHT[DATA["pt"] > 30])
+        named = read_sample(tmp_path / name, features=[f"{inner}reference/x1"])
+        np.testing.assert_array_equal(named.events[:, 0], DATA["eta"])
+
+
+def test_arrays_of_one_column_are_columns_beside_others(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", pt=DATA["pt"][:, None], eta=DATA["eta"][:, None])
+    sample = read_sample(tmp_path / "a.npz")
+    assert sample.features == ("pt", "eta")
+    np.testing.assert_array_equal(sample.events, EVENTS[:, :2])
+    np.savez(tmp_path / "b.npz", events=EVENTS, label=WEIGHT[:, None])
+    np.testing.assert_array_equal(read_sample(tmp_path / "b.npz", weights="label").weights, WEIGHT)
+
+
+def test_structured_arrays_are_not_mixed(tmp_path: Path) -> None:
+    kind = [("pt", "f8"), ("eta", "f8")]
+    tables = {name: np.array([(1.0, 2.0), (3.0, 4.0)], kind) for name in ("data", "reference")}
+    np.savez(tmp_path / "a.npz", **tables, jets=np.zeros((2, 5), kind))  # jets: lists of records, which are no table
+    with pytest.raises(ReadError, match=r"holds 2 tables \(data, reference\)"):
+        read_sample(tmp_path / "a.npz")
+    assert read_sample(f"{tmp_path / 'a.npz'}:data").features == ("pt", "eta")
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", events=EVENTS, w=WEIGHT, image=np.ones((N, 4, 4)), version=3)
+    told: list[str] = []
+    read_sample(tmp_path / "a.npz", weights="w", notify=told.append)
+    assert [message.partition("a.npz: ")[2] for message in told] == [
+        "not among the features: image (shape 50 x 4 x 4). To choose, name the features"
+    ]
+    with pytest.warns(UserWarning, match=r"w \(beside events\)"):
+        read_sample(tmp_path / "a.npz")
+    told.clear()
+    read_sample(tmp_path / "a.npz", features=["x1"], notify=told.append)
+    assert told == []
+
+
+def test_groups_of_any_depth(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", track_order=True) as file:
+        file["a/b/c/d/pt"], file["a/b/c/eta"] = DATA["pt"], DATA["eta"]
+        file["a/b/again"] = file["a"]  # a circle
+        file["a/b/twice"] = h5py.SoftLink("/a/b/c")
+    sample = read_sample(tmp_path / "a.h5", features=["a/b/c/d/pt", "eta"])
+    np.testing.assert_array_equal(sample.events, EVENTS[:, :2])
 
 
 def test_one_dimensional_npy(tmp_path: Path) -> None:
@@ -213,7 +274,7 @@ def test_arrow_dictionaries_and_decimals(tmp_path: Path) -> None:
         }
     )
     pa.parquet.write_table(table, tmp_path / "a.parquet")
-    sample = read_sample(tmp_path / "a.parquet")
+    sample = read_sample(tmp_path / "a.parquet", notify=lambda message: None)
     assert sample.features == ("coded", "price")  # the index of a data frame is no feature
     np.testing.assert_array_equal(sample.events, [[1.5, 1.0], [2.5, 2.0], [1.5, 3.0]])
 
