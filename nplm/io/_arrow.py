@@ -18,7 +18,12 @@ def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n
     """
     import pyarrow as pa
 
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        column = _single(column, source, name)
     kind = column.type
+    if pa.types.is_struct(kind):
+        parts = ", ".join(f"{name}.{kind.field(j).name}" for j in range(kind.num_fields))
+        raise ReadError(f"{source}: column '{name}' holds records, not numbers; name their parts ({parts})")
     if pa.types.is_nested(kind):
         raise jagged(source, name)
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -37,6 +42,16 @@ def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n
     # safe=False: an integer beyond 2**53 is rounded to the nearest float64 instead of refused.
     values: Float64[np.ndarray, " n"] = column.cast(plain).cast(pa.float64(), safe=False).to_numpy()
     return values
+
+
+def _single(column: Any, source: str, name: str) -> Any:
+    """The values of lists that have one each, as a ChunkedArray or an Array."""
+    import pyarrow.compute as pc
+
+    one_each = pc.all(pc.equal(pc.list_value_length(column), 1), min_count=0).as_py()
+    if column.null_count or not one_each:
+        raise jagged(source, name)
+    return pc.list_flatten(column)
 
 
 def _example(column: Any) -> str:

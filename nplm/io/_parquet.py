@@ -17,21 +17,42 @@ from nplm.io._table import INDEX, Options, Table, decoding, require_distinct
 
 @contextmanager
 def open_parquet(source: str, options: Options) -> Iterator[Table]:
-    """The top-level columns; the index that pandas adds is no feature unless named."""
+    """The columns, those in records by names with dots; the index that pandas adds is no feature unless named."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     errors = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
     with decoding(source, "Parquet", errors), pq.ParquetFile(source) as file:
-        columns = tuple(file.schema_arrow.names)
+        places = [place for field in file.schema_arrow for place in _places(field)]
+        columns = tuple(".".join(place) for place in places)
         require_distinct(columns, source)
+        place_of = dict(zip(columns, places, strict=True))
 
         def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
             table = file.read(columns=list(wanted))
-            return {name: arrow_column(table.column(name), source, name) for name in wanted}
+            return {name: arrow_column(_part(table, place_of[name]), source, name) for name in wanted}
 
         index = _index(file.schema_arrow, columns)
         yield Table(columns, read, tuple(c for c in columns if c not in index), left_out=dict.fromkeys(index, INDEX))
+
+
+def _places(field: Any) -> list[tuple[str, ...]]:
+    """The names that lead to each column: one, or those of the records around it and its own."""
+    import pyarrow as pa
+
+    if not pa.types.is_struct(field.type):
+        return [(field.name,)]
+    parts = [field.type.field(j) for j in range(field.type.num_fields)]
+    return [(field.name, *place) for part in parts for place in _places(part)]
+
+
+def _part(table: Any, place: Sequence[str]) -> Any:
+    import pyarrow.compute as pc
+
+    column = table.column(place[0])
+    for name in place[1:]:
+        column = pc.struct_field(column, name)
+    return column
 
 
 def _index(schema: Any, columns: Sequence[str]) -> list[str]:

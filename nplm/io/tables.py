@@ -208,7 +208,9 @@ def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
         _require_none_missing(int(column.null_count), len(column), source, name)
         return arrow_column(column, source, name)
     if package == "uproot":
-        return _numbers(column.array(library="ak"), source, name)
+        from nplm.io._branches import branch_values, looked_at
+
+        return branch_values(looked_at(column), source, name)
     if package == "awkward":
         return _awkward_column(column, source, name)
     values = column if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
@@ -219,12 +221,10 @@ def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
 
 
 def _pandas_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
-    if column.dtype.kind == "O":
-        first = next((v for v in column if not np.isscalar(v) and hasattr(v, "__len__")), None)
-        if first is not None:
-            raise jagged(source, name)
     missing = int(column.isna().sum())
     _require_none_missing(missing, len(column), source, name, int(np.argmax(column.isna())) if missing else None)
+    if column.dtype.kind == "O" and (arrow := _as_arrow(column)) is not None:
+        return arrow_column(arrow, source, name)
     if column.dtype.kind not in "biuf":
         raise ReadError(
             f"{source}: column '{name}' holds {column.dtype}, not numbers; convert it, or name the features you want"
@@ -232,17 +232,30 @@ def _pandas_column(column: Any, source: str, name: str) -> Float64[np.ndarray, "
     return as_column(column.to_numpy(dtype=np.float64), source, name)
 
 
+def _as_arrow(column: Any) -> Any:
+    """A pandas column of objects (decimals, lists, Arrow's own types) as Arrow sees it; None for text and mixtures."""
+    import pyarrow as pa
+
+    try:
+        found = pa.Array.from_pandas(column)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return None
+    text = pa.types.is_string(found.type) or pa.types.is_large_string(found.type) or pa.types.is_string_view(found.type)
+    return None if text or pa.types.is_dictionary(found.type) else found
+
+
 def _awkward_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
     import awkward as ak
 
-    if column.ndim > 1:
-        raise jagged(source, name)
+    from nplm.io._branches import numbers_of
+
     _require_none_missing(int(ak.sum(ak.is_none(column))), len(column), source, name)
-    with_option_dropped = ak.drop_none(column)
     try:
-        values = ak.to_numpy(with_option_dropped)
+        values = numbers_of(column)
     except (TypeError, ValueError) as error:
         raise ReadError(f"{source}: column '{name}' holds {column.type.content}, not numbers: {error}") from error
+    if values is None:
+        raise jagged(source, name)
     return as_column(values, source, name)
 
 

@@ -188,8 +188,9 @@ def test_what_is_not_a_number(tmp_path: Path, values: np.ndarray, message: str) 
     ("column", "message"),
     [
         (pa.array([[1.0], []]), "column 'v' is jagged"),
-        (pa.array([[1.0], [2.0]], pa.list_(pa.float64(), 1)), "column 'v' is jagged"),
-        (pa.array([{"a": 1.0}, {"a": 2.0}]), "column 'v' is jagged"),
+        (pa.array([[1.0, 2.0], [2.0, 3.0]], pa.list_(pa.float64(), 2)), "column 'v' is jagged"),
+        (pa.array([[1.0], None]), "column 'v' is jagged"),
+        (pa.array([[{"a": 1.0}], [{"a": 2.0}]]), r"column 'v' holds records, not numbers; name their parts \(v\.a\)"),
         (pa.array(["1.5", "two"]), r"column 'v' holds string, not numbers \(row 1: 'two'\)"),
         (pa.array(["a", "b"]).dictionary_encode(), "column 'v' holds string"),
         (pa.array([1, 2], pa.timestamp("ms")), r"column 'v' holds timestamp\[ms\], not numbers"),

@@ -345,11 +345,12 @@ def test_root_branches_that_are_no_features(tmp_path: Path) -> None:
     path = tmp_path / "a.root"
     _root_with_lists(path)
     for tree, flat in (("flat", ("x", "good", "njets")), ("ntuple", ("good", "x"))):
-        sample = read_sample(path, tree=tree)
+        with pytest.warns(UserWarning, match=r"jets, (muon, muon\.pt, )?p4 \(lists of values\)\. To choose"):
+            sample = read_sample(path, tree=tree)
         assert sample.features == flat
         np.testing.assert_array_equal(sample.events[:, flat.index("x")], [0.0, 1.0, 2.0])
-        again = read_sample(f"{path}:{tree}", where="good")
-        np.testing.assert_array_equal(again.events[:, flat.index("x")], [0.0, 2.0])
+        again = read_sample(f"{path}:{tree}", where="good", features=["x"])
+        np.testing.assert_array_equal(again.events[:, 0], [0.0, 2.0])
 
 
 def test_the_only_tree_is_found_among_cycles_and_histograms(tmp_path: Path) -> None:
@@ -401,3 +402,23 @@ def test_the_columns_of_the_files_of_a_reference_may_have_any_order(tmp_path: Pa
     total = read_reference([tmp_path / "a.npz", tmp_path / "b.npz"], [None, None])
     assert total.features == ("x", "y")
     np.testing.assert_array_equal(total.events, [[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]])
+
+
+def test_records_of_parquet_have_columns_with_dots(tmp_path: Path) -> None:
+    jets = pa.array([{"pt": 1.0, "more": {"eta": 2.0}}, {"pt": 3.0, "more": {"eta": 4.0}}, {"pt": 5.0, "more": None}])
+    table = pa.table({"jet": jets, "x": [1.0, 2.0, 3.0]})
+    pa.parquet.write_table(table, tmp_path / "a.parquet")
+    sample = read_sample(tmp_path / "a.parquet", where="jet.pt < 4")
+    assert sample.features == ("jet.pt", "jet.more.eta", "x")
+    np.testing.assert_array_equal(sample.events, [[1.0, 2.0, 1.0], [3.0, 4.0, 2.0]])
+    np.testing.assert_array_equal(
+        read_sample(tmp_path / "a.parquet", features=["jet.pt"]).events[:, 0], [1.0, 3.0, 5.0]
+    )
+    with pytest.raises(ReadError, match=r"'jet\.more\.eta' is missing or not finite in 1 of 3 rows"):
+        read_sample(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float64()), pa.large_list(pa.float64()), pa.list_(pa.float64(), 1)])
+def test_lists_of_one_value_in_parquet_are_that_value(tmp_path: Path, kind: pa.DataType) -> None:
+    pa.parquet.write_table(pa.table({"w": pa.array([[1.0], [2.0], [3.0]], kind)}), tmp_path / "a.parquet")
+    np.testing.assert_array_equal(read_sample(tmp_path / "a.parquet").events[:, 0], [1.0, 2.0, 3.0])

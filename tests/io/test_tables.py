@@ -172,6 +172,24 @@ def test_decimals_and_large_integers_become_the_nearest_number() -> None:
     np.testing.assert_array_equal(as_sample(table).events, [[0.1, 2.0**53], [2.5, 3.0]])
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([Decimal("0.5"), Decimal("2.5")]),
+        pd.Series([Decimal("0.5"), Decimal("2.5")], dtype=pd.ArrowDtype(pa.decimal128(5, 2))),
+        pd.Series([0.5, 2.5], dtype=pd.ArrowDtype(pa.float32())),
+        pd.Series([0.5, 2.5], dtype="Float64"),
+        pd.Series([0.5, 2.5], dtype=object),
+        pd.Series([[0.5], [2.5]]),
+        pl.Series([[0.5], [2.5]]),
+        ak.Array([[0.5], [2.5]]),
+        pa.array([[0.5], [2.5]]),
+    ],
+)
+def test_columns_of_pandas_and_lists_of_one_value_are_read_as_in_parquet(column: Any) -> None:
+    np.testing.assert_array_equal(as_sample({"x": column}).events[:, 0], [0.5, 2.5])
+
+
 def test_a_sample_stays_what_it_is() -> None:
     sample = Sample(EXPECTED, W, ("pt", "count", "tag")).with_auxiliary(np.array([0.3]))
     assert as_sample(sample) is sample
