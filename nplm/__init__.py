@@ -81,7 +81,12 @@ if TYPE_CHECKING:
     from nplm.nuisance.ratio_store import read_ratio, write_ratio
     from nplm.nuisance.ratio_validation import RatioValidation
     from nplm.nuisance.sampler import NuisanceSampler, sampler_at
-    from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
+    from nplm.nuisance.separable_ratio import (
+        AsymmetricNormalization,
+        Normalization,
+        SeparableLogRatio,
+        SumOfLogRatios,
+    )
     from nplm.nuisance.validate_ratio import validate_ratio
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
@@ -112,6 +117,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "AsymmetricNormalization",
     "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
@@ -272,6 +278,7 @@ __version__ = version("nplm-jax")
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOME = {
+    "AsymmetricNormalization": "nplm.nuisance.separable_ratio",
     "Adam": "nplm.optimize.adam",
     "BestTest": "nplm.calibrate.best_test",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",

@@ -13,6 +13,7 @@ from nplm.calibration import Calibrate
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
 from nplm.models.with_nuisances import WithNuisances
+from nplm.nuisance.turning import turning_remarks
 from nplm.sample import Sample
 from nplm.support import support_remarks, yields_apart
 
@@ -60,6 +61,8 @@ def cautions_of(
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
     if test.coordinate_kind == "raw" and isinstance(formula, MixtureNull):
         notes += _unlike_scales(test)
+    if test.nuisances is not None:
+        notes += turning_remarks(test.nuisances, test.reference)
     if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
         notes += _toys_elsewhere(test, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.

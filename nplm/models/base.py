@@ -53,6 +53,11 @@ class Fits:
         columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in present}
         return cls(starts=parts[0].starts, **columns)
 
+    def take(self, rows: Int64[np.ndarray, " c"]) -> Fits:
+        """The fits with these numbers."""
+        present = [f.name for f in fields(self) if f.name != "starts" and getattr(self, f.name) is not None]
+        return Fits(starts=self.starts, **{name: getattr(self, name)[rows] for name in present})
+
 
 def parameter_chi2(parameters: int, shape_only: bool) -> Chi2Null:
     """The chi2 of so many free parameters, one of which is the yield.

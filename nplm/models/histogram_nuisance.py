@@ -17,6 +17,7 @@ from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
 from nplm.nuisance.joint_loss import curve_of
+from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
@@ -83,19 +84,24 @@ class PreparedHistogramWithNuisances:
         n = self.histogram.counts(data)
         sums, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
         background = self.profile.fit(sums, auxiliary, held)
-        free = np.tile(self.profile.nuisances.free(held), (len(n), 1))
+        owner, start, _ = background.starts()
+        free = np.tile(self.profile.nuisances.free(held), (len(owner), 1))
         with jax.enable_x64(True):
-            given = (jnp.asarray(filled(v)) for v in (np.maximum(n, 0), sums, auxiliary, background.nu, free))
+            rows = (np.maximum(n, 0)[owner], sums[owner], auxiliary[owner], start, free)
+            given = (jnp.asarray(filled(v)) for v in rows)
             end, expected = _minimize(self.profile.nuisances, self.histogram.parameters, self.rows, *given)
-            nu, decrement, value = (np.asarray(v)[: len(n)] for v in (end.point, end.decrement, end.value))
-            lam = np.asarray(expected)[: len(n)]
+            best = best_of(-np.asarray(end.value)[: len(owner)], owner, len(n))
+            nu, decrement, value, done = (
+                np.asarray(v)[best] for v in (end.point, end.decrement, end.value, end.converged)
+            )
+            lam = np.asarray(expected)[best]
         tau = 2 * (xlogy(n, n).sum(axis=1) - n.sum(axis=1) + self.histogram.expected.sum()) - 2 * value
         failure = plain.failure.copy()
         failure[(failure == "") & ~np.all(lam > 0, axis=1)] = "a bin's expectation is not positive at the fitted nu"
         t = np.where(failure == "", tau - background.delta, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_ratio = np.log(n / lam)
-        converged = background.converged & np.asarray(end.converged)[: len(n)] & (failure == "")
+        converged = background.converged & done & (failure == "")
         return Fits(
             t,
             np.column_stack([log_ratio, nu]),

@@ -19,6 +19,7 @@ from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_moments import held_blocks
 from nplm.nuisance.joint_loss import loss_at, minimize_jointly, moments_at
 from nplm.nuisance.law import mixture_with_nuisances
+from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
 from nplm.sample import Sample
@@ -32,7 +33,7 @@ class PreparedKernelWithNuisances:
     """The kernel model with its reference and its nuisances.
 
     tau = -2 min over (f, nu) of the penalised loss, without its penalty, and t = tau - Delta. t is not negative: tau is
-    sought over Delta's point too, where the penalty is nil.
+    sought over Delta's point too, where the penalty is nil. Where Delta has several minima, tau begins at each of them.
 
     Arguments:
         kernel: the model with the reference as given.
@@ -84,12 +85,13 @@ class PreparedKernelWithNuisances:
         return self.kernel.batch_size
 
     def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
-        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau from where Delta ended."""
+        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau from all minima of Delta."""
         columns, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
         background = self.profile.fit(columns, auxiliary, held)
-        sums = np.column_stack([self.kernel.data_sums(data), columns])
-        count, r = len(sums), self.kernel.modes.count
-        start = np.column_stack([np.zeros((count, r)), background.nu])
+        owner, nu, _ = background.starts()
+        sums, auxiliary = np.column_stack([self.kernel.data_sums(data), columns])[owner], auxiliary[owner]
+        count, r = len(owner), self.kernel.modes.count
+        start = np.column_stack([np.zeros((count, r)), nu])
         free = np.tile(self.nuisances.free(held), (count, 1))
         penalty = self.kernel.modes.penalty
         with jax.enable_x64(True):
@@ -100,6 +102,8 @@ class PreparedKernelWithNuisances:
             tau, slope, point, joint = (
                 np.asarray(v)[:count] for v in (statistic(loss), slopes, end.point, end.converged)
             )
+        best = best_of(tau, owner, len(data))
+        tau, slope, point, joint = tau[best], slope[best], point[best], joint[best]
         t = tau - background.delta
         found = self.kernel.certified(t, point[:, :r], slope)
         return replace(

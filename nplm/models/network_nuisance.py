@@ -16,8 +16,9 @@ from nplm.models.network_fit import PreparedNetwork, projected_seconds
 from nplm.models.network_joint import JointNetwork
 from nplm.models.network_search import Data, Level, NetworkSearch
 from nplm.models.points import chunked
+from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.profile import PreparedNuisances, Profile
+from nplm.nuisance.profile import PreparedNuisances
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
 
@@ -83,25 +84,33 @@ class PreparedNetworkWithNuisances:
         return self.search.batch_size
 
     def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
-        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau, every start from Delta's nu."""
+        """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau, every start from Delta's nu.
+
+        Where Delta has several minima the network is sought at each of them.
+        """
         background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data), held)
         reach = np.where(self.nuisances.free(held) > 0, np.inf, 0.0)
         search = replace(self.search, bound=np.append(self.network.bound, reach)) if held else self.search
-        rows = self._rows(data, background)
+        owner, nu, delta = background.starts()
+        samples = [data[i] for i in owner]
+        rows, converged = self._rows(samples, nu, delta), background.converged[owner]
         if self.network.event_weight is not None:
-            background = _with_finite_reference(search, rows)
-            rows = self._rows(data, background)
+            delta, nu, converged = _with_finite_reference(search, rows)
+            rows = self._rows(samples, nu, delta)
         found = search.fit(rows)
-        t = found.t - background.delta
+        lowest = best_of(delta, owner, len(data))
+        delta, nu, converged = delta[lowest], nu[lowest], converged[lowest]
+        found = found.take(best_of(found.t, owner, len(data)))
+        t = found.t - delta
         failure = found.failure.copy()
         failure[(failure == "") & ~np.isfinite(t)] = "the likelihood without f overflowed"
         return replace(
             found,
             t=t,
-            converged=found.converged & background.converged,
+            converged=found.converged & converged,
             failure=failure,
-            delta=background.delta,
-            nu_delta=background.nu,
+            delta=delta,
+            nu_delta=nu,
             nu_tau=found.parameters[:, self.network.parameters :],
         )
 
@@ -118,10 +127,12 @@ class PreparedNetworkWithNuisances:
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
         background = self.profile.fit_sample(data)
-        return projected_seconds(self.search, self._rows([data], background)[0], fits)
+        return projected_seconds(self.search, self._rows([data], background.nu, background.delta)[0], fits)
 
-    def _rows(self, data: Sequence[Sample], background: Profile) -> list[Data]:
-        """Samples as the search needs them."""
+    def _rows(
+        self, data: Sequence[Sample], nu: Float64[np.ndarray, "J k"], delta: Float64[np.ndarray, " J"]
+    ) -> list[Data]:
+        """Samples as the search needs them, each with the nu that it begins at and Delta there."""
         auxiliary = self.profile.auxiliary(data)
         with jax.enable_x64(True):
             return [
@@ -129,15 +140,15 @@ class PreparedNetworkWithNuisances:
                     np.column_stack([self.network.scaler(d.events), self.nuisances.ratio.basis(d.events)]),
                     d.weights,
                     jnp.asarray(a),
-                    nu,
-                    float(delta),
+                    at,
+                    float(least),
                     self.network.log_rho(d),
                 )
-                for d, a, nu, delta in zip(data, auxiliary, background.nu, background.delta, strict=True)
+                for d, a, at, least in zip(data, auxiliary, nu, delta, strict=True)
             ]
 
 
-def _with_finite_reference(search: NetworkSearch, rows: Sequence[Data]) -> Profile:
-    """Delta of a finite reference, from where Delta of an exact one has its nu."""
+def _with_finite_reference(search: NetworkSearch, rows: Sequence[Data]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Delta, nu and convergence with a finite reference, from where Delta of an exact one has its nu."""
     t, nu, converged = zip(*map(search.fit_without_f, rows), strict=True)
-    return Profile(np.array(t), np.array(nu), np.array(converged))
+    return np.array(t), np.array(nu), np.array(converged)

@@ -1,16 +1,17 @@
-"""Log-ratios from histograms: in each bin a quadratic form in nu."""
+"""Log-ratios from histograms: in each bin a quadratic form in nu, or an interpolation between two variations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64, Int64
 
 from nplm.ensemble.plan import rounded
+from nplm.nuisance.interpolation import Interpolated, Kind, two_sided
 from nplm.nuisance.log_ratio import distinct_names, nu_of
 from nplm.nuisance.quadratic_fit import (
     Term,
@@ -24,6 +25,7 @@ from nplm.sample import Sample, require_same_features
 
 # A variation: the point nu, by name (those that are not named are 0), and what was found there.
 Nu = Mapping[str, float]
+Interpolation = Literal["quadratic"] | Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,10 @@ class BinnedLogRatio:
     A nuisance that takes one value only (beside 0) has a linear term only; cross terms are there for pairs that move
     together in some point. Through as many points as terms the fit is exact; with more it weighs them by their errors.
 
+    A quadratic form through very unequal variations, such as +50% and -10%, turns round near the smaller one and goes
+    the wrong way beyond it. `interpolation` takes the other forms instead, for two variations of each nuisance, up and
+    down by as much; effects of several nuisances multiply. Then g are the bins: one function for each.
+
     The outermost bins are open: they take the events beyond the edges.
 
     Arguments:
@@ -43,9 +49,12 @@ class BinnedLogRatio:
         features: all features of events, in order; default: those that are binned.
         variances: variances of the yields (sums of squared weights), first of the central ones and then in the order of
             `varied`. Without them all points weigh alike.
+        interpolation: "quadratic", or "exponential" and "polynomial" as HistFactory has them, see
+            `nplm.nuisance.interpolation.Interpolated`.
 
     Attributes:
         values: the coefficients, shape (terms, bins), and `errors` if variances are given; `terms` says which they are.
+            Of an interpolation it is log[n_b(nu) / n_b(0)] at each variation, and there are no errors.
 
     Raises:
         ValueError: if edges do not ascend, shapes do not fit, a bin has no positive yield (the message names it), or
@@ -57,7 +66,9 @@ class BinnedLogRatio:
     nuisances: tuple[str, ...]
     values: Float64[np.ndarray, "terms bins"]
     errors: Float64[np.ndarray, "terms bins"] | None
+    interpolation: Interpolation
     _terms: tuple[Term, ...]
+    _between: tuple[tuple[float, Interpolated], ...]
 
     def __init__(
         self,
@@ -66,6 +77,7 @@ class BinnedLogRatio:
         varied: Sequence[tuple[Nu, Float[ArrayLike, "*bins"]]],
         features: Sequence[str] | None = None,
         variances: Sequence[Float[ArrayLike, "*bins"]] | None = None,
+        interpolation: Interpolation = "quadratic",
     ) -> None:
         bins = {name: _ascending(name, values) for name, values in edges.items()}
         columns = tuple(bins) if features is None else tuple(features)
@@ -82,21 +94,32 @@ class BinnedLogRatio:
         where = ["nu = 0", *(_where(nu) for nu, _ in varied)]
         given = [central, *(yields for _, yields in varied)]
         histograms = np.stack([_yields(bins, y, here) for y, here in zip(given, where, strict=True)])
-        terms = quadratic_terms(names, points)
+        logs = np.log(histograms[1:] / histograms[0])
         relative = None if variances is None else _relative_variances(bins, variances, histograms)
-        values, errors = fit_terms(
-            term_values(terms, points),
-            np.log(histograms[1:] / histograms[0]),
-            None if relative is None else relative[1:],
-            None if relative is None else relative[0],
-        )
+        terms: tuple[Term, ...] = ()
+        between: tuple[tuple[float, Interpolated], ...] = ()
+        errors = None
+        if interpolation == "quadratic":
+            terms = quadratic_terms(names, points)
+            values, errors = fit_terms(
+                term_values(terms, points),
+                logs,
+                None if relative is None else relative[1:],
+                None if relative is None else relative[0],
+            )
+        else:
+            ends = two_sided(names, [nu for nu, _ in varied])
+            between = tuple((step, Interpolated(interpolation, logs[up], logs[down])) for up, down, step in ends)
+            values = logs
         fields = {
             "edges": bins,
             "features": columns,
             "nuisances": names,
             "values": values,
             "errors": errors,
+            "interpolation": interpolation,
             "_terms": terms,
+            "_between": between,
         }
         for attribute, value in fields.items():
             object.__setattr__(self, attribute, value)
@@ -107,6 +130,7 @@ class BinnedLogRatio:
         central: Sample,
         varied: Sequence[tuple[Nu, Sample]],
         edges: Mapping[str, Float[ArrayLike, " e"]],
+        interpolation: Interpolation = "quadratic",
     ) -> BinnedLogRatio:
         """From independent samples at nu = 0 and at other points, with errors from the squared weights.
 
@@ -114,6 +138,7 @@ class BinnedLogRatio:
             central: the sample at nu = 0, with weights that add up to its yield.
             varied: points nu by name, each with the sample there.
             edges: for each feature that is binned, ascending edges of its bins.
+            interpolation: see the constructor.
 
         Raises:
             ValueError: as the constructor; if samples have other features than the central one, or no events.
@@ -137,20 +162,20 @@ class BinnedLogRatio:
             for power in (1, 2)
         )
         points = [(nu, y) for (nu, _), y in zip(varied, yields[1:], strict=True)]
-        return cls(bins, yields[0], points, central.features, squares)
+        return cls(bins, yields[0], points, central.features, squares, interpolation)
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of the terms: a nuisance, its square by two, or a product of two."""
+        """Names of the terms: a nuisance, its square by two, or a product of two; none of an interpolation."""
         return tuple(term_names(self.nuisances, self._terms))
 
     @property
     def size(self) -> int:
-        """One function of the event for each term."""
-        return len(self._terms)
+        """One function of the event for each term, or each bin."""
+        return len(self._terms) or self.values.shape[1]
 
     def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q"]:
-        """The coefficients in the bin of each event.
+        """The coefficients in the bin of each event, or 1 for its bin and 0 for all others.
 
         Raises:
             ValueError: if events have another number of features.
@@ -160,7 +185,8 @@ class BinnedLogRatio:
                 f"events have {events.shape[1]} features, but the binned log-ratio of {', '.join(self.nuisances)} was"
                 f" made for {', '.join(self.features)}"
             )
-        return self.values.T[_bin_of(self.edges, self.features, events)]
+        of_bin = np.eye(self.values.shape[1]) if self._between else self.values.T
+        return of_bin[_bin_of(self.edges, self.features, events)]
 
     def require_features(self, reference: Sample) -> None:
         """Makes sure that the columns of this reference are the features that the bins are of.
@@ -176,7 +202,10 @@ class BinnedLogRatio:
         )
 
     def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
-        """(0, nu_i, nu_i^2 / 2, nu_i nu_j)."""
+        """(0, nu_i, nu_i^2 / 2, nu_i nu_j), or 0 and log r of each bin."""
+        if self._between:
+            parts = [log_r(nu[i] / step) for i, (step, log_r) in enumerate(self._between)]
+            return jnp.concatenate([jnp.zeros_like(nu[:1]), jnp.sum(jnp.stack(parts), axis=0)])
         return jnp.concatenate([jnp.zeros_like(nu[:1]), traced_terms(self._terms, nu)])
 
     def document(self) -> dict[str, Any]:
@@ -188,6 +217,7 @@ class BinnedLogRatio:
             "edges": {name: values.tolist() for name, values in self.edges.items()},
             "terms": list(self.terms),
             "values": [[rounded(value) for value in row] for row in self.values],
+            **({"interpolation": self.interpolation} if self._between else {}),
         }
 
 

@@ -158,15 +158,15 @@ def loss_at(
 def curvature_in_nu(
     nuisances: Nuisances,
     blocks: Blocks,
-    nu: Float[Array, " k"],
-    sums: Float[Array, " e"],
-    auxiliary: Float[Array, " a"],
-) -> Float[Array, "k k"]:
-    """Second derivatives of the loss of one sample in nu, without f; the blocks hold the columns (1, g) only."""
-    curve = curve_of(nuisances, nu[None], auxiliary[None], jnp.ones_like(nu)[None])
+    nu: Float[Array, "B k"],
+    sums: Float[Array, "B e"],
+    auxiliary: Float[Array, "B a"],
+) -> Float[Array, "B k k"]:
+    """Second derivatives of the loss of B samples in nu, without f; the blocks hold the columns (1, g) only."""
+    curve = curve_of(nuisances, nu, auxiliary, jnp.ones_like(nu))
     _, moments, density = sums_at(blocks, curve.value)
-    outer = curve.first[0].T @ _moments_of_more(blocks, density)[0] @ curve.first[0]
-    return outer + jnp.einsum("ekl,e->kl", curve.second[0], moments[0] - sums) + curve.stiffness[0]
+    outer = jnp.einsum("bef,bek,bfl->bkl", _moments_of_more(blocks, density), curve.first, curve.first)
+    return outer + jnp.einsum("bekl,be->bkl", curve.second, moments - sums) + curve.stiffness
 
 
 @partial(jax.jit, static_argnames="nuisances")

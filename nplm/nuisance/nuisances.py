@@ -70,6 +70,11 @@ class Nuisances:
         return tuple(part for part in _parts(self.ratio) if isinstance(part, LearnedLogRatio))
 
     @property
+    def quadratic(self) -> tuple[LearnedLogRatio | BinnedLogRatio, ...]:
+        """The log-ratios among the parts that are quadratic forms in nu through variations."""
+        return tuple(p for p in _parts(self.ratio) if isinstance(p, LearnedLogRatio | BinnedLogRatio) and p.terms)
+
+    @property
     def learned_range(self) -> Float64[np.ndarray, "k 2"]:
         """Between which values of each nuisance its log-ratio was learned; infinite where it was not learned."""
         known = {name: ends for part in self.learned for name, ends in part.learned_range.items()}

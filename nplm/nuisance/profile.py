@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
-from nplm.likelihood import statistic
 from nplm.models.base import Fits
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_pool import Pools
 from nplm.models.kernel_products import CALLED, in_blocks, padded
 from nplm.nuisance.joint_loss import curvature_in_nu, minimize_jointly
+from nplm.nuisance.minima import ESCAPES, Axes, bends, distinct, lowest_curvature, numbered
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.sample import Sample
@@ -33,11 +34,35 @@ class Profile:
         delta: -2 min over nu of the loss without f, shape (B,); non-negative.
         nu: where that minimum is, shape (B, k).
         converged: shape (B,).
+        others: where else the loss of each sample has minima, in the order of Delta there, each of shape (m, k).
+        other_delta: Delta there, each of shape (m,).
     """
 
     delta: Float64[np.ndarray, " B"]
     nu: Float64[np.ndarray, "B k"]
     converged: Bool[np.ndarray, " B"]
+    others: tuple[Float64[np.ndarray, "_ k"], ...]
+    other_delta: tuple[Float64[np.ndarray, " _"], ...]
+
+    def starts(self) -> tuple[Int64[np.ndarray, " J"], Float64[np.ndarray, "J k"], Float64[np.ndarray, " J"]]:
+        """Where a fit of tau begins: at every minimum of Delta, as it may be the other one that leads to its own.
+
+        Returns:
+            The number of the sample, nu and Delta of each start; first the minimum of each sample, then all others.
+        """
+        return (
+            np.concatenate([np.arange(len(self.nu)), numbered(self.others)]),
+            np.concatenate([self.nu, *self.others]),
+            np.concatenate([self.delta, *self.other_delta]),
+        )
+
+
+class _Ends(NamedTuple):
+    """Where descents ended: the loss, shape (J,), nu, shape (J, k), and whether they converged, shape (J,)."""
+
+    value: Float64[np.ndarray, " J"]
+    nu: Float64[np.ndarray, "J k"]
+    converged: Bool[np.ndarray, " J"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +89,15 @@ class PreparedNuisances:
         with jax.enable_x64(True):
             nothing = jnp.zeros((*more.shape[:2], 0))
             return cls(nuisances, Blocks(nothing, jnp.asarray(w), more=jnp.asarray(more)))
+
+    @cached_property
+    def _axes(self) -> Axes:
+        return Axes.of(self.nuisances, self.blocks)
+
+    @cached_property
+    def _bends(self) -> bool:
+        """Whether log r is not linear in nu; if it is, a log-concave auxiliary likelihood leaves one minimum."""
+        return bends(self.nuisances)
 
     @cached_property
     def pools(self) -> Pools:
@@ -99,7 +133,12 @@ class PreparedNuisances:
 
         Nuisances of `held` stay at 0; what is known of the others is then taken at 0 of these.
         """
-        return self._minimum(self.blocks, sums, auxiliary, held)
+        free = self.nuisances.free(held)
+        if not self._bends:
+            end = self._descend(self.blocks, sums, auxiliary, np.zeros((len(sums), self.nuisances.count)), free)
+            none = np.zeros((0, self.nuisances.count))
+            return Profile(-2 * end.value, end.nu, end.converged, (none,) * len(sums), (none[:, 0],) * len(sums))
+        return self._lowest(sums, auxiliary, free)
 
     def fit_sample(self, data: Sample) -> Profile:
         """Delta of one sample."""
@@ -117,17 +156,19 @@ class PreparedNuisances:
         assert fits.nu_delta is not None
         assert fits.nu_tau is not None
         nu, sums, auxiliary = fits.nu_delta[0], self.sums([data])[0], self.auxiliary([data])[0]
+        others = self.fit(sums[None], auxiliary[None])
         return NuisanceSummary.of(
             self.nuisances.names,
             self.nuisances.sigma,
             self.measured(auxiliary),
             nu,
-            np.linalg.inv(self._curvature(self.blocks, nu, sums, auxiliary)),
+            np.linalg.inv(self._curvatures(self.blocks, nu[None], sums[None], auxiliary[None])[0]),
             fits.nu_tau[0],
             float(fits.t[0]),
             float(fits.delta[0]),
             impact,
             self.nuisances.learned_range,
+            tuple(zip(others.others[0], others.other_delta[0].tolist(), strict=True)),
         )
 
     def measured(self, auxiliary: Float64[np.ndarray, " a"]) -> Float64[np.ndarray, " k"]:
@@ -136,35 +177,76 @@ class PreparedNuisances:
         with jax.enable_x64(True):
             alone = self.blocks._replace(weights=jnp.zeros_like(self.blocks.weights))
         none = np.zeros((1, self.blocks.columns))
-        end = self._minimum(alone, none, auxiliary[None])
-        curvature = np.diag(self._curvature(alone, end.nu[0], none[0], auxiliary))
+        count = self.nuisances.count
+        end = self._descend(alone, none, auxiliary[None], np.zeros((1, count)), np.ones(count))
+        curvature = np.diag(self._curvatures(alone, end.nu, none, auxiliary[None])[0])
         flat = curvature * self.nuisances.sigma**2 < _FLAT
         return np.where(flat | ~end.converged, np.nan, end.nu[0])
 
-    def _minimum(
-        self,
-        blocks: Blocks,
-        sums: Float64[np.ndarray, "B e"],
-        auxiliary: Float64[np.ndarray, "B a"],
-        held: Collection[str] = (),
+    def _lowest(
+        self, sums: Float64[np.ndarray, "B e"], auxiliary: Float64[np.ndarray, "B a"], free: Float64[np.ndarray, " k"]
     ) -> Profile:
-        count = len(sums)
-        free = np.tile(self.nuisances.free(held), (count, 1))
-        with jax.enable_x64(True):
-            s, a, f = (jnp.asarray(filled(v)) for v in (sums, auxiliary, free))
-            end = minimize_jointly(self.nuisances, blocks, jnp.zeros(0), s, a, jnp.zeros_like(f), f)
-            delta, nu, converged = (np.asarray(v)[:count] for v in (statistic(end.value), end.point, end.converged))
-        return Profile(delta, nu, converged)
+        """The lowest of all minima that descents from several starts end in, and the others."""
+        starts = self._axes.starts(self.nuisances, sums, auxiliary, free)
+        owner, nu = numbered(starts), np.concatenate(starts)
+        parts: list[tuple[np.ndarray, _Ends, np.ndarray]] = []
+        for _ in range(ESCAPES):
+            end = self._descend(self.blocks, sums[owner], auxiliary[owner], nu, free)
+            curvature = self._curvatures(self.blocks, end.nu, sums[owner], auxiliary[owner])
+            saddle, step = lowest_curvature(curvature, self.nuisances.sigma, free)
+            parts.append((owner, end, ~saddle))
+            if not saddle.any():
+                break
+            owner = np.tile(owner[saddle], 2)
+            nu = np.concatenate([end.nu[saddle] + step[saddle], end.nu[saddle] - step[saddle]])
+        owner = np.concatenate([part[0] for part in parts])
+        ends = _Ends(*(np.concatenate(column) for column in zip(*(part[1] for part in parts), strict=True)))
+        minimum = np.concatenate([part[2] for part in parts])
+        return self._sorted(len(sums), owner, ends, minimum)
 
-    def _curvature(
+    def _sorted(
+        self, count: int, owner: Int64[np.ndarray, " J"], ends: _Ends, minimum: Bool[np.ndarray, " J"]
+    ) -> Profile:
+        """The ends of each sample, the lowest first."""
+        rows = np.lexsort((np.where(np.isfinite(ends.value), ends.value, np.inf), owner))
+        of_sample = np.split(rows, np.searchsorted(owner[rows], np.arange(1, count)))
+        sigma, proper = self.nuisances.sigma, minimum & ends.converged
+        kept = [own[distinct(ends.nu[own], sigma, proper[own])] for own in of_sample]
+        first = np.array([own[0] for own in kept])
+        return Profile(
+            -2 * ends.value[first],
+            ends.nu[first],
+            proper[first],
+            tuple(ends.nu[own[1:]] for own in kept),
+            tuple(-2 * ends.value[own[1:]] for own in kept),
+        )
+
+    def _descend(
         self,
         blocks: Blocks,
-        nu: Float64[np.ndarray, " k"],
-        sums: Float64[np.ndarray, " e"],
-        auxiliary: Float64[np.ndarray, " a"],
-    ) -> Float64[np.ndarray, "k k"]:
+        sums: Float64[np.ndarray, "J e"],
+        auxiliary: Float64[np.ndarray, "J a"],
+        start: Float64[np.ndarray, "J k"],
+        free: Float64[np.ndarray, " k"],
+    ) -> _Ends:
+        """Descends from one start for each row."""
+        count = len(sums)
+        rows = (sums, auxiliary, start, np.tile(free, (count, 1)))
         with jax.enable_x64(True):
-            return np.asarray(curvature_in_nu(self.nuisances, blocks, *map(jnp.asarray, (nu, sums, auxiliary))))
+            s, a, begin, moves = (jnp.asarray(filled(v)) for v in rows)
+            end = minimize_jointly(self.nuisances, blocks, jnp.zeros(0), s, a, begin, moves)
+            return _Ends(*(np.asarray(v)[:count] for v in (end.value, end.point, end.converged)))
+
+    def _curvatures(
+        self,
+        blocks: Blocks,
+        nu: Float64[np.ndarray, "J k"],
+        sums: Float64[np.ndarray, "J e"],
+        auxiliary: Float64[np.ndarray, "J a"],
+    ) -> Float64[np.ndarray, "J k k"]:
+        with jax.enable_x64(True):
+            rows = (jnp.asarray(filled(v)) for v in (nu, sums, auxiliary))
+            return np.asarray(curvature_in_nu(self.nuisances, blocks, *rows))[: len(nu)]
 
 
 def filled(rows: Float64[np.ndarray, "B c"]) -> Float64[np.ndarray, "P c"]:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm.ensemble.plan import rounded
+from nplm.nuisance.interpolation import Interpolated, Kind
 from nplm.nuisance.log_ratio import LogRatio, distinct_names
 
 # c(nu) at this nu, one nuisance after the other, says in a document which function c is.
@@ -64,6 +65,62 @@ class Normalization:
     def document(self) -> dict[str, Any]:
         """Kind, name and unit."""
         return {"kind": "normalization", "nuisances": [self.name], "unit": self.unit}
+
+
+@dataclass(frozen=True, eq=False)
+class AsymmetricNormalization:
+    """A yield that is `up` times the reference's at nu = 1 and `down` times at nu = -1, whatever the event.
+
+    Arguments:
+        name: of the nuisance; its constraint has sigma = 1.
+        up, down: factors of the yield.
+        interpolation: "polynomial" or "exponential", see `nplm.nuisance.interpolation.Interpolated`.
+
+    Raises:
+        ValueError: if a factor is no positive number, or there is no such interpolation.
+    """
+
+    name: str
+    up: float
+    down: float
+    interpolation: Kind = "polynomial"
+    _log_r: Interpolated = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        distinct_names(self.name)
+        for factor in (self.up, self.down):
+            if not (np.isfinite(factor) and factor > 0):
+                raise ValueError(f"the yield of {self.name} is multiplied by positive numbers, not by {factor:g}")
+        ends = (np.log([self.up]), np.log([self.down]))
+        object.__setattr__(self, "_log_r", Interpolated(self.interpolation, *ends))
+
+    @property
+    def nuisances(self) -> tuple[str, ...]:
+        """The name."""
+        return (self.name,)
+
+    @property
+    def size(self) -> int:
+        """0: no function of an event."""
+        return 0
+
+    def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 0"]:
+        """No columns."""
+        return np.empty((len(events), 0))
+
+    def coefficients(self, nu: Float[Array, " 1"]) -> Float[Array, " 1"]:
+        """log of the factor at nu."""
+        return self._log_r(nu[0])
+
+    def document(self) -> dict[str, Any]:
+        """Kind, name, factors and interpolation."""
+        return {
+            "kind": "asymmetric normalization",
+            "nuisances": [self.name],
+            "up": self.up,
+            "down": self.down,
+            "interpolation": self.interpolation,
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,8 @@ from jaxtyping import Float64
 
 # Beyond so many standard deviations of its constraint a nuisance deserves a remark.
 PULLED = 3.0
+# Another minimum whose Delta is smaller by no more than this describes the data nearly as well.
+NEARLY = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class NuisanceSummary:
             nuisance known to be nominal. NaN where the fit that this takes failed; None if it was not computed.
         learned_range: between which values of each nuisance its log-ratio was learned, infinite where it was not
             learned, shape (k, 2).
+        others: other minima of Delta's loss, the best first, each with nu, shape (k,), and Delta there.
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,7 @@ class NuisanceSummary:
     delta: float
     impact: Float64[np.ndarray, " k"] | None = None
     learned_range: Float64[np.ndarray, "k 2"] | None = None
+    others: tuple[tuple[Float64[np.ndarray, " k"], float], ...] = ()
 
     @classmethod
     def of(
@@ -58,11 +62,15 @@ class NuisanceSummary:
         delta: float,
         impact: Float64[np.ndarray, " k"] | None = None,
         learned_range: Float64[np.ndarray, "k 2"] | None = None,
+        others: tuple[tuple[Float64[np.ndarray, " k"], float], ...] = (),
     ) -> NuisanceSummary:
         """The summary of a fit whose nu has this covariance."""
-        errors = np.sqrt(np.diag(covariance))
-        correlation = covariance / np.outer(errors, errors)
-        return cls(names, sigma, measured, nu, errors, correlation, nu_tau, t + delta, delta, impact, learned_range)
+        # A variance that is negative is none: nu is at a saddle, and its fit did not converge.
+        errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            correlation = np.nan_to_num(covariance / np.outer(errors, errors))
+        tau = t + delta
+        return cls(names, sigma, measured, nu, errors, correlation, nu_tau, tau, delta, impact, learned_range, others)
 
     @property
     def pulls(self) -> Float64[np.ndarray, " k"]:
@@ -70,14 +78,29 @@ class NuisanceSummary:
         return (self.nu - self.measured) / self.sigma
 
     def cautions(self) -> list[str]:
-        """Nuisances that the data pull far from what is known about them, or from where they were learned."""
+        """Nuisances that the data pull far from what is known about them, or from where they were learned, and minima
+        that nearly are as good."""
         pulled = [
             f"the data pull nuisance '{name}' by {pull:+.1f} standard deviations of its constraint: t does not count"
             " what it absorbs, so look whether that is plausible"
             for name, pull in zip(self.names, self.pulls, strict=True)
             if abs(pull) > PULLED
         ]
-        return pulled if self.learned_range is None else pulled + self._extrapolated(self.learned_range)
+        if self.learned_range is not None:
+            pulled += self._extrapolated(self.learned_range)
+        return pulled + self._ambiguous()
+
+    def _ambiguous(self) -> list[str]:
+        """A remark if the data do not tell two values of the nuisances apart."""
+        near = [nu for nu, delta in self.others if self.delta - delta < NEARLY]
+        if not near:
+            return []
+        moved = np.abs(near[0] - self.nu) / self.sigma
+        i = int(moved.argmax())
+        return [
+            f"the data are described nearly as well at {self.names[i]} = {near[0][i]:.3g} as at {self.nu[i]:.3g}: the"
+            " effect of that nuisance is much the same to both sides, and its error and pull are those of one of them"
+        ]
 
     def _extrapolated(self, learned_range: Float64[np.ndarray, "k 2"]) -> list[str]:
         """A remark on each nuisance whose fitted value is farther than its error from where its log-ratio was learned.
@@ -110,4 +133,5 @@ class NuisanceSummary:
                 for i, name in enumerate(self.names)
             ],
             "correlation": self.correlation,
+            "other_minima": [{"nu": nu, "delta": delta} for nu, delta in self.others],
         }
