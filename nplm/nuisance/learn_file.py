@@ -7,11 +7,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from nplm.io import in_order, read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
+from nplm.nuisance.relative_weights import absolute, looks_relative
 from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, require_known
 from nplm.sample import Sample
 
@@ -27,18 +31,19 @@ _KEYS = (
     "pairs",
     "settings",
 )
-_OF_NUISANCE = ("sigma", "files", "weights", "inputs", "yield_effect")
-_OF_PAIR = ("nu", "file", "weights")
+_OF_NUISANCE = ("sigma", "files", "weights", "relative", "inputs", "yield_effect")
+_OF_PAIR = ("nu", "file", "weights", "relative")
 Nu = dict[str, float]
 
 
 @dataclass(frozen=True)
 class _Varied:
-    """A point nu, and the file or the column of weights there."""
+    """A point nu, and the file or the column of weights there, which may be relative to those at nu = 0."""
 
     nu: Nu
     source: str
     column: bool
+    relative: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ class LearnFile:
             inputs: [mll]                 # features that matter; default: all
           muR:
             sigma: 1
-            weights: {-1: w_down, 1: w_up}                # columns of weights in central
+            weights: {-1: w_down, 1: w_up}                # columns of weights in central, or of their ratios to
+            relative: yes                                 # its own; without this it is told by sums and signs
         pairs:                            # cross terms, on request
           - {nu: {scale: 0.01, width: 0.02}, file: both.npz}
         settings: {members: 5, hidden: [10]}              # see RatioSettings
@@ -109,7 +115,7 @@ class LearnFile:
             points = mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
             for nu, where in points.items():
                 value = number(source, nu, f"a value of nu of '{name}'")
-                varied.append(_Varied({name: value}, str(where), given[0] == "weights"))
+                varied.append(_Varied({name: value}, str(where), given[0] == "weights", _relative(source, entry, name)))
         pairs = _pairs(source, document.get("pairs", []), tuple(sigma))
         return cls(
             source, document, sigma, _groups(tuple(sigma), pairs), (*varied, *pairs), _settings(source, document)
@@ -144,11 +150,14 @@ class LearnFile:
                 "yield_effect": {n: entry["yield_effect"] for n, entry in entries.items() if "yield_effect" in entry},
                 "settings": self.settings,
             }
-            samples = [(v.nu, self._varied(v, central, scale)) for v in mine]
+            for name in group:
+                if len({v.nu[name] for v in mine if set(v.nu) == {name}}) == 1:
+                    note(f"'{name}' is varied to one side only: its log-ratio is linear in nu")
             if mine[0].column:
-                weights = [(nu, sample.weights) for nu, sample in samples]
-                learned.append(learn_from_weights(central, weights, **options))
+                weights = [(v.nu, self._weights(v, central, scale, note)) for v in mine]
+                learned.append(learn_from_weights(central, weights, relative=False, **options))
             else:
+                samples = [(v.nu, self._varied(v, central, scale)) for v in mine]
                 learned.append(learn_from_samples(central, samples, **options))
         return learned
 
@@ -163,16 +172,24 @@ class LearnFile:
         return scaled, scaled.total_weight / raw.total_weight
 
     def _varied(self, varied: _Varied, central: Sample, scale: float) -> Sample:
-        if varied.column:
-            files = self._files()
-            # Features are named, as the other columns of weights are none.
-            access = {**self._access(), "features": central.features}
-            sample = read_reference(files, [None] * len(files), weights=varied.source, **access)
-        else:
-            path = self.path.parent / varied.source
-            weights = self.document.get("weights")
-            sample = in_order(read_sample(path, weights=weights, **self._access()), central.features)
+        path = self.path.parent / varied.source
+        weights = self.document.get("weights")
+        sample = in_order(read_sample(path, weights=weights, **self._access()), central.features)
         return replace(sample, weights=sample.weights * scale)
+
+    def _weights(
+        self, varied: _Varied, central: Sample, scale: float, note: Callable[[str], None]
+    ) -> Float64[np.ndarray, " n"]:
+        """The weights of the central events at a point, from a column of them or of their ratios."""
+        files = self._files()
+        # Features are named, as the other columns of weights are none.
+        access = {**self._access(), "features": central.features}
+        given = read_reference(files, [None] * len(files), weights=varied.source, **access).weights
+        raw = replace(central, weights=central.weights / scale)
+        declared = varied.relative
+        if declared is None and looks_relative(raw.weights, given):
+            note(f"'{varied.source}' holds ratios to the weights, by its sum and signs; relative: no denies it")
+        return absolute(raw, given, declared) * scale
 
     def _files(self) -> list[Path]:
         central = self.document["central"]
@@ -185,6 +202,15 @@ class LearnFile:
                 f"{self.path}: name the features, as {', '.join(sorted(columns))} would be taken for some"
             )
         return {key: self.document.get(key) for key in ("features", "where", "tree")}
+
+
+def _relative(source: Path, entry: Mapping[str, Any], name: str) -> bool | None:
+    relative = entry.get("relative")
+    if relative is not None and (not isinstance(relative, bool) or "weights" not in entry):
+        raise NuisanceFileError(
+            f"{source}: relative of '{name}' says yes or no of its columns of weights, not {relative}"
+        )
+    return relative
 
 
 def _groups(names: tuple[str, ...], pairs: tuple[_Varied, ...]) -> tuple[tuple[str, ...], ...]:
@@ -212,7 +238,8 @@ def _pairs(source: Path, given: Any, names: tuple[str, ...]) -> tuple[_Varied, .
         where = [key for key in ("file", "weights") if key in values]
         if len(where) != 1:
             raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
-        pairs.append(_Varied(nu, str(values[where[0]]), where[0] == "weights"))
+        relative = _relative(source, values, "a pair")
+        pairs.append(_Varied(nu, str(values[where[0]]), where[0] == "weights", relative))
     return tuple(pairs)
 
 

@@ -13,10 +13,12 @@ from jaxtyping import ArrayLike, Float, Float64
 from nplm.ensemble.plan import summary
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms, Yields
 from nplm.nuisance.quadratic_fit import Term
+from nplm.nuisance.ratio_learner import Learner
 from nplm.nuisance.ratio_loss import Rows, in_chunks
 from nplm.nuisance.ratio_network import RatioNetwork
-from nplm.nuisance.ratio_settings import Group, RatioSettings, effects_of, groups_of, held_out, inputs_of
+from nplm.nuisance.ratio_settings import RatioSettings, effects_of, groups_of, held_out, inputs_of
 from nplm.nuisance.ratio_training import FitRecord, fit_rows
+from nplm.nuisance.relative_weights import absolute
 from nplm.nuisance.validate_ratio import validate_ratio
 from nplm.sample import Sample, Scaler, require_varying
 
@@ -29,6 +31,7 @@ def learn_from_weights(
     central: Sample,
     varied: Sequence[tuple[Nu, Float[ArrayLike, " n"]]],
     *,
+    relative: bool | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
     yields: Yields = "keep",
     yield_effect: Mapping[str, float] | None = None,
@@ -36,19 +39,20 @@ def learn_from_weights(
 ) -> LearnedLogRatio:
     """Learns log r(x; nu) from the weights w(nu) that the same events have at several points nu.
 
-    The score that events carry, w'/w, depends on more than x; what x knows of it is its mean. By least squares
+    The ratio of weights that events carry depends on more than x; what x knows of it is its mean,
 
-        d1 = E_w[w'/w | x],   d2 = E_w[w''/w | x] - d1^2,   d_ij = E_w[w_ij/w | x] - d1_i d1_j,
+        r(x; nu_m) = E_w[w(nu_m) / w | x],
 
-    so that E_w[w''/w | x] = E[dt/dnu + t^2 | x] with t = w'/w: the variance of the score at given x is part of d2. What
-    is regressed for d2 is w''/w - d1 (2 t - d1), whose mean is the same, and to which an error of d1 matters little.
-    The derivatives at nu = 0 are those of the polynomial through all points of a nuisance and nu = 0, exact if the
-    weights are polynomials in nu, as those of scales and parton densities nearly are.
+    which is where the loss of `learn_from_samples` has its minimum, the central events serving as the varied sample
+    too. Through two points of a nuisance log r = nu d1 + nu^2 d2 / 2 passes exactly; of one point it is linear; through
+    more it passes as closely as it can.
 
     Arguments:
         central: the events with their weights at nu = 0.
-        varied: points nu by name, with the weights of the events there, shape (n,): at least two different values for
-            each nuisance alone, and, for cross terms, points that move two nuisances.
+        varied: points nu by name, with the weights of the events there, shape (n,): two values or more for each
+            nuisance alone (one, of a one-sided systematic), and, for cross terms, points that move two nuisances.
+        relative: whether the weights are given relative to those at nu = 0, as NanoAOD's LHEScaleWeight is; None to
+            tell by their sums and signs, see `nplm.nuisance.relative_weights`.
         inputs, yields, yield_effect, settings: see `learn_from_samples`.
 
     Returns:
@@ -58,16 +62,26 @@ def learn_from_weights(
         ValueError: if weights have another shape or are not finite, do not add up to a positive yield, or the points
             do not determine the terms.
     """
+    settings = settings or RatioSettings()
     names, groups = groups_of(varied)
+    effects = effects_of(names, yields, yield_effect)
+    central.require_yield()
+    require_varying(central)
+    seen = inputs_of(names, central.features, inputs)
     moved = []
     for nu, given in varied:
-        weights = _of_events(central, given, f"weights at nu = {dict(nu)}")
+        values = _of_events(central, given, f"weights at nu = {dict(nu)}")
+        weights = absolute(central, values, relative)
         if np.array_equal(weights, central.weights):
             warnings.warn(f"the weights at nu = {dict(nu)} are those of {central.name}: no effect there", stacklevel=2)
         moved.append((nu, replace(central, weights=weights, name=f"{central.name} at {dict(nu)}").require_yield()))
-    derivatives = _derivatives(central, names, groups, [sample.weights for _, sample in moved])
-    scales = {names[g.moved[0]]: float(np.abs(g.nu).max()) for g in groups if len(g.moved) == 1}
-    return _learn(central, names, derivatives, scales, moved, inputs, yields, yield_effect, settings)
+    samples = [central, *(sample for _, sample in moved)]
+    if yields == "factor-out":
+        samples = [sample.scaled_to(central.total_weight) for sample in samples]
+    rows = [settings.split(central, 0)] * len(samples)
+    parts = Learner(names, samples, rows, seen, settings, paired=True).learn_all(groups)
+    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central))
+    return ratio.with_validation(validate_ratio(ratio, *held_out(central, moved, settings, paired=True), paired=True))
 
 
 def learn_from_scores(
@@ -84,7 +98,13 @@ def learn_from_scores(
 ) -> LearnedLogRatio:
     """Learns log r(x; nu) from derivatives that a generator knows for each event, as from its latent variables.
 
-    As `learn_from_weights`, with t = d log p(x, z | nu)/dnu at nu = 0 given, the joint score (arXiv:1805.00013).
+    t = d log p(x, z | nu)/dnu at nu = 0 is the joint score (arXiv:1805.00013). It depends on more than x; by least
+    squares on what x knows of it
+
+        d1 = E_w[w'/w | x],   d2 = E_w[w''/w | x] - d1^2,   d_ij = E_w[w_ij/w | x] - d1_i d1_j,
+
+    so that E_w[w''/w | x] = E[dt/dnu + t^2 | x] with t = w'/w: the variance of the score at given x is part of d2. What
+    is regressed for d2 is w''/w - d1 (2 t - d1), whose mean is the same, and to which an error of d1 matters little.
 
     Arguments:
         central: the events with their weights at nu = 0.
@@ -138,7 +158,8 @@ def _learn(
     settings = settings or RatioSettings()
     if settings.form == "positive":
         raise ValueError(
-            "weights are learned from by least squares, in the exponential form; form='positive' is for samples"
+            "scores are learned from by least squares, in the exponential form; form='positive' is for samples, and for"
+            " weights at several nu"
         )
     effects = effects_of(names, yields, yield_effect)
     central.require_yield()
@@ -237,31 +258,6 @@ class _Linear:
         i, j = term
         known = float(derivatives[term].sum())
         return known if j < 0 else known - float(self.central.weights @ (self.d1(i, member) * self.d1(j, member)))
-
-
-def _derivatives(
-    central: Sample, names: tuple[str, ...], groups: Sequence[Group], weights: Sequence[Float64[np.ndarray, " n"]]
-) -> Derivatives:
-    """Derivatives of each event's weight at nu = 0, from polynomials through the points."""
-    found: Derivatives = {}
-    polynomials: dict[int, tuple[float, Float64[np.ndarray, "order n"]]] = {}
-    for group in groups:
-        change = np.stack([weights[number - 1] - central.weights for number in group.numbers])
-        if len(group.moved) == 1:
-            i, nu = group.moved[0], group.nu[:, 0]
-            reach = float(np.abs(nu).max())
-            powers = (nu / reach)[:, None] ** np.arange(1, len(np.unique(nu)) + 1)
-            coefficients = np.linalg.lstsq(powers, change, rcond=None)[0]
-            polynomials[i] = reach, coefficients
-            found[i, -1], found[i, i] = coefficients[0] / reach, 2 * coefficients[1] / reach**2
-            continue
-        i, j = group.moved
-        for k, value in zip((i, j), group.nu.T, strict=True):
-            reach, coefficients = polynomials[k]
-            change -= (value / reach)[:, None] ** np.arange(1, len(coefficients) + 1) @ coefficients
-        product = group.nu.prod(axis=1)
-        found[i, j] = product @ change / (product @ product)
-    return found
 
 
 def _of_shapes(central: Sample, derivatives: Derivatives) -> Derivatives:

@@ -135,17 +135,18 @@ class Group:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """nu_i and nu_i^2 / 2, or nu_i nu_j."""
-        return (
-            ((self.moved[0], -1), (self.moved[0],) * 2) if len(self.moved) == 1 else ((self.moved[0], self.moved[1]),)
-        )
+        """nu_i and, if it takes two values or more, nu_i^2 / 2; or nu_i nu_j."""
+        if len(self.moved) == 2:
+            return ((self.moved[0], self.moved[1]),)
+        i = self.moved[0]
+        return ((i, -1), (i, i)) if len(np.unique(self.nu)) > 1 else ((i, -1),)
 
 
 def groups_of(varied: Sequence[tuple[Nu, T]]) -> tuple[tuple[str, ...], list[Group]]:
     """Names of the nuisances in order of appearance; and the points of each nuisance, then those of each pair.
 
     Raises:
-        ValueError: if a point moves none or more than two, or a nuisance has fewer than two points of its own.
+        ValueError: if a point moves none or more than two, or a nuisance has no point of its own.
     """
     if not varied:
         raise ValueError("there is no variation to learn from: give samples or weights at two or more values of nu")
@@ -163,12 +164,8 @@ def groups_of(varied: Sequence[tuple[Nu, T]]) -> tuple[tuple[str, ...], list[Gro
             )
         found.setdefault(moved, []).append(number)
     for i, name in enumerate(names):
-        alone = {float(points[number, i]) for number in found.get((i,), [])}
-        if len(alone) < 2:
-            raise ValueError(
-                f"nuisance '{name}' is varied alone at {len(alone)} value(s) ({', '.join(map(str, sorted(alone)))}):"
-                " its linear and its quadratic effect need two or more values of nu, such as -sigma and +sigma"
-            )
+        if (i,) not in found:
+            raise ValueError(f"nuisance '{name}' is varied together with another one only: vary it alone as well")
     order = sorted(found, key=lambda moved: (len(moved), moved))
     groups = [Group(m, points[np.ix_(found[m], m)], tuple(n + 1 for n in found[m])) for m in order]
     return names, groups

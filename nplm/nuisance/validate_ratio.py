@@ -21,6 +21,11 @@ MOST_BINS = 20
 # Fewest effective events in a bin, of central and varied sample each: chi2 needs yields that are nearly Gaussian.
 _BIN_EVENTS = 50.0
 LEVEL = 0.01
+# Data of the expected yield have some variance in each bin; so small a share of it is added to that of the comparison.
+# A bias whose square is a tenth of that variance, summed over the bins, thus adds 5 to chi2: a test does not see it.
+_RESOLUTION = 0.02
+# The expected yield is the sum of the weights, or what so small a share of the effective events would be.
+_LEAST_YIELD = 0.2
 
 
 def validate_ratio(
@@ -36,7 +41,9 @@ def validate_ratio(
     For each varied sample: yields in bins of each feature, the total yield, and the classifier c = 1 / (1 + r), whose
     sums of w (1 - c) over central events and of w c over varied ones must agree in bins of c. For each feature: the
     terms of log r that a histogram gives, against those of the reweighted central sample. Errors are the statistical
-    ones of both samples, whose totals are taken as known, and the spread of the ensemble.
+    ones of both samples, whose totals are taken as known, the spread of the ensemble, and a small part of the error
+    that data of the expected yield would have: no quadratic form is right to any accuracy, and what such data cannot
+    resolve does no harm.
 
     Arguments:
         ratio: r.
@@ -69,8 +76,14 @@ def validate_ratio(
         calibrations.append(calibration)
         checks.append(check)
     for feature in central.features:
-        checks += _of_terms(ratio, [curve for curve in curves if curve.feature == feature])
+        checks += _of_terms(ratio, [curve for curve in curves if curve.feature == feature], resolution_of(central))
     return RatioValidation(tuple(checks), tuple(curves), tuple(calibrations), level)
+
+
+def resolution_of(central: Sample) -> float:
+    """What is added to the variance of a yield, as a multiple of it."""
+    expected = max(central.total_weight, _LEAST_YIELD * central.effective_size)
+    return _RESOLUTION * central.total_weight / expected
 
 
 def coverage(
@@ -105,6 +118,7 @@ class _Comparison:
         paired: bool,
     ) -> None:
         self.central, self.varied, self.paired = central, varied, paired
+        self.resolution = resolution_of(central)
         self.r = np.exp(log_r)
         self.weights = central.weights * self.r
         self.of_members = central.weights * np.exp(of_members) if len(of_members) > 1 else None
@@ -119,7 +133,8 @@ class _Comparison:
         of_ensemble = self._of_ensemble(here, count)
         if self.paired:
             of_central = _covariance(here, self.weights - self.varied.weights, count)
-        statistic, dof = _chi2(reweighted - varied, of_central + of_varied + of_ensemble)
+        resolved = np.diag(self.resolution * np.maximum(varied, 0))
+        statistic, dof = _chi2(reweighted - varied, of_central + of_varied + of_ensemble + resolved)
         curve = Curve(
             feature=feature,
             nu=nu,
@@ -142,8 +157,7 @@ class _Comparison:
             variance += float(((spread - w * spread.sum() / w.sum()) ** 2).sum())
         if self.of_members is not None:
             variance += float(self.of_members.sum(axis=1).var(ddof=1))
-        # An effect that is the same for all events has no variance: rounding is what is left.
-        variance += (1e-6 * self.varied.total_weight) ** 2
+        variance += self.resolution * self.varied.total_weight
         return Check("yield", "", nu, float((self.weights.sum() - self.varied.total_weight) ** 2 / variance), 1)
 
     def of_classifier(self, of_varied: Float64[np.ndarray, " m"], nu: Nu) -> tuple[Calibration, Check]:
@@ -157,6 +171,7 @@ class _Comparison:
         predicted = (np.bincount(in_here, w * here, count) + np.bincount(in_there, v * there, count)) / (zero + one)
         difference = np.bincount(in_here, w * (1 - here), count) - np.bincount(in_there, v * there, count)
         covariance = _covariance(in_here, w * (1 - here), count) + _covariance(in_there, v * there, count)
+        covariance += np.diag(self.resolution * np.abs(np.bincount(in_there, v * there, count)))
         if self.of_members is not None:
             share = self.of_members / (w + self.of_members) * np.where(w == 0, 0.0, w)
             binned = np.stack([np.bincount(in_here, row, count) for row in share])
@@ -173,7 +188,7 @@ class _Comparison:
         return np.atleast_2d(np.cov(binned.T))
 
 
-def _of_terms(ratio: LearnedLogRatio, curves: Sequence[Curve]) -> list[Check]:
+def _of_terms(ratio: LearnedLogRatio, curves: Sequence[Curve], resolution: float) -> list[Check]:
     """What is left of log r after reweighting, as terms of the quadratic form in each bin."""
     points = np.stack([nu_of(ratio.nuisances, curve.nu) for curve in curves])
     try:
@@ -184,7 +199,7 @@ def _of_terms(ratio: LearnedLogRatio, curves: Sequence[Curve]) -> list[Check]:
     varied, reweighted = (np.stack([getattr(c, name) for c in curves]) for name in ("varied", "reweighted"))
     if not ((varied > 0) & (reweighted > 0)).all():
         return []
-    variances = np.stack([(c.varied_error / c.varied) ** 2 for c in curves])
+    variances = np.stack([(c.varied_error / c.varied) ** 2 + resolution / c.varied for c in curves])
     common = np.mean([(c.reweighted_error / c.reweighted) ** 2 for c in curves], axis=0)
     values, errors = fit_terms(term_values(terms, points), np.log(varied / reweighted), variances, common)
     assert errors is not None

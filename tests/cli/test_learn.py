@@ -109,7 +109,7 @@ def test_a_failed_check_is_said_and_kept_with_the_ratio(nplm) -> None:
         (HEAD + "nuisances: {scale: {sigma: 1}}\n", 3, ("needs either files or weights",)),
         (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
-        (HEAD + SCALE.replace(", 0.2: up.npz", ""), 3, ("'scale' is varied alone at 1 value",)),
+        (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
         (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
         (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
         (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),

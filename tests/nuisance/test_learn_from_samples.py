@@ -139,7 +139,7 @@ def test_what_is_wrong_is_named() -> None:
     other = Sample(up.events, features=["y"], name="other")
     cases: list[tuple[list, dict, tuple[str, ...]]] = [
         ([], {}, ("no variation",)),
-        (good[:1], {}, ("'scale'", "1 value", "two or more")),
+        ([({"scale": 0.1, "other": 1.0}, up)], {}, ("'scale' is varied together with another one only",)),
         ([good[0], ({"scale": -0.1}, other)], {}, ("other lacks x", "lacks y")),
         ([good[0], ({"scale": -0.1}, down.select(slice(0)))], {}, ("is empty",)),
         ([*good, ({"scale": 0.0}, up)], {}, ("must move one nuisance or two",)),
