@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from nplm.nuisance.gaussian_constraint import CorrelatedGaussian, GaussianConstraint
     from nplm.nuisance.learn_from_samples import learn_from_samples
     from nplm.nuisance.learn_from_weights import learn_from_scores, learn_from_weights
+    from nplm.nuisance.learn_set import LearnedSet, learn_from_set
     from nplm.nuisance.learned_ratio import LearnedLogRatio
     from nplm.nuisance.log_ratio import LogRatio, log_ratio
     from nplm.nuisance.nuisances import Nuisances
@@ -154,6 +155,7 @@ __all__ = [
     "Interrupted",
     "KernelModel",
     "LearnedLogRatio",
+    "LearnedSet",
     "LeftOut",
     "LocalProcesses",
     "Localization",
@@ -219,6 +221,7 @@ __all__ = [
     "largest_z",
     "learn_from_samples",
     "learn_from_scores",
+    "learn_from_set",
     "learn_from_weights",
     "leave_one_out",
     "local_regions",
@@ -315,6 +318,7 @@ _HOME = {
     "InjectionSampler": "nplm.ensemble.sampler",
     "Interrupted": "nplm.hypothesis_test",
     "KernelModel": "nplm.models.kernel",
+    "LearnedSet": "nplm.nuisance.learn_set",
     "LearnedLogRatio": "nplm.nuisance.learned_ratio",
     "LeftOut": "nplm.localization.left_out",
     "LocalProcesses": "nplm.ensemble.processes",
@@ -379,6 +383,7 @@ _HOME = {
     "largest_chi2": "nplm.calibrate.tuned",
     "largest_z": "nplm.calibrate.precision",
     "learn_from_samples": "nplm.nuisance.learn_from_samples",
+    "learn_from_set": "nplm.nuisance.learn_set",
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
     "learn_from_weights": "nplm.nuisance.learn_from_weights",
     "leave_one_out": "nplm.localization.left_out",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import NPLMTest
 
+# Nuisances whose impacts are computed unasked.
+MOST_IMPACTS = 20
+
 
 def result_of(
     test: NPLMTest,
@@ -85,8 +88,8 @@ def result_of(
 def with_impacts(test: NPLMTest, data: Sample, result: Result) -> Result:
     """A result with the impact of each nuisance on t: t with that nuisance held at 0, less t.
 
-    `NPLMTest.run` does this for kernels and histograms. For networks it costs as many fits as there are nuisances, each
-    as long as that of the data, and their t carry the noise of the search.
+    `NPLMTest.run` does this for kernels and histograms with no more than 20 nuisances. For networks it costs as many
+    fits as there are nuisances, each as long as that of the data, and their t carry the noise of the search.
 
     Arguments:
         test: that ran.
@@ -109,7 +112,8 @@ def _nuisances(test: NPLMTest, data: Sample, fits: Fits, complete: bool) -> Nuis
     prepared = test.prepared
     if not isinstance(prepared, WithNuisances):
         return None
-    # Who interrupts the toys does not want to wait for more fits.
-    quick = complete and not isinstance(prepared, PreparedNetworkWithNuisances)
+    # Who interrupts the toys does not want to wait for more fits, nor anybody for a fit of each of a hundred nuisances.
+    few = prepared.profile.nuisances.count <= MOST_IMPACTS
+    quick = complete and few and not isinstance(prepared, PreparedNetworkWithNuisances)
     found = impacts(prepared, data, float(fits.t[0]), bool(fits.converged[0])) if quick else None
     return prepared.profile.summary(data, fits, found)

@@ -64,7 +64,7 @@ def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: Lea
         return f"{path} is kept as it is"
     document = {
         "learned": [f"{stem_of(ratio)}.npz" for ratio in learned],
-        "sigma": {name: file.sigma[name] for ratio in learned for name in ratio.nuisances},
+        "sigma": {name: file.sigma_of(name) for ratio in learned for name in ratio.nuisances},
     }
     with refusing_bad_output(folder):
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
@@ -72,7 +72,11 @@ def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: Lea
 
 
 def stem_of(ratio: LearnedLogRatio) -> str:
-    """What the file of a log-ratio is called."""
+    """What the file of a log-ratio is called: after its nuisances, or the set that they are directions of."""
+    roots = {name.rpartition("_")[0] for name in ratio.nuisances}
+    numbers = [name.rpartition("_")[2] for name in ratio.nuisances]
+    if len(roots) == 1 < len(numbers) and numbers == [str(i) for i in range(1, len(numbers) + 1)]:
+        return roots.pop()
     return "+".join(ratio.nuisances)
 
 
@@ -100,5 +104,5 @@ def _table(path: Path, ratio: LearnedLogRatio, file: LearnFile) -> str:
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
     verdict = "all checks passed" if validation is not None and validation.passed else "CHECKS FAILED"
-    sizes = ", ".join(f"{name} (sigma {file.sigma[name]:g})" for name in ratio.nuisances)
+    sizes = ", ".join(f"{name} (sigma {file.sigma_of(name):g})" for name in ratio.nuisances)
     return "\n".join([f"{path}: {sizes}; {ratio.members} networks each; {verdict}", *lines])

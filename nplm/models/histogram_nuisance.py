@@ -16,7 +16,7 @@ from scipy.special import xlogy
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
-from nplm.nuisance.joint_loss import curve_of
+from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
@@ -161,7 +161,7 @@ def _minimize(
         score = jnp.einsum("bie,bek->bik", first / lam[:, :, None], c.first)
         outer = jnp.einsum("bi,bief,bek,bfl->bkl", share, second, c.first, c.first)
         hessian = outer - jnp.einsum("bi,bik,bil->bkl", n, score, score)
-        return Expansion(value, gradient, hessian + jnp.einsum("bekl,be->bkl", c.second, left) + c.stiffness)
+        return Expansion(value, gradient, hessian + bend(nuisances, nu, left, free) + c.stiffness)
 
     def solve(hessian: Array, gradient: Array, damping: Array) -> Array:
         scale = jnp.maximum(jnp.abs(jnp.diagonal(hessian, axis1=1, axis2=2)), 1e-12)

@@ -17,6 +17,9 @@ from jaxtyping import Array, Float
 from nplm.models.kernel_modes import FEW_MODES
 from nplm.models.kernel_products import gaussian
 
+# Columns whose products are all made for a block of events before they are summed for each sample.
+_MOST_OUTER = 64
+
 
 class Blocks(NamedTuple):
     """The reference in blocks of m events, the last filled up with weight zero.
@@ -159,6 +162,8 @@ def hessian_products(
 def hessians(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array, "B r r"]:
     """sum w e^f phi phi^T, of blocks that hold phi."""
     r = blocks.columns
+    if r > _MOST_OUTER:
+        return _hessians_of_many_columns(blocks, density)
 
     def add(total: Array, block: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
         x, d, more = block
@@ -168,3 +173,15 @@ def hessians(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array
     first = jnp.zeros((len(density), r * r))
     sums, _ = jax.lax.scan(add, first, (blocks.x, jnp.moveaxis(density, 1, 0), blocks.more))
     return sums.reshape(-1, r, r)
+
+
+def _hessians_of_many_columns(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array, "B r r"]:
+    """The same, sample by sample: products of all pairs of many columns are more than the cache holds."""
+
+    def add(total: Array, block: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
+        x, d, more = block
+        rows = blocks.rows(x, more)
+        return total + jax.lax.map(lambda weights: (rows * weights[:, None]).T @ rows, d), None
+
+    first = jnp.zeros((len(density), blocks.columns, blocks.columns))
+    return jax.lax.scan(add, first, (blocks.x, jnp.moveaxis(density, 1, 0), blocks.more))[0]

@@ -24,6 +24,8 @@ from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients,
 
 # Relative residual of a Newton step by conjugate gradients, and products at most.
 _RESIDUAL, _PRODUCTS = 0.01, 80
+# Columns of which all products are summed, with modes among them.
+_MOST_COLUMNS = 96
 # Tolerance of the Newton decrement, and steps at most.
 _TOLERANCE, _STEPS = 1e-8, 100
 
@@ -32,13 +34,12 @@ class Curve(NamedTuple):
     """c(nu) and log [L(nu|A)/L(0|A)] with their derivatives, for B samples.
 
     Arguments:
-        value, first, second: c, dc/dnu and d2c/dnu2.
+        value, first: c and dc/dnu.
         auxiliary, pull, stiffness: log [L(nu|A)/L(0|A)], its gradient, and minus its second derivatives.
     """
 
     value: Float[Array, "B e"]
     first: Float[Array, "B e k"]
-    second: Float[Array, "B e k k"]
     auxiliary: Float[Array, " B"]
     pull: Float[Array, "B k"]
     stiffness: Float[Array, "B k k"]
@@ -57,11 +58,21 @@ def curve_of(
     return Curve(
         jax.vmap(c)(nu),
         jax.vmap(jax.jacfwd(c))(nu) * free[:, None],
-        jax.vmap(jax.jacfwd(jax.jacfwd(c)))(nu) * both[:, None],
         jax.vmap(log_l)(nu, auxiliary),
         jax.vmap(jax.grad(log_l))(nu, auxiliary) * free,
         -jax.vmap(jax.hessian(log_l))(nu, auxiliary) * both + (1 - free)[:, :, None] * jnp.eye(free.shape[1]),
     )
+
+
+def bend(
+    nuisances: Nuisances, nu: Float[Array, "B k"], left: Float[Array, "B e"], free: Float[Array, "B k"]
+) -> Float[Array, "B k k"]:
+    """sum_e left_e d2c_e/dnu2 of B samples; 0 for nuisances that are held."""
+
+    def of(point: Float[Array, " k"], factors: Float[Array, " e"]) -> Float[Array, ""]:
+        return nuisances.coefficients(point) @ factors
+
+    return jax.vmap(jax.hessian(of))(nu, left) * free[:, :, None] * free[:, None, :]
 
 
 @partial(jax.jit, static_argnames=("nuisances", "steps"))
@@ -88,7 +99,8 @@ def minimize_jointly(
         steps: Newton steps at most.
     """
     r = len(penalty)
-    exact = exact_hessian(blocks)
+    # With many nuisances their part of the Hessian is exact in either case, and that of the modes is preconditioned.
+    exact = exact_hessian(blocks) and (r == 0 or blocks.columns <= _MOST_COLUMNS)
 
     def expand(point: Float[Array, "B r_plus_k"]) -> Expansion:
         b, nu = point[:, :r], point[:, r:]
@@ -99,7 +111,7 @@ def minimize_jointly(
         value = value - jnp.sum(kappa * sums, axis=1) + jnp.sum(penalty * b**2, axis=1) / 2 - curve.auxiliary
         of_nu = jnp.einsum("bek,be->bk", curve.first, left[:, r:]) - curve.pull
         gradient = jnp.concatenate([left[:, :r] + penalty * b, of_nu], axis=1)
-        bent = jnp.einsum("bekl,be->bkl", curve.second, left[:, r:]) + curve.stiffness
+        bent = bend(nuisances, nu, left[:, r:], free) + curve.stiffness
         if exact:
             second = hessians(blocks, density)
             outer = jnp.einsum("bef,bek,bfl->bkl", second[:, r:, r:], curve.first, curve.first)
@@ -166,7 +178,7 @@ def curvature_in_nu(
     curve = curve_of(nuisances, nu, auxiliary, jnp.ones_like(nu))
     _, moments, density = sums_at(blocks, curve.value)
     outer = jnp.einsum("bef,bek,bfl->bkl", _moments_of_more(blocks, density), curve.first, curve.first)
-    return outer + jnp.einsum("bekl,be->bkl", curve.second, moments - sums) + curve.stiffness
+    return outer + bend(nuisances, nu, moments - sums, jnp.ones_like(nu)) + curve.stiffness
 
 
 @partial(jax.jit, static_argnames="nuisances")
@@ -194,8 +206,8 @@ def moments_at(
 
 def _moments_of_more(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array, "B e e"]:
     """sum w e^F (1, g)(1, g)^T."""
-    assert blocks.more is not None
-    return jnp.einsum("bnm,nme,nmf->bef", density, blocks.more, blocks.more)
+    nothing = jnp.zeros((*blocks.weights.shape, 0))
+    return hessians(Blocks(nothing, blocks.weights, more=blocks.more), density)
 
 
 def _scale(bent: Float[Array, "B k k"], outer: Float[Array, "B k k"]) -> Float[Array, "B k"]:

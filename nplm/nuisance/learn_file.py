@@ -13,6 +13,8 @@ from jaxtyping import Float64
 from nplm.io import in_order, read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
+from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of
+from nplm.nuisance.learn_set import learn_from_set
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
 from nplm.nuisance.relative_weights import absolute, looks_relative
@@ -32,18 +34,6 @@ _KEYS = (
     "settings",
 )
 _OF_NUISANCE = ("sigma", "files", "weights", "relative", "inputs", "yield_effect")
-_OF_PAIR = ("nu", "file", "weights", "relative")
-Nu = dict[str, float]
-
-
-@dataclass(frozen=True)
-class _Varied:
-    """A point nu, and the file or the column of weights there, which may be relative to those at nu = 0."""
-
-    nu: Nu
-    source: str
-    column: bool
-    relative: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +55,11 @@ class LearnFile:
             sigma: 1
             weights: {-1: w_down, 1: w_up}                # columns of weights in central, or of their ratios to
             relative: yes                                 # its own; without this it is told by sums and signs
+          pdf:
+            set: hessian                  # pairs of members; or symmetric hessian, or replicas
+            weights: [pdf_1, pdf_2, pdf_3, pdf_4]         # columns, without the central member
+            level: 0.9                    # confidence level of its errors; without this one standard deviation
+            loss: 0.01                    # share of the information that may be left out: fewer nuisances
         pairs:                            # cross terms, on request
           - {nu: {scale: 0.01, width: 0.02}, file: both.npz}
         settings: {members: 5, hidden: [10]}              # see RatioSettings
@@ -72,15 +67,17 @@ class LearnFile:
     Arguments:
         path: the file.
         document: what it holds.
-        sigma: of each nuisance.
+        sigma: of each nuisance but those of sets, whose sigma is 1.
+        sets: of weights.
         groups: nuisances that are learned together because they are in a pair.
     """
 
     path: Path
     document: Mapping[str, Any]
     sigma: Mapping[str, float]
+    sets: tuple[WeightSet, ...]
     groups: tuple[tuple[str, ...], ...]
-    varied: tuple[_Varied, ...]
+    varied: tuple[Varied, ...]
     settings: RatioSettings
 
     @classmethod
@@ -100,9 +97,13 @@ class LearnFile:
         if not document.get("central"):
             raise NuisanceFileError(f"{source}: central is missing; give the file of events at nu = 0")
         sigma: dict[str, float] = {}
-        varied: list[_Varied] = []
+        varied: list[Varied] = []
+        sets: list[WeightSet] = []
         for name, values in nuisances.items():
             entry = mapping(source, values, f"nuisance '{name}'")
+            if "set" in entry:
+                sets.append(WeightSet.of(source, name, entry))
+                continue
             require_known(source, entry, _OF_NUISANCE, f"nuisance '{name}'")
             sigma[name] = number(source, entry.get("sigma"), f"sigma of '{name}'")
             if not sigma[name] > 0:
@@ -115,11 +116,16 @@ class LearnFile:
             points = mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
             for nu, where in points.items():
                 value = number(source, nu, f"a value of nu of '{name}'")
-                varied.append(_Varied({name: value}, str(where), given[0] == "weights", _relative(source, entry, name)))
-        pairs = _pairs(source, document.get("pairs", []), tuple(sigma))
-        return cls(
-            source, document, sigma, _groups(tuple(sigma), pairs), (*varied, *pairs), _settings(source, document)
-        )
+                varied.append(
+                    Varied({name: value}, str(where), given[0] == "weights", relative_of(source, entry, name))
+                )
+        pairs = pairs_of(source, document.get("pairs", []), tuple(sigma))
+        groups = groups_of_names(tuple(sigma), pairs)
+        return cls(source, document, sigma, tuple(sets), groups, (*varied, *pairs), _settings(source, document))
+
+    def sigma_of(self, name: str) -> float:
+        """Size of a nuisance: as it was given, or 1 for one of a set."""
+        return self.sigma.get(name, 1.0)
 
     def learn(self, note: Callable[[str], None]) -> list[LearnedLogRatio]:
         """Reads the samples and learns a log-ratio for each group of nuisances, validated on held-out events.
@@ -159,7 +165,29 @@ class LearnFile:
             else:
                 samples = [(v.nu, self._varied(v, central, scale)) for v in mine]
                 learned.append(learn_from_samples(central, samples, **options))
-        return learned
+        return learned + [self._set(each, central, scale, note) for each in self.sets]
+
+    def _set(self, given: WeightSet, central: Sample, scale: float, note: Callable[[str], None]) -> LearnedLogRatio:
+        note(f"learning {given.name} from a set of {len(given.columns)} columns of weights")
+        files = self._files()
+        access = {**self._access(), "features": given.columns}
+        members = read_reference(files, [None] * len(files), weights=self.document.get("weights"), **access).events
+        raw = replace(central, weights=central.weights / scale)
+        weights = [absolute(raw, column, given.relative) for column in members.T]
+        learned = learn_from_set(
+            central,
+            scale * np.column_stack(weights),
+            given.name,
+            given.kind,
+            relative=False,
+            level=given.level,
+            loss=given.loss,
+            inputs=given.inputs,
+            yields=self.document.get("yields", "keep"),
+            settings=self.settings,
+        )
+        note(f"{given.name}: {learned.describe()}")
+        return learned.ratio
 
     def _central(self) -> tuple[Sample, float]:
         """The sample at nu = 0, and the factor that its weights were multiplied by."""
@@ -171,14 +199,14 @@ class LearnFile:
         scaled = raw.scaled_to(number(self.path, expected, "expected_yield"))
         return scaled, scaled.total_weight / raw.total_weight
 
-    def _varied(self, varied: _Varied, central: Sample, scale: float) -> Sample:
+    def _varied(self, varied: Varied, central: Sample, scale: float) -> Sample:
         path = self.path.parent / varied.source
         weights = self.document.get("weights")
         sample = in_order(read_sample(path, weights=weights, **self._access()), central.features)
         return replace(sample, weights=sample.weights * scale)
 
     def _weights(
-        self, varied: _Varied, central: Sample, scale: float, note: Callable[[str], None]
+        self, varied: Varied, central: Sample, scale: float, note: Callable[[str], None]
     ) -> Float64[np.ndarray, " n"]:
         """The weights of the central events at a point, from a column of them or of their ratios."""
         files = self._files()
@@ -196,51 +224,12 @@ class LearnFile:
         return [self.path.parent / name for name in (central if isinstance(central, list) else [central])]
 
     def _access(self) -> dict[str, Any]:
-        columns = {v.source for v in self.varied if v.column}
+        columns = {v.source for v in self.varied if v.column} | {c for each in self.sets for c in each.columns}
         if columns and "features" not in self.document:
             raise NuisanceFileError(
                 f"{self.path}: name the features, as {', '.join(sorted(columns))} would be taken for some"
             )
         return {key: self.document.get(key) for key in ("features", "where", "tree")}
-
-
-def _relative(source: Path, entry: Mapping[str, Any], name: str) -> bool | None:
-    relative = entry.get("relative")
-    if relative is not None and (not isinstance(relative, bool) or "weights" not in entry):
-        raise NuisanceFileError(
-            f"{source}: relative of '{name}' says yes or no of its columns of weights, not {relative}"
-        )
-    return relative
-
-
-def _groups(names: tuple[str, ...], pairs: tuple[_Varied, ...]) -> tuple[tuple[str, ...], ...]:
-    groups = [{name} for name in names]
-    for pair in pairs:
-        together = [group for group in groups if group & set(pair.nu)]
-        groups = [group for group in groups if group not in together] + [set().union(*together)]
-    ordered = [tuple(name for name in names if name in group) for group in groups]
-    return tuple(sorted(ordered, key=lambda group: names.index(group[0])))
-
-
-def _pairs(source: Path, given: Any, names: tuple[str, ...]) -> tuple[_Varied, ...]:
-    if not isinstance(given, list):
-        raise NuisanceFileError(f"{source}: pairs must be a list, each with nu and a file or weights")
-    pairs = []
-    for entry in given:
-        values = mapping(source, entry, "a pair")
-        require_known(source, values, _OF_PAIR, "a pair")
-        nu = {
-            name: number(source, value, f"nu of '{name}' in a pair")
-            for name, value in mapping(source, values.get("nu"), "nu of a pair").items()
-        }
-        if len(nu) != 2 or any(name not in names for name in nu):
-            raise NuisanceFileError(f"{source}: nu of a pair must be two of {', '.join(names)}, not {', '.join(nu)}")
-        where = [key for key in ("file", "weights") if key in values]
-        if len(where) != 1:
-            raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
-        relative = _relative(source, values, "a pair")
-        pairs.append(_Varied(nu, str(values[where[0]]), where[0] == "weights", relative))
-    return tuple(pairs)
 
 
 def _settings(source: Path, document: Mapping[str, Any]) -> RatioSettings:

@@ -93,6 +93,22 @@ def test_a_failed_check_is_said_and_kept_with_the_ratio(nplm) -> None:
         read_ratio("out/mean.npz")
 
 
+def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
+    rng = np.random.default_rng(3)
+    with np.load("in/central.npz") as file:
+        columns = dict(file)
+    # Ten members, as ratios; all move events along y.
+    members = {f"pdf_{i}": 1 + 0.1 * rng.normal() * columns["y"] for i in range(1, 11)}
+    np.savez("in/central.npz", **columns, **members)
+    names = ", ".join(members)
+    write(HEAD + f"nuisances: {{pdf: {{set: symmetric hessian, weights: [{names}], relative: yes}}}}\n")
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out/learned")
+    assert outcome.code == 0, outcome.err
+    assert "pdf: 1 of 10 directions keep 100.00% of the information" in outcome.err
+    assert Path("out/learned/nuisances.yaml").read_text() == "learned:\n- pdf_1.npz\nsigma:\n  pdf_1: 1.0\n"
+    assert read_ratio("out/learned/pdf_1.npz").nuisances == ("pdf_1",)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "culprits"),
     [
@@ -110,6 +126,8 @@ def test_a_failed_check_is_said_and_kept_with_the_ratio(nplm) -> None:
         (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
         (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
+        (HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}", 3, ("set of 'pdf' must be", "not pairs")),
+        (HEAD + "nuisances: {pdf: {set: replicas, weights: w_up}}", 3, ("weights of the set 'pdf'", "two or more")),
         (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
         (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
         (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),
