@@ -18,7 +18,8 @@ from nplm.io._parquet import open_parquet
 from nplm.io._root import open_root
 from nplm.io._table import Columns, OpenTable, Options, Table, listed
 from nplm.io._table import ReadError as ReadError
-from nplm.io.cut import Cut, parse_cut, suggestion
+from nplm.io.cut import Cut, parse_cut
+from nplm.io.grammar import suggestion
 from nplm.sample import Sample, concatenate
 
 _FORMATS: dict[str, OpenTable] = {

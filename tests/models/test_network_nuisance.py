@@ -162,7 +162,7 @@ def test_where_nu_starts_does_not_matter(
     background = prepared.profile.fit(prepared.profile.sums(toys), prepared.profile.auxiliary(toys))
     zero = replace(background, nu=np.zeros_like(background.nu))
     assert np.abs(background.nu).max() > 0.2
-    tau = prepared.search.fit(prepared._rows(toys, zero)).t
+    tau = prepared.search.fit(prepared._rows(toys, zero.nu, zero.delta)).t
     np.testing.assert_allclose(tau - background.delta, fits.t, atol=0.05)
 
 
@@ -186,7 +186,7 @@ def test_nuisances_of_no_effect_change_nothing(toys: list[Sample]) -> None:
     np.testing.assert_allclose(background.delta, 0.7**2, rtol=1e-6)
     # From nu = 0 and what the network alone finds: the search over cells is the same, and costs a compilation.
     starts = [np.append(theta, 0.0)[None] for theta in plain.parameters]
-    found = prepared.search.fit_from(prepared._rows(data, background), starts)
+    found = prepared.search.fit_from(prepared._rows(data, background.nu, background.delta), starts)
     np.testing.assert_allclose(found.t - background.delta, plain.t, atol=0.005)
     np.testing.assert_allclose(found.parameters[:, -1], 0.7, atol=1e-4)
     assert prepared.null().degrees_of_freedom == prepared.network.null().degrees_of_freedom == 7
@@ -199,7 +199,8 @@ def test_a_search_that_ends_below_delta_goes_on_from_there(
     """Without a single step random networks are far below; f = 0 at Delta's nu is t = 0."""
     none = replace(SEARCH, search=SearchSettings(2, 16, 4, 0, 0), fine_iterations=0, last_iterations=0)
     idle = replace(prepared, search=replace(prepared.search, optimizer=none))
-    held = idle._rows(toys, idle.profile.fit(idle.profile.sums(toys), idle.profile.auxiliary(toys)))
+    background = idle.profile.fit(idle.profile.sums(toys), idle.profile.auxiliary(toys))
+    held = idle._rows(toys, background.nu, background.delta)
     found = idle.search.fit([row._replace(least=-np.inf) for row in held])
     fits = idle.fit(toys)
     assert fits.delta is not None

@@ -1,0 +1,81 @@
+"""Expressions: features and weights that are computed from columns, such as `mll = sqrt(2 * Muon_pt[0] * ...)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm.io._table import Columns, ReadError
+from nplm.io.grammar import Grammar, NumberOf, parsed, require_known, shortened
+from nplm.io.lists import is_list
+
+_NAMED = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)\s*(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression.
+
+    Arguments:
+        name: of the feature: that before the =, or the text.
+        text: the expression as it was written, without its name.
+        columns: names of the columns it uses, sorted.
+    """
+
+    name: str
+    text: str
+    columns: tuple[str, ...]
+    _number: NumberOf
+
+    def __call__(self, columns: Columns, events: int) -> Float64[np.ndarray, " n"]:
+        """Its value for each of so many events.
+
+        Arguments:
+            columns: the values of each column, shape (n,), or lists of them.
+
+        Raises:
+            MissingError: if some events do not have an element that is asked for.
+            ReadError: if it has a list of values for each event, or joins lists of different lengths.
+        """
+        with np.errstate(all="ignore"):
+            values = self._number(columns)
+        if is_list(values):
+            raise ReadError(
+                f"'{shortened(self.text)}' has a list of values for each event: take one, as NAME[0], or reduce it with"
+                " len, sum, min, max, mean or count"
+            )
+        return np.array(np.broadcast_to(values, events), dtype=np.float64)
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Name and expression of `name = expression`; without a name the text is both."""
+    match = _NAMED.fullmatch(text)
+    return (match[1], match[2].strip()) if match else (text.strip(), text.strip())
+
+
+def parse_expression(text: str, available: Iterable[str] | None = None) -> Expression:
+    """The expression that `text` describes, by the grammar of cuts; with `name = ` before it, or without.
+
+    Arguments:
+        text: the expression.
+        available: names of the columns there are; None to leave names unchecked.
+
+    Raises:
+        ReadError: if the text is no expression, its result is no number, or a column is unknown; the message quotes it.
+    """
+    name, body = split_name(text)
+    tree = parsed(body, "expression", "compute the column beforehand")
+    used: set[str] = set()
+    try:
+        number = Grammar(used, strict=True).number(tree, 0)
+        if not used:
+            raise ReadError("it names no column")
+        if available is not None:
+            require_known(used, tuple(available))
+    except ReadError as error:
+        raise ReadError(f"the expression '{shortened(body)}' is refused: {error}") from None
+    return Expression(name, body, tuple(sorted(used)), number)
