@@ -78,11 +78,25 @@ def circular_features(word: str) -> tuple[CircularFeature, ...]:
 
 
 def feature_names(word: str) -> tuple[str, ...]:
-    """One name, or several with commas between them."""
-    names = tuple(name.strip() for name in word.split(","))
+    """One name or expression, or several with commas between them; those within brackets belong to an expression."""
+    names = tuple(name.strip() for name in _split(word))
     if not all(names):
         raise argparse.ArgumentTypeError(f"'{word}' has an empty name between its commas")
     return names
+
+
+def _split(word: str) -> list[str]:
+    parts, depth, quote = [""], 0, ""
+    for letter in word:
+        if depth > 0:
+            quote = "" if letter == quote else quote or (letter if letter in "'\"" else "")
+        if not quote:
+            depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth <= 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def text(word: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.io._table import Columns, ReadError
-from nplm.io.grammar import Grammar, NumberOf, parsed, require_known, shortened
+from nplm.io.grammar import Grammar, NumberOf, column_name, parsed, require_known, shortened
 from nplm.io.lists import is_list
 
 _NAMED = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)\s*(.+)", re.DOTALL)
@@ -55,6 +55,16 @@ def split_name(text: str) -> tuple[str, str]:
     """Name and expression of `name = expression`; without a name the text is both."""
     match = _NAMED.fullmatch(text)
     return (match[1], match[2].strip()) if match else (text.strip(), text.strip())
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text is more than the name of a column: it has operators, calls or brackets, and can be parsed."""
+    name, body = split_name(text)
+    try:
+        tree = parsed(body, "expression", "")
+    except ReadError:
+        return name != body
+    return name != body or column_name(tree) is None
 
 
 def parse_expression(text: str, available: Iterable[str] | None = None) -> Expression:

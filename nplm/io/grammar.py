@@ -92,7 +92,7 @@ class Grammar:
                 return self._comparison(node, ops, [self.number(value, depth + 1) for value in (left, *comparators)])
             case ast.Call(func=ast.Name(id="any" | "all" as function), args=[condition], keywords=[]):
                 return self._anywhere(node, function, self.truth(condition, depth + 1))
-        name = _column_name(node)
+        name = column_name(node)
         if name is not None:
             self.used.add(name)
             return lambda columns: _yes_or_no(columns[name], name)
@@ -125,7 +125,7 @@ class Grammar:
                 return self._reduced(node, function, self.number(arg, depth + 1))
             case ast.Call(func=ast.Name(id=function), args=args, keywords=[]) if function in _FUNCTIONS:
                 return self._call(node, function, args, depth)
-        name = _column_name(node)
+        name = column_name(node)
         if name is not None:
             self.used.add(name)
             return lambda columns: columns[name]
@@ -288,7 +288,7 @@ def _yes_or_no(values: Float64[np.ndarray, " n"], name: str) -> Truth:
     return yes, no
 
 
-def _column_name(node: ast.expr) -> str | None:
+def column_name(node: ast.expr) -> str | None:
     """The column that a node names: a word, words joined by dots, or col("any name")."""
     match node:
         case ast.Name(id=word):

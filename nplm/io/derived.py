@@ -1,0 +1,158 @@
+"""Events whose features or weights are expressions of columns, read a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from nplm.io._table import Columns, ReadError, Table
+from nplm.io.cut import Cut
+from nplm.io.expression import Expression, is_expression, parse_expression
+from nplm.io.lists import MissingError
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What is computed from columns.
+
+    Arguments:
+        source: of the columns, for messages.
+        features: the expressions, or columns, that become features.
+        weight: that of the weights; None for ones.
+        cut: that selects events; None for all.
+        real: the column that each name stands for.
+    """
+
+    source: str
+    features: tuple[Expression, ...]
+    weight: Expression | None
+    cut: Cut | None
+    real: dict[str, str]
+
+    @classmethod
+    def of(cls, source: str, table: Table, features: Sequence[str], weight: str | None, cut: Cut | None) -> Derived:
+        """The expressions, all of columns that are there.
+
+        Raises:
+            ReadError: naming the expression, if one cannot be parsed or names no column.
+        """
+        available = (*table.columns, *table.aliases)
+        try:
+            parsed = tuple(_parsed(text, available) for text in features)
+            of_weight = None if weight is None else _parsed(weight, available)
+        except ReadError as error:
+            raise ReadError(f"{source}: {error}") from error
+        names = [expression.name for expression in parsed]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ReadError(f"{source}: two features are called '{repeated[0]}'; give them names, as name = EXPRESSION")
+        expressions = (*parsed, *([] if of_weight is None else [of_weight]))
+        used = dict.fromkeys(column for each in expressions for column in each.columns)
+        used |= dict.fromkeys(() if cut is None else cut.columns)
+        return cls(source, parsed, of_weight, cut, {name: table.aliases.get(name, name) for name in used})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are needed."""
+        return tuple(dict.fromkeys(self.real.values()))
+
+    def read(
+        self, parts: Iterable[dict[str, Any]]
+    ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " n"]]:
+        """Features, weights and rows of the events that pass the cut.
+
+        Arguments:
+            parts: the needed columns of one part of the events after the other, lists as arrays of awkward.
+
+        Raises:
+            ReadError: if no event passes, or values are missing or not finite in events that do.
+        """
+        events, weights, rows, read = [], [], [], 0
+        lacking = _Lacking()
+        for part in parts:
+            columns = {name: part[real] for name, real in self.real.items()}
+            count = _count(self.source, columns)
+            chosen = np.arange(count)
+            try:
+                if self.cut is not None:
+                    chosen = np.flatnonzero(self.cut(columns))
+                    columns = {name: values[chosen] for name, values in columns.items()}
+                events.append(np.column_stack([lacking.value(each, columns, len(chosen)) for each in self.features]))
+                if self.weight is not None:
+                    weights.append(lacking.value(self.weight, columns, len(chosen)))
+            except ReadError as error:
+                raise ReadError(f"{self.source}: {error}") from error
+            rows.append(read + chosen)
+            read += count
+        passed = sum(len(part) for part in rows)
+        if not read:
+            raise ReadError(f"{self.source} holds no events")
+        if not passed and self.cut is not None:
+            raise ReadError(f"{self.source}: none of its {read} rows passes the cut '{self.cut.text}'; loosen it")
+        lacking.require_none(self.source, passed)
+        x, w = np.concatenate(events), np.concatenate(weights) if weights else None
+        for each, values in zip((*self.features, self.weight), (*x.T, w), strict=True):
+            if each is not None and values is not None and (bad := int((~np.isfinite(values)).sum())):
+                raise ReadError(
+                    f"{self.source}: '{each.text}' is not a finite number in {bad:,} of {passed:,} events; drop them"
+                    " with a cut"
+                )
+        return x, w, np.concatenate(rows)
+
+
+class _Lacking:
+    """Elements that events lack, counted over all parts before anything is said."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, int] = {}
+
+    def value(self, expression: Expression, columns: Columns, events: int) -> Float64[np.ndarray, " n"]:
+        """The values of an expression; NaN where an element was missing."""
+        try:
+            return expression(columns, events)
+        except MissingError as error:
+            self._missing[error.text] = self._missing.get(error.text, 0) + error.missing
+            return np.full(events, np.nan)
+
+    def require_none(self, source: str, events: int) -> None:
+        """Raises ReadError, naming the element that most events lack."""
+        if self._missing:
+            text = max(self._missing, key=lambda key: self._missing[key])
+            raise ReadError(f"{source}: {MissingError(text, self._missing[text], events)}")
+
+
+def needs_deriving(table: Table, features: Sequence[str], weight: str | None, cut: Cut | None) -> bool:
+    """Whether features or weights are expressions, or the cut is about lists, and so not for plain columns."""
+    there = {*table.columns, *table.aliases}
+    named = (*features, *([] if weight is None else [weight]))
+    lists = {name for name in there if table.aliases.get(name, name) in table.lists}
+    return any(name not in there and is_expression(name) for name in named) or bool(
+        cut is not None and lists & set(cut.columns)
+    )
+
+
+def _parsed(text: str, available: Sequence[str]) -> Expression:
+    """A column, whatever its name, or an expression."""
+    if text in available:
+        return Expression(text, text, (text,), lambda columns: columns[text])
+    return parse_expression(text, available)
+
+
+def _count(source: str, columns: Columns) -> int:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ReadError(
+            f"{source}: the columns have different lengths ({listed}); name the features that belong together"
+        )
+    return next(iter(lengths.values()))
+
+
+def in_parts(columns: dict[str, Any], size: int) -> Iterable[dict[str, Any]]:
+    """Columns that are in memory, so many events at a time."""
+    events = max((len(values) for values in columns.values()), default=0)
+    for start in range(0, max(events, 1), size):
+        yield {name: values[start : start + size] for name, values in columns.items()}
