@@ -185,15 +185,18 @@ def _read(path: Path, options: Options, features: tuple[str, ...]) -> Batch:
     from nplm.io.columns import read_columns
     from nplm.monitor.batch import Batch
 
+    # As they were asked for: an expression has the name of its feature before it, or is that name.
+    asked = features if options.features is None else options.features
     columns = read_columns(
         path,
-        [*features, *([] if options.time is None else [options.time])],
+        [*asked, *([] if options.time is None else [options.time])],
         optional=[] if options.weights is None else [options.weights],
         where=options.where,
         tree=options.tree,
         allow_external_links=options.allow_external_links,
     )
     weights = options.weights if options.weights in columns else None
+    columns = {**columns, **dict(zip(features, (columns[name] for name in asked), strict=True))}
     return Batch.of(columns, features, weights=weights, time=options.time, source=path.name)
 
 

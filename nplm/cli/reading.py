@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
 from nplm.io import column_names, in_order, read_reference, read_sample, row_numbers
+from nplm.io.expression import columns_are_there
 from nplm.sample import Sample, require_varying
 
 
@@ -78,13 +79,14 @@ class Reader:
     def _like(self, reference: Sample, path: str, columns: Sequence[str]) -> Sample:
         """The sample in a file, which must have the features of the reference."""
         weights = self.options.weights
+        weighted = weights is not None and columns_are_there(weights, columns)
         if weights is not None:
-            found = "its weights are" if weights in columns else "every event has weight one, as there is no column"
+            found = "its weights are" if weighted else "every event has weight one, as there is no column"
             self.note(f"{path}: {found} '{weights}'")
         sample = read_sample(
             path,
             features=self.options.features,
-            weights=weights if weights in columns else None,
+            weights=weights if weighted else None,
             where=self.options.where,
             notify=self.note,
             **access_of(self.options),

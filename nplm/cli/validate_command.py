@@ -17,6 +17,7 @@ from nplm.cli.say import say
 from nplm.cli.two_sample_output import deliver
 from nplm.cli.validate_options import Options, command_of
 from nplm.io import column_names, read_sample
+from nplm.io.expression import columns_are_there
 from nplm.sample import Sample
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
     with refusing_bad_input():
         # All headers first: a misspelt name should not wait for the large files before it.
         columns = {path: column_names(path, **access) for path in paths}
-    weighted = [path for path in paths if options.weights in columns[path]]
+        weights = options.weights
+        weighted = [path for path in paths if weights is not None and columns_are_there(weights, columns[path])]
     if options.weights is not None and not weighted:
         raise InputError(f"no file has the column '{options.weights}' that --weights names")
     read: list[Sample] = []

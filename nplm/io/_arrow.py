@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.io._table import ReadError, jagged
+from nplm.io.lists import as_lists
 
 
 def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
@@ -18,7 +19,7 @@ def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n
     """
     import pyarrow as pa
 
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+    if is_list_type(column.type):
         column = _single(column, source, name)
     kind = column.type
     if pa.types.is_struct(kind):
@@ -42,6 +43,34 @@ def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n
     # safe=False: an integer beyond 2**53 is rounded to the nearest float64 instead of refused.
     values: Float64[np.ndarray, " n"] = column.cast(plain).cast(pa.float64(), safe=False).to_numpy()
     return values
+
+
+def is_list_type(kind: Any) -> bool:
+    """Whether a column of this type has a list of values for each event."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def lists_or_numbers(column: Any, source: str, name: str) -> Any:
+    """A column as `arrow_column` has it, or its lists of numbers as an array of awkward.
+
+    Raises:
+        ReadError: naming it, if it holds anything else, or a list is missing.
+    """
+    import pyarrow as pa
+
+    if not is_list_type(column.type):
+        return arrow_column(column, source, name)
+    inner = column.type.value_type
+    if not (pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_boolean(inner)):
+        raise ReadError(f"{source}: column '{name}' holds lists of {inner}, not of numbers; name other columns")
+    if column.null_count:
+        raise ReadError(f"{source}: column '{name}' has {column.null_count} missing lists; drop those rows")
+    import awkward as ak
+
+    lists = ak.from_arrow(column)
+    return as_lists(ak.fill_none(lists, np.nan, axis=1))
 
 
 def _single(column: Any, source: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nplm.io._table import ReadError, as_column, jagged
+from nplm.io.lists import as_lists
 
 _RNTUPLE_NUMBERS = {"bool", "float", "double"} | {f"std::{sign}int{n}_t" for sign in ("", "u") for n in (8, 16, 32, 64)}
 # A count of the values in a list, a number that may be missing, and one that threads may share.
@@ -101,6 +102,24 @@ def branch_values(branch: Branch, source: str, name: str) -> np.ndarray:
     if numbers is None:
         raise jagged(source, name)
     return as_column(numbers.reshape(len(numbers)), source, name)
+
+
+def branch_part(branch: Branch, source: str, name: str, start: int, stop: int) -> Any:
+    """The numbers of some events, or their lists of numbers.
+
+    Raises:
+        ReadError: naming the branch, if it cannot be read, or holds anything else.
+    """
+    if branch.kind not in (NUMBER, LISTS):
+        return branch_values(branch, source, name)
+    try:
+        values = branch.branch.array(entry_start=start, entry_stop=stop, library="ak")
+        numbers = numbers_of(values)
+        return as_lists(values) if numbers is None else as_column(numbers.reshape(len(numbers)), source, name)
+    except ReadError:
+        raise
+    except Exception as error:  # see above
+        raise _unreadable(source, name, _reason(error)) from error
 
 
 def numbers_of(values: Any) -> np.ndarray | None:

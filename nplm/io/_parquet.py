@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.io._arrow import arrow_column
+from nplm.io._arrow import arrow_column, is_list_type, lists_or_numbers
 from nplm.io._table import INDEX, Options, Table, decoding, require_distinct
 
 
@@ -32,8 +32,15 @@ def open_parquet(source: str, options: Options) -> Iterator[Table]:
             table = file.read(columns=list(wanted))
             return {name: arrow_column(_part(table, place_of[name]), source, name) for name in wanted}
 
+        def parts(wanted: Sequence[str], size: int) -> Iterator[dict[str, Any]]:
+            for batch in file.iter_batches(size, columns=list(wanted)):
+                yield {name: lists_or_numbers(_part(batch, place_of[name]), source, name) for name in wanted}
+
+        types = {name: _type(file.schema_arrow, place) for name, place in place_of.items()}
+        lists = tuple(name for name, kind in types.items() if is_list_type(kind))
         index = _index(file.schema_arrow, columns)
-        yield Table(columns, read, tuple(c for c in columns if c not in index), left_out=dict.fromkeys(index, INDEX))
+        features = tuple(c for c in columns if c not in index)
+        yield Table(columns, read, features, left_out=dict.fromkeys(index, INDEX), lists=lists, parts=parts)
 
 
 def _places(field: Any) -> list[tuple[str, ...]]:
@@ -44,6 +51,13 @@ def _places(field: Any) -> list[tuple[str, ...]]:
         return [(field.name,)]
     parts = [field.type.field(j) for j in range(field.type.num_fields)]
     return [(field.name, *place) for part in parts for place in _places(part)]
+
+
+def _type(schema: Any, place: Sequence[str]) -> Any:
+    kind = schema.field(place[0]).type
+    for name in place[1:]:
+        kind = kind.field(name).type
+    return kind
 
 
 def _part(table: Any, place: Sequence[str]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.io._branches import GROUP, NUMBER, branch_of, branch_values
+from nplm.io._branches import GROUP, LISTS, NUMBER, branch_of, branch_part, branch_values
 from nplm.io._table import Options, ReadError, Table, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
@@ -39,13 +39,18 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
             return {name: branch_values(branches[name], source, name) for name in wanted}
 
+        def parts(wanted: Sequence[str], size: int) -> Iterator[dict[str, Any]]:
+            for start in range(0, max(tree.num_entries, 1), size):
+                yield {name: branch_part(branches[name], source, name, start, start + size) for name in wanted}
+
         flat = tuple(name for name, branch in branches.items() if branch.kind == NUMBER)
         left_out = {name: branch.kind for name, branch in branches.items() if branch.kind not in (NUMBER, GROUP)}
         # Event/Event.Weight goes by Event.Weight too, as its branch is called.
         short = Counter(name.rpartition("/")[2] for name in branches)
         paths = {name.rpartition("/")[2]: name for name in branches if "/" in name}
         aliases = {alias: path for alias, path in paths.items() if short[alias] == 1}
-        yield Table(tuple(branches), read, flat, aliases, left_out)
+        lists = tuple(name for name, branch in branches.items() if branch.kind == LISTS)
+        yield Table(tuple(branches), read, flat, aliases, left_out, lists=lists, parts=parts)
 
 
 def _tree_name(source: str, classes: dict[str, str], wanted: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -40,6 +40,9 @@ class Table:
         aliases: further names of columns, such as 'group/column' for 'column'.
         left_out: what the file holds beside these features, each with what it is.
         several: why the user must choose the features; empty if there is a default.
+        lists: columns with a list of numbers for each event, which expressions may be about.
+        parts: the columns with the given names, lists as arrays of awkward, so many events at a time; None if all are
+            read at once.
     """
 
     columns: tuple[str, ...]
@@ -48,6 +51,8 @@ class Table:
     aliases: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     several: str = ""
+    lists: tuple[str, ...] = ()
+    parts: Callable[[Sequence[str], int], Iterator[dict[str, Any]]] | None = None
 
 
 class OpenTable(Protocol):
@@ -82,8 +87,8 @@ def require_numeric(dtype: np.dtype[np.generic], source: str, name: str) -> None
 def jagged(source: str, name: str) -> ReadError:
     """The error for a column with several values in one event."""
     return ReadError(
-        f"{source}: column '{name}' is jagged (a list of values for each event); reduce it to one number for each"
-        " event (say, the leading jet), or name other features"
+        f"{source}: column '{name}' is jagged (a list of values for each event); make one number of it, as {name}[0],"
+        f" len({name}) or max({name}), or name other features"
     )
 
 

@@ -10,7 +10,9 @@ from jaxtyping import Float64
 
 from nplm.io._table import Options, ReadError
 from nplm.io.cut import parse_cut
-from nplm.io.read import _opener, _require_rows, _resolve, _split_tree
+from nplm.io.derived import Derived, needs_deriving
+from nplm.io.expression import columns_are_there
+from nplm.io.read import _opener, _require_rows, _resolve, _split_tree, parts_of
 
 
 def read_columns(
@@ -27,8 +29,8 @@ def read_columns(
 
     Arguments:
         path: the file.
-        names: columns that must be there.
-        optional: columns that are read where they are.
+        names: columns that must be there, or expressions of such.
+        optional: columns, or expressions, that are read where they are.
         where: a cut on any columns; events in which it is not true, such as those with NaN in it, are left out.
         tree, allow_remote, allow_external_links: as in `read_sample`.
 
@@ -42,15 +44,19 @@ def read_columns(
     source, tree = _split_tree(str(path), tree)
     opener = _opener(source, allow_remote)
     with opener(source, Options(tree, allow_external_links)) as table:
-        found = {name: _resolve(source, table, name, "column") for name in names}
-        there = {*table.columns, *table.aliases}
-        found |= {name: _resolve(source, table, name, "column") for name in optional if name in there}
+        there = (*table.columns, *table.aliases)
         cut = None
         if where is not None:
             try:
-                cut = parse_cut(where, (*table.columns, *table.aliases))
+                cut = parse_cut(where, there)
             except ReadError as error:
                 raise ReadError(f"{source}: {error}") from error
+        wanted = (*names, *(name for name in optional if columns_are_there(name, there)))
+        if needs_deriving(table, wanted, None, cut):
+            derived = Derived.of(source, table, wanted, None, cut)
+            values = derived.read(parts_of(table, derived.columns), complete=False)[0]
+            return dict(zip(wanted, values.T, strict=True))
+        found = {name: _resolve(source, table, name, "column") for name in wanted}
         of_cut = () if cut is None else cut.columns
         aliased = {column: table.aliases.get(column, column) for column in of_cut}
         columns = table.read(tuple(dict.fromkeys((*found.values(), *aliased.values()))))

@@ -14,6 +14,9 @@ from nplm.io.cut import Cut
 from nplm.io.expression import Expression, is_expression, parse_expression
 from nplm.io.lists import MissingError
 
+# Events that are read at a time: the columns of lists are in memory for so many only.
+PART = 200_000
+
 
 @dataclass(frozen=True)
 class Derived:
@@ -60,12 +63,13 @@ class Derived:
         return tuple(dict.fromkeys(self.real.values()))
 
     def read(
-        self, parts: Iterable[dict[str, Any]]
+        self, parts: Iterable[dict[str, Any]], *, complete: bool = True
     ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " n"]]:
         """Features, weights and rows of the events that pass the cut.
 
         Arguments:
             parts: the needed columns of one part of the events after the other, lists as arrays of awkward.
+            complete: whether events must pass, with finite values; else they are as they are, NaN where missing.
 
         Raises:
             ReadError: if no event passes, or values are missing or not finite in events that do.
@@ -80,7 +84,8 @@ class Derived:
                 if self.cut is not None:
                     chosen = np.flatnonzero(self.cut(columns))
                     columns = {name: values[chosen] for name, values in columns.items()}
-                events.append(np.column_stack([lacking.value(each, columns, len(chosen)) for each in self.features]))
+                values = [lacking.value(each, columns, len(chosen)) for each in self.features]
+                events.append(np.stack(values, axis=1) if values else np.empty((len(chosen), 0)))
                 if self.weight is not None:
                     weights.append(lacking.value(self.weight, columns, len(chosen)))
             except ReadError as error:
@@ -88,6 +93,8 @@ class Derived:
             rows.append(read + chosen)
             read += count
         passed = sum(len(part) for part in rows)
+        if not complete:
+            return np.concatenate(events), np.concatenate(weights) if weights else None, np.concatenate(rows)
         if not read:
             raise ReadError(f"{self.source} holds no events")
         if not passed and self.cut is not None:

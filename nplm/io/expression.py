@@ -67,6 +67,12 @@ def is_expression(text: str) -> bool:
     return name != body or column_name(tree) is None
 
 
+def columns_are_there(text: str, available: Iterable[str]) -> bool:
+    """Whether a text is a column that is there, or an expression all of whose columns are."""
+    there = set(available)
+    return text in there or (is_expression(text) and set(parse_expression(text).columns) <= there)
+
+
 def parse_expression(text: str, available: Iterable[str] | None = None) -> Expression:
     """The expression that `text` describes, by the grammar of cuts; with `name = ` before it, or without.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -19,6 +20,7 @@ from nplm.io._root import open_root
 from nplm.io._table import Columns, OpenTable, Options, Table, listed
 from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
+from nplm.io.derived import PART, Derived, in_parts, needs_deriving
 from nplm.io.grammar import suggestion
 from nplm.sample import Sample, concatenate
 
@@ -51,10 +53,12 @@ def read_sample(
     Arguments:
         path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root) says the format. A ROOT tree, or an array,
             frame or group of an HDF5 or npz file, may be named as file.root:tree.
-        features: columns that are features, in this order. Default: every column (of a ROOT file: every branch with
-            one number for each event) except the weights and the numbers of the rows.
-        weights: the column of event weights. Default: every event has weight one.
-        where: a cut on any columns of the file, such as "60 < mll < 120 and abs(eta) < 2.4"; see `nplm.io.cut`.
+        features: columns that are features, in this order, or expressions such as "Muon_pt[0]", "len(Jet_pt)" or
+            "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.io.grammar`. Default: every column (of a ROOT file: every
+            branch with one number for each event) except the weights and the numbers of the rows.
+        weights: the column of event weights, or an expression. Default: every event has weight one.
+        where: a cut on any columns of the file, such as "60 < mll < 120 and count(Jet_pt > 30) >= 2"; see
+            `nplm.io.cut`.
         name: what to call the sample. Default: the name of the file.
         tree: the tree of a ROOT file that holds several; of an HDF5 or npz file the array, frame or group with the
             features.
@@ -75,9 +79,14 @@ def read_sample(
         raise ReadError(f"{source}: only ROOT, HDF5 and npz files have parts to choose; leave out the tree '{tree}'")
     asked = (features,) if isinstance(features, str) else features  # features="pt" means one column, not "p" and "t"
     with opener(source, Options(tree, allow_external_links)) as table:
+        cut = None if where is None else _cut(source, table, where)
+        if needs_deriving(table, asked or (), weights, cut):
+            wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
+            derived = Derived.of(source, table, wanted, weights, cut)
+            events, w, _ = derived.read(parts_of(table, derived.columns))
+            return _sample(source, events, w, [each.name for each in derived.features], name)
         names = _features(source, table, asked, weights)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
-        cut = None if where is None else _cut(source, table, where)
         cut_columns = () if cut is None else cut.columns
         aliased = {column: table.aliases.get(column, column) for column in cut_columns}
         needed = dict.fromkeys((*names, *([weight] if weight else []), *aliased.values()))
@@ -97,10 +106,7 @@ def read_sample(
     for j, column in enumerate(names):
         events[:, j] = _select(source, column, columns[column], kept)
     w = None if weight is None else _select(source, weight, columns[weight], kept)
-    try:
-        return Sample(events, w, labels, name or Path(source).name).require_yield()
-    except ValueError as error:
-        raise ReadError(f"{source}: {error}") from error
+    return _sample(source, events, w, labels, name)
 
 
 def row_numbers(
@@ -126,6 +132,9 @@ def row_numbers(
         return None
     with _opener(source, allow_remote)(source, Options(tree, allow_external_links)) as table:
         cut = _cut(source, table, where)
+        if needs_deriving(table, (), None, cut):
+            derived = Derived.of(source, table, (), None, cut)
+            return derived.read(parts_of(table, derived.columns))[2]
         aliased = {column: table.aliases.get(column, column) for column in cut.columns}
         columns = table.read(tuple(dict.fromkeys(aliased.values())))
     rows = _require_rows(source, columns)
@@ -210,6 +219,24 @@ def column_names(
     opener = _opener(source, allow_remote)
     with opener(source, Options(tree, allow_external_links)) as table:
         return (*table.columns, *table.aliases)
+
+
+def parts_of(table: Table, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
+    """Columns of an open file, a part of the events at a time."""
+    return in_parts(table.read(columns), PART) if table.parts is None else table.parts(columns, PART)
+
+
+def _sample(
+    source: str,
+    events: Float64[np.ndarray, "n d"],
+    weights: Float64[np.ndarray, " n"] | None,
+    features: Sequence[str],
+    name: str | None,
+) -> Sample:
+    try:
+        return Sample(events, weights, features, name or Path(source).name).require_yield()
+    except ValueError as error:
+        raise ReadError(f"{source}: {error}") from error
 
 
 def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:

@@ -10,9 +10,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from nplm.io._arrow import arrow_column
+from nplm.io._arrow import arrow_column, lists_or_numbers
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
-from nplm.io._table import ReadError, as_column, jagged, listed, require_distinct
+from nplm.io._table import ReadError, Table, as_column, jagged, listed, require_distinct
+from nplm.io.derived import PART, Derived, in_parts
+from nplm.io.expression import is_expression
+from nplm.io.lists import as_lists
 from nplm.sample import Sample
 
 # What `as_sample` takes.
@@ -39,9 +42,10 @@ def as_sample(
 
     Arguments:
         table: n events; a Sample is returned as it is, its features chosen if they are given.
-        weights: the column with the weights, or an array of shape (n,). Default: ones.
-        features: the columns that become features, in this order. Default: all but the weights and, with a warning,
-            the numbers of the rows.
+        weights: the column with the weights, an expression of columns, or an array of shape (n,). Default: ones.
+        features: the columns that become features, in this order, or expressions such as "Muon_pt[0]" or
+            "ht = sum(Jet_pt)", see `nplm.io.grammar`. Default: all but the weights and, with a warning, the numbers of
+            the rows.
         name: what to call the sample in messages and plots.
 
     Raises:
@@ -57,6 +61,9 @@ def as_sample(
         if isinstance(weights, str):
             raise ReadError(f"{name}: an array has no column '{weights}'; give its weights as an array of shape (n,)")
         return Sample(_array(table, name), None if weights is None else _array(weights, name), asked, name)
+    expressions = (*(asked or ()), *([weights] if isinstance(weights, str) else []))
+    if any(text not in columns and is_expression(text) for text in expressions):
+        return _derived(columns, weights, asked, name)
     weight = _resolved(weights, columns, name, "weight column") if isinstance(weights, str) else None
     if asked is None:
         numbers = [c for c in columns if c != weight and _numbers_rows(columns[c], name, c)]
@@ -74,6 +81,37 @@ def as_sample(
         raise ReadError(f"{name}: the columns have different lengths ({lengths}); name those that belong together")
     given = weights if weight is None else values[weight]
     return Sample(np.column_stack([values[c] for c in wanted]), given, wanted, name)
+
+
+def _derived(
+    columns: Mapping[str, Any], weights: str | ArrayLike | None, asked: tuple[str, ...] | None, name: str
+) -> Sample:
+    """A sample of expressions of columns, which may have a list of values for each event."""
+    names = tuple(columns)
+    table = Table(names, lambda wanted: {c: _lists_or_numbers(columns[c], name, c) for c in wanted}, names)
+    of_weights = weights if isinstance(weights, str) else None
+    wanted = tuple(c for c in names if c != of_weights) if asked is None else asked
+    derived = Derived.of(name, table, wanted, of_weights, None)
+    events, w, _ = derived.read(in_parts(table.read(derived.columns), PART))
+    return Sample(events, weights if of_weights is None else w, [each.name for each in derived.features], name)
+
+
+def _lists_or_numbers(column: Any, source: str, name: str) -> Any:
+    """A column in float64, or its lists of numbers as an array of awkward."""
+    package = _package(column)
+    if package == "polars":
+        column, package = column.to_arrow(), "pyarrow"
+    if package == "pyarrow":
+        return lists_or_numbers(column, source, name)
+    if package == "awkward" and column.ndim == 2:
+        return as_lists(column)
+    if package == "uproot":
+        return _lists_or_numbers(column.array(library="ak"), source, name)
+    if package == "pandas" and column.dtype.kind == "O" and (arrow := _as_arrow(column)) is not None:
+        return lists_or_numbers(arrow, source, name)
+    if package is None and getattr(column, "ndim", 1) == 2:
+        return as_lists(np.asarray(column))
+    return _numbers(column, source, name)
 
 
 def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:

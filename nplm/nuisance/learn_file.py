@@ -210,9 +210,7 @@ class LearnFile:
     ) -> Float64[np.ndarray, " n"]:
         """The weights of the central events at a point, from a column of them or of their ratios."""
         files = self._files()
-        # Features are named, as the other columns of weights are none.
-        access = {**self._access(), "features": central.features}
-        given = read_reference(files, [None] * len(files), weights=varied.source, **access).weights
+        given = read_reference(files, [None] * len(files), weights=varied.source, **self._access()).weights
         raw = replace(central, weights=central.weights / scale)
         declared = varied.relative
         if declared is None and looks_relative(raw.weights, given):

@@ -261,7 +261,7 @@ def test_root_branches_and_trees(tmp_path: Path) -> None:
     _refused(f"{path}:one", "names the tree 'one', but the tree 'two' was asked for too", tree="two")
     for tree, branch in (("one", "jets"), ("one", "p4"), ("two", "jets"), ("two", "p4"), ("two", "mu.pt")):
         _refused(path, f"'{branch}' is jagged", tree=tree, features=["x", branch])
-        _refused(path, f"'{branch}' is jagged", tree=tree, features=["x"], where=f"{branch} > 1")
+        _refused(path, f"'{branch} > 1' is about each element", tree=tree, features=["x"], where=f"{branch} > 1")
     _refused(path, "branch 'text' holds std::string, not numbers", tree="two", features=["text"])
     with uproot.recreate(tmp_path / "h.root") as file:
         file["h"] = np.histogram(X)

@@ -243,7 +243,7 @@ JAGGED = [[1.0], [], [2.0, 3.0], [4.0]]
     ids=["pandas", "polars", "pyarrow", "awkward", "records in lists"],
 )
 def test_jagged_columns_are_named(table: Callable[[], Any]) -> None:
-    with pytest.raises(ValueError, match=r"'hits(\.e)?' is jagged .*reduce it to one number"):
+    with pytest.raises(ValueError, match=r"'hits(\.e)?' is jagged .*make one number of it, as hits"):
         as_sample(table())
     assert as_sample(table(), features="x").features == ("x",)
 
