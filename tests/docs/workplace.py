@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pyarrow as pa
 import uproot
@@ -117,6 +118,28 @@ def varied() -> None:
     Path("learn.yaml").write_text(blocks(ROOT / "docs/nuisances.md", "yaml")[0], encoding="utf-8")
 
 
+def nanoaod() -> None:
+    """mc.root with signed weights and ratios for scales and densities, data.root without, and scales.yaml."""
+    rng = np.random.default_rng(12)
+    for name, n in (("mc", 4000), ("data", 900)):
+        columns: dict[str, np.ndarray | ak.Array] = {}
+        for kind, counts in (("Muon", rng.integers(1, 4, n)), ("Jet", rng.poisson(2, n))):
+            total = counts.sum()
+            columns[f"{kind}_pt"] = ak.unflatten(rng.exponential(30, total), counts)
+            columns[f"{kind}_eta"] = ak.unflatten(rng.normal(size=total), counts)
+            columns[f"{kind}_phi"] = ak.unflatten(rng.uniform(-np.pi, np.pi, total), counts)
+        if name == "mc":
+            columns["genWeight"] = rng.choice([17_000.0, -17_000.0], n, p=[0.9, 0.1])
+            hardest = ak.to_numpy(ak.max(columns["Muon_pt"], axis=1)) / 40 - 1
+            shifts = 0.1 * np.linspace(-1, 1, 9)[:, None] * (1 + 0.3 * hardest)
+            columns["LHEScaleWeight"] = ak.from_regular(ak.Array(1 + shifts.T), axis=1)
+            members = 0.05 * rng.normal(size=(4, 1)) * hardest
+            columns["LHEPdfWeight"] = ak.from_regular(ak.Array(1 + members.T), axis=1)
+        with uproot.recreate(f"{name}.root") as file:
+            file.mktree("Events", {k: ak.type(ak.Array(v)).content for k, v in columns.items()}).extend(columns)
+    Path("scales.yaml").write_text(blocks(ROOT / "docs/nanoaod.md", "yaml")[0], encoding="utf-8")
+
+
 def lines_of_json(events: Events, n: int) -> bytes:
     """A stream of n events, a line of JSON each, 40 of them in a unit of time."""
     rng = np.random.default_rng(8)
@@ -145,6 +168,7 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "index.md": (exponential,),
     "localize.md": (simulation,),
     "monitor.md": (runs,),
+    "nanoaod.md": (nanoaod,),
     "nuisances.md": (varied,),
     "validate.md": (generators,),
 }
