@@ -9,11 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
 from nplm.io._branches import GROUP, NUMBER, branch_of, branch_values
-from nplm.io._table import Options, ReadError, Table, decoding
+from nplm.io._table import Options, ReadError, Table, Values, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
@@ -36,7 +33,7 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         tree = file[_tree_name(source, file.classnames(recursive=True, cycle=False), options.tree)]
         branches = {name: branch_of(tree, name) for name in tree.keys(recursive=True)}
 
-        def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+        def read(wanted: Sequence[str]) -> dict[str, Values]:
             return {name: branch_values(branches[name], source, name) for name in wanted}
 
         flat = tuple(name for name, branch in branches.items() if branch.kind == NUMBER)

@@ -5,6 +5,9 @@ anything that is not there is refused.
 
 A comparison with a value that is not a number is neither true nor false but unknown, and an event is kept only if the
 whole cut is known to be true. So `not pt > 30` and `pt <= 30` keep the same events.
+
+Integers beyond 2^53, such as numbers of runs and events, are compared exactly, and refused where arithmetic would round
+them.
 """
 
 from __future__ import annotations
@@ -14,16 +17,17 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 
-from nplm.io._table import Columns, ReadError, listed
+from nplm.io._table import LARGEST_EXACT, Columns, ReadError, Values, listed
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
 
-Numbers = Float64[np.ndarray, " n"] | np.float64
+Numbers = Values | np.float64 | int
 # Where a condition is known to be true, and where it is known to be false.
 Truth = tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]
 NumberOf = Callable[[Columns], Numbers]
@@ -160,14 +164,18 @@ class _Reader:
         _require_shallow(depth)
         match node:
             case ast.Constant(value=bool() | int() | float() as constant):
-                value = _as_float(constant)
+                value = _constant(constant)
                 return lambda columns: value
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-                inner = self.number(operand, depth + 1)
-                return inner if isinstance(sign, ast.UAdd) else lambda columns: -inner(columns)
+                if isinstance(sign, ast.UAdd):
+                    return self.number(operand, depth + 1)
+                # A number with a sign is still a number, not arithmetic.
+                signed = isinstance(operand, ast.Constant)
+                inner = self.number(operand, depth + 1) if signed else self._operand(operand, depth + 1)
+                return lambda columns: -inner(columns)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 ufunc = _ARITHMETIC[type(op)]
-                first, second = self.number(left, depth + 1), self.number(right, depth + 1)
+                first, second = self._operand(left, depth + 1), self._operand(right, depth + 1)
                 return lambda columns: ufunc(first(columns), second(columns))
             case ast.Call(func=ast.Name(id=function), args=args, keywords=[]) if function in _FUNCTIONS:
                 return self._call(function, args, depth)
@@ -184,10 +192,26 @@ class _Reader:
         ufunc = _FUNCTIONS[function]
         if not (len(args) == ufunc.nin or (function in _MANY and len(args) >= 2)):
             raise ReadError(f"{function} takes {ufunc.nin} value{'s' * (ufunc.nin > 1)}, not {len(args)}")
-        values = [self.number(arg, depth + 1) for arg in args]
+        values = [self._operand(arg, depth + 1) for arg in args]
         if ufunc.nin == 1:
             return lambda columns: ufunc(values[0](columns))
         return lambda columns: reduce(ufunc, (value(columns) for value in values))
+
+    def _operand(self, node: ast.expr, depth: int) -> Callable[[Columns], Any]:
+        """A number to calculate with."""
+        number, text = self.number(node, depth), _source(node)
+
+        def value(columns: Columns) -> Any:
+            found = number(columns)
+            if isinstance(found, int):
+                return np.float64(found)
+            if found.dtype.kind in "iu":
+                raise ReadError(
+                    f"'{text}' holds integers beyond 2^53, which arithmetic would round; compare it as it is"
+                )
+            return found
+
+        return value
 
     @staticmethod
     def _comparison(ops: list[ast.cmpop], values: list[NumberOf]) -> TruthOf:
@@ -213,12 +237,24 @@ def _or(a: Truth, b: Truth) -> Truth:
 
 
 def _compare(ufunc: np.ufunc, a: Numbers, b: Numbers) -> Truth:
-    known = ~(np.isnan(a) | np.isnan(b))
-    result = ufunc(a, b)
+    if _is_whole(a) and _is_whole(b):
+        result = np.asarray(ufunc(a, b))
+        return result, ~result
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    known = ~(np.isnan(x) | np.isnan(y))
+    result = np.asarray(ufunc(x, y))
+    if _is_whole(a) or _is_whole(b):  # a whole number that rounds to the other need not be the other
+        ties = x == y
+        pairs = zip(*(np.broadcast_to(side, ties.shape)[ties].tolist() for side in (a, b)), strict=True)
+        result[ties] = [bool(ufunc(int(first), int(second))) for first, second in pairs]
     return result & known, ~result & known
 
 
-def _yes_or_no(values: Float64[np.ndarray, " n"], name: str) -> Truth:
+def _is_whole(value: Numbers) -> bool:
+    return isinstance(value, int) or value.dtype.kind in "iu"
+
+
+def _yes_or_no(values: Values, name: str) -> Truth:
     yes, no = values == 1.0, values == 0.0
     other = np.flatnonzero(~(yes | no | np.isnan(values)))
     if len(other):
@@ -242,11 +278,13 @@ def _column_name(node: ast.expr) -> str | None:
     return None
 
 
-def _as_float(constant: float) -> np.float64:
+def _constant(constant: float) -> np.float64 | int:
+    """The constant in float64, or as a whole number if that would round it."""
     try:
-        return np.float64(constant)
+        value = np.float64(constant)
     except OverflowError:
         return np.float64(np.inf)
+    return constant if isinstance(constant, int) and abs(constant) > LARGEST_EXACT else value
 
 
 def _require_shallow(depth: int) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from nplm.io._arrow import arrow_column
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
-from nplm.io._table import ReadError, as_column, jagged, listed, require_distinct
+from nplm.io._table import ReadError, Values, as_column, listed, require_distinct
 from nplm.sample import Sample
 
 # What `as_sample` takes.
@@ -193,8 +192,8 @@ def _label(label: Any) -> str:
     return ".".join(str(part) for part in label if str(part)) if isinstance(label, tuple) else str(label)
 
 
-def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
-    """One column in float64.
+def _numbers(column: Any, source: str, name: str) -> Values:
+    """One column as numbers.
 
     Raises:
         ReadError: naming it, if it does not hold one number for each event.
@@ -220,7 +219,7 @@ def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
     return as_column(_of_known_precision(values), source, name)
 
 
-def _pandas_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+def _pandas_column(column: Any, source: str, name: str) -> Values:
     missing = int(column.isna().sum())
     _require_none_missing(missing, len(column), source, name, int(np.argmax(column.isna())) if missing else None)
     if column.dtype.kind == "O" and (arrow := _as_arrow(column)) is not None:
@@ -244,18 +243,18 @@ def _as_arrow(column: Any) -> Any:
     return None if text or pa.types.is_dictionary(found.type) else found
 
 
-def _awkward_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+def _awkward_column(column: Any, source: str, name: str) -> Values:
     import awkward as ak
 
     from nplm.io._branches import numbers_of
 
     _require_none_missing(int(ak.sum(ak.is_none(column))), len(column), source, name)
     try:
-        values = numbers_of(column)
+        values = numbers_of(column, source, name)
+    except ReadError:
+        raise
     except (TypeError, ValueError) as error:
         raise ReadError(f"{source}: column '{name}' holds {column.type.content}, not numbers: {error}") from error
-    if values is None:
-        raise jagged(source, name)
     return as_column(values, source, name)
 
 
