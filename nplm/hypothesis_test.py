@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._format import format_seconds
+from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
@@ -349,6 +350,7 @@ class NPLMTest:
             RareError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
+        require_seed(seed)
         given = sample_like(self.reference, data, "data")
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._format import format_seconds
+from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm.calibrate.combine import Combination, Combine
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
@@ -219,6 +220,7 @@ class MultipleTest:
             MultipleInterrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         began = time.perf_counter()
+        require_seed(seed)
         first = self.tests[0]
         given = sample_like(first.reference, data, "data")
         sample = first.checked(given)

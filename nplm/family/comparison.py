@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
+from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.circular import periods_of, within_periods
@@ -71,7 +72,7 @@ class FamilyTest:
         began = time.perf_counter()
         self.a = a if isinstance(a, Sample) else Sample(a, name="A")
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
-        self.seed = seed
+        self.seed = require_seed(seed)
         require_same_features(self.a, self.b)
         periods = periods_of(self.a, self.b, circular or {})
         self.pool = Pool.of(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nplm._seed import require_seed
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
 from nplm.models.kernel_keops import Engine, compiled, require_engine
@@ -73,6 +74,7 @@ class KernelModel:
         if self.solver not in ("ml", "falkon-step"):
             raise ValueError(f"the solver is 'ml' or 'falkon-step', not '{self.solver}'")
         require_engine(self.engine)
+        require_seed(self.seed)
 
     @property
     def name(self) -> str:

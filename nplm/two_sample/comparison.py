@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
+from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm.sample import Sample, require_same_features
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
@@ -72,7 +73,7 @@ class TwoSampleTest:
             raise ValueError(f"there is no statistic '{statistic}': choose {' or '.join(STATISTICS)}")
         self.a = a if isinstance(a, Sample) else Sample(a, name="A")
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
-        self.statistic, self.seed = statistic, seed
+        self.statistic, self.seed = statistic, require_seed(seed)
         self.pool = Pool.of(self.a, self.b, expected_ratio=expected_ratio)
         self.basis = Basis.of(self.pool, widths, penalties, centers, seed)
         self._settings: dict[str, Any] = {
@@ -118,7 +119,7 @@ class TwoSampleTest:
         Raises:
             ValueError: if labels may not be permuted, or the pool is bad.
         """
-        chosen = self.seed if seed is None else seed
+        chosen = self.seed if seed is None else require_seed(seed)
         if calibrate == "permutation":
             require_exchangeable(self.pool)
             if self.statistic == "converged":

@@ -275,9 +275,7 @@ def test_large_integers_are_compared_exactly(tmp_path: Path, suffix: str) -> Non
     assert kept(f"event >= {2.0**53!r} and event < 1e300") == [1.0, 2.0, 3.0, 4.0]
     assert kept(f"event > {float(2**53)!r}") == [2.0, 3.0, 4.0]  # 2^53 + 1 rounds to 2^53, and is more
     for arithmetic in ("event % 2 == 0", "abs(event) > 3", "min(event, x) > 1", "-event < 3", "event * 1 > 0"):
-        with pytest.raises(
-            ReadError, match=r"'event' holds integers beyond 2\^53, which arithmetic would round"
-        ):
+        with pytest.raises(ReadError, match=r"'event' holds integers beyond 2\^53, which arithmetic would round"):
             kept(arithmetic)
 
 
