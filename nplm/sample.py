@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
+from nplm._histogram import require_no_histogram
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -46,6 +48,7 @@ class Sample:
         features: Sequence[str] | None = None,
         name: str = "sample",
     ) -> None:
+        require_no_histogram(events, name)
         values = _as_floats(events, f"the events of {name}")
         if values.ndim == 1:
             values = values[:, None]

@@ -14,6 +14,8 @@ from nplm.io._table import Options, ReadError, Table, Values, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
+_NO_EVENTS = " holds counts, not events: take the file that it was filled from"
+
 
 @contextmanager
 def open_root(source: str, options: Options) -> Iterator[Table]:
@@ -45,16 +47,22 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         yield Table(tuple(branches), read, flat, aliases, left_out)
 
 
+def _is_histogram(kind: str) -> bool:
+    return kind.startswith(("TH1", "TH2", "TH3", "TProfile", "ROOT::RHist"))
+
+
 def _tree_name(source: str, classes: dict[str, str], wanted: str | None) -> str:
     trees = [name for name, kind in classes.items() if kind in _TREES]
     listed = ", ".join(trees) or "none"
     if wanted is not None:
         name = wanted.strip("/").partition(";")[0]
         if name not in trees:
-            raise ReadError(f"{source} has no tree '{wanted}'; its trees: {listed}")
+            counts = f"; the histogram of that name{_NO_EVENTS}" if _is_histogram(classes.get(name, "")) else ""
+            raise ReadError(f"{source} has no tree '{wanted}'{counts}; its trees: {listed}")
         return wanted.strip("/")
     if not trees:
-        raise ReadError(f"{source} holds no tree of events (it holds: {', '.join(classes) or 'nothing'})")
+        counts = f"; a histogram{_NO_EVENTS}" if any(map(_is_histogram, classes.values())) else ""
+        raise ReadError(f"{source} holds no tree of events (it holds: {', '.join(classes) or 'nothing'}){counts}")
     if len(trees) > 1:
         raise ReadError(f"{source} holds several trees ({listed}); choose one, as in {source}:{trees[0]}")
     return trees[0]

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nplm._histogram import require_no_histogram
 from nplm.io._arrow import arrow_column
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
 from nplm.io._table import ReadError, Values, as_column, listed, require_distinct
@@ -121,6 +122,7 @@ def _resolved(column: str, columns: Mapping[str, Any], source: str, what: str = 
 
 def _columns(table: Any, source: str) -> dict[str, Any] | None:
     """Whatever stands for a column, by its name; None for an array without names."""
+    require_no_histogram(table, source)
     children = _children(table)
     if children is None:
         label = getattr(table, "name", None) if _package(table) in ("pandas", "polars") else None

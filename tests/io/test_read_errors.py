@@ -256,7 +256,7 @@ def test_root_branches_and_trees(tmp_path: Path) -> None:
         file["h"] = np.histogram(X)
     _refused(path, r"several trees \(two, one\); choose one|several trees \(one, two\); choose one")
     _refused(path, r"no tree 'three'; its trees: \w+, \w+", tree="three")
-    _refused(path, r"no tree 'h'; its trees", tree="h")
+    _refused(path, "no tree 'h'; the histogram of that name holds counts, not events: take the file", tree="h")
     _refused(f"{path}:three", "no tree 'three'")
     _refused(f"{path}:one", "names the tree 'one', but the tree 'two' was asked for too", tree="two")
     for tree, branch in (("one", "jets"), ("one", "p4"), ("two", "jets"), ("two", "p4"), ("two", "mu.pt")):
@@ -265,7 +265,7 @@ def test_root_branches_and_trees(tmp_path: Path) -> None:
     _refused(path, "branch 'text' holds std::string, not numbers", tree="two", features=["text"])
     with uproot.recreate(tmp_path / "h.root") as file:
         file["h"] = np.histogram(X)
-    _refused(tmp_path / "h.root", r"holds no tree of events \(it holds: h\)")
+    _refused(tmp_path / "h.root", r"holds no tree of events \(it holds: h\); a histogram holds counts, not events")
 
 
 def test_root_without_uproot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
