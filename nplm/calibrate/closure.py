@@ -12,6 +12,7 @@ from scipy.stats import betabinom, binomtest
 
 from nplm._json import json_value
 from nplm._seed import LARGEST_SEED, require_seed
+from nplm._whole import require_whole
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.expected_power import expected_power
@@ -264,7 +265,7 @@ def _require(numbers: Sequence[float], toys: int) -> None:
             raise ValueError(
                 f"the number of signal events must be positive, not {number:g}; toys without are run anyway"
             )
-    if toys < LEAST_TOYS:
+    if require_whole(toys, "toys") < LEAST_TOYS:
         raise ValueError(f"closure needs {LEAST_TOYS} toys or more at each number of events, not {toys}")
 
 

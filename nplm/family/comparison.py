@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from nplm._blas import blas_threads
 from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.circular import periods_of, within_periods
 from nplm.family.pvalue import FamilyNull
@@ -125,7 +126,7 @@ class FamilyTest:
             raise ValueError(f"the family is not calibrated with '{calibrate}': choose {' or '.join(CALIBRATIONS)}")
         if calibrate == "permutation":
             require_exchangeable(self.pool)
-        if resamples < FEWEST:
+        if require_whole(resamples, "samples without a difference") < FEWEST:
             raise ValueError(
                 f"{resamples} samples without a difference do not say how many independent tests the family has:"
                 f" take {FEWEST} or more"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nplm._seed import require_seed
+from nplm._whole import require_whole
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
 from nplm.models.kernel_keops import Engine, compiled, require_engine
@@ -65,7 +66,7 @@ class KernelModel:
     def __post_init__(self) -> None:
         if self.width is not None and not (np.isfinite(self.width) and self.width > 0):
             raise ValueError(f"the width of the kernels must be a positive number, not {self.width:g}")
-        if self.centers is not None and self.centers < 1:
+        if self.centers is not None and require_whole(self.centers, "centres") < 1:
             raise ValueError(f"a kernel model needs 1 centre or more, not {self.centers}")
         if not (np.isfinite(self.penalty) and self.penalty > 0):
             raise ValueError(f"the penalty must be a positive number, not {self.penalty:g}")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from nplm._blas import blas_threads
 from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.sample import Sample, require_same_features
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
@@ -235,9 +236,9 @@ class TwoSampleTest:
                 f"calibration with '{calibrate}' resamples scores, which know t of one step only: take the statistic"
                 " 'one-step', or calibrate with 'permutation' or 'analytic'"
             )
-        if calibrate != "analytic" and resamples < 1:
+        if calibrate != "analytic" and require_whole(resamples, "resamples") < 1:
             raise ValueError(f"calibration with '{calibrate}' needs resamples, not {resamples}")
-        if draws < (calibrate == "analytic"):
+        if require_whole(draws, "draws") < (calibrate == "analytic"):
             raise ValueError(f"calibration with 'analytic' needs draws from the normal law, not {draws}")
 
     def _converged(self, in_b: np.ndarray) -> Float64[np.ndarray, "L k"]:
