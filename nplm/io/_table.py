@@ -128,6 +128,11 @@ def decoding(source: str, kind: str, errors: tuple[type[Exception], ...]) -> Ite
         yield
     except ReadError:
         raise
+    except MemoryError as error:
+        raise ReadError(
+            f"{source} cannot be read as {kind}: it claims more values than the memory here holds; is it complete? If"
+            " so, keep fewer columns or events"
+        ) from error
     except errors as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ReadError(f"{source} cannot be read as {kind}: {reason}; is it complete, and is it {kind}?") from error
