@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._format import format_seconds
+from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
@@ -361,6 +363,7 @@ class NPLMTest:
             RareError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
+        require_seed(seed)
         given = sample_like(self.reference, data, "data")
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
@@ -384,7 +387,7 @@ class NPLMTest:
             campaign, requested = None, len(toys.table)
             null: NullToys | None = toys
         else:
-            if toys < 0:
+            if require_whole(toys, "toys") < 0:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
             counted = requested > 0 and kernel is None

@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._format import format_seconds
+from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.calibrate.combine import Combination, Combine
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.calibrate.global_null import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
@@ -223,6 +225,7 @@ class MultipleTest:
             MultipleInterrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         began = time.perf_counter()
+        require_seed(seed)
         first = self.tests[0]
         given = sample_like(first.reference, data, "data")
         sample = first.checked(given)
@@ -307,9 +310,9 @@ class MultipleTest:
     def _require(self, calibrate: Calibrate, toys: int, draws: int) -> None:
         if calibrate not in MULTIPLE_CALIBRATIONS:
             raise ValueError(f"there is no joint calibration '{calibrate}': choose {', '.join(MULTIPLE_CALIBRATIONS)}")
-        if toys < 0:
+        if require_whole(toys, "toys") < 0:
             raise ValueError(f"the number of toys must be 0 or more, not {toys}")
-        if draws < 1:
+        if require_whole(draws, "draws") < 1:
             raise ValueError(f"the number of draws must be 1 or more, not {draws}")
         if calibrate != "toys" and not self.analytic:
             self.joint_null()  # says why it cannot be

@@ -11,6 +11,11 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
+from nplm._histogram import require_no_histogram
+
+# Largest weight, and one over the smallest that the largest weight of a sample may be.
+_LARGEST_WEIGHT = 1e100
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -28,8 +33,8 @@ class Sample:
         stands_for: of an expectation, the weight of the events that it expects; None for events themselves.
 
     Raises:
-        ValueError: if shapes do not match, a name is repeated, or a value is not a finite number; the message
-            names the sample, the feature and the row.
+        ValueError: if shapes do not match, a name is repeated, a value is not a finite number, or all weights are so
+            small or some so large that their squares are none; the message names the sample, the feature and the row.
     """
 
     events: Float64[np.ndarray, "n d"]
@@ -47,6 +52,7 @@ class Sample:
         features: Sequence[str] | None = None,
         name: str = "sample",
     ) -> None:
+        require_no_histogram(events, name)
         values = _as_floats(events, f"the events of {name}")
         if values.ndim == 1:
             values = values[:, None]
@@ -64,6 +70,7 @@ class Sample:
         for j, feature in enumerate(names):
             _require_finite(values[:, j], f"feature '{feature}'", name)
         _require_finite(w, "weight", name)
+        _require_squares(w, name)
         for attribute, value in (("events", values), ("weights", w), ("features", names), ("name", name)):
             object.__setattr__(self, attribute, value)
 
@@ -284,6 +291,16 @@ def _as_floats(values: ArrayLike, what: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} must be an array of real numbers: {error}") from None
+
+
+def _require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
+    """Raises ValueError if float64 does not hold sums of squares of weights, which every test needs."""
+    largest = float(np.abs(weights).max(initial=0.0))
+    if largest and not 1 / _LARGEST_WEIGHT <= largest <= _LARGEST_WEIGHT:
+        raise ValueError(
+            f"the weights of {name} reach {largest:g}, and the largest must lie between {1 / _LARGEST_WEIGHT:g} and"
+            f" {_LARGEST_WEIGHT:g} for their squares to be numbers: multiply all by one factor"
+        )
 
 
 def _require_finite(column: Float64[np.ndarray, " n"], what: str, name: str) -> None:

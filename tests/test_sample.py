@@ -118,3 +118,16 @@ def test_auxiliary_measurements_stay_with_their_events() -> None:
     assert other.auxiliary is None
     with pytest.raises(ValueError, match="data and data have auxiliary measurements each"):
         concatenate([measured, measured])
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-320, 1e200, 1e305, -1e200])
+def test_weights_whose_squares_are_no_numbers_are_refused(size: float) -> None:
+    message = "^the weights of mc reach .*, and the largest must lie between 1e-100 and 1e\\+100 .* multiply all by one"
+    with pytest.raises(ValueError, match=message):
+        Sample(np.arange(5.0), np.full(5, size), name="mc")
+
+
+def test_weights_that_are_small_beside_others_are_not() -> None:
+    assert Sample([1.0, 2.0], [1e-300, 1.0]).effective_size == 1.0
+    assert Sample([1.0, 2.0], [1e-99, 1e-99]).effective_size == pytest.approx(2.0)
+    assert Sample([1.0, 2.0], [0.0, 0.0]).effective_size == 0.0

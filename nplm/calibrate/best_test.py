@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._seed import require_seed
 from nplm.calibrate.ideal import median_expected_z, median_z_of
 from nplm.models.kernel_centers import choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel
@@ -111,7 +112,7 @@ def learned_best_test(
         raise ValueError(
             f"{signal.name} has {len(signal)} events, and a classifier needs {LEAST_SIGNAL}: give more, or none"
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(require_seed(seed))
     halves = list(zip(_split(reference, 0.5, rng), _split(signal, 0.5, rng), strict=True))
     found: list[list[float]] = []
     widths = []

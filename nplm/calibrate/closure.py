@@ -11,6 +11,8 @@ from jaxtyping import Float64
 from scipy.stats import betabinom, binomtest
 
 from nplm._json import json_value
+from nplm._seed import LARGEST_SEED, require_seed
+from nplm._whole import require_whole
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.expected_power import expected_power
@@ -203,6 +205,7 @@ def closure(
         ValueError: if there is no number, one is not positive, or in a test of the shape as large as N(R), there are
             fewer than 20 toys, or signal or reference cannot be drawn from.
     """
+    require_seed(seed)
     signal = sample_like(test.reference, signal, "signal")
     require_same_features(test.reference, signal)
     _require(numbers, toys)
@@ -218,7 +221,7 @@ def closure(
         best = known_best_test(test.reference, signal, numbers, ideal, shape_only=test.shape_only)
 
     def run(sampler: Sampler, root: int) -> ToyTable:
-        return run_campaign(Campaign(test, sampler, root), toys, on_toys=on_toys)
+        return run_campaign(Campaign(test, sampler, root % (LARGEST_SEED + 1)), toys, on_toys=on_toys)
 
     null: Null = injection.law
     # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
@@ -262,7 +265,7 @@ def _require(numbers: Sequence[float], toys: int) -> None:
             raise ValueError(
                 f"the number of signal events must be positive, not {number:g}; toys without are run anyway"
             )
-    if toys < LEAST_TOYS:
+    if require_whole(toys, "toys") < LEAST_TOYS:
         raise ValueError(f"closure needs {LEAST_TOYS} toys or more at each number of events, not {toys}")
 
 

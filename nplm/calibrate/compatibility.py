@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64
 from scipy.special import chdtrc, expit
 from scipy.stats import chi2
 
+from nplm._seed import require_seed
 from nplm.calibrate.chi2 import fit_chi2, solve_degrees_of_freedom
 from nplm.calibrate.null import Kind
 
@@ -192,7 +193,7 @@ def compare(
     """
     grid = _Grid.of(parameter, law)
     n = len(t)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(require_seed(seed))
     counts = rng.multinomial(n, grid.probabilities, size=simulations)
     # The simulated ensembles are fitted as the toys were.
     simulated_parameters = law.fitted(counts, grid.middles) if fitted else np.full(simulations, parameter)

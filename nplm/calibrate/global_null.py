@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import ndtri_exp
 from scipy.stats import rankdata
 
+from nplm._seed import require_seed
 from nplm.calibrate.combine import Combination
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.joint import JointNull
@@ -71,6 +72,9 @@ class JointGlobalNull:
     combination: Combination
     draws: int = DRAWS
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def statistics(self, t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
         """T of n data samples, shape (n,)."""

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import expit, logsumexp
 
+from nplm._seed import require_seed
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_rungs import Rungs
@@ -63,6 +64,7 @@ def rare_null(
     Source: the pseudo-marginal argument of `rare_weights`, with the exponential tilting of S. Asmussen, P. W. Glynn,
     Stochastic Simulation (2007), chapter VI.
     """
+    require_seed(seed)
     _require_kernel(prepared, reference)
     for_toys = prepared.null(fixed_reference=True)
     data_formula = prepared.null() if formula is None else formula

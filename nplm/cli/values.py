@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from nplm._seed import LARGEST_SEED
+
 
 @dataclass(frozen=True)
 class ReferenceFile:
@@ -187,8 +189,8 @@ def z_threshold(word: str) -> float:
 
 
 def seed(word: str) -> int:
-    """A whole number that JAX can take as seed, whatever its precision."""
-    return _whole(word, 0, 2**32 - 1)
+    """A whole number that may be a seed."""
+    return _whole(word, 0, LARGEST_SEED)
 
 
 def _float(word: str) -> float:

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from nplm._cores import available_cores
+from nplm._seed import require_seed
 from nplm.calibrate.formula import Formula, formula_document
 from nplm.ensemble.plan import Plan, rounded, summary
 from nplm.ensemble.pulls import Truth
@@ -72,6 +73,9 @@ class Campaign:
     seed: int = 1
     reference_sampler: Sampler | None = None
     keep_parameters: bool = False
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def plan(self) -> Plan:
         """What decides about the toys' values; two campaigns with equal plans have equal toys.

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
+from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
@@ -71,7 +73,7 @@ class FamilyTest:
         began = time.perf_counter()
         self.a = a if isinstance(a, Sample) else Sample(a, name="A")
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
-        self.seed = seed
+        self.seed = require_seed(seed)
         require_same_features(self.a, self.b)
         periods = periods_of((self.a, self.b), circular or {})
         self.pool = Pool.of(
@@ -124,7 +126,7 @@ class FamilyTest:
             raise ValueError(f"the family is not calibrated with '{calibrate}': choose {' or '.join(CALIBRATIONS)}")
         if calibrate == "permutation":
             require_exchangeable(self.pool)
-        if resamples < FEWEST:
+        if require_whole(resamples, "samples without a difference") < FEWEST:
             raise ValueError(
                 f"{resamples} samples without a difference do not say how many independent tests the family has:"
                 f" take {FEWEST} or more"

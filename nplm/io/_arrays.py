@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
-from nplm.io._table import ReadError, Table, as_column, listed, require_distinct, require_numeric
+from nplm.io._table import ReadError, Table, Values, as_column, listed, require_distinct, require_numeric
 
 # The groups that hold something, and its name.
 Key = tuple[str, ...]
@@ -106,7 +105,7 @@ def array_table(
             places.setdefault("/".join(column.path), column)
     aliases = {"/".join(column.path): name for name, column in places.items() if "/".join(column.path) != name}
 
-    def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+    def read(wanted: Sequence[str]) -> dict[str, Values]:
         return _read(source, {name: places[name] for name in wanted}, load)
 
     tables = list(dict.fromkeys(column.table for column in inside if column.table is not None))
@@ -135,7 +134,7 @@ def _lies_in(path: Key, chosen: str | None) -> bool:
 
 def _read(
     source: str, wanted: Mapping[str, Column], load: Callable[[Key, Sequence[str] | None], np.ndarray]
-) -> dict[str, Float64[np.ndarray, " n"]]:
+) -> dict[str, Values]:
     fields: dict[Key, list[str]] = {}
     for name, column in wanted.items():
         if column.problem is not None:
@@ -148,7 +147,7 @@ def _read(
         if column.field is not None and column.field not in parts:
             parts.append(column.field)
     # One array at a time: a matrix or a structured array is read once, however many of its columns are wanted.
-    values: dict[str, Float64[np.ndarray, " n"]] = {}
+    values: dict[str, Values] = {}
     for key, parts in fields.items():
         array = load(key, parts or None)
         for name, column in wanted.items():

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
-from nplm.io._table import ReadError, jagged
+from nplm.io._table import LARGEST_EXACT, ReadError, Values, as_column, jagged, missing_and_large
 from nplm.io.lists import as_lists
 
 
-def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
-    """A pyarrow.ChunkedArray as float64; a missing value becomes NaN, which no feature and no weight may hold.
+def arrow_column(column: Any, source: str, name: str) -> Values:
+    """A pyarrow.ChunkedArray as numbers; a missing value becomes NaN, which no feature and no weight may hold.
 
     Raises:
         ReadError: if the column is a list, text, a date or anything else that is not a number for each event.
@@ -40,9 +39,20 @@ def arrow_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n
             f"{source}: column '{name}' holds {plain}, not numbers{_example(column)}; convert it, or name the"
             " features you want"
         )
-    # safe=False: an integer beyond 2**53 is rounded to the nearest float64 instead of refused.
-    values: Float64[np.ndarray, " n"] = column.cast(plain).cast(pa.float64(), safe=False).to_numpy()
-    return values
+    column = column.cast(plain)
+    if pa.types.is_integer(plain):
+        if not column.null_count:
+            return as_column(column.to_numpy(), source, name)
+        if _largest(column) > LARGEST_EXACT:
+            raise missing_and_large(source, name)
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
+
+
+def _largest(column: Any) -> int:
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(column).as_py()
+    return max(abs(ends[end] or 0) for end in ("min", "max"))
 
 
 def is_list_type(kind: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._table import ReadError, as_column, jagged
+from nplm.io._table import ReadError, Values, as_column, beyond_floats, jagged, missing_and_large
 from nplm.io.lists import as_lists
 
 _RNTUPLE_NUMBERS = {"bool", "float", "double"} | {f"std::{sign}int{n}_t" for sign in ("", "u") for n in (8, 16, 32, 64)}
@@ -82,7 +82,7 @@ def _ntuple_kind(field: Any) -> str:
     return LISTS if array or field.record.struct_role == _COLLECTION else OTHER
 
 
-def branch_values(branch: Branch, source: str, name: str) -> np.ndarray:
+def branch_values(branch: Branch, source: str, name: str) -> Values:
     """One number for each event; NaN where it is missing.
 
     Raises:
@@ -96,11 +96,11 @@ def branch_values(branch: Branch, source: str, name: str) -> np.ndarray:
     plain = branch.kind == NUMBER and hasattr(branch.branch, "interpretation")
     try:
         values = branch.branch.array(library="np" if plain else "ak")
-        numbers = values if plain else numbers_of(values)
+        numbers = values if plain else numbers_of(values, source, name)
+    except ReadError:
+        raise
     except Exception as error:  # see above
         raise _unreadable(source, name, _reason(error)) from error
-    if numbers is None:
-        raise jagged(source, name)
     return as_column(numbers.reshape(len(numbers)), source, name)
 
 
@@ -114,23 +114,35 @@ def branch_part(branch: Branch, source: str, name: str, start: int, stop: int) -
         return branch_values(branch, source, name)
     try:
         values = branch.branch.array(entry_start=start, entry_stop=stop, library="ak")
-        numbers = numbers_of(values)
-        return as_lists(values) if numbers is None else as_column(numbers.reshape(len(numbers)), source, name)
+        return as_lists(values) if has_lists(values) else as_column(numbers_of(values, source, name), source, name)
     except ReadError:
         raise
     except Exception as error:  # see above
         raise _unreadable(source, name, _reason(error)) from error
 
 
-def numbers_of(values: Any) -> np.ndarray | None:
-    """The numbers of an awkward array; lists of one value are that value, and None stands for other lists."""
+def has_lists(values: Any) -> bool:
+    """Whether an awkward array has lists, other than of one value for each event."""
+    import awkward as ak
+
+    return bool(values.ndim > 1 and not ak.all(ak.num(values, axis=1) == 1))
+
+
+def numbers_of(values: Any, source: str, name: str) -> np.ndarray:
+    """The numbers of an awkward array, NaN where one is missing; lists of one value are that value.
+
+    Raises:
+        ReadError: naming the column, if it has other lists, or missing values beside integers beyond 2^53.
+    """
     import awkward as ak
 
     if values.ndim == 2 and bool(ak.all(ak.num(values, axis=1) == 1)):
         values = values[:, 0]
     if values.ndim != 1:
-        return None
+        raise jagged(source, name)
     if bool(ak.any(ak.is_none(values))):
+        if beyond_floats(ak.to_numpy(ak.drop_none(values))):
+            raise missing_and_large(source, name)
         values = ak.fill_none(ak.values_astype(values, np.float64), np.nan)
     return np.asarray(ak.to_numpy(ak.drop_none(values)))
 

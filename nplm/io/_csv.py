@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from nplm.io._arrow import arrow_column
-from nplm.io._table import Options, ReadError, Table, decoding, require_distinct
+from nplm.io._table import Options, ReadError, Table, Values, decoding, require_distinct
 
 
 @contextmanager
@@ -20,7 +19,7 @@ def open_csv(source: str, options: Options) -> Iterator[Table]:
     """The columns that the header line names."""
     columns, has_rows = _header(source)
 
-    def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+    def read(wanted: Sequence[str]) -> dict[str, Values]:
         # Arrow has several errors for a file that ends after the header.
         return _read(source, columns, wanted) if has_rows else {name: np.empty(0) for name in wanted}
 
@@ -43,7 +42,7 @@ def _header(source: str) -> tuple[tuple[str, ...], bool]:
     return tuple(names), has_rows
 
 
-def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[str, Values]:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 

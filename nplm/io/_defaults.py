@@ -7,9 +7,8 @@ import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float64
 
-from nplm.io._table import listed
+from nplm.io._table import Values, listed
 
 # What data frames call the numbers of their rows where they become a column of a file.
 _NAME = re.compile(r"(.*[/.])?(index|level_\d+|Unnamed: \d+|__index_level_\d+__)", re.DOTALL)
@@ -21,7 +20,7 @@ def may_number_rows(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def number_rows(values: Float64[np.ndarray, " n"]) -> bool:
+def number_rows(values: Values) -> bool:
     """Whether the values count up from row to row, if with gaps, as after a cut, or from 0 again, as in merged files.
 
     Two samples of one distribution differ in them as soon as they have different numbers of events.

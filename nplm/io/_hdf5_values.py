@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +11,20 @@ import numpy as np
 
 from nplm.io._table import ReadError
 
+try:
+    _MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+except (AttributeError, ValueError, OSError):  # no POSIX
+    _MEMORY = sys.maxsize
+
 
 def values_of(source: str, dataset: Any, fields: Sequence[str] | None = None) -> np.ndarray:
     """All values, or the named fields of a structured dataset.
 
     Raises:
-        ReadError: naming the package, if they are compressed in a way that h5py does not know by itself.
+        ReadError: naming the package, if they are compressed in a way that h5py does not know by itself; or if the
+            dataset claims values that were never written, or more than memory holds, as h5py makes up the rest.
     """
+    _require_values(source, dataset)
     try:
         return _read(dataset, fields)
     except OSError as error:
@@ -30,6 +39,16 @@ def values_of(source: str, dataset: Any, fields: Sequence[str] | None = None) ->
                 " install hdf5plugin, or write the file without"
             ) from error
         return _read(dataset, fields)
+
+
+def _require_values(source: str, dataset: Any) -> None:
+    stored = dataset.id.get_storage_size() or dataset.is_virtual or dataset.external
+    wanted = dataset.size * dataset.dtype.itemsize
+    if wanted and (not stored or wanted > _MEMORY):
+        lies = f"that is {wanted / 2**30:,.3g} GiB, more than the memory here" if stored else "none was ever written"
+        raise ReadError(
+            f"{source}: '{dataset.name.lstrip('/')}' claims {dataset.size:,} values, but {lies}; write it again"
+        )
 
 
 def _read(dataset: Any, fields: Sequence[str] | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from nplm.io._arrays import Header, Key, array_table, columns_of_arrays
-from nplm.io._table import Options, Table, decoding
+from nplm.io._table import Options, ReadError, Table, decoding
 
 _ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
@@ -31,6 +32,8 @@ def open_npz(source: str, options: Options) -> Iterator[Table]:
         for key, member in members.items():
             with archive.open(member) as stream:
                 headers[key] = _header(stream)
+                size = archive.getinfo(member).file_size - stream.tell()
+            _require_values(f"'{member}' of {source}", "npz", headers[key], size)
         columns, others = columns_of_arrays(headers)
         yield array_table(source, columns, load, others, options.tree)
 
@@ -40,6 +43,7 @@ def open_npy(source: str, options: Options) -> Iterator[Table]:
     """One array: 1-D is the column x0, 2-D is x0, x1, ..., structured has a column for each field."""
     with decoding(source, "npy", _ERRORS), Path(source).open("rb") as stream:
         header = _header(stream)
+        _require_values(source, "npy", header, Path(source).stat().st_size - stream.tell())
 
         def load(key: Key, fields: Sequence[str] | None) -> np.ndarray:
             stream.seek(0)
@@ -48,6 +52,16 @@ def open_npy(source: str, options: Options) -> Iterator[Table]:
         key: Key = () if header.dtype.names or len(header.shape) == 2 else ("x0",)
         columns, others = columns_of_arrays({key: header})
         yield array_table(source, columns, load, others)
+
+
+def _require_values(what: str, kind: str, header: Header, size: int) -> None:
+    """Refuses an array whose header claims more values than there are bytes, before memory is taken for them."""
+    claimed = math.prod(header.shape)
+    if claimed * header.dtype.itemsize > size and not header.dtype.hasobject:
+        raise ReadError(
+            f"{what} cannot be read as {kind}: its header claims {claimed:,} values, for which {size:,} bytes are too"
+            " few; is it complete?"
+        )
 
 
 def _header(stream: IO[bytes]) -> Header:

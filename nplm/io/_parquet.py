@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
 from nplm.io._arrow import arrow_column, is_list_type, lists_or_numbers
-from nplm.io._table import INDEX, Options, Table, decoding, require_distinct
+from nplm.io._table import INDEX, Options, Table, Values, decoding, require_distinct
 
 
 @contextmanager
@@ -28,7 +25,7 @@ def open_parquet(source: str, options: Options) -> Iterator[Table]:
         require_distinct(columns, source)
         place_of = dict(zip(columns, places, strict=True))
 
-        def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+        def read(wanted: Sequence[str]) -> dict[str, Values]:
             table = file.read(columns=list(wanted))
             return {name: arrow_column(_part(table, place_of[name]), source, name) for name in wanted}
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
 from nplm.io._branches import GROUP, LISTS, NUMBER, branch_of, branch_part, branch_values
-from nplm.io._table import Options, ReadError, Table, decoding
+from nplm.io._table import Options, ReadError, Table, Values, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
+
+_NO_EVENTS = " holds counts, not events: take the file that it was filled from"
 
 
 @contextmanager
@@ -36,7 +35,7 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         tree = file[_tree_name(source, file.classnames(recursive=True, cycle=False), options.tree)]
         branches = {name: branch_of(tree, name) for name in tree.keys(recursive=True)}
 
-        def read(wanted: Sequence[str]) -> dict[str, Float64[np.ndarray, " n"]]:
+        def read(wanted: Sequence[str]) -> dict[str, Values]:
             return {name: branch_values(branches[name], source, name) for name in wanted}
 
         def parts(wanted: Sequence[str], size: int) -> Iterator[dict[str, Any]]:
@@ -53,16 +52,22 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         yield Table(tuple(branches), read, flat, aliases, left_out, lists=lists, parts=parts)
 
 
+def _is_histogram(kind: str) -> bool:
+    return kind.startswith(("TH1", "TH2", "TH3", "TProfile", "ROOT::RHist"))
+
+
 def _tree_name(source: str, classes: dict[str, str], wanted: str | None) -> str:
     trees = [name for name, kind in classes.items() if kind in _TREES]
     listed = ", ".join(trees) or "none"
     if wanted is not None:
         name = wanted.strip("/").partition(";")[0]
         if name not in trees:
-            raise ReadError(f"{source} has no tree '{wanted}'; its trees: {listed}")
+            counts = f"; the histogram of that name{_NO_EVENTS}" if _is_histogram(classes.get(name, "")) else ""
+            raise ReadError(f"{source} has no tree '{wanted}'{counts}; its trees: {listed}")
         return wanted.strip("/")
     if not trees:
-        raise ReadError(f"{source} holds no tree of events (it holds: {', '.join(classes) or 'nothing'})")
+        counts = f"; a histogram{_NO_EVENTS}" if any(map(_is_histogram, classes.values())) else ""
+        raise ReadError(f"{source} holds no tree of events (it holds: {', '.join(classes) or 'nothing'}){counts}")
     if len(trees) > 1:
         raise ReadError(f"{source} holds several trees ({listed}); choose one, as in {source}:{trees[0]}")
     return trees[0]

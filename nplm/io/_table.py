@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64, UInt64
 
-Columns = Mapping[str, Float64[np.ndarray, " n"]]
+# Integers stay what they are where float64 would round them, so that a cut can tell them apart.
+Values = Float64[np.ndarray, " n"] | Int64[np.ndarray, " n"] | UInt64[np.ndarray, " n"]
+Columns = Mapping[str, Values]
 
 
+# Up to here float64 holds every integer.
+LARGEST_EXACT = 2**53
 # What labels the rows of a data frame, and so is no feature.
 INDEX = "the index of a data frame"
 
@@ -35,7 +39,8 @@ class Table:
 
     Arguments:
         columns: every column, in the order of the file.
-        read: the columns with the given names, as float64 arrays; nothing else is read.
+        read: the columns with the given names, as float64 arrays, or integers if some lie beyond 2^53; nothing else is
+            read.
         features: the columns that are features when the user names none.
         aliases: further names of columns, such as 'group/column' for 'column'.
         left_out: what the file holds beside these features, each with what it is.
@@ -46,7 +51,7 @@ class Table:
     """
 
     columns: tuple[str, ...]
-    read: Callable[[Sequence[str]], dict[str, Float64[np.ndarray, " n"]]]
+    read: Callable[[Sequence[str]], dict[str, Values]]
     features: tuple[str, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -61,12 +66,20 @@ class OpenTable(Protocol):
     def __call__(self, source: str, options: Options) -> AbstractContextManager[Table]: ...
 
 
-def as_column(values: np.ndarray, source: str, name: str) -> Float64[np.ndarray, " n"]:
-    """The values as native float64, without a copy where they already are."""
+def as_column(values: np.ndarray, source: str, name: str) -> Values:
+    """The values as native float64, or as integers if it would round some; without a copy where that is possible."""
     require_numeric(values.dtype, source, name)
     if values.ndim != 1:
         raise ReadError(f"{source}: column '{name}' has shape {values.shape}; a column has one number for each event")
-    return np.asarray(values, dtype=np.float64)
+    exact = values.dtype.newbyteorder("=") if beyond_floats(values) else np.float64
+    return np.asarray(values, dtype=exact)
+
+
+def beyond_floats(values: np.ndarray) -> bool:
+    """Whether the values are integers of which float64 would round some."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or values.size == 0:
+        return False
+    return max(abs(int(values.min())), abs(int(values.max()))) > LARGEST_EXACT
 
 
 def require_numeric(dtype: np.dtype[np.generic], source: str, name: str) -> None:
@@ -82,6 +95,14 @@ def require_numeric(dtype: np.dtype[np.generic], source: str, name: str) -> None
         raise ReadError(
             f"{source}: column '{name}' holds {dtype.name}, not numbers; convert it, or name the features you want"
         )
+
+
+def missing_and_large(source: str, name: str) -> ReadError:
+    """The error for a column that neither integers nor float64 can hold."""
+    return ReadError(
+        f"{source}: column '{name}' has missing values beside integers beyond 2^53, which float64 would round; fill"
+        " them with a number"
+    )
 
 
 def jagged(source: str, name: str) -> ReadError:
@@ -112,6 +133,11 @@ def decoding(source: str, kind: str, errors: tuple[type[Exception], ...]) -> Ite
         yield
     except ReadError:
         raise
+    except MemoryError as error:
+        raise ReadError(
+            f"{source} cannot be read as {kind}: it claims more values than the memory here holds; is it complete? If"
+            " so, keep fewer columns or events"
+        ) from error
     except errors as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ReadError(f"{source} cannot be read as {kind}: {reason}; is it complete, and is it {kind}?") from error

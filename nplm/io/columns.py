@@ -64,4 +64,4 @@ def read_columns(
     if lengths != {0}:
         _require_rows(source, columns)
     kept = slice(None) if cut is None else cut({name: columns[real] for name, real in aliased.items()})
-    return {name: columns[real][kept] for name, real in found.items()}
+    return {name: np.asarray(columns[real][kept], dtype=np.float64) for name, real in found.items()}

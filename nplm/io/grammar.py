@@ -5,6 +5,9 @@ anything that is not there is refused.
 
 A comparison with a value that is not a number is neither true nor false but unknown. So `not pt > 30` and `pt <= 30`
 are true of the same events.
+
+Integers beyond 2^53, such as numbers of runs and events, are compared exactly, and refused where arithmetic would round
+them.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from nplm.io import lists
-from nplm.io._table import Columns, ReadError, listed
+from nplm.io._table import LARGEST_EXACT, Columns, ReadError, Values, listed
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
 
 # A number for each event, or one for all; or, of columns of lists, an array of awkward.
-Numbers = Float64[np.ndarray, " n"] | np.float64 | Any
+Numbers = Values | np.float64 | int | Any
 # Where a condition is known to be true, and where it is known to be false; of events, or of the elements of lists.
 Truth = tuple[Bool[np.ndarray, " n"] | Any, Bool[np.ndarray, " n"] | Any]
 NumberOf = Callable[[Columns], Numbers]
@@ -105,11 +108,15 @@ class Grammar:
         _require_shallow(depth)
         match node:
             case ast.Constant(value=bool() | int() | float() as constant):
-                value = _as_float(constant)
+                value = _constant(constant)
                 return lambda columns: value
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-                inner = self.number(operand, depth + 1)
-                return inner if isinstance(sign, ast.UAdd) else lambda columns: -inner(columns)
+                if isinstance(sign, ast.UAdd):
+                    return self.number(operand, depth + 1)
+                # A number with a sign is still a number, not arithmetic.
+                signed = isinstance(operand, ast.Constant)
+                inner = self.number(operand, depth + 1) if signed else self._operand(operand, depth + 1)
+                return lambda columns: -inner(columns)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 return self._joined(node, _ARITHMETIC[type(op)], [left, right], depth)
             case ast.Subscript(value=owner, slice=index):
@@ -144,10 +151,26 @@ class Grammar:
 
     def _joined(self, node: ast.expr, ufunc: np.ufunc, args: list[ast.expr], depth: int) -> NumberOf:
         """A function of one value, or of several from the left to the right."""
-        values = [self.number(arg, depth + 1) for arg in args]
+        values = [self._operand(arg, depth + 1) for arg in args]
         if ufunc.nin == 1:
             return lambda columns: ufunc(values[0](columns))
         return lambda columns: reduce(lambda a, b: _broadcast(ufunc, a, b, node), (value(columns) for value in values))
+
+    def _operand(self, node: ast.expr, depth: int) -> NumberOf:
+        """A number to calculate with."""
+        number, text = self.number(node, depth), _source(node)
+
+        def value(columns: Columns) -> Numbers:
+            found = number(columns)
+            if isinstance(found, int):
+                return np.float64(found)
+            if not lists.is_list(found) and found.dtype.kind in "iu":
+                raise ReadError(
+                    f"'{text}' holds integers beyond 2^53, which arithmetic would round; compare it as it is"
+                )
+            return found
+
+        return value
 
     def _subscript(self, node: ast.expr, owner: ast.expr, index: ast.expr, depth: int) -> NumberOf:
         """An element by its number, or the elements of which a condition is true."""
@@ -275,12 +298,28 @@ def _or(a: Truth, b: Truth) -> Truth:
 
 
 def _compare(ufunc: np.ufunc, a: Numbers, b: Numbers, node: ast.expr) -> Truth:
-    result = _broadcast(ufunc, a, b, node)
-    known = np.logical_not(np.isnan(a) | np.isnan(b))
-    return result & known, np.logical_not(result) & known
+    if lists.is_list(a) or lists.is_list(b):
+        result = _broadcast(ufunc, a, b, node)
+        known = np.logical_not(np.isnan(a) | np.isnan(b))
+        return result & known, np.logical_not(result) & known
+    if _is_whole(a) and _is_whole(b):
+        result = np.asarray(ufunc(a, b))
+        return result, ~result
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    known = ~(np.isnan(x) | np.isnan(y))
+    result = np.asarray(ufunc(x, y))
+    if _is_whole(a) or _is_whole(b):  # a whole number that rounds to the other need not be the other
+        ties = x == y
+        pairs = zip(*(np.broadcast_to(side, ties.shape)[ties].tolist() for side in (a, b)), strict=True)
+        result[ties] = [bool(ufunc(int(first), int(second))) for first, second in pairs]
+    return result & known, ~result & known
 
 
-def _yes_or_no(values: Float64[np.ndarray, " n"], name: str) -> Truth:
+def _is_whole(value: Numbers) -> bool:
+    return isinstance(value, int) or value.dtype.kind in "iu"
+
+
+def _yes_or_no(values: Values, name: str) -> Truth:
     yes, no = values == 1.0, values == 0.0
     other = np.flatnonzero(~(yes | no | np.isnan(values)))
     if len(other):
@@ -304,11 +343,13 @@ def column_name(node: ast.expr) -> str | None:
     return None
 
 
-def _as_float(constant: float) -> np.float64:
+def _constant(constant: float) -> np.float64 | int:
+    """The constant in float64, or as a whole number if that would round it."""
     try:
-        return np.float64(constant)
+        value = np.float64(constant)
     except OverflowError:
         return np.float64(np.inf)
+    return constant if isinstance(constant, int) and abs(constant) > LARGEST_EXACT else value
 
 
 def _require_shallow(depth: int) -> None:

@@ -32,7 +32,7 @@ class MissingError(ReadError):
 
 def is_list(values: Any) -> bool:
     """Whether a column has a list of values for each event."""
-    return not isinstance(values, np.ndarray | np.generic | float)
+    return not isinstance(values, np.ndarray | np.generic | float | int)
 
 
 def as_lists(values: Any) -> Any:

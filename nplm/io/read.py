@@ -17,7 +17,7 @@ from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
 from nplm.io._parquet import open_parquet
 from nplm.io._root import open_root
-from nplm.io._table import Columns, OpenTable, Options, Table, listed
+from nplm.io._table import Columns, OpenTable, Options, Table, Values, listed
 from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
 from nplm.io.derived import PART, Derived, in_parts, needs_deriving
@@ -337,9 +337,7 @@ def _passing(source: str, cut: Cut, columns: Columns, rows: int) -> Bool[np.ndar
     return passed
 
 
-def _select(
-    source: str, name: str, values: Float64[np.ndarray, " n"], kept: Bool[np.ndarray, " n"] | None
-) -> Float64[np.ndarray, " m"]:
+def _select(source: str, name: str, values: Values, kept: Bool[np.ndarray, " n"] | None) -> Values:
     """The values of the rows that are kept; refused by their row in the file, which `Sample` cannot know."""
     finite = np.isfinite(values)
     bad = np.flatnonzero(~finite if kept is None else kept & ~finite)

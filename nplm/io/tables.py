@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from nplm._histogram import require_no_histogram
 from nplm.io._arrow import arrow_column, lists_or_numbers
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
-from nplm.io._table import ReadError, Table, as_column, jagged, listed, require_distinct
+from nplm.io._table import ReadError, Table, Values, as_column, listed, require_distinct
 from nplm.io.derived import PART, Derived, in_parts
 from nplm.io.expression import is_expression
 from nplm.io.lists import as_lists
@@ -160,6 +160,7 @@ def _resolved(column: str, columns: Mapping[str, Any], source: str, what: str = 
 
 def _columns(table: Any, source: str) -> dict[str, Any] | None:
     """Whatever stands for a column, by its name; None for an array without names."""
+    require_no_histogram(table, source)
     children = _children(table)
     if children is None:
         label = getattr(table, "name", None) if _package(table) in ("pandas", "polars") else None
@@ -231,8 +232,8 @@ def _label(label: Any) -> str:
     return ".".join(str(part) for part in label if str(part)) if isinstance(label, tuple) else str(label)
 
 
-def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
-    """One column in float64.
+def _numbers(column: Any, source: str, name: str) -> Values:
+    """One column as numbers.
 
     Raises:
         ReadError: naming it, if it does not hold one number for each event.
@@ -258,7 +259,7 @@ def _numbers(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
     return as_column(_of_known_precision(values), source, name)
 
 
-def _pandas_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+def _pandas_column(column: Any, source: str, name: str) -> Values:
     missing = int(column.isna().sum())
     _require_none_missing(missing, len(column), source, name, int(np.argmax(column.isna())) if missing else None)
     if column.dtype.kind == "O" and (arrow := _as_arrow(column)) is not None:
@@ -282,18 +283,18 @@ def _as_arrow(column: Any) -> Any:
     return None if text or pa.types.is_dictionary(found.type) else found
 
 
-def _awkward_column(column: Any, source: str, name: str) -> Float64[np.ndarray, " n"]:
+def _awkward_column(column: Any, source: str, name: str) -> Values:
     import awkward as ak
 
     from nplm.io._branches import numbers_of
 
     _require_none_missing(int(ak.sum(ak.is_none(column))), len(column), source, name)
     try:
-        values = numbers_of(column)
+        values = numbers_of(column, source, name)
+    except ReadError:
+        raise
     except (TypeError, ValueError) as error:
         raise ReadError(f"{source}: column '{name}' holds {column.type.content}, not numbers: {error}") from error
-    if values is None:
-        raise jagged(source, name)
     return as_column(values, source, name)
 
 

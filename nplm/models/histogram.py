@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
+from nplm._whole import require_whole
 from nplm.averaged_weights import event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
@@ -45,7 +46,7 @@ class HistogramModel:
     reference_exact: bool = False
 
     def __post_init__(self) -> None:
-        if self.edges is None and self.bins < 1:
+        if self.edges is None and require_whole(self.bins, "bins") < 1:
             raise ValueError(f"the histogram model needs at least 1 bin, not {self.bins}")
         for edges in self.edges or ():
             if len(edges) < 2 or not np.all(np.diff(edges) > 0):

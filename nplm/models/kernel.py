@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nplm._seed import require_seed
+from nplm._whole import require_whole
 from nplm.coordinates import Coordinates
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
@@ -65,7 +67,7 @@ class KernelModel:
     def __post_init__(self) -> None:
         if self.width is not None and not (np.isfinite(self.width) and self.width > 0):
             raise ValueError(f"the width of the kernels must be a positive number, not {self.width:g}")
-        if self.centers is not None and self.centers < 1:
+        if self.centers is not None and require_whole(self.centers, "centres") < 1:
             raise ValueError(f"a kernel model needs 1 centre or more, not {self.centers}")
         if not (np.isfinite(self.penalty) and self.penalty > 0):
             raise ValueError(f"the penalty must be a positive number, not {self.penalty:g}")
@@ -74,6 +76,7 @@ class KernelModel:
         if self.solver not in ("ml", "falkon-step"):
             raise ValueError(f"the solver is 'ml' or 'falkon-step', not '{self.solver}'")
         require_engine(self.engine)
+        require_seed(self.seed)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm._seed import require_seed
 from nplm.nuisance.learned_ratio import Yields
 from nplm.nuisance.log_ratio import distinct_names, nu_of
 from nplm.nuisance.quadratic_fit import Term
@@ -53,6 +54,7 @@ class RatioSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        require_seed(self.seed)
         if not self.hidden or any(neurons < 1 for neurons in self.hidden):
             raise ValueError(f"hidden must hold one neuron or more for each layer, not {self.hidden}")
         if self.members < 1 or self.iterations < 1:

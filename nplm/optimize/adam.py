@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from nplm._seed import require_seed
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -26,6 +28,7 @@ class Adam:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_seed(self.seed)
         if self.epochs < 1 or not self.learning_rate > 0:
             raise ValueError(f"Adam needs epochs >= 1 and a positive learning rate, not {self}")
 

@@ -12,7 +12,9 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
+from nplm._seed import require_seed
 from nplm._versions import versions
+from nplm._whole import require_whole
 from nplm.sample import Sample, require_same_features
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
@@ -72,7 +74,7 @@ class TwoSampleTest:
             raise ValueError(f"there is no statistic '{statistic}': choose {' or '.join(STATISTICS)}")
         self.a = a if isinstance(a, Sample) else Sample(a, name="A")
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
-        self.statistic, self.seed = statistic, seed
+        self.statistic, self.seed = statistic, require_seed(seed)
         self.pool = Pool.of(self.a, self.b, expected_ratio=expected_ratio)
         self.basis = Basis.of(self.pool, widths, penalties, centers, seed)
         self._settings: dict[str, Any] = {
@@ -118,7 +120,7 @@ class TwoSampleTest:
         Raises:
             ValueError: if labels may not be permuted, or the pool is bad.
         """
-        chosen = self.seed if seed is None else seed
+        chosen = self.seed if seed is None else require_seed(seed)
         if calibrate == "permutation":
             require_exchangeable(self.pool)
             if self.statistic == "converged":
@@ -234,9 +236,9 @@ class TwoSampleTest:
                 f"calibration with '{calibrate}' resamples scores, which know t of one step only: take the statistic"
                 " 'one-step', or calibrate with 'permutation' or 'analytic'"
             )
-        if calibrate != "analytic" and resamples < 1:
+        if calibrate != "analytic" and require_whole(resamples, "resamples") < 1:
             raise ValueError(f"calibration with '{calibrate}' needs resamples, not {resamples}")
-        if draws < (calibrate == "analytic"):
+        if require_whole(draws, "draws") < (calibrate == "analytic"):
             raise ValueError(f"calibration with 'analytic' needs draws from the normal law, not {draws}")
 
     def _converged(self, in_b: np.ndarray) -> Float64[np.ndarray, "L k"]:

@@ -14,6 +14,7 @@ from scipy.special import ndtri_exp
 
 from nplm._blas import blas_threads
 from nplm._json import json_value
+from nplm._whole import require_whole
 from nplm.sample import Sample
 from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.comparison import DRAWS, TwoSampleTest
@@ -134,10 +135,10 @@ def n_sweep(
         raise ValueError("a sweep over sizes compares shapes only, as subsamples have the yields that it gives them")
     test = TwoSampleTest(a, b, seed=seed, **{"expected_ratio": None, **settings})
     least = min(len(test.a), len(test.b))
-    chosen = tuple(sorted({int(size) for size in sizes}))
+    chosen = tuple(sorted({require_whole(size, "events of a subsample") for size in sizes}))
     if not chosen or chosen[0] < 2 or chosen[-1] > least:
         raise ValueError(f"the sizes of a sweep must lie between 2 and {least:,}, the events of the smaller sample")
-    if repeats < 1:
+    if require_whole(repeats, "subsamples") < 1:
         raise ValueError(f"the number of subsamples must be 1 or more, not {repeats}")
     t = np.stack([_subsampled(test, size, repeats, seed) for size in chosen])
     z = _z_scores(test, t.reshape(-1, t.shape[-1]), draws).reshape(len(chosen), repeats)

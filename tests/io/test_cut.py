@@ -3,14 +3,20 @@
 import ast
 import os
 import warnings
+from pathlib import Path
 
+import awkward as ak
+import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
+import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.io.cut import MAX_LENGTH, parse_cut
-from nplm.io.read import ReadError
+from nplm.io.read import ReadError, read_sample
 
 RNG = np.random.default_rng(1)
 COLUMNS = {
@@ -230,3 +236,60 @@ def test_the_message_says_what_is_wrong(text: str, message: str) -> None:
 def test_a_number_is_not_yes_or_no() -> None:
     with pytest.raises(ReadError, match="column 'x' stands for yes or no, but holds"):
         parse_cut("not x", COLUMNS)(COLUMNS)
+
+
+# -- integers that float64 would round --------------------------------------------------------------------------------
+
+BIG = np.array([2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2, 2**62 + 1, -(2**53) - 1])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".parquet", ".csv", ".root"])
+def test_large_integers_are_compared_exactly(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    columns = {"event": BIG, "x": np.arange(6.0)}
+    if suffix == ".npz":
+        np.savez(path, **columns)
+    elif suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file.update(columns)
+    elif suffix == ".parquet":
+        pa.parquet.write_table(pa.table(columns), path)
+    elif suffix == ".csv":
+        path.write_text("event,x\n" + "".join(f"{event},{x}\n" for event, x in zip(*columns.values(), strict=True)))
+    else:
+        with uproot.recreate(path) as file:
+            file.mktree("t", {"event": "i8", "x": "f8"})
+            file["t"].extend(columns)
+
+    def kept(cut: str) -> list[float]:
+        return read_sample(path, features=["x"], where=cut).events[:, 0].tolist()
+
+    assert kept(f"event == {2**53}") == [1.0]
+    assert kept(f"event == {2**53 + 1} or event == {2**62 + 1}") == [2.0, 4.0]
+    assert kept(f"not event != {2**53 + 1}") == [2.0]
+    assert kept(f"{2**53} < event <= {2**53 + 2}") == [2.0, 3.0]
+    assert kept(f"event == -{2**53 + 1}") == [5.0]
+    assert kept(f"event > {2**70} or event < 0") == [5.0]
+    assert kept(f"event >= {2.0**53!r} and event < 1e300") == [1.0, 2.0, 3.0, 4.0]
+    assert kept(f"event > {float(2**53)!r}") == [2.0, 3.0, 4.0]  # 2^53 + 1 rounds to 2^53, and is more
+    for arithmetic in ("event % 2 == 0", "abs(event) > 3", "min(event, x) > 1", "-event < 3", "event * 1 > 0"):
+        with pytest.raises(ReadError, match=r"'event' holds integers beyond 2\^53, which arithmetic would round"):
+            kept(arithmetic)
+
+
+def test_large_constants_are_exact_too() -> None:
+    cut = parse_cut(f"x == {2**53 + 1} or x > {10**400}")
+    assert cut({"x": np.array([2.0**53, 2.0**53 + 2, np.inf, np.nan])}).tolist() == [False, False, False, False]
+    assert parse_cut(f"x < {2**53 + 1}")({"x": np.array([2.0**53, 2.0**53 + 2])}).tolist() == [True, False]
+    unsigned = {"a": np.array([2**63 + 1, 5], np.uint64), "b": np.array([2**62 + 1, 5])}
+    assert parse_cut("a > b")(unsigned).tolist() == [True, False]
+    assert parse_cut(f"a == {2**63 + 1}")(unsigned).tolist() == [True, False]
+
+
+def test_missing_values_beside_large_integers_are_refused(tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table({"event": pa.array([2**53 + 1, None]), "x": [1.0, 2.0]}), tmp_path / "a.parquet")
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file.mkrntuple("t", {"event": ak.Array([2**53 + 1, None]), "x": [1.0, 2.0]})
+    for name in ("a.parquet", "a.root"):
+        with pytest.raises(ReadError, match=r"column 'event' has missing values beside integers beyond 2\^53"):
+            read_sample(tmp_path / name, features=["x"], where="event > 0")

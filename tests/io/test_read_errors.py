@@ -1,6 +1,7 @@
 """Bad files and bad questions are refused, with a message that names the file and what to do."""
 
 import builtins
+import zipfile
 from pathlib import Path
 
 import awkward as ak
@@ -256,7 +257,7 @@ def test_root_branches_and_trees(tmp_path: Path) -> None:
         file["h"] = np.histogram(X)
     _refused(path, r"several trees \(two, one\); choose one|several trees \(one, two\); choose one")
     _refused(path, r"no tree 'three'; its trees: \w+, \w+", tree="three")
-    _refused(path, r"no tree 'h'; its trees", tree="h")
+    _refused(path, "no tree 'h'; the histogram of that name holds counts, not events: take the file", tree="h")
     _refused(f"{path}:three", "no tree 'three'")
     _refused(f"{path}:one", "names the tree 'one', but the tree 'two' was asked for too", tree="two")
     for tree, branch in (("one", "jets"), ("one", "p4"), ("two", "jets"), ("two", "p4"), ("two", "mu.pt")):
@@ -265,7 +266,7 @@ def test_root_branches_and_trees(tmp_path: Path) -> None:
     _refused(path, "branch 'text' holds std::string, not numbers", tree="two", features=["text"])
     with uproot.recreate(tmp_path / "h.root") as file:
         file["h"] = np.histogram(X)
-    _refused(tmp_path / "h.root", r"holds no tree of events \(it holds: h\)")
+    _refused(tmp_path / "h.root", r"holds no tree of events \(it holds: h\); a histogram holds counts, not events")
 
 
 def test_root_without_uproot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,3 +355,41 @@ def test_bad_references(tmp_path: Path, plain: Path) -> None:
     for bad in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ReadError, match=f"{plain}: the expected yield must be a positive number"):
             read_reference([plain], [bad])
+
+
+# -- files that claim more than they hold -----------------------------------------------------------------------------
+
+
+def _claiming(rows: int) -> bytes:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows},), }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * 80
+
+
+@pytest.mark.parametrize("rows", [10**12, 10**20])
+def test_a_header_that_claims_too_many_values(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "a.npy").write_bytes(_claiming(rows))
+    _refused(tmp_path / "a.npy", f"its header claims {rows:,} values, for which 80 bytes are too few; is it complete")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", _claiming(rows))
+    _refused(tmp_path / "a.npz", rf"'x\.npy' of .*claims {rows:,} values, for which 80 bytes are too few")
+
+
+def test_a_dataset_that_claims_too_many_values(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("never", (10**12,), "f8", chunks=(1000,))
+        file.create_dataset("hardly", (10**12,), "f8", chunks=(1000,))[:5] = 1.0
+        file["x"] = X
+    _refused(
+        tmp_path / "a.h5", "'never' claims 1,000,000,000,000 values, but none was ever written", features=["never"]
+    )
+    _refused(tmp_path / "a.h5", r"'hardly' claims .* values, but that is 7\.45e\+03 GiB, more", features=["hardly"])
+    assert len(read_sample(tmp_path / "a.h5", features=["x"])) == 4
+
+
+def test_what_is_too_large_for_memory_is_said_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    pa.parquet.write_table(pa.table({"x": X}), tmp_path / "a.parquet")
+    monkeypatch.setattr(pa.parquet.ParquetFile, "read", full)
+    _refused(tmp_path / "a.parquet", "cannot be read as Parquet: it claims more values than the memory here holds")
