@@ -46,6 +46,7 @@ def toys(tests: tuple[NPLMTest, ...]) -> np.ndarray:
     return np.vstack([MultipleTest(tests).statistics(data[i : i + 500]) for i in (0, 500)])
 
 
+@pytest.mark.slow
 def test_the_joint_law_has_the_correlations_of_real_toys(tests, toys: np.ndarray) -> None:
     """Of t, and of p in ranks; within 4 sigma, sigma by bootstrap of the toys."""
     joint = MultipleTest(tests).joint_null()
@@ -101,6 +102,7 @@ def test_a_signal_is_seen_beyond_the_reach_of_draws(tests) -> None:
     assert max(map(len, repr(result).splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_joint_toys_are_those_of_each_test_alone(tests) -> None:
     data, seen = exponential_data(9), []
     result = MultipleTest(tests[:2]).run(data, toys=20, seed=4, calibrate="toys", on_toys=seen.append)

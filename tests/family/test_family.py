@@ -59,7 +59,7 @@ def test_drawn_samples_fluctuate_as_events_do(kind: str, drawn: int, monkeypatch
         assert scores.var(axis=0) == pytest.approx(np.ones(scores.shape[1]), rel=0.1 if drawn else 0.3)
 
 
-@pytest.mark.parametrize("kind", ["equal", "log-normal", "signed"])
+@pytest.mark.parametrize("kind", ["equal", pytest.param("log-normal", marks=pytest.mark.slow), "signed"])
 def test_size_with_a_fresh_reference_of_twice_the_data(kind: str) -> None:
     """60 trials at .05: 3 are expected, more than 9 occur once in a thousand times; a narrower peak is always found."""
     rng = np.random.default_rng(10)

@@ -188,6 +188,7 @@ def three_shapes() -> SumOfLogRatios:
     return SumOfLogRatios([shift, width, tilt])
 
 
+@pytest.mark.slow
 def test_three_shape_nuisances_at_once_keep_the_size() -> None:
     """400 toys, each nuisance one and a half sigma (0.1) away, drawn from the reweighted reference."""
     rng = np.random.default_rng(12)
@@ -231,6 +232,7 @@ def test_correlated_normalizations_keep_the_size() -> None:
     assert rejected[1] > 0.05 + 3.3 * error
 
 
+@pytest.mark.slow
 def test_the_law_knows_the_fluctuation_of_the_reference() -> None:
     """A reference as small as the data doubles what fluctuates; 400 pairs of both, uniform, so that no tail is bare."""
     rng = np.random.default_rng(10)

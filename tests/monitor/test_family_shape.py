@@ -21,6 +21,7 @@ def line() -> FamilyShape:
     return FamilyShape.of(Sample(np.random.default_rng(1).normal(size=(3000, 1))), _ONE, 500)
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_stated_with_a_reference_of_five_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     # 40 references with 10 windows each; the shared reference is 3% of the variance. Negative control: 20% wider.
     monkeypatch.setattr(family_shape, "RESAMPLES", 199)

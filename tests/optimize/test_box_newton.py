@@ -43,6 +43,7 @@ def test_one_neuron_is_solved_from_every_start(one_neuron: Any) -> None:
     assert np.all(decrements(one_neuron, states) > 1e-2)
 
 
+@pytest.mark.slow
 def test_two_neurons_are_solved_from_most_starts(problem: Any) -> None:
     """Climbs along the ridges between maxima, where the Gauss-Newton matrix is poor, may outlast any budget."""
     states = problem.climb(problem.starts(STARTS), 0.1, 3000)

@@ -47,6 +47,7 @@ def test_the_best_climb_ends_where_nothing_is_gained_any_more(problem: Any) -> N
     assert np.all(early - best > 1e-4)
 
 
+@pytest.mark.slow
 def test_loss_is_that_of_the_parameters_and_never_increases(problem: Any) -> None:
     starts = problem.starts(3)
     path = [climb(problem, starts, steps) for steps in (0, 1, 5, 20, 60)]

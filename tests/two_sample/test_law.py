@@ -99,6 +99,7 @@ def test_bootstrap_has_the_covariance_of_the_law_where_weights_vary(rng) -> None
     assert scores.rate @ scores.rate / 4000 == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_permutation_p_values_are_uniform_and_the_laws_too(rng) -> None:
     """300 pairs of 60 and 40 events, KS at size 1e-3; with a shift of half a sigma they are not."""
     for shift, uniform in ((0.0, True), (0.7, False)):
