@@ -48,6 +48,7 @@ class Table:
         lists: columns with a list of numbers for each event, which expressions may be about.
         parts: the columns with the given names, lists as arrays of awkward, so many events at a time; None if all are
             read at once.
+        remark: what a reader of the file should know.
     """
 
     columns: tuple[str, ...]
@@ -58,6 +59,7 @@ class Table:
     several: str = ""
     lists: tuple[str, ...] = ()
     parts: Callable[[Sequence[str], int], Iterator[dict[str, Any]]] | None = None
+    remark: str = ""
 
 
 class OpenTable(Protocol):

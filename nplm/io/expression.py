@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def is_expression(text: str) -> bool:
         tree = parsed(body, "expression", "")
     except ReadError:
         return name != body
-    return name != body or column_name(tree) is None
+    names = any(isinstance(node, ast.Name) for node in ast.walk(tree))
+    return name != body or (names and column_name(tree) is None)
 
 
 def columns_are_there(text: str, available: Iterable[str]) -> bool:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from nplm.io._csv import open_csv
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
+from nplm.io._generator import open_hepmc, open_lhe
 from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
 from nplm.io._parquet import open_parquet
@@ -32,6 +33,11 @@ _FORMATS: dict[str, OpenTable] = {
     ".hdf5": open_hdf5,
     ".parquet": open_parquet,
     ".root": open_root,
+    ".lhe": open_lhe,
+    ".lhe.gz": open_lhe,
+    ".hepmc": open_hepmc,
+    ".hepmc.gz": open_hepmc,
+    ".hepmc3": open_hepmc,
 }
 _WITH_TREES = (open_root, open_hdf5, open_npz)
 
@@ -51,8 +57,8 @@ def read_sample(
     """The events of a file. Only the columns that are needed are read.
 
     Arguments:
-        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root) says the format. A ROOT tree, or an array,
-            frame or group of an HDF5 or npz file, may be named as file.root:tree.
+        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root .lhe .hepmc) says the format. A ROOT tree,
+            or an array, frame or group of an HDF5 or npz file, may be named as file.root:tree.
         features: columns that are features, in this order, or expressions such as "Muon_pt[0]", "len(Jet_pt)" or
             "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.io.grammar`. Default: every column (of a ROOT file: every
             branch with one number for each event) except the weights and the numbers of the rows.
@@ -64,7 +70,8 @@ def read_sample(
             features.
         allow_remote: read a ROOT file from an address such as root://... too.
         allow_external_links: let an HDF5 file lead to other files.
-        notify: called with what is left out of the default features. Default: it is a warning.
+        notify: called with what is left out of the default features, by default a warning, and with what the header of
+            a generator's file says of cross-sections.
 
     Returns:
         The sample of the n events that pass the cut.
@@ -79,6 +86,8 @@ def read_sample(
         raise ReadError(f"{source}: only ROOT, HDF5 and npz files have parts to choose; leave out the tree '{tree}'")
     asked = (features,) if isinstance(features, str) else features  # features="pt" means one column, not "p" and "t"
     with opener(source, Options(tree, allow_external_links)) as table:
+        if table.remark and notify is not None:
+            notify(f"{source}: {table.remark}")
         cut = None if where is None else _cut(source, table, where)
         if needs_deriving(table, asked or (), weights, cut):
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
@@ -250,7 +259,7 @@ def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:
 
 def _opener(source: str, allow_remote: bool) -> OpenTable:
     remote = re.match(r"[A-Za-z][A-Za-z0-9+.:-]+:/", source)  # one slash: pathlib.Path shortens :// to :/
-    opener = _FORMATS.get(Path(source.partition("?")[0] if remote else source).suffix.lower())
+    opener = _FORMATS.get(_suffix(source.partition("?")[0] if remote else source))
     if remote:
         if not allow_remote:
             raise ReadError(
@@ -276,6 +285,12 @@ def _opener(source: str, allow_remote: bool) -> OpenTable:
     if empty:
         raise ReadError(f"{source} is empty (0 bytes); write it again")
     return opener
+
+
+def _suffix(path: str) -> str:
+    """The suffix of a file; of a compressed one together with that before."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:]]
+    return "".join(suffixes) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
 def _is_there(path: str) -> bool:
