@@ -53,7 +53,9 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     capsys.readouterr()
     names: dict[str, Any] = {"draw_null": draw_data, "draw_signal": partial(draw_data, signal=BULK)}
     exec(compile(first, "README.md", "exec"), names)
-    t, p_value, z = map(float, capsys.readouterr().out.split())
+    of_family, of_network = capsys.readouterr().out.splitlines()
+    assert float(of_family.split()[0]) < 0.05
+    t, p_value, z = map(float, of_network.split())
     assert t > 0
     assert 0 < p_value < 0.05
     assert z > 1.6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import numpy as np
 from nplm.io._table import Options, ReadError, Table, Values, decoding
 from nplm.io.lists import as_lists
 
-_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, EOFError, StopIteration)
+_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, RuntimeWarning, EOFError)
 _PARTICLES = ("px", "py", "pz", "e", "m", "pid", "status", "pt", "eta", "phi")
 _REMEDY = 'of generators need pylhe and pyhepmc; run pip install ".[generators]" in a clone of nplm'
 _NO_FEATURES = "lists of particles: make features of them, such as max(particles.pt[particles.pid == 13])"
@@ -51,7 +52,9 @@ def open_lhe(source: str, options: Options) -> Iterator[Table]:
         aliases = {text: number for text, number in aliases.items() if text and text not in first.weights}
 
         def events() -> Iterator[_Event]:
-            return map(_of_lhe, pylhe.LHEFile.fromfile(source).events)
+            # pylhe warns where a file is cut in the middle, and gives the events before as if they were all.
+            with warnings.catch_warnings(action="error", category=RuntimeWarning):
+                yield from map(_of_lhe, pylhe.LHEFile.fromfile(source).events)
 
         yield _table(source, _of_lhe(first), events, aliases, _cross_sections(file.init))
 
