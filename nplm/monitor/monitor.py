@@ -15,6 +15,7 @@ from nplm.coordinates import CoordinateKind
 from nplm.family.settings import FamilySettings
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.clock import set_back
 from nplm.monitor.examine import examine
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.limits import ControlLimits
@@ -228,8 +229,14 @@ class Monitor:
             if not np.isnan(shape.mean):
                 values |= {"t_mean": shape.mean, "t_sd": shape.sd}
         if self.rate is not None:
-            rate, exposure = self._rate(window, self.rate)
-            if rate is None:
+            back = None if window.times is None else set_back(window.times[np.isfinite(window.times)])
+            rate, exposure = (None, np.nan) if back else self._rate(window, self.rate)
+            if back is not None:
+                problems.append(
+                    f"the times go back from {back[0]:g} to {back[1]:g}: a new run begins in this window, and across"
+                    " the gap there is no rate"
+                )
+            elif rate is None:
                 problems.append(f"the times of the events span {exposure:g}, so there is no rate")
             else:
                 values |= {"exposure": exposure, "expected": rate.expected, "p_rate": rate.p, "z_rate": rate.z}
