@@ -263,7 +263,8 @@ class NPLMTest:
         """The test statistic t of one data sample.
 
         Raises:
-            ValueError: if the data's features differ from the reference's, or it has no positive yield.
+            ValueError: if the data's features differ from the reference's, or its events have no positive yield; or if
+                there are none in a shape-only test.
         """
         return float(self.fit([self.checked(data)]).t[0])
 
@@ -443,9 +444,12 @@ class NPLMTest:
         """The sample as the test sees it: with the reference's features, and within its range if that was asked for.
 
         Raises:
-            ValueError: if the data's features differ from the reference's, or it has no positive yield.
+            ValueError: if the data's features differ from the reference's, or its events have no positive yield; or if
+                there are none in a shape-only test.
         """
-        sample = sample_like(self.reference, data, "data").require_yield()
+        sample = sample_like(self.reference, data, "data")
+        if len(sample) or self.shape_only:  # that none were seen where some are expected is data
+            sample.require_yield()
         require_same_features(self.reference, sample)
         return self._within(sample)
 

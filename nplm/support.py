@@ -30,7 +30,7 @@ def yields_apart(expected: float, observed: float) -> str | None:
         expected: sum of the reference's weights.
         observed: sum of the data's weights.
     """
-    if 1 / LARGEST_FACTOR <= observed / expected <= LARGEST_FACTOR:
+    if 1 / LARGEST_FACTOR <= (observed or 1.0) / expected <= LARGEST_FACTOR:  # none seen is as one, a whole number
         return None
     return (
         f"the reference expects {expected:g} events, but the data have {observed:g}: t tells these apart before"

@@ -36,10 +36,12 @@ class Reader:
     Arguments:
         options: files, features, weights and cut.
         note: told which files the weight column was taken from, and which columns are no features by default.
+        empty: a file that may hold no events, as data may where few are expected.
     """
 
     options: InputOptions
     note: Callable[[str], None]
+    empty: str | None = None
 
     def read(self, *paths: str | None) -> tuple[Sample, list[Sample | None]]:
         """The reference, and a sample for each path, with the features in the order of the reference; None for None.
@@ -74,7 +76,9 @@ class Reader:
             InputError: if the file is bad.
         """
         with refusing_bad_input():
-            return row_numbers(path, where=self.options.where, **access_of(self.options))
+            return row_numbers(
+                path, where=self.options.where, allow_empty=path == self.empty, **access_of(self.options)
+            )
 
     def _like(self, reference: Sample, path: str, columns: Sequence[str]) -> Sample:
         """The sample in a file, which must have the features of the reference."""
@@ -88,6 +92,7 @@ class Reader:
             features=self.options.features,
             weights=weights if weighted else None,
             where=self.options.where,
+            allow_empty=path == self.empty,
             notify=self.note,
             **access_of(self.options),
         )

@@ -63,13 +63,14 @@ class Derived:
         return tuple(dict.fromkeys(self.real.values()))
 
     def read(
-        self, parts: Iterable[dict[str, Any]], *, complete: bool = True
+        self, parts: Iterable[dict[str, Any]], *, complete: bool = True, allow_empty: bool = False
     ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " n"]]:
         """Features, weights and rows of the events that pass the cut.
 
         Arguments:
             parts: the needed columns of one part of the events after the other, lists as arrays of awkward.
             complete: whether events must pass, with finite values; else they are as they are, NaN where missing.
+            allow_empty: whether none need pass all the same.
 
         Raises:
             ReadError: if no event passes, or values are missing or not finite in events that do.
@@ -95,9 +96,9 @@ class Derived:
         passed = sum(len(part) for part in rows)
         if not complete:
             return np.concatenate(events), np.concatenate(weights) if weights else None, np.concatenate(rows)
-        if not read:
+        if not read and not allow_empty:
             raise ReadError(f"{self.source} holds no events")
-        if not passed and self.cut is not None:
+        if not passed and self.cut is not None and not allow_empty:
             raise ReadError(f"{self.source}: none of its {read} rows passes the cut '{self.cut.text}'; loosen it")
         lacking.require_none(self.source, passed)
         x, w = np.concatenate(events), np.concatenate(weights) if weights else None

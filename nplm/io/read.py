@@ -52,6 +52,7 @@ def read_sample(
     tree: str | None = None,
     allow_remote: bool = False,
     allow_external_links: bool = False,
+    allow_empty: bool = False,
     notify: Callable[[str], None] | None = None,
 ) -> Sample:
     """The events of a file. Only the columns that are needed are read.
@@ -70,6 +71,8 @@ def read_sample(
             features.
         allow_remote: read a ROOT file from an address such as root://... too.
         allow_external_links: let an HDF5 file lead to other files.
+        allow_empty: take a file without events, or without any that passes the cut, for a sample of none, as data may
+            be where few events are expected.
         notify: called with what is left out of the default features, by default a warning, and with what the header of
             a generator's file says of cross-sections.
 
@@ -92,8 +95,8 @@ def read_sample(
         if needs_deriving(table, asked or (), weights, cut):
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
             derived = Derived.of(source, table, wanted, weights, cut)
-            events, w, _ = derived.read(parts_of(table, derived.columns))
-            return _sample(source, events, w, [each.name for each in derived.features], name)
+            events, w, _ = derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)
+            return _sample(source, events, w, [each.name for each in derived.features], name, allow_empty)
         names = _features(source, table, asked, weights)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
         cut_columns = () if cut is None else cut.columns
@@ -101,7 +104,7 @@ def read_sample(
         needed = dict.fromkeys((*names, *([weight] if weight else []), *aliased.values()))
         columns = table.read(tuple(needed))
         left_out = {name: what for name, what in table.left_out.items() if asked is None and name != weight}
-    rows = _require_rows(source, columns)
+    rows = _require_rows(source, columns, allow_empty)
     if asked is None:
         left_out |= {n: ROW_NUMBERS for n in names if may_number_rows(n) and number_rows(columns[n])}
         names = tuple(n for n in names if n not in left_out)
@@ -110,12 +113,14 @@ def read_sample(
     labels = names if asked is None else tuple(asked)
     if left_out:
         say(what_is_left_out(source, left_out), notify)
-    kept = None if cut is None else _passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows)
+    kept = None
+    if cut is not None:
+        kept = _passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows, allow_empty)
     events = np.empty((rows if kept is None else int(kept.sum()), len(names)))
     for j, column in enumerate(names):
         events[:, j] = _select(source, column, columns[column], kept)
     w = None if weight is None else _select(source, weight, columns[weight], kept)
-    return _sample(source, events, w, labels, name)
+    return _sample(source, events, w, labels, name, allow_empty)
 
 
 def row_numbers(
@@ -125,6 +130,7 @@ def row_numbers(
     tree: str | None = None,
     allow_remote: bool = False,
     allow_external_links: bool = False,
+    allow_empty: bool = False,
 ) -> Int64[np.ndarray, " n"] | None:
     """Which rows of a file, counted from 0, are the events that `read_sample` gives; only columns of the cut are read.
 
@@ -143,11 +149,12 @@ def row_numbers(
         cut = _cut(source, table, where)
         if needs_deriving(table, (), None, cut):
             derived = Derived.of(source, table, (), None, cut)
-            return derived.read(parts_of(table, derived.columns))[2]
+            return derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)[2]
         aliased = {column: table.aliases.get(column, column) for column in cut.columns}
         columns = table.read(tuple(dict.fromkeys(aliased.values())))
-    rows = _require_rows(source, columns)
-    return np.flatnonzero(_passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows))
+    rows = _require_rows(source, columns, allow_empty)
+    found = {c: columns[real] for c, real in aliased.items()}
+    return np.flatnonzero(_passing(source, cut, found, rows, allow_empty))
 
 
 def read_reference(
@@ -241,9 +248,11 @@ def _sample(
     weights: Float64[np.ndarray, " n"] | None,
     features: Sequence[str],
     name: str | None,
+    allow_empty: bool,
 ) -> Sample:
     try:
-        return Sample(events, weights, features, name or Path(source).name).require_yield()
+        sample = Sample(events, weights, features, name or Path(source).name)
+        return sample if allow_empty and len(sample) == 0 else sample.require_yield()
     except ValueError as error:
         raise ReadError(f"{source}: {error}") from error
 
@@ -329,7 +338,7 @@ def _cut(source: str, table: Table, where: str) -> Cut:
         raise ReadError(f"{source}: {error}") from error
 
 
-def _require_rows(source: str, columns: Columns) -> int:
+def _require_rows(source: str, columns: Columns, allow_empty: bool = False) -> int:
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -337,17 +346,17 @@ def _require_rows(source: str, columns: Columns) -> int:
             f"{source}: the columns have different lengths ({listed}); name the features that belong together"
         )
     rows = next(iter(lengths.values()))
-    if rows == 0:
+    if rows == 0 and not allow_empty:
         raise ReadError(f"{source} holds no events")
     return rows
 
 
-def _passing(source: str, cut: Cut, columns: Columns, rows: int) -> Bool[np.ndarray, " n"]:
+def _passing(source: str, cut: Cut, columns: Columns, rows: int, allow_empty: bool = False) -> Bool[np.ndarray, " n"]:
     try:
         passed = cut(columns)
     except ReadError as error:
         raise ReadError(f"{source}: {error}") from error
-    if not passed.any():
+    if not passed.any() and not allow_empty:
         raise ReadError(f"{source}: none of its {rows} rows passes the cut '{cut.text}'; loosen it")
     return passed
 

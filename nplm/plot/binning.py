@@ -89,6 +89,7 @@ def common_binning(
     low, quarter, median, three_quarters, high = _weighted_quantiles(
         used[some], share[some], (_QUANTILES[0], 0.25, 0.5, 0.75, _QUANTILES[1])
     )
+    data = data if len(data) else np.array([median])  # without data the reference says where the bins are
     bins = int(np.clip(np.sqrt(effective_size), FEWEST_BINS, MOST_BINS))
     smallest, largest = min(data.min(), used.min()), max(data.max(), used.max())
     integer = bool((np.rint(used) == used).all() and (np.rint(data) == data).all())

@@ -41,7 +41,8 @@ def plot_log_ratio(
                 axes, result.log_ratio[in_data], data.select(in_data), f_reference[in_reference], weights[in_reference]
             )
         else:
-            axes.text(0.5, 0.5, "the fit failed: there is no log-ratio", ha="center", transform=axes.transAxes)
+            why = "the fit failed: there is no log-ratio" if len(data) else "there are no data, so f is shown of none"
+            axes.text(0.5, 0.5, why, ha="center", transform=axes.transAxes)
         empty_data, empty_reference = np.isneginf(result.log_ratio), np.isneginf(f_reference)
         if empty_data.any() or empty_reference.any():
             lost = style.format_yield(float(weights[empty_reference].sum()))
