@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nplm.calibrate.tune import TuneSettings, Tuning
     from nplm.calibrate.tuned import Tuned, largest_chi2
     from nplm.calibrate.zscore import z_score
+    from nplm.coordinates import Coordinates, coordinates_of
     from nplm.ensemble.campaign import Campaign, SamplerError
     from nplm.ensemble.dask_engine import DaskWorkers
     from nplm.ensemble.engine import EngineError, InProcess
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
+    from nplm.normal_scores import NormalScores
     from nplm.nuisance.binned_ratio import BinnedLogRatio
     from nplm.nuisance.callable_ratio import CallableLogRatio
     from nplm.nuisance.constraint import Constraint, Constraints
@@ -124,6 +126,7 @@ __all__ = [
     "Constraint",
     "Constraints",
     "ControlLimits",
+    "Coordinates",
     "CorrelatedGaussian",
     "DaskWorkers",
     "EmpiricalNull",
@@ -158,6 +161,7 @@ __all__ = [
     "MultipleTest",
     "NPLMTest",
     "NetworkModel",
+    "NormalScores",
     "Normalization",
     "NuisanceSampler",
     "Nuisances",
@@ -200,6 +204,7 @@ __all__ = [
     "closure",
     "compared",
     "concatenate",
+    "coordinates_of",
     "expected_power",
     "fit_chi2",
     "fit_mixture",
@@ -282,6 +287,7 @@ _HOME = {
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
     "ControlLimits": "nplm.monitor.limits",
+    "Coordinates": "nplm.coordinates",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
     "EmpiricalNull": "nplm.calibrate.empirical",
@@ -316,6 +322,7 @@ _HOME = {
     "MultipleTest": "nplm.multiple",
     "NPLMTest": "nplm.hypothesis_test",
     "NetworkModel": "nplm.models.network",
+    "NormalScores": "nplm.normal_scores",
     "Normalization": "nplm.nuisance.separable_ratio",
     "NuisanceSampler": "nplm.nuisance.sampler",
     "Nuisances": "nplm.nuisance.nuisances",
@@ -357,6 +364,7 @@ _HOME = {
     "closure": "nplm.calibrate.closure",
     "compared": "nplm.localization.comparison",
     "concatenate": "nplm.sample",
+    "coordinates_of": "nplm.coordinates",
     "expected_power": "nplm.calibrate.expected_power",
     "fit_chi2": "nplm.calibrate.chi2",
     "fit_mixture": "nplm.calibrate.mixture",

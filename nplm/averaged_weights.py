@@ -70,7 +70,7 @@ class AveragedWeights:
         A cell that expects nothing positive is taken together with its neighbour, and so on.
 
         Arguments:
-            events: standardised features, shape (n, d).
+            events: in the coordinates of the model, shape (n, d).
             weights: of either sign, shape (n,).
         """
         effective = weights.sum() ** 2 / (weights @ weights)

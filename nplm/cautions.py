@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
@@ -56,8 +58,8 @@ def cautions_of(
     notes += support_remarks(replace(test.reference, name="the reference"), replace(data, name="the data"))
     if null is None and calibrate != "rare":
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
-    if not test.standardize and isinstance(formula, MixtureNull):
-        notes += _unlike_scales(test.reference)
+    if test.coordinate_kind == "raw" and isinstance(formula, MixtureNull):
+        notes += _unlike_scales(test)
     if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
         notes += _toys_elsewhere(test, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
@@ -95,13 +97,14 @@ def _formula_of_small_reference(test: NPLMTest, expected: float) -> list[str]:
     ]
 
 
-def _unlike_scales(reference: Sample) -> list[str]:
+def _unlike_scales(test: NPLMTest) -> list[str]:
     """Kernels have one width for all features, so features of very different spread should be standardised."""
-    spread = reference.events.std(axis=0)
+    seen = test.coordinates(test.reference.events).std(axis=0)
+    spread = np.array([seen[test.coordinates.columns(j)].mean() for j in range(test.reference.dimension)])
     narrow, wide = int(spread.argmin()), int(spread.argmax())
     if spread[wide] < LARGEST_SPREAD * spread[narrow]:
         return []
-    names = reference.features
+    names = test.reference.features
     return [
         f"feature '{names[wide]}' spreads {spread[wide] / spread[narrow]:.3g} times as widely as '{names[narrow]}', and"
         " kernels have one width for both: standardise the features"

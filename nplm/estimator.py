@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from nplm.coordinates import CoordinateKind
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.base import Model
+from nplm.periods import Circular
 from nplm.sample import Sample, require_same_features
 
 
@@ -20,20 +22,33 @@ class LogRatioEstimator:
     Arguments:
         model: see `NPLMTest`.
         shape_only: learn the ratio of the densities; otherwise that of the densities times the yields.
-        standardize: see `NPLMTest`.
+        coordinates, circular: see `NPLMTest`.
 
     Attributes:
         test_, parameters_, t_: the prepared test, the fitted parameters, shape (P,), and t, once it is fitted.
     """
 
-    def __init__(self, model: str | Model = "kernel", *, shape_only: bool = False, standardize: bool = True) -> None:
+    def __init__(
+        self,
+        model: str | Model = "kernel",
+        *,
+        shape_only: bool = False,
+        coordinates: CoordinateKind = "standardized",
+        circular: Circular = (),
+    ) -> None:
         self.model = model
         self.shape_only = shape_only
-        self.standardize = standardize
+        self.coordinates = coordinates
+        self.circular = circular
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments it was made with."""
-        return {"model": self.model, "shape_only": self.shape_only, "standardize": self.standardize}
+        return {
+            "model": self.model,
+            "shape_only": self.shape_only,
+            "coordinates": self.coordinates,
+            "circular": self.circular,
+        }
 
     def set_params(self, **params: Any) -> Self:
         """Changes arguments; a name that is none is refused with a ValueError."""
@@ -56,7 +71,8 @@ class LogRatioEstimator:
             FitError: if the fit gives no t.
         """
         reference, data = _parts(as_sample(X, sample_weight, name="X"), y)
-        test = NPLMTest(reference, self.model, shape_only=self.shape_only, standardize=self.standardize)
+        settings = {name: value for name, value in self.get_params().items() if name != "model"}
+        test = NPLMTest(reference, self.model, **settings)
         fits = test.fit([data.require_yield()])
         if not np.isfinite(fits.t[0]):
             raise FitError(f"the fit failed: there is no log-ratio ({fits.failure[0]})")

@@ -20,6 +20,7 @@ from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
 from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
+from nplm.coordinates import CoordinateKind, coordinates_of
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_campaign import null_campaign
 from nplm.ensemble.null_toys import NullToys
@@ -38,9 +39,10 @@ from nplm.models.with_nuisances import WithNuisances, exact_with_nuisances, with
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.overflow import Overflow
+from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
-from nplm.sample import Sample, Scaler, require_same_features, require_varying
+from nplm.sample import Sample, require_same_features, require_varying
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
@@ -68,7 +70,12 @@ class NPLMTest:
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
-        standardize: shift and scale each feature by the reference's mean and standard deviation.
+        coordinates: what the model sees in place of the features: "standardized", shifted and scaled by the reference's
+            mean and standard deviation; "normal-scores", their ranks in the reference as normal quantiles, whatever
+            units, skew and tails; "raw", the features themselves. Results, plots and tables are in the features' own
+            units in any case; see `coordinates_of`.
+        circular: features that are angles, which become points on a circle: their names, where the period is 2 pi or
+            360, or names with periods; see `coordinates_of`.
         nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then, and kernels and
             histograms take the reference as exact, whatever the model says.
         overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
@@ -86,7 +93,8 @@ class NPLMTest:
         *,
         expected_yield: float | None = None,
         shape_only: bool = False,
-        standardize: bool = True,
+        coordinates: CoordinateKind = "standardized",
+        circular: Circular = (),
         nuisances: Nuisances | None = None,
         overflow: bool = False,
         prepared: Path | None = None,
@@ -105,12 +113,13 @@ class NPLMTest:
         self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
         self.model = named_model(model) if isinstance(model, str) else model
         self.shape_only = shape_only
-        self.standardize = standardize
+        self.coordinate_kind = coordinates
+        self.circular = periods_of([sample], circular)
         self.nuisances = nuisances
-        self.overflow = Overflow.of(sample) if overflow else None
-        self.scaler = Scaler.fit(sample) if standardize else Scaler.identity(sample.dimension)
+        self.overflow = Overflow.of(sample, self.circular) if overflow else None
+        self.coordinates = coordinates_of(self.coordinate_kind, sample, self.circular)
         exact: PreparedModel
-        exact = self._fitted.prepare(self.reference, self.scaler) if prepared is None else self._load(prepared)
+        exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
@@ -154,7 +163,8 @@ class NPLMTest:
         return {
             "expected_yield": self._given[1],
             "shape_only": self.shape_only,
-            "standardize": self.standardize,
+            "coordinates": self.coordinate_kind,
+            "circular": self.circular,
             "nuisances": self.nuisances,
             "overflow": self.overflow is not None,
         }
@@ -182,7 +192,7 @@ class NPLMTest:
         return bool(getattr(self._fitted, "reference_exact", True))
 
     def _model_document(self) -> dict[str, Any]:
-        return {"name": self.model.name, **self._fitted.configuration(self.reference.dimension)}
+        return {"name": self.model.name, **self._fitted.configuration(self.coordinates.dimension)}
 
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
@@ -192,10 +202,12 @@ class NPLMTest:
             "model": {**self._model_document(), **loss},
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
-            "standardize": self.standardize,
+            "standardize": self.coordinate_kind != "raw",
             "nuisances": None if self.nuisances is None else self.nuisances.document(self.reference),
-            # Stored toys of tests without it go on.
+            # Stored toys of tests without these go on.
             **({} if self.overflow is None else {"overflow": True}),
+            **({"coordinates": self.coordinate_kind} if self.coordinate_kind == "normal-scores" else {}),
+            **({"circular": self.circular} if self.circular else {}),
         }
 
     @property

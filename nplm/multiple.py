@@ -20,6 +20,7 @@ from nplm.calibrate.joint import JointNull
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.cautions import cautions_of
+from nplm.coordinates import CoordinateKind
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.null_toys import NullToys
@@ -33,6 +34,7 @@ from nplm.models.kernel_joint import joint_null
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.multiple_result import MultipleResult
 from nplm.nuisance.nuisances import Nuisances
+from nplm.periods import Circular
 from nplm.sample import Sample
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
@@ -53,14 +55,15 @@ def kernel_widths(
     *,
     expected_yield: float | None = None,
     shape_only: bool = False,
-    standardize: bool = True,
+    coordinates: CoordinateKind = "standardized",
+    circular: Circular = (),
     nuisances: Nuisances | None = None,
     overflow: bool = False,
 ) -> tuple[NPLMTest, ...]:
     """Kernel tests of one reference on the same centres, one for each width.
 
     Arguments:
-        reference, expected_yield, shape_only, standardize, nuisances, overflow: see `NPLMTest`.
+        reference, expected_yield, shape_only, coordinates, circular, nuisances, overflow: see `NPLMTest`.
         widths: of the kernels.
         model: all other settings; default: `KernelModel()`.
 
@@ -76,7 +79,8 @@ def kernel_widths(
             replace(common, width=float(width)),
             expected_yield=expected_yield,
             shape_only=shape_only,
-            standardize=standardize,
+            coordinates=coordinates,
+            circular=circular,
             nuisances=nuisances,
             overflow=overflow,
         )

@@ -15,9 +15,9 @@ from nplm.calibrate.compatibility import ACCEPTED
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.null import Kind
 from nplm.calibrate.summary import EnsembleSummary
+from nplm.coordinates import Coordinates
 from nplm.ensemble.table import ToyTable
 from nplm.nuisance.summary import NuisanceSummary
-from nplm.sample import Scaler
 
 SCHEMA = "nplm-result/1"
 
@@ -125,9 +125,9 @@ class Result:
         observed_yield: sum of the data's weights.
         features: names of the features.
         log_ratio: f at each data event, shape (n_data,).
-        parameters: fitted parameters by name; they act on standardised features.
+        parameters: fitted parameters by name; they act on the coordinates.
         parameter_vector: the same in the model's own order, shape (P,).
-        scaler: the standardisation, fitted on the reference.
+        coordinates: what the model saw in place of the features, fitted on the reference.
         toys: the null toys.
         seconds: wall time by stage: prepare, compile (and project the time), fit, toys.
         seed: root of the toys' keys.
@@ -158,7 +158,7 @@ class Result:
     log_ratio: Float64[np.ndarray, " n_data"]
     parameters: Mapping[str, np.ndarray]
     parameter_vector: Float64[np.ndarray, " p"]
-    scaler: Scaler
+    coordinates: Coordinates
     toys: ToyTable
     seconds: Mapping[str, float]
     seed: int
@@ -203,7 +203,7 @@ class Result:
             "observed_yield": self.observed_yield,
             "features": self.features,
             "parameters": self.parameters,
-            "standardization": {"location": self.scaler.location, "scale": self.scaler.scale},
+            "standardization": self.coordinates.to_dict(),
             "seconds": sum(self.seconds.values()),
             "seconds_by_stage": self.seconds,
             "seed": self.seed,

@@ -70,7 +70,7 @@ def result_of(
         log_ratio=prepared.log_ratio(fits.parameters[0], data.events),
         parameters=prepared.named_parameters(fits.parameters[0]),
         parameter_vector=fits.parameters[0],
-        scaler=test.scaler,
+        coordinates=test.coordinates,
         toys=ToyTable.empty() if null is None else null.table,
         seconds=seconds,
         seed=asked_for["seed"] if null is None else null.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -235,6 +236,33 @@ class Scaler:
 
     def __call__(self, events: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
         return (events - self.location) / self.scale
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates, which is that of the features."""
+        return len(self.location)
+
+    def columns(self, feature: int) -> list[int]:
+        """The coordinates that a feature has: one, of its own number."""
+        return [feature]
+
+    def inverse(self, points: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
+        """The events with these coordinates."""
+        return self.location + self.scale * points
+
+    def without(self, feature: int) -> Scaler:
+        """The same map, but for one feature that is taken to zero, whatever its value."""
+        scale = self.scale.copy()
+        scale[feature] = np.inf
+        return Scaler(self.location, scale)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Location and scale, as a result shows them."""
+        return {"location": self.location, "scale": self.scale}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that the map is made of, for `nplm.coordinates.coordinates_in`."""
+        return {"location": self.location, "scale": self.scale}
 
 
 def require_varying(reference: Sample) -> None:

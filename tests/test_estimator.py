@@ -57,11 +57,11 @@ def test_parameters_and_clones() -> None:
     estimator = LogRatioEstimator(MODEL, shape_only=True)
     copy = clone(estimator)
     assert copy is not estimator
-    assert copy.get_params() == {"model": MODEL, "shape_only": True, "standardize": True}
+    assert copy.get_params() == {"model": MODEL, "shape_only": True, "coordinates": "standardized", "circular": ()}
     assert copy.set_params(shape_only=False, model="histogram") is copy
     assert copy.get_params()["model"] == "histogram"
     assert estimator.shape_only
-    with pytest.raises(ValueError, match="no parameter 'width': choose one of model, shape_only, standardize"):
+    with pytest.raises(ValueError, match="no parameter 'width': choose one of model, shape_only, coord"):
         copy.set_params(width=1)
 
 

@@ -152,7 +152,7 @@ def test_bad_input_is_refused_before_any_fit(
         ((Sample([1.0, 2.0], [1.0, -1.0]),), {}, "must be positive"),
         ((np.array([1.0, np.inf]),), {}, "not finite"),
         ((np.array([[1.0, 2.0], [1.0, 3.0]]),), {}, r"feature 'x0' of reference is constant \(1\)"),
-        ((np.array([[1.0, 2.0], [1.0, 3.0]]),), {"standardize": False}, "constant"),
+        ((np.array([[1.0, 2.0], [1.0, 3.0]]),), {"coordinates": "raw"}, "constant"),
         ((np.arange(5.0), "kernels"), {}, "no model 'kernels': choose network, kernel, histogram"),
         ((np.arange(5.0),), {"expected_yield": 0.0}, "expected yield must be a positive number, not 0"),
         ((np.arange(5.0),), {"expected_yield": np.nan}, "expected yield must be a positive number"),

@@ -36,7 +36,7 @@ def exponential_data(seed: int, peak: int = 0) -> Sample:
 
 @pytest.fixture(scope="module")
 def tests() -> tuple[NPLMTest, ...]:
-    return kernel_widths(exponential_reference(), WIDTHS, KernelModel(centers=CENTERS), standardize=False)
+    return kernel_widths(exponential_reference(), WIDTHS, KernelModel(centers=CENTERS), coordinates="raw")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_toys_check_the_joint_law(tests, toys: np.ndarray, monkeypatch: pytest.M
 
 
 def test_other_models_take_part_with_toys(tests) -> None:
-    histogram = NPLMTest(exponential_reference(), HistogramModel(bins=8), standardize=False)
+    histogram = NPLMTest(exponential_reference(), HistogramModel(bins=8), coordinates="raw")
     multiple = MultipleTest([tests[0], histogram])
     assert multiple.names == ("width 0.4", "histogram")
     with pytest.raises(ValueError, match="joint law of 'histogram' and other tests is not known without toys"):
@@ -173,7 +173,7 @@ def test_what_was_done_before_ctrl_c_is_kept(tests, monkeypatch: pytest.MonkeyPa
 
 def test_a_failed_fit_names_the_test(tests, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = tests[1].fit
-    pair = kernel_widths(exponential_reference(), WIDTHS[:2], KernelModel(centers=CENTERS), standardize=False)
+    pair = kernel_widths(exponential_reference(), WIDTHS[:2], KernelModel(centers=CENTERS), coordinates="raw")
 
     def failing(data: list[Sample]) -> Fits:
         return replace(fit(data), t=np.full(len(data), np.nan), failure=np.array(["it overflowed"]))
@@ -192,7 +192,7 @@ def test_what_makes_no_sense_is_refused(tests) -> None:
         kernel_widths(exponential_reference(), ())
     with pytest.raises(ValueError, match="no combination 'best'"):
         MultipleTest(tests, "best")  # type: ignore[arg-type]
-    other = kernel_widths(exponential_reference(seed=12), (1.0,), KernelModel(centers=CENTERS), standardize=False)
+    other = kernel_widths(exponential_reference(seed=12), (1.0,), KernelModel(centers=CENTERS), coordinates="raw")
     with pytest.raises(ValueError, match=r"'width 1' and 'width 0\.4' test different references"):
         MultipleTest([tests[0], *other])
     with pytest.raises(ValueError, match="as many different names, not a, a"):

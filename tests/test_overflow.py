@@ -57,7 +57,7 @@ def test_an_event_beyond_the_reference_no_longer_lifts_t() -> None:
     inside = RNG.exponential(size=200)
     data = Sample(np.append(inside, [EDGE + 2, EDGE + 2.1, EDGE + 2.2]), features=["x"])
     model = NetworkModel(hidden=(4,), clip=8.0, reference_exact=True)
-    free, held = (NPLMTest(REFERENCE, model, standardize=False, overflow=o).statistic(data) for o in (False, True))
+    free, held = (NPLMTest(REFERENCE, model, coordinates="raw", overflow=o).statistic(data) for o in (False, True))
     # Three events where the reference expects nothing: f rises there to log-ratios that only the clip bounds.
     assert free > held + 20
 
@@ -91,3 +91,23 @@ def test_the_setting_travels_and_is_written_down() -> None:
         assert other.overflow is not None
     assert "overflow" not in NPLMTest(REFERENCE, test.model).configuration()
     assert all(one.overflow for one in kernel_widths(REFERENCE, [0.7, 2.0], test.model, overflow=True))
+
+
+def test_an_angle_has_no_edge() -> None:
+    reference = Sample([[0.0, 0.1], [2.0, 6.2]], features=["x", "phi"])
+    data = Sample([[3.0, -1.0], [1.0, 7.0]], features=["x", "phi"])
+    np.testing.assert_array_equal(Overflow.of(reference, ["phi"])(data).events, [[2.0, -1.0], [1.0, 7.0]])
+    test = NPLMTest(Sample(RNG.uniform(0, 360, 500), features=["phi"]), "histogram", circular=["phi"], overflow=True)
+    turns = [Sample([30.0 + turn, 200.0 - turn], features=["phi"]) for turn in (0, 360)]
+    assert test.statistic(turns[0]) == pytest.approx(test.statistic(turns[1]), rel=1e-9)
+
+
+def test_normal_scores_take_events_to_the_edge_as_well() -> None:
+    data = Sample(np.append(RNG.exponential(size=200), [EDGE + 3] * 3), features=["x"])
+    model = KernelModel(width=0.7, centers=50)
+    free, held = (
+        NPLMTest(REFERENCE, model, coordinates="normal-scores", overflow=o).statistic(data) for o in (False, True)
+    )
+    assert free == pytest.approx(held, rel=1e-12)
+    standardized = NPLMTest(REFERENCE, model).statistic(data)
+    assert abs(standardized - NPLMTest(REFERENCE, model, overflow=True).statistic(data)) > 1e-5

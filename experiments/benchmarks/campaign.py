@@ -33,7 +33,7 @@ def run() -> str:
     rng = np.random.default_rng(1)
     rows = []
     for size in (SMALL, LARGE):
-        test = NPLMTest(exponential.draw_reference(rng, size), NetworkModel(reference_exact=True), standardize=False)
+        test = NPLMTest(exponential.draw_reference(rng, size), NetworkModel(reference_exact=True), coordinates="raw")
         rows.append(_campaign("1-4-1", test, exponential.draw_data(rng)))
     test = NPLMTest(
         DIMUON.draw_reference(rng, DIMUONS), NetworkModel(hidden=(5, 5, 5), clip=2.15, reference_exact=True)

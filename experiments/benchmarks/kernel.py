@@ -90,7 +90,7 @@ def _row(size: Size) -> list[object]:
     reference = Sample(size.draw(rng, size.reference), weights)
     with measured() as preparation:
         test = NPLMTest(
-            reference, KernelModel(width=size.width, centers=size.centers, reference_exact=True), standardize=False
+            reference, KernelModel(width=size.width, centers=size.centers, reference_exact=True), coordinates="raw"
         )
     prepared = test.prepared
     assert isinstance(prepared, PreparedKernel)

@@ -30,7 +30,7 @@ def run() -> str:
                 reference,
                 NetworkModel(optimizer=optimizer, reference_exact=True),
                 expected_yield=2000,
-                standardize=False,
+                coordinates="raw",
             )
             with measured() as first:
                 if optimizer is None:

@@ -20,7 +20,7 @@ def run() -> str:
 
 def _row(width: float, z: float) -> list[object]:
     reference = draw_reference(np.random.default_rng(1), 200_000)
-    test = NPLMTest(reference, KernelModel(width=width, centers=1000, reference_exact=True), standardize=False)
+    test = NPLMTest(reference, KernelModel(width=width, centers=1000, reference_exact=True), coordinates="raw")
     assert isinstance(test.prepared, PreparedKernel)
     law = test.prepared.null()
     t = law.threshold_of_z(z)

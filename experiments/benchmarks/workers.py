@@ -19,7 +19,7 @@ TOYS = 40
 def run() -> str:
     """A row for each engine; the rate is that of the toys after the first of each worker, which compiles."""
     rng = np.random.default_rng(1)
-    test = NPLMTest(draw_reference(rng, 20_000), NetworkModel(reference_exact=True), standardize=False)
+    test = NPLMTest(draw_reference(rng, 20_000), NetworkModel(reference_exact=True), coordinates="raw")
     campaign = test.campaign(draw_data(rng), seed=1)
     rows, rates, one = [], {}, None
     engines: list[tuple[str, int, Engine]] = [

@@ -63,7 +63,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         model = KernelModel(
             width=width, centers=config["centers"], penalty=config["penalty"], seed=1, reference_exact=True
         )
-        test = NPLMTest(reference, model, standardize=False)
+        test = NPLMTest(reference, model, coordinates="raw")
         for signal in signals:
             numbers = [signal.expected * share for share in config["shares"]]
             # Seeds of their own: null toys are not the same for each signal.

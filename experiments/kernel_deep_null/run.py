@@ -136,7 +136,7 @@ def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
     else:
         reference = Sample(rng.normal(size=(n, dimension)), np.full(n, expected / n), name="reference")
     model = KernelModel(width=settings["width"], centers=settings["centers"], penalty=penalty, reference_exact=True)
-    test = NPLMTest(reference, model, standardize=False)
+    test = NPLMTest(reference, model, coordinates="raw")
     law = test.formula(fixed_reference=True)
     assert isinstance(law, MixtureNull)
     return Problem(name, test, law, expected)

@@ -94,7 +94,7 @@ def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml"
     reference: Sample = draw(generator(jax.random.key(seed)))
     settings = {name: config[name] for name in ("centers", "penalty")}
     model = KernelModel(width=width, solver=solver, seed=seed, reference_exact=True, **settings)
-    return NPLMTest(reference, model, standardize=False)
+    return NPLMTest(reference, model, coordinates="raw")
 
 
 def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:

@@ -48,7 +48,7 @@ def run_toys(work: Path, config: dict[str, Any]) -> list[AtWidth]:
     for width, number in config["null_toys"].items():
         settings = {name: config[name] for name in ("centers", "penalty")}
         test = NPLMTest(
-            reference, KernelModel(width=width, seed=1, reference_exact=True, **settings), standardize=False
+            reference, KernelModel(width=width, seed=1, reference_exact=True, **settings), coordinates="raw"
         )
         numbers = {"null": number, **dict.fromkeys(SIGNALS, config["signal_toys"])}
         tables = {name: _run(test, name, toys, work / f"width-{width:g}" / name) for name, toys in numbers.items()}

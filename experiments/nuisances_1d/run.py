@@ -111,7 +111,7 @@ def _points(
 ) -> list[Point]:
     nuisances = Nuisances(ratio, GaussianConstraint(NUISANCES, sigma))
     model = KernelModel(width=kernel["width"], centers=kernel["centers"], reference_exact=True)
-    test = NPLMTest(reference, model, standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     prepared = test.prepared
     zero = prepared.null_at(np.zeros(2))

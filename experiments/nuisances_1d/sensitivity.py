@@ -54,7 +54,7 @@ def sensitivities(config: dict[str, Any]) -> list[Sensitivity]:
     found = []
     for sigma in (0.0, *config["sigmas"]):
         nuisances = Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, sigma)) if sigma else None
-        test = NPLMTest(reference, kernel, standardize=False, nuisances=nuisances)
+        test = NPLMTest(reference, kernel, coordinates="raw", nuisances=nuisances)
         null, _ = _toys(test, None, sigma, config["signal_toys"])
         for name, signal in exponential.SIGNALS.items():
             t, z = _toys(test, signal, sigma, config["signal_toys"])

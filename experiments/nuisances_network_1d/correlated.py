@@ -35,8 +35,8 @@ def correlated_toys(config: dict[str, Any], clip: float, work: Path) -> tuple[To
     constraint = CorrelatedGaussian.from_correlation(NAMES, np.full(2, config["sigma"]), correlation)
     nuisances = Nuisances(SumOfLogRatios(tuple(Normalization(name) for name in NAMES)), constraint)
     model = NetworkModel(hidden=(4,), clip=clip, reference_exact=True)
-    plain = NPLMTest(reference, model, standardize=False, overflow=True)
-    varied = NPLMTest(reference, model, standardize=False, overflow=True, nuisances=nuisances)
+    plain = NPLMTest(reference, model, coordinates="raw", overflow=True)
+    varied = NPLMTest(reference, model, coordinates="raw", overflow=True, nuisances=nuisances)
 
     def generate(rng: np.random.Generator) -> Sample:
         return exponential.draw_data(rng, expected)

@@ -83,7 +83,7 @@ def _points(settings: Settings, clip: float, varied_events: int, work: Path) -> 
     ratio = learned_ratio(reference, settings.sigma, varied_events, work) if settings.learned else exact_ratio()
     nuisances = Nuisances(ratio, GaussianConstraint(NUISANCES, settings.sigma))
     model = NetworkModel(hidden=(4,), clip=clip, reference_exact=True)
-    test = NPLMTest(reference, model, standardize=False, nuisances=nuisances, overflow=settings.overflow)
+    test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances, overflow=settings.overflow)
     found = []
     for number, (scale, norm) in enumerate(settings.shifts):
         campaign = campaign_at(test, nuisances, settings.sigma * np.array([scale, norm]), 2000 + number)

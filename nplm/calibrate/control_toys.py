@@ -44,7 +44,7 @@ def control_tables(
     test = campaign.test
     tables = []
     try:
-        usual = heuristic_width(test.scaler(test.reference.events), test.reference.weights, seed=1)
+        usual = heuristic_width(test.coordinates(test.reference.events), test.reference.weights, seed=1)
         for share in _WIDTHS:
             model = KernelModel(width=float(f"{share * usual:.6g}"), reference_exact=True)
             kernels = replace(campaign, test=test.with_model(model), keep_parameters=False)

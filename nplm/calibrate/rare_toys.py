@@ -38,7 +38,7 @@ class SignalToys:
 
     Arguments:
         prepared: the model.
-        events: of the reference, of positive weight, standardised, shape (n, d).
+        events: of the reference, of positive weight, in the coordinates of the model, shape (n, d).
         weights: w, shape (n,).
         phi: at all events, shape (n, r); None if it is computed where it is needed.
         scales: v^1/2 of the tilted modes, which come first, shape (m,).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
@@ -37,7 +38,7 @@ def run_family(options: Options) -> int:
                 settings=FamilySettings() if options.family is None else FamilySettings(classes=options.family),
                 expected_ratio=None if options.shape_only else 1.0,
                 exact_yield=named or options.expected_yield is not None,
-                circular={feature.name: feature.period for feature in options.circular},
+                circular=periods(options.circular),
                 seed=options.seed,
             )
             result = test.run(resamples=options.toys, notify=reporter.note)

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from nplm.cli.coordinates_options import periods
 from nplm.cli.options import ModelOptions
 
 if TYPE_CHECKING:
+    from nplm.coordinates import CoordinateKind
     from nplm.hypothesis_test import NPLMTest
     from nplm.models.base import Model
     from nplm.models.kernel_centers import Selection
@@ -44,7 +46,8 @@ def test_with(
         model_of(options),
         expected_yield=expected_yield,
         shape_only=options.shape_only,
-        standardize=options.standardize,
+        coordinates=cast("CoordinateKind", options.coordinates),
+        circular=periods(options.circular),
         nuisances=nuisances,
         overflow=options.overflow,
         prepared=None if options.prepared is None else Path(options.prepared),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import CommandError, ExitCode, InputError, OutputError
 from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.monitor_options import Options
@@ -18,6 +19,7 @@ from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 
 if TYPE_CHECKING:
+    from nplm.coordinates import CoordinateKind
     from nplm.models.kernel_centers import Selection
     from nplm.monitor.batch import Batch
     from nplm.monitor.folder import Arrived
@@ -130,7 +132,8 @@ def _monitor(options: Options, reference: Sample) -> Monitor:
         reference_exposure=options.reference_exposure,
         exposure=options.exposure,
         least_events=options.least_events,
-        standardize=options.standardize,
+        coordinates=cast("CoordinateKind", options.coordinates),
+        circular=periods(options.circular),
     )
 
 

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nplm.cli.coordinates_options import (
+    add_circular_option,
+    add_coordinates_option,
+    as_written,
+    require_circular,
+)
 from nplm.cli.errors import UsageError
 from nplm.cli.family_options import add_family_option
 from nplm.cli.options import (
@@ -16,14 +22,13 @@ from nplm.cli.options import (
     add_config_option,
     add_output_option,
     add_reference_options,
-    add_standardize_option,
     output_or_refuse,
     require_input,
 )
-from nplm.cli.values import number, positive_count, positive_number, reference_file, text
+from nplm.cli.values import CircularFeature, number, positive_count, positive_number, reference_file, text
 
 # Options of one kernel of all features, which then takes the place of the family.
-_KERNEL = ("width", "centers", "penalty", "selection", "standardize")
+_KERNEL = ("width", "centers", "penalty", "selection", "coordinates", "circular")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,8 @@ class Options(InputOptions):
     centers: int | None = None
     penalty: float = 1e-6
     selection: str = "uniform"
-    standardize: bool = True
+    coordinates: str = "standardized"
+    circular: tuple[CircularFeature, ...] = ()
     refresh: float = 10.0
     reports: bool = True
     quiet: bool = False
@@ -95,10 +101,11 @@ class Options(InputOptions):
         own = [name for name in _KERNEL if name in values]
         if own and "family" in values:
             raise UsageError(
-                f"--{own[0].replace('_', '-')} is an option of one kernel and --family chooses classes of tests; leave"
+                f"{as_written(own[0])} is an option of one kernel and --family chooses classes of tests; leave"
                 " one of them out"
             )
         require_input(values)
+        require_circular(values)
         return cls._of({**values, "kernel": bool(own)})
 
 
@@ -186,7 +193,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--penalty", type=positive_number, metavar="LAMBDA", help="in Falkon's convention (default: 1e-6)"
     )
     model.add_argument("--selection", choices=("uniform", "covering"), help="of the centres (default: uniform)")
-    add_standardize_option(model)
+    add_coordinates_option(model)
+    add_circular_option(model)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for history and page; the monitor in it goes on")
     control.add_argument(

@@ -8,8 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from nplm.cli.coordinates_options import (
+    add_circular_option,
+    add_coordinates_option,
+    require_circular,
+    with_coordinates,
+)
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
+    CircularFeature,
     ReferenceFile,
     feature_names,
     layers,
@@ -68,7 +75,8 @@ class ModelOptions:
     bins: int = 10
     reference_exact: bool = False
     shape_only: bool = False
-    standardize: bool = True
+    coordinates: str = "standardized"
+    circular: tuple[CircularFeature, ...] = ()
     overflow: bool = False
 
 
@@ -110,6 +118,7 @@ def require_model(values: Mapping[str, Any]) -> None:
         raise UsageError("--nuisances goes with the models network, kernel and histogram, not with --model falkon")
     if "nuisances" in values and values.get("solver", "ml") != "ml":
         raise UsageError(f"--nuisances needs --solver ml: leave out --solver {values['solver']}")
+    require_circular(values)
     require_shape_or_yield(values)
 
 
@@ -210,7 +219,7 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
         "--width",
         type=positive_number,
         metavar="W",
-        help="kernel, falkon: width of the Gaussian kernels, in standardised features (default: 90%% quantile of the"
+        help="kernel, falkon: width of the Gaussian kernels, in the coordinates (default: 90%% quantile of the"
         " distances between pairs of reference events)",
     )
     group.add_argument(
@@ -244,7 +253,8 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
     group.add_argument("--bins", type=positive_count, metavar="N", help="histogram: number of bins (default: 10)")
     add_reference_exact_option(group)
     group.add_argument("--shape-only", action=FLAG, help="compare shapes, whatever the yields")
-    add_standardize_option(group)
+    add_coordinates_option(group)
+    add_circular_option(group)
     add_overflow_option(group)
 
 
@@ -288,22 +298,13 @@ def add_reference_exact_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_standardize_option(group: argparse._ArgumentGroup) -> None:
-    """Declares the option that turns the standardisation off."""
-    group.add_argument(
-        "--standardize",
-        action=FLAG,
-        help="shift and scale features by the reference's mean and deviation (default: yes)",
-    )
-
-
 def add_overflow_option(group: argparse._ArgumentGroup) -> None:
     """Declares the option that takes events to the range of the reference."""
     group.add_argument(
         "--overflow",
         action=FLAG,
         help="take features of the data beyond the range of the reference to its edge, as outer bins do (default: no;"
-        " a network is free to rise where no reference event is)",
+        " where no reference event is a network is free to rise, but in normal scores, which end with the reference)",
     )
 
 
@@ -324,8 +325,12 @@ def add_config_option(group: argparse._ArgumentGroup) -> None:
 
 
 def given(namespace: argparse.Namespace) -> dict[str, Any]:
-    """The values that the command line gives, by field name; lists become tuples, and comma lists are taken apart."""
-    values = {name: value for name, value in vars(namespace).items() if value is not None}
+    """The values that are given, by field name; lists become tuples, and comma lists are taken apart.
+
+    Raises:
+        UsageError: if --standardize stands beside --coordinates.
+    """
+    values = with_coordinates({name: value for name, value in vars(namespace).items() if value is not None})
     for option in ("features", "circular"):
         if option in values:
             values[option] = tuple(name for names in values[option] for name in names)

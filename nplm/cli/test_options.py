@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nplm.cli.coordinates_options import as_written, require_circular
 from nplm.cli.errors import UsageError
-from nplm.cli.family_options import add_circular_option, add_family_option, require_circular
+from nplm.cli.family_options import add_family_option
 from nplm.cli.options import (
     FLAG,
     MODEL_OPTIONS,
@@ -28,7 +29,7 @@ from nplm.cli.options import (
     to_command,
 )
 from nplm.cli.style import add_style_option
-from nplm.cli.values import CircularFeature, count, positive_numbers, seed, text
+from nplm.cli.values import count, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
@@ -43,7 +44,7 @@ ONE_MODEL = (
         "pool",
         "nuisances",
         "impacts",
-        "standardize",
+        "coordinates",
         "overflow",
         "reference_exact",
         "reference_per_toy",
@@ -60,7 +61,6 @@ class Options(ModelOptions, InputOptions):
     data: str
     model: str = "family"
     family: tuple[str, ...] | None = None
-    circular: tuple[CircularFeature, ...] = ()
     toys: int = 200
     calibrate: str | None = None
     null: str | None = None
@@ -145,23 +145,20 @@ def chosen_model(values: Mapping[str, Any]) -> str:
     """
     model = values.get("model")
     own = [name for name in ONE_MODEL if name in values]
-    of_family = [name for name in ("family", "circular") if name in values]
-    if model in (None, "kernel", "family") and of_family and own:
+    if model in (None, "kernel", "family") and "family" in values and own:
         raise UsageError(
-            f"--{own[0].replace('_', '-')} is an option of one model and --{of_family[0]} one of the family of tests;"
-            " leave one of them out"
+            f"{as_written(own[0])} is an option of one model and --family one of the family of tests; leave one of"
+            " them out"
         )
     if model is None:
         return "network" if own else "family"
     if model == "kernel" and not own:
         return "family"
-    for name in ("family", "circular"):
-        if model != "family" and name in values:
-            raise UsageError(f"--{name} is for the family of tests, but the model is {model}; leave one of them out")
+    if model != "family" and "family" in values:
+        raise UsageError(f"--family is for the family of tests, but the model is {model}; leave one of them out")
     if model == "family" and own:
         raise UsageError(
-            f"--{own[0].replace('_', '-')} is an option of one model: add --model network, kernel or histogram, or"
-            " leave it out"
+            f"{as_written(own[0])} is an option of one model: add --model network, kernel or histogram, or leave it out"
         )
     return str(model)
 
@@ -226,7 +223,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test = parser.add_argument_group("test")
     add_model_options(test, family=True)
     add_family_option(test)
-    add_circular_option(test)
     add_prepared_option(test)
     add_nuisances_option(test)
     test.add_argument(

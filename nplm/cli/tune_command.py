@@ -6,10 +6,11 @@ import json
 import sys
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nplm._format import format_seconds
 from nplm._versions import versions
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
@@ -24,6 +25,7 @@ from nplm.cli.tune_options import Options, command_of
 if TYPE_CHECKING:
     from nplm.calibrate.tune import Tuning
     from nplm.calibrate.tuned import Tuned
+    from nplm.coordinates import CoordinateKind
 
 
 def run_tune(options: Options) -> int:
@@ -67,7 +69,8 @@ def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: R
             setup.reference,
             NetworkModel(hidden=hidden, clip_biases=options.clip_biases, reference_exact=options.reference_exact),
             expected_yield=options.expected_yield,
-            standardize=options.standardize,
+            coordinates=cast("CoordinateKind", options.coordinates),
+            circular=periods(options.circular),
         )
         campaign = Campaign(test, setup.sampler(test), options.seed)
         campaign.plan()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nplm.cli.coordinates_options import add_circular_option, add_coordinates_option, require_circular
 from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
@@ -18,7 +19,6 @@ from nplm.cli.options import (
     add_pool_option,
     add_reference_exact_option,
     add_reference_options,
-    add_standardize_option,
     output_or_refuse,
     require_input,
     to_command,
@@ -33,7 +33,7 @@ from nplm.cli.toys_options import (
     add_problem_options,
     require_source,
 )
-from nplm.cli.values import layers, positive_number, seed, tuning_toys
+from nplm.cli.values import CircularFeature, layers, positive_number, seed, tuning_toys
 
 # Another one than that of the other commands: toys that check the clip must not be those it was tuned with.
 SEED = 1001
@@ -49,7 +49,8 @@ class Options(EngineOptions, SourceOptions, InputOptions):
     start: float = 6.0
     clip_biases: bool = True
     reference_exact: bool = False
-    standardize: bool = True
+    coordinates: str = "standardized"
+    circular: tuple[CircularFeature, ...] = ()
     seed: int = SEED
     style: str | None = None
     json: bool = False
@@ -65,6 +66,7 @@ class Options(EngineOptions, SourceOptions, InputOptions):
         output_or_refuse(values, "the toys and the answer")
         require_source(values)
         require_input(values)
+        require_circular(values)
         hidden = values.get("hidden", ())
         repeated = [h for h in hidden if hidden.count(h) > 1]
         if repeated:
@@ -98,7 +100,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     networks.add_argument("--start", type=positive_number, metavar="C", help="first clip to look at (default: 6)")
     add_clip_biases_option(networks)
     add_reference_exact_option(networks)
-    add_standardize_option(networks)
+    add_coordinates_option(networks)
+    add_circular_option(networks)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for toys, tune.json, tune.md and plots; the same command goes on in it")
     add_style_option(control)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, InputError
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
@@ -91,7 +92,7 @@ def _settings(options: Options) -> dict[str, Any]:
 
     settings = {name: getattr(options, name) for name in KERNEL_SETTINGS if getattr(options, name) is not None}
     if options.circular:
-        settings["circular"] = {feature.name: feature.period for feature in options.circular}
+        settings["circular"] = periods(options.circular)
     return {**settings, "seed": options.seed}
 
 

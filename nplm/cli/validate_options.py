@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from nplm.cli.coordinates_options import add_circular_option, require_circular
 from nplm.cli.errors import UsageError
-from nplm.cli.family_options import add_circular_option, add_family_option, require_circular
+from nplm.cli.family_options import add_family_option
 from nplm.cli.options import (
     FLAG,
     add_access_options,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import DataFitError, ExitCode
 from nplm.cli.models import model_of, nuisances_of
 from nplm.cli.output import RunFolder
@@ -19,6 +20,7 @@ from nplm.cli.test_options import Options
 if TYPE_CHECKING:
     from nplm.calibrate.combine import Combine
     from nplm.calibration import Calibrate
+    from nplm.coordinates import CoordinateKind
     from nplm.ensemble.table import ToyTable
     from nplm.models.kernel import KernelModel
     from nplm.multiple import MultipleTest
@@ -60,7 +62,8 @@ def _prepare(options: Options, samples: Samples) -> MultipleTest:
             cast("KernelModel", model_of(options)),
             expected_yield=options.expected_yield,
             shape_only=options.shape_only,
-            standardize=options.standardize,
+            coordinates=cast("CoordinateKind", options.coordinates),
+            circular=periods(options.circular),
             nuisances=nuisances_of(options),
             overflow=options.overflow,
         )

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from nplm._blas import blas_threads
 from nplm._versions import versions
 from nplm.family.calibration import calibrated, counted, from_law
-from nplm.family.circular import periods_of, within_periods
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_words, test_name
+from nplm.periods import periods_of, within_periods
 from nplm.sample import Sample, require_same_features
 from nplm.support import remarks_on_two, yields_apart
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
@@ -73,7 +73,7 @@ class FamilyTest:
         self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
         self.seed = seed
         require_same_features(self.a, self.b)
-        periods = periods_of(self.a, self.b, circular or {})
+        periods = periods_of((self.a, self.b), circular or {})
         self.pool = Pool.of(
             within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
         )

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import block_diag
 
+from nplm.coordinates import Coordinates
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 # Numbers of modes are filled up to multiples of this, so that one compiled fit serves for nearly all features.
 _MODES = 64
@@ -24,7 +25,7 @@ _PROHIBITIVE = 1e12
 class KernelWithout:
     """A kernel model on given centres that does not see one feature: that feature has no part in the distance.
 
-    Centres, width, penalty and standardisation are those of the model with all features.
+    Centres, width, penalty and coordinates are those of the model with all features.
 
     Arguments:
         like: the prepared kernel model with all features.
@@ -46,16 +47,13 @@ class KernelWithout:
         modes = self.like.modes
         return {"width": modes.width, "centers": self.centers, "penalty": self.penalty, "without": self.feature}
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedKernel:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedKernel:
         """Finds the modes of the reference with what is left of the features."""
         like = self.like
         centers, seen = like.modes.centers[: self.centers].copy(), like.scaler
         if self.feature is not None:
-            # An infinite scale takes the feature to zero, whatever its value.
-            scale = seen.scale.copy()
-            scale[self.feature] = np.inf
-            centers[:, self.feature] = 0.0
-            seen = Scaler(seen.location, scale)
+            centers[:, seen.columns(self.feature)] = 0.0
+            seen = seen.without(self.feature)
         prepared = PreparedKernel.of(
             reference,
             seen,

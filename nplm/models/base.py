@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.calibrate.formula import Formula
-from nplm.sample import Sample, Scaler
+from nplm.coordinates import Coordinates
+from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,6 @@ class Model(Protocol):
         """The settings for that many features, defaults spelled out, as JSON values."""
         ...
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedModel:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedModel:
         """Does all that does not depend on the data."""
         ...

@@ -8,10 +8,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
+from nplm.coordinates import Coordinates
 from nplm.models.falkon_fit import PreparedFalkon, one_weight
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import Selection
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 _REMEDY = (
     "It is not on the package index, and goes with one version of PyTorch: pip install torch, and then pip install"
@@ -63,7 +64,7 @@ class FalkonModel:
         settings = {name: own[name] for name in ("width", "centers", "penalty", "selection", "seed")}
         return {**settings, "libraries": {name: metadata.version(name) for name in ("falkon", "torch")}}
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedFalkon:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedFalkon:
         """Chooses centres and width, finds the modes that make the null, and loads the library.
 
         Raises:

@@ -14,8 +14,9 @@ from scipy.special import xlogy
 from nplm.averaged_weights import event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
+from nplm.coordinates import Coordinates
 from nplm.models.base import Fits, parameter_chi2
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
 _BATCH_BYTES = 1 << 27
@@ -59,7 +60,7 @@ class HistogramModel:
         # Stored toys of an exact reference go on.
         return bins if self.reference_exact else {**bins, "loss": "finite reference"}
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedHistogram:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedHistogram:
         """Sums the reference's weights in each bin.
 
         Raises:
@@ -174,11 +175,11 @@ class PreparedHistogram:
 @dataclass(frozen=True, eq=False)
 class _CellBinning:
     cells: Cells
-    scaler: Scaler
+    scaler: Coordinates
 
     @property
     def dimension(self) -> int:
-        return len(self.scaler.location)
+        return self.scaler.dimension
 
     @property
     def count(self) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nplm.coordinates import Coordinates
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
 from nplm.models.kernel_keops import Engine, compiled, require_engine
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
 
@@ -34,8 +35,8 @@ class KernelModel:
     Hessian of L, which is 1 / (1 + w) of that of the extended likelihood; see `nplm.models.kernel_likelihood`.
 
     Arguments:
-        width: of the kernels, exp(-|x - c|^2 / (2 width^2)), in standardised features (or raw ones without
-            standardisation); None for the 90th percentile of the distances between pairs of reference events.
+        width: of the kernels, exp(-|x - c|^2 / (2 width^2)), in the coordinates of the test (see
+            `nplm.coordinates`); None for the 90th percentile of the distances between pairs of reference events.
         centers: number of centres M; None for the square root of n_R + N(R), between 100 and 2000.
         penalty: lambda.
         selection: how centres are chosen: "uniform", as published, or "covering", see `choose_centers`.
@@ -92,7 +93,7 @@ class KernelModel:
         exact = self.reference_exact or self.solver != "ml"
         return settings if exact else {**settings, "loss": "finite reference"}
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedKernel:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedKernel:
         """Chooses centres and width, and finds the modes of the reference.
 
         Raises:
@@ -100,7 +101,7 @@ class KernelModel:
                 KeOps cannot compile its kernels.
         """
         if self.engine == "keops":
-            compiled(reference.dimension)
+            compiled(scaler.dimension)
         events, weights = scaler(reference.events), reference.weights
         size = len(reference) + reference.total_weight
         width = self.width or heuristic_width(events, weights, self.seed)

@@ -22,7 +22,7 @@ def heuristic_width(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndar
     """The 90th percentile of the distances between pairs of events (arXiv:2204.02317, section 4).
 
     Arguments:
-        events: standardised features.
+        events: in the coordinates of the model.
         weights: at most 2000 events are drawn in proportion to |w|.
         seed: of the draw.
     """

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float64
 from nplm._blas import blas_threads
 from nplm.averaged_weights import AveragedWeights, event_weight, event_weight_of
 from nplm.calibrate.mixture import MixtureNull
+from nplm.coordinates import Coordinates
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.kernel_asimov import expected_with_signal
@@ -34,7 +35,7 @@ from nplm.models.kernel_products import (
     kernel_sum,
     padded,
 )
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 Solver = Literal["ml", "falkon-step"]
 
@@ -54,7 +55,7 @@ class PreparedKernel:
 
     Arguments:
         modes: of the reference.
-        scaler: the standardisation.
+        scaler: the coordinates that kernels see.
         blocks: the reference, in modes or as features.
         line: in one dimension, the modes at nodes that sums over events are taken with; None for sums event by event.
         expected: s_R = sum_R w phi, shape (r,).
@@ -68,7 +69,7 @@ class PreparedKernel:
     """
 
     modes: Modes
-    scaler: Scaler
+    scaler: Coordinates
     blocks: Blocks
     line: LineModes | None
     expected: Float64[np.ndarray, " r"]
@@ -83,7 +84,7 @@ class PreparedKernel:
     def of(
         cls,
         reference: Sample,
-        scaler: Scaler,
+        scaler: Coordinates,
         centers: Float64[np.ndarray, "m d"],
         width: float,
         penalty: float,
@@ -104,7 +105,7 @@ class PreparedKernel:
             averaged = AveragedWeights.of(events, weights)
             weights = averaged.weights
         # Points that stand for the reference: in one dimension a few for each cell of a line.
-        line = Line.of(centers, width) if reference.dimension == 1 else None
+        line = Line.of(centers, width) if scaler.dimension == 1 else None
         points, sizes = (events, weights) if line is None else line.gauss(events, weights)
         modes = Modes.of(points, sizes, centers, width, penalty, rank_cut)
         if len(points) * modes.count * 8 <= _HELD_BYTES and (line or modes.count <= len(centers) // 2):

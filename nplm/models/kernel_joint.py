@@ -10,11 +10,12 @@ from scipy.linalg import block_diag
 
 from nplm.averaged_weights import AveragedWeights
 from nplm.calibrate.joint import JointNull
+from nplm.coordinates import Coordinates, same_coordinates
 from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
 from nplm.models.kernel_moments import noise_of_averages
-from nplm.sample import Sample
+from nplm.sample import Sample, Scaler
 
 # Events whose modes are evaluated at a time.
 _ROWS = 16_384
@@ -43,7 +44,7 @@ def joint_null(
         data, shape_only, normalized, fixed_reference: see `PreparedKernel.null`.
     """
     weights, total = reference.weights, reference.total_weight
-    sizes = [kernel.modes.count for kernel in kernels]
+    sizes, maps = [kernel.modes.count for kernel in kernels], [kernel.scaler for kernel in kernels]
     averaged = None
     if kernels[0].event_weight > 0 and reference.has_negative_weights:
         averaged = AveragedWeights.of(kernels[0].scaler(reference.events), weights)
@@ -53,9 +54,9 @@ def joint_null(
         used = weights[weights != 0]
         if (used == used[0]).all():
             noise = used[0] * information
-        elif averaged is not None and reference.dimension > 1:
+        elif averaged is not None and kernels[0].scaler.dimension > 1:
             noise = noise_of_averages(
-                lambda at: _columns(kernels, reference.events[at]), sum(sizes) + 1, weights, averaged
+                lambda at: _columns(kernels, maps, reference.events[at]), sum(sizes) + 1, weights, averaged
             )
         else:
             noise = _second_moment(kernels, reference, weights**2)
@@ -87,24 +88,31 @@ def _second_moment(
     kernels: Sequence[PreparedKernel], sample: Sample, weights: Float64[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
     """sum_e v_e (phi_1, ..., phi_K, 1)(phi_1, ..., phi_K, 1)^T."""
-    events = sample.events
-    if sample.dimension == 1:
+    events, maps = sample.events, [kernel.scaler for kernel in kernels]
+    if not isinstance(maps[0], Scaler) and all(same_coordinates(maps[0], other) for other in maps[1:]):
+        # Coordinates that need not have an inverse take the place of the events.
+        events, maps = maps[0](events), [Scaler.identity(maps[0].dimension)] * len(maps)
+    affine = [each for each in maps if isinstance(each, Scaler)]
+    if events.shape[1] == 1 and len(affine) == len(kernels):
         # In the cells of the narrowest kernel all modes are polynomials, and a few points stand for all events.
-        narrowest = min(kernels, key=lambda kernel: kernel.modes.width * float(kernel.scaler.scale[0]))
-        line, scaler = Line.of(narrowest.modes.centers, narrowest.modes.width), narrowest.scaler
-        points, weights = line.gauss(scaler(events), weights)
-        events = scaler.location + scaler.scale * points
+        modes, scaler = min(
+            ((kernel.modes, each) for kernel, each in zip(kernels, affine, strict=True)),
+            key=lambda kernel: kernel[0].width * float(kernel[1].scale[0]),
+        )
+        points, weights = Line.of(modes.centers, modes.width).gauss(scaler(events), weights)
+        events = scaler.inverse(points)
     size = sum(kernel.modes.count for kernel in kernels) + 1
     total = np.zeros((size, size))
     for start in range(0, len(events), _ROWS):
         rows, v = events[start : start + _ROWS], weights[start : start + _ROWS]
-        phi = _columns(kernels, rows)
+        phi = _columns(kernels, maps, rows)
         total += (phi * v[:, None]).T @ phi
     return total
 
 
 def _columns(
-    kernels: Sequence[PreparedKernel], events: Float64[np.ndarray, "m d"]
+    kernels: Sequence[PreparedKernel], maps: Sequence[Coordinates], events: Float64[np.ndarray, "m d"]
 ) -> Float64[np.ndarray, "m r_plus_1"]:
-    """(phi_1, ..., phi_K, 1) at events in the units of the reference."""
-    return np.column_stack([*(kernel.modes(kernel.scaler(events)) for kernel in kernels), np.ones(len(events))])
+    """(phi_1, ..., phi_K, 1) at events, which these maps take to the coordinates of each kernel."""
+    phi = [kernel.modes(each(events)) for kernel, each in zip(kernels, maps, strict=True)]
+    return np.column_stack([*phi, np.ones(len(events))])

@@ -60,7 +60,7 @@ class PreparedKernelWithNuisances:
         blocks = kernel.blocks
         if kernel.line is not None:
             points, sizes = kernel.line.line.gauss(events, weights)
-            there = nuisances.columns(kernel.scaler.location + kernel.scaler.scale * points)
+            there = nuisances.columns(kernel.scaler.inverse(points))
             if _agree(there, sizes, columns, weights):
                 of_event = kernel.line.line.mean_weights(points, sizes, events, weights)
                 columns, weights = there, sizes

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from nplm._atomic import atomic_path
+from nplm.coordinates import coordinates_in
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
-from nplm.sample import Scaler
 
 SCHEMA = "nplm-prepared/1"
 
@@ -54,8 +54,7 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
         "centers": modes.centers,
         "transform": modes.transform,
         "penalty": modes.penalty,
-        "location": prepared.scaler.location,
-        "scale": prepared.scaler.scale,
+        **prepared.scaler.arrays(),
         "rows": np.asarray(blocks.x),
         "weights": np.asarray(blocks.weights),
         "expected": prepared.expected,
@@ -93,7 +92,7 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
             blocks = Blocks(*map(jnp.asarray, (arrays["rows"], arrays["weights"], *fixed)))
         return header, PreparedKernel(
             modes=modes,
-            scaler=Scaler(arrays["location"], arrays["scale"]),
+            scaler=coordinates_in(arrays),
             blocks=blocks,
             line=None if scalars["line"] is None else LineModes(Line(**scalars["line"]), arrays["line_phi"]),
             expected=arrays["expected"],

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 
 from nplm.averaged_weights import averaged, event_weight
+from nplm.coordinates import Coordinates
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_search import Level, NetworkSearch
 from nplm.models.points import chunked
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,15 @@ class NetworkModel:
             **({} if self.reference_exact else {"loss": "finite reference"}),
         }
 
-    def prepare(self, reference: Sample, scaler: Scaler) -> PreparedNetwork:
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedNetwork:
         """Sums the reference in cells and lays its events out for the compiled loss."""
-        layout = self._layout(reference.dimension)
+        layout = self._layout(scaler.dimension)
         bound = np.where(layout.is_bias & (not self.clip_biases), np.inf, self.clip)
         events, weights, one = scaler(reference.events), reference.weights, None
         if not self.reference_exact:
             one = event_weight(weights)
             weights = averaged(events, weights)
-        optimizer = self._optimizer(reference.dimension)
+        optimizer = self._optimizer(scaler.dimension)
         levels: tuple[Level, ...] = ()
         if isinstance(optimizer, BoxSearch):
             with jax.enable_x64(True):

@@ -13,11 +13,12 @@ from jaxtyping import Float
 
 from nplm.averaged_weights import event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
+from nplm.coordinates import Coordinates
 from nplm.models.base import Fits, parameter_chi2
 from nplm.models.mlp import Layout, with_ones
 from nplm.models.network_search import Data, NetworkSearch
 from nplm.models.points import CHUNK
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample
 
 # A projection of the time times a fit with this fraction of the steps.
 PROBE = 20
@@ -36,7 +37,7 @@ class PreparedNetwork:
     """
 
     layout: Layout
-    scaler: Scaler
+    scaler: Coordinates
     search: NetworkSearch
     weights: Float[np.ndarray, " n"]
     event_weight: float | None

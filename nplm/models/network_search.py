@@ -43,7 +43,7 @@ class Data(NamedTuple):
     """A sample as the search needs it.
 
     Arguments:
-        events: standardised features, followed by the columns g of nuisances.
+        events: in the coordinates of the model, followed by the columns g of nuisances.
         weights: of the events.
         auxiliary: with nuisances, the auxiliary measurements.
         nu: where all starts have the nuisances; none without.

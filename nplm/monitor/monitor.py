@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
+from nplm.coordinates import CoordinateKind
 from nplm.family.settings import FamilySettings
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
@@ -20,6 +21,7 @@ from nplm.monitor.limits import ControlLimits
 from nplm.monitor.rate import ExpectedRate, RateResult
 from nplm.monitor.shape import ShapeTest
 from nplm.monitor.verdict import Status, Verdict
+from nplm.periods import Circular
 from nplm.sample import Sample
 
 # Digits of a reference's fingerprint that a verdict holds.
@@ -54,7 +56,7 @@ class Monitor:
         reference_exposure: of the reference, whose own count then says what is expected; in place of `expected_rate`.
         exposure: of a batch without times, which is a window of its own.
         least_events: that a window needs to be tested in shape.
-        standardize: shift and scale each feature by the reference's mean and standard deviation, for one kernel.
+        coordinates, circular: what one kernel sees in place of the features, see `coordinates_of`.
 
     Raises:
         ValueError: if a setting is out of its range, or the reference cannot serve.
@@ -73,7 +75,8 @@ class Monitor:
         reference_exposure: float | None = None,
         exposure: float = 1.0,
         least_events: int = 50,
-        standardize: bool = True,
+        coordinates: CoordinateKind = "standardized",
+        circular: Circular = (),
     ) -> None:
         if window is not None and window < least_events:
             raise ValueError(f"a window of {window} events is below the {least_events} that a test needs: take more")
@@ -87,10 +90,13 @@ class Monitor:
             raise ValueError(f"a test needs 1 event or more, not {least_events}")
         if model is not None and family is not None:
             raise ValueError("a monitor compares shapes with one kernel model or in a family: give one of them")
+        if model is None and (circular or coordinates != "standardized"):
+            raise ValueError("coordinates and circular features are those of one kernel model: give the model as well")
         self.model, self.family = model, FamilySettings() if model is None and family is None else family
         self.window, self.step = window, window if step is None else step
         self.limits = limits or ControlLimits()
-        self.exposure, self.least_events, self.standardize = exposure, least_events, standardize
+        self.exposure, self.least_events = exposure, least_events
+        self.coordinates, self.circular = coordinates, circular
         self._rate_of = expected_rate, reference_exposure
         self.row, self.taken = 0, 0
         self.sums = Sums()
@@ -105,7 +111,7 @@ class Monitor:
             rate = ExpectedRate.of_reference(reference, counted)
         shape: ShapeTest | FamilyShape
         if self.model is not None:
-            shape = ShapeTest.of(reference, self.model, self.window, self.standardize)
+            shape = ShapeTest.of(reference, self.model, self.window, self.coordinates, self.circular)
         else:
             assert self.family is not None
             shape = FamilyShape.of(reference, self.family, self.window)

@@ -12,10 +12,12 @@ from jaxtyping import Float64
 
 from nplm._blas import blas_threads
 from nplm.calibrate.mixture import MixtureNull
+from nplm.coordinates import CoordinateKind
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
+from nplm.periods import Circular
 from nplm.sample import Sample
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
@@ -61,14 +63,21 @@ class ShapeTest:
     _laws: dict[float, MixtureNull] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, reference: Sample, model: KernelModel, window: int | None, standardize: bool = True) -> ShapeTest:
+    def of(
+        cls,
+        reference: Sample,
+        model: KernelModel,
+        window: int | None,
+        coordinates: CoordinateKind = "standardized",
+        circular: Circular = (),
+    ) -> ShapeTest:
         """Prepares the reference.
 
         Arguments:
             reference: what is expected.
             model: the kernel model.
             window: events of a window; None if windows differ, for a tenth of the reference.
-            standardize: shift and scale features by the reference's mean and deviation.
+            coordinates, circular: what the model sees in place of the features, see `coordinates_of`.
 
         Raises:
             ValueError: if the reference cannot serve, or the model's solver is not "ml".
@@ -78,7 +87,16 @@ class ShapeTest:
             raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
         expected = reference.effective_size / USUAL if window is None else float(window)
         model = replace(model, reference_exact=True)
-        return cls(NPLMTest(reference, model, expected_yield=expected, shape_only=True, standardize=standardize))
+        return cls(
+            NPLMTest(
+                reference,
+                model,
+                expected_yield=expected,
+                shape_only=True,
+                coordinates=coordinates,
+                circular=circular,
+            )
+        )
 
     @cached_property
     def prepared(self) -> PreparedKernel:

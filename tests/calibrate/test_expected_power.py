@@ -20,7 +20,7 @@ MODEL = KernelModel(width=1.0, centers=100, penalty=1e-5)
 
 @pytest.fixture
 def test(rng: np.random.Generator) -> NPLMTest:
-    return NPLMTest(Sample(rng.uniform(0, 5, 40_000), np.full(40_000, 0.025)), MODEL, standardize=False)
+    return NPLMTest(Sample(rng.uniform(0, 5, 40_000), np.full(40_000, 0.025)), MODEL, coordinates="raw")
 
 
 def signal_of(rng: np.random.Generator, n: int = 4000) -> Sample:

@@ -39,6 +39,18 @@ def _lines(out: str) -> list[dict]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+def test_one_kernel_sees_other_coordinates(nplm, runs: Path) -> None:
+    found = []
+    for i, words in enumerate(("", "--coordinates normal-scores", "--circular y=9", "--coordinates raw")):
+        done = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "--no-drift", *words.split(), "-o", f"out{i}")
+        assert done.code == 0, done.err
+        found.append(_lines(done.out)[0]["p_shape"])
+    assert len(set(found)) == len(found)
+    refused = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "--circular", "y", "-o", "out")
+    assert refused.code == 3
+    assert "the period of 'y' cannot be guessed" in refused.err
+
+
 def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
     words = ("monitor", "ref.npz", "--folder", "runs", *MODEL, "--expected-rate", "400", "-o", "out")
     first = nplm(*words)
@@ -222,6 +234,15 @@ def test_following_a_folder_with_a_reference_that_is_replaced(runs: Path) -> Non
         ),
         (("ref.npz", "-o", "out", "--folder", "runs", "--expected-yield", "1"), ("--expected-rate",)),
         (("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--width", "1"), ("--family", "--width")),
+        (
+            ("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--circular", "y"),
+            ("--family", "--circular"),
+        ),
+        (
+            ("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--no-standardize"),
+            ("--family", "--coordinates (or --standardize)"),
+        ),
+        (("ref.npz", "-o", "out", "--folder", "runs", "--circular", "y", "y"), ("--circular names 'y' twice",)),
     ],
 )
 def test_usage_errors_name_the_option(nplm, runs: Path, words: tuple[str, ...], culprits: tuple[str, ...]) -> None:

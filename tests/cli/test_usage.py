@@ -136,4 +136,4 @@ def test_hidden_layers() -> None:
 def test_defaults_are_those_of_the_manual() -> None:
     options = Options.of({"data": "d", "reference": (ReferenceFile("r", None),), "json": True})
     assert (options.model, options.hidden, options.clip, options.bins) == ("family", (4,), 9.0, 10)
-    assert (options.toys, options.seed, options.standardize, options.shape_only) == (999, 1, True, False)
+    assert (options.toys, options.seed, options.coordinates, options.shape_only) == (999, 1, "standardized", False)

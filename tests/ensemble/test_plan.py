@@ -28,7 +28,7 @@ def changed(name: str) -> Campaign:
     other = Sample(reference.events * 1.001, reference.weights, reference.features, "reference")
     tests = {
         "shape_only": exponential_test(shape_only=True),
-        "standardize": exponential_test(standardize=False),
+        "standardize": exponential_test(coordinates="raw"),
         "expected_yield": exponential_test(expected_yield=310.0),
         "edges": exponential_test(HistogramModel(edges=((0.0, 0.3, 0.7, 1.2, 2.0, 3.1),))),
         "bins": exponential_test(HistogramModel(bins=7)),

@@ -220,11 +220,11 @@ def test_the_reference_of_a_toy_is_its_own_whatever_the_batch(assert_same: Calla
 
 
 def test_a_reference_for_each_toy_keeps_the_settings_of_the_test() -> None:
-    test = exponential_test(expected_yield=250.0, standardize=False)
+    test = exponential_test(expected_yield=250.0, coordinates="raw")
     campaign = Campaign(test, exponential_campaign().sampler, reference_sampler=BootstrapSampler(test.reference))
     own = test.with_reference(campaign._reference(3))
     assert own.reference.total_weight == pytest.approx(250)
-    assert not own.standardize
+    assert own.coordinate_kind == "raw"
     assert run_campaign(campaign, range(3, 4)).t[0] == own.statistic(campaign.draw(3))
 
 

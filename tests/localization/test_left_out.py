@@ -44,7 +44,7 @@ def test_it_is_the_test_of_the_other_features_on_the_same_centres(rng: np.random
 
     less, given, row = without(reference, 1), without(data, 1), found.rows[2]
     size = len(reference) + reference.total_weight
-    whole = MODEL.prepare(reference, test.scaler).modes
+    whole = MODEL.prepare(reference, test.coordinates).modes
     exact: PreparedModel = PreparedKernel.of(
         less, Scaler.fit(less), np.delete(whole.centers, 1, axis=1), whole.width, 2e-4 * size
     )

@@ -156,8 +156,8 @@ def test_t_is_the_published_one_and_that_of_our_own_step(with_peak: bool, publis
     reference, null, signal = set_up_a()
     data = signal if with_peak else null
     settings = {"width": 2.3, "centers": 1000, "selection": "covering"}
-    t = NPLMTest(reference, FalkonModel(**settings), standardize=False).statistic(data)
-    own = NPLMTest(reference, KernelModel(**settings, solver="falkon-step"), standardize=False).statistic(data)
+    t = NPLMTest(reference, FalkonModel(**settings), coordinates="raw").statistic(data)
+    own = NPLMTest(reference, KernelModel(**settings, solver="falkon-step"), coordinates="raw").statistic(data)
     assert t == pytest.approx(published, abs=0.03)
     assert t == pytest.approx(own, abs=0.02)
 

@@ -41,7 +41,7 @@ def test_ratio_constant_in_bins_gives_the_saturated_goodness_of_fit() -> None:
     )
     sigma = np.array([0.3, 0.1])
     nuisances = Nuisances(ratio, GaussianConstraint(("tilt", "rate"), sigma))
-    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
     n = np.bincount(bins(data.events), minlength=5)
     expected = np.bincount(bins(reference.events), reference.weights, 5)
     assert data.auxiliary is not None
@@ -59,7 +59,7 @@ def test_ratio_constant_in_bins_gives_the_saturated_goodness_of_fit() -> None:
 def test_ratio_that_varies_in_bins_is_profiled_exactly() -> None:
     rng = np.random.default_rng(2)
     nuisances, reference, data = scale_and_normalization(), draw_reference(rng, 3000), draw_data(rng, 0.3, 0.1)
-    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
     n = np.bincount(bins(data.events), minlength=5)
 
     def minus_half_tau(nu: np.ndarray) -> float:
@@ -86,7 +86,7 @@ def test_correlated_normalizations_keep_the_size(rho: float) -> None:
     assumed = np.outer(sigma, sigma) * np.array([[1, rho], [rho, 1]])
     constraint = CorrelatedGaussian(("first", "second"), assumed)
     reference = Sample(np.linspace(0.1, 0.9, 50), np.full(50, 400.0))
-    test = NPLMTest(reference, HistogramModel(1), standardize=False, nuisances=Nuisances(ratio, constraint))
+    test = NPLMTest(reference, HistogramModel(1), coordinates="raw", nuisances=Nuisances(ratio, constraint))
     auxiliary = rng.multivariate_normal(np.zeros(2), covariance, toys)
     counts = rng.poisson(20_000, toys)
     data = [Sample([0.5], [n]).with_auxiliary(a) for n, a in zip(counts, auxiliary, strict=True)]

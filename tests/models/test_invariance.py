@@ -120,7 +120,7 @@ def test_units_matter_without_standardisation(quick: BoxSearch, samples: tuple[S
     reference, data = samples
     model = NetworkModel(clip=3.0, optimizer=quick)
     t, other = (
-        NPLMTest(Sample(reference.events * unit, reference.weights), model, standardize=False).statistic(
+        NPLMTest(Sample(reference.events * unit, reference.weights), model, coordinates="raw").statistic(
             Sample(data.events * unit, data.weights)
         )
         for unit in (1.0, 0.01)

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
+from nplm.coordinates import CoordinateKind
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
 from nplm.models.kernel import KernelModel
@@ -197,15 +198,18 @@ def test_a_penalty_that_leaves_nothing_is_refused() -> None:
 
 def test_features_of_very_different_spread_are_named(rng: np.random.Generator) -> None:
     reference, data = (Sample(rng.normal(size=(n, 2)) * [1.0, 400.0], features=("eta", "mass")) for n in (2000, 2000))
-    for standardize, named in ((False, True), (True, False)):
-        test = NPLMTest(reference, KernelModel(centers=20), standardize=standardize)
+    kinds: tuple[tuple[CoordinateKind, bool], ...] = (("raw", True), ("standardized", False), ("normal-scores", False))
+    for kind, named in kinds:
+        test = NPLMTest(reference, KernelModel(centers=20), coordinates=kind)
         notes = test.run(data, calibrate="analytic").notes
         assert any("'mass' spreads" in note and "'eta'" in note for note in notes) == named
+    turning = NPLMTest(reference, KernelModel(centers=20), coordinates="raw", circular={"mass": 2500.0})
+    assert not any("spreads" in note for note in turning.run(data, calibrate="analytic").notes)
 
 
 def test_a_prepared_kernel_goes_through_the_public_test() -> None:
     reference, data, signal = set_up_a()
-    test = NPLMTest(reference, KernelModel(width=2.3, centers=200), standardize=False)
+    test = NPLMTest(reference, KernelModel(width=2.3, centers=200), coordinates="raw")
     assert isinstance(test.prepared, PreparedKernel)
     result = test.run(data, toys=60)
     assert result.calibration.kind == "analytic"

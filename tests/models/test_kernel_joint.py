@@ -78,7 +78,7 @@ def test_features_may_be_standardised_or_not(rng: np.random.Generator) -> None:
 
     reference = Sample(5 + 0.1 * rng.normal(size=4000), np.full(4000, 0.1))
     model = KernelModel(width=1.0, centers=50)
-    tests = [NPLMTest(reference, model), NPLMTest(reference, KernelModel(width=0.3, centers=50), standardize=False)]
+    tests = [NPLMTest(reference, model), NPLMTest(reference, KernelModel(width=0.3, centers=50), coordinates="raw")]
     joint = MultipleTest(tests).joint_null()
     for test, marginal in zip(tests, joint.marginals, strict=True):
         assert marginal.mean == pytest.approx(test.formula().mean, rel=3e-5)

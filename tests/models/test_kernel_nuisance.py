@@ -39,7 +39,7 @@ SIZE = 1e-3
 
 def prepare(nuisances: Nuisances, reference: Sample, width: float = 2.3) -> PreparedKernelWithNuisances:
     model = KernelModel(width=width, centers=200, selection="covering")
-    test = NPLMTest(reference, model, standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     return test.prepared
 
@@ -193,7 +193,7 @@ def test_three_shape_nuisances_at_once_keep_the_size() -> None:
     rng = np.random.default_rng(12)
     nuisances = Nuisances(three_shapes(), GaussianConstraint(("shift", "width", "tilt"), 0.1))
     reference = Sample(rng.normal(size=50_000), np.full(50_000, 0.04))
-    test = NPLMTest(reference, KernelModel(width=0.8, centers=60), standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, KernelModel(width=0.8, centers=60), coordinates="raw", nuisances=nuisances)
     sampler = sampler_at(PoolSampler(reference, 2000.0), nuisances, np.full(3, 0.15))
     toys = run_campaign(Campaign(test, sampler), 400)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
@@ -223,7 +223,7 @@ def test_correlated_normalizations_keep_the_size() -> None:
     for assumed in (covariance, np.diag(np.diag(covariance))):
         nuisances = Nuisances(ratio, CorrelatedGaussian(("first", "second"), assumed))
         # Kernels so wide that f is little more than a constant: what correlations decide is a large part of t.
-        test = NPLMTest(reference, KernelModel(width=5.0, centers=20), standardize=False, nuisances=nuisances)
+        test = NPLMTest(reference, KernelModel(width=5.0, centers=20), coordinates="raw", nuisances=nuisances)
         law = test.formula()
         rejected.append(np.mean([law.pvalue(t) < 0.05 for t in test.fit(data).t]))
     error = np.sqrt(0.05 * 0.95 / len(data))

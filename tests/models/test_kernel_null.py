@@ -65,7 +65,7 @@ def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, exact: bool
     model = replace(MODEL, reference_exact=exact)
     t, laws, unscaled = [], [], []
     for seed in range(30):
-        test = NPLMTest(draw(4000, rng), replace(model, seed=seed), shape_only=True, standardize=False)
+        test = NPLMTest(draw(4000, rng), replace(model, seed=seed), shape_only=True, coordinates="raw")
         data = [Sample(draw(400, rng), np.full(400, weight)) for _ in range(8)]
         t.append(test.fit(data).t.mean())
         laws.append(test.formula(data[0]).mean)

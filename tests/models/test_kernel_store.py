@@ -47,7 +47,7 @@ def test_a_saved_model_gives_the_same_answers(
     [
         ({"model": KernelModel(width=1.4, centers=60, penalty=1e-4)}, r"test.model.width: 1.4 here, 1.5 there"),
         ({"model": KernelModel(width=1.5, centers=60, penalty=1e-4, seed=2)}, r"test.model.seed: 2 here, 1 there"),
-        ({"standardize": False}, "test.standardize: false here, true there"),
+        ({"coordinates": "raw"}, "test.standardize: false here, true there"),
         ({"shape_only": True}, "test.shape_only: true here, false there"),
         ({"expected_yield": 5.0}, "test.expected_yield"),
     ],

@@ -36,7 +36,7 @@ def test_default_search_reaches_the_best_known_t(
     assert data.shape[1:] == (1,)
     assert hashlib.sha256(data.tobytes() + reference.tobytes()).hexdigest().startswith(digest)
     model = NetworkModel(hidden=(4,), clip=9.0, reference_exact=True)
-    test = NPLMTest(reference, model, expected_yield=2000, standardize=False)
+    test = NPLMTest(reference, model, expected_yield=2000, coordinates="raw")
     fits, again = (test.fit([Sample(data)]) for _ in range(2))
     # Nobody's maximum is a bound, but a much larger t would be an error of the likelihood.
     assert fits.t[0] == pytest.approx(best_known, abs=0.05)

@@ -37,13 +37,13 @@ TRUTHS = [(0.15, 0.0, 0.1), (-0.3, 0.2, 0.0)]
 
 
 def alone(reference: Sample) -> PreparedNetwork:
-    prepared = NPLMTest(reference, MODEL, standardize=False).prepared
+    prepared = NPLMTest(reference, MODEL, coordinates="raw").prepared
     assert isinstance(prepared, PreparedNetwork)
     return prepared
 
 
 def prepare(nuisances: Nuisances) -> PreparedNetworkWithNuisances:
-    prepared = NPLMTest(REFERENCE, MODEL, standardize=False, nuisances=nuisances).prepared
+    prepared = NPLMTest(REFERENCE, MODEL, coordinates="raw", nuisances=nuisances).prepared
     assert isinstance(prepared, PreparedNetworkWithNuisances)
     return prepared
 

@@ -27,6 +27,19 @@ def test_the_quick_fit_finds_the_minimum_of_newtons_method(six: ShapeTest, shift
     assert quick.t[0] == pytest.approx(newton.t[0], rel=1e-6, abs=1e-4)
 
 
+def test_one_kernel_sees_the_coordinates_that_are_asked_for() -> None:
+    rng = np.random.default_rng(7)
+    names = ("x", "phi")
+    reference, window = (Sample(rng.uniform(0, 360, size=(n, 2)), features=names) for n in (4000, 500))
+    turned = Sample(np.column_stack([np.exp(window.events[:, 0] / 60), window.events[:, 1] + 360]), features=names)
+    grown = Sample(np.column_stack([np.exp(reference.events[:, 0] / 60), reference.events[:, 1]]), features=names)
+    model = KernelModel(width=1.0, centers=60)
+    t = ShapeTest.of(reference, model, 500, "normal-scores", ["phi"])(window).t
+    # The scores of a window between events of the reference are interpolated, in x or in its exponential.
+    assert ShapeTest.of(grown, model, 500, "normal-scores", ["phi"])(turned).t == pytest.approx(t, rel=1e-3)
+    assert ShapeTest.of(grown, model, 500)(turned).t > 2 * t
+
+
 def test_t_is_that_of_the_test(six: ShapeTest) -> None:
     # Windows of other sizes than the one that the reference was scaled to, in parts and with weights.
     rng = np.random.default_rng(3)

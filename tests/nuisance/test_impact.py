@@ -55,7 +55,7 @@ def samples() -> tuple[Sample, Sample]:
 
 def prepared(model: Model, ratios: Sequence[LogRatio], constraint: Constraint, reference: Sample) -> WithNuisances:
     nuisances = Nuisances(SumOfLogRatios(ratios), constraint)
-    test = NPLMTest(reference, model, standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
     assert isinstance(test.prepared, WithNuisances)
     return test.prepared
 
@@ -133,7 +133,7 @@ def test_a_nuisance_of_no_effect_has_no_impact(model: Model) -> None:
 def test_results_have_impacts() -> None:
     reference, data = samples()
     nuisances = Nuisances(SumOfLogRatios([tilt(), Normalization("rate")]), CONSTRAINTS[0][1])
-    test = NPLMTest(reference, MODELS[0], standardize=False, nuisances=nuisances)
+    test = NPLMTest(reference, MODELS[0], coordinates="raw", nuisances=nuisances)
     result = test.run(data, 0)
     assert isinstance(test.prepared, WithNuisances)
     assert result.nuisances is not None
@@ -142,7 +142,7 @@ def test_results_have_impacts() -> None:
     again = with_impacts(test, data, result)
     assert again.nuisances is not None
     np.testing.assert_array_equal(again.nuisances.impact, expected)
-    plain = NPLMTest(reference, MODELS[0], standardize=False)
+    plain = NPLMTest(reference, MODELS[0], coordinates="raw")
     with pytest.raises(ValueError, match="a test without nuisances has no impacts"):
         with_impacts(plain, data, plain.run(data, 0))
 
