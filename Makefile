@@ -9,8 +9,8 @@ DEMO := build/demo
 # Processes that share the tests. Each compiles on its own, so more of them than cores do not pay; nor do threads of BLAS.
 JOBS ?= 2
 PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
-# Most of the time of most tests is compilation, which takes a quarter less without optimisation; test-all has it.
-QUICK = XLA_FLAGS=--xla_backend_optimization_level=0
+# Most of the time of most tests is compilation: what one process has compiled serves all, and the next run.
+CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo picture test test-all lint format benchmarks docs notebooks experiments clean
@@ -37,7 +37,7 @@ picture: demo ## draw the picture of the README from the demonstration
 	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-0.png $(DEMO)/run/plots/null.png
 
 test: $(INSTALLED) ## run the tests, without the slow studies
-	$(QUICK) $(PYTEST) -m "not slow"
+	$(CACHE) $(PYTEST) -m "not slow"
 
 test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
 	$(PYTEST)

@@ -53,6 +53,7 @@ def test_t_is_that_of_the_events_at_the_edge(model: KernelModel | HistogramModel
     assert test.statistic(data) == pytest.approx(NPLMTest(REFERENCE, model).statistic(at_edge), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_an_event_beyond_the_reference_no_longer_lifts_t() -> None:
     inside = RNG.exponential(size=200)
     data = Sample(np.append(inside, [EDGE + 2, EDGE + 2.1, EDGE + 2.2]), features=["x"])

@@ -281,6 +281,7 @@ def test_stores_of_before_go_on_as_they_began(nplm) -> None:
     assert nplm(*words, "--toys", "9", "--reference-per-toy", "-o", "one").code == 4
 
 
+@pytest.mark.slow
 def test_a_run_of_before_goes_on_as_it_began(nplm) -> None:
     """A killed `nplm test` with toys that all had one reference, which is small."""
     with np.load("wref.npz") as columns:

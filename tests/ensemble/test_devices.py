@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 
 from nplm.models import network_search
 from tests.ensemble.programs import QUICK, ROOT, exponential_campaign
@@ -40,6 +41,7 @@ def report() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_two_devices_share_a_batch_and_give_the_same_toys() -> None:
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     program = "import json; from tests.ensemble.test_devices import report; print(json.dumps(report()))"

@@ -126,6 +126,7 @@ def test_a_target_that_contradicts_is_left_as_it_was(shards: list[Store], campai
     assert files(target.path) == before
 
 
+@pytest.mark.slow
 def test_four_processes_share_one_store(campaign: Campaign, tmp_path: Path, assert_same: Callable[..., None]) -> None:
     """They start at once, so that they also make the store at once."""
     store = tmp_path / "store"

@@ -163,6 +163,7 @@ def test_the_law_does_not_widen_as_the_reference_fluctuates(rng: np.random.Gener
     np.testing.assert_allclose(found, np.sort(expected)[::-1], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_size_is_right_with_as_many_reference_events_as_data() -> None:
     """Fresh samples of 200 events each in three dimensions, 40 trials of a nominal 5%.
 

@@ -177,6 +177,7 @@ def test_shape_only_is_the_test_against_the_reference_scaled_to_the_data(
     assert shape == pytest.approx(NPLMTest(reference, model, expected_yield=len(data)).statistic(data), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_features_and_two_layers(quick: BoxSearch, rng: np.random.Generator) -> None:
     reference = Sample(rng.normal(size=(3000, 2)), np.full(3000, 0.1))
     data = Sample(np.concatenate([rng.normal(size=(290, 2)), rng.normal(2, 0.1, size=(20, 2))]))

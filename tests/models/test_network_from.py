@@ -50,6 +50,7 @@ def test_no_deviation_is_a_start_of_t_zero(exponential: Exponential, quick: BoxS
     assert prepared(reference, optimizer=quick).fit_from([data], [np.zeros((1, 10))]).t[0] > 0
 
 
+@pytest.mark.slow
 def test_a_start_on_which_coarse_climbs_lose_is_kept(exponential: Exponential, quick: BoxSearch) -> None:
     """The maximum on all events is none on three cells: without the second climb, from the start, t would fall."""
     reference, data = exponential

@@ -177,6 +177,7 @@ def test_nothing_is_compiled_from_toy_to_toy(
     assert compilations() == 1
 
 
+@pytest.mark.slow
 def test_nuisances_of_no_effect_change_nothing(toys: list[Sample]) -> None:
     nothing = SeparableLogRatio("nothing", lambda nu: 0.0 * nu)
     prepared = prepare(Nuisances(nothing, GaussianConstraint("nothing", 1.0)))

@@ -98,6 +98,7 @@ def test_the_positive_form_finds_the_same_ratio_and_is_positive() -> None:
         learn_from_samples(mixture(0.0), both, settings=RatioSettings(form="positive"))
 
 
+@pytest.mark.slow
 def test_a_pair_that_moves_together_has_its_cross_term() -> None:
     """A Gaussian of mean m and deviation e^s: d_m = x, d_s = x^2 - 1, d_ms = -2 x. d_ms is known to .4 or so."""
     rng, n = np.random.default_rng(6), 20_000

@@ -109,7 +109,7 @@ def test_two_nuisances_that_go_one_way_are_both_found(reference: Sample) -> None
     "model",
     [
         HistogramModel(edges=(tuple(EDGES),)),
-        KernelModel(width=1.0, centers=50),
+        pytest.param(KernelModel(width=1.0, centers=50), marks=pytest.mark.slow),
         pytest.param(NetworkModel(hidden=(3,), clip=4.0), marks=pytest.mark.slow),
     ],
     ids=["histogram", "kernel", "network"],

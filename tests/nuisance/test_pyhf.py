@@ -136,6 +136,7 @@ def test_the_whole_likelihood_is_pyhfs_also_compiled(which: str) -> None:
         assert gradient[i] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_pyhfs_own_jax_backend() -> None:
     """In a process of its own, where pyhf may have JAX as it likes."""
     program = """
@@ -255,6 +256,7 @@ def test_chosen_parameters_under_other_names() -> None:
     assert PyhfConstraint.from_workspace(WORKSPACE, "fit", {"norm": "scale"}).nuisances == ("norm",)
 
 
+@pytest.mark.slow
 def test_data_fluctuate_around_the_truth(rng: np.random.Generator) -> None:
     model = models()["all kinds"]
     names = {"lumi": "lumi", "bin": "gamma[1]", "norm": "scale"}

@@ -113,6 +113,7 @@ def test_a_test_of_the_shape_is_refused_before_any_work(reference: Sample) -> No
             NPLMTest(reference, model, nuisances=scale_and_normalization(), shape_only=True)
 
 
+@pytest.mark.slow
 def test_a_test_with_nuisances_goes_to_other_processes(reference: Sample) -> None:
     data = [draw_data(np.random.default_rng(3))]
     nuisances = Nuisances(exact_ratio(), GaussianConstraint(NUISANCES, SIGMA))

@@ -28,6 +28,7 @@ def climb(problem: Any, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.
     return np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
 
 
+@pytest.mark.slow
 def test_the_best_climb_ends_where_nothing_is_gained_any_more(problem: Any) -> None:
     """Others crawl along the walls of the box, so a search starts several and ends with Gauss-Newton steps."""
     theta, losses = climb(problem, problem.starts(8), 1000)
