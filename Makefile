@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := build/demo
-# Processes that share the tests. Each compiles on its own, so more of them than cores do not pay; nor do threads of BLAS.
+# Processes that share the files of tests: each compiles on its own, and what the tests of a file share once. More of them
+# than cores do not pay; nor do threads of BLAS.
 JOBS ?= 2
-PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
+PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 # Most of the time of most tests is compilation: what one process has compiled serves all, and the next run.
 CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
