@@ -73,7 +73,8 @@ def test_f_beyond_the_range_is_that_at_the_edge() -> None:
 def test_impacts_are_those_of_the_events_at_the_edge() -> None:
     nuisances = Nuisances(Normalization("norm"), GaussianConstraint(("norm",), 0.1))
     test = NPLMTest(REFERENCE, KernelModel(width=0.7, centers=50), nuisances=nuisances, overflow=True)
-    data = Sample(np.append(RNG.exponential(size=230), [EDGE + 3] * 3), features=["x"])
+    events = np.random.default_rng(12).exponential(size=230)
+    data = Sample(np.append(events, [EDGE + 30] * 8), features=["x"])
     result = test.run(data, toys=0)
     again = with_impacts(test, data, result)
     assert result.nuisances is not None

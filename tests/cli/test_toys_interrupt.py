@@ -104,6 +104,7 @@ def unfinished(nplm, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(stored("out/toys"))
 
 
+@pytest.mark.slow
 def test_a_test_goes_on_with_another_number_of_toys(nplm, unfinished: int) -> None:
     outcome = nplm(*TEST, "--toys", "1000", "-o", "out")
     assert outcome.code == 0, outcome.err

@@ -279,6 +279,7 @@ def test_ctrl_c_says_how_to_go_on(nplm, found, folder: Path, monkeypatch: pytest
     assert not (folder / "tuned" / "tune.json").exists()
 
 
+@pytest.mark.slow
 def test_from_files_to_a_clip_and_again(nplm, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From end to end with a quick and poor search; the second time nothing is fitted, and the answer is the same."""
     monkeypatch.setattr(NetworkModel, "_optimizer", lambda model, dimension: QUICK.optimizer)

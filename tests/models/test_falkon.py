@@ -75,6 +75,7 @@ for model in (nplm.HistogramModel(), nplm.KernelModel(centers=5)):
 
 
 @pytest.mark.parametrize(("code", "asked"), [(OTHER_MODELS, False), (f"{OTHER_MODELS}\nimport torch", True)])
+@pytest.mark.slow
 def test_other_models_ask_for_no_library(code: str, asked: bool) -> None:
     done = subprocess.run([sys.executable, "-c", WATCH + code], capture_output=True, text=True)
     assert (done.stdout != "") is asked, done.stderr

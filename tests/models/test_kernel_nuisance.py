@@ -164,6 +164,7 @@ def test_a_ratio_with_steps_is_not_taken_at_points_that_stand_for_events() -> No
 
 
 @pytest.mark.parametrize("moved", [-2 * SIGMA, 2 * SIGMA])
+@pytest.mark.slow
 def test_the_law_at_the_fitted_nu_is_that_of_t(moved: float) -> None:
     """500 toys two standard deviations of the scale away; the law of nu = 0 must fail there, and so must tau."""
     rng = np.random.default_rng(9)

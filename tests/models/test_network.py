@@ -28,6 +28,7 @@ Exponential = tuple[Sample, Sample]
 
 
 @pytest.mark.parametrize("seed", PEERS)
+@pytest.mark.slow
 def test_default_search_reaches_the_best_known_t(
     seed: int, peer_toy: Callable[[int], tuple[np.ndarray, np.ndarray]]
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_nuisance_that_is_held_is_not_fitted(
     assert held.t[1] > fits.t[1] + 20
 
 
+@pytest.mark.slow
 def test_where_nu_starts_does_not_matter(
     prepared: PreparedNetworkWithNuisances, toys: list[Sample], fits: Fits
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_first_window_of_each_series_gets_one(
     assert [bool(v.report) for v in _verdicts(monitor, again, bad)] == [False]
 
 
+@pytest.mark.slow
 def test_the_report_is_about_the_events_of_the_window(monitor: Monitor, tmp_path: Path) -> None:
     (verdict,) = _verdicts(monitor, AlarmReports(tmp_path, monitor, pytest.fail), [1.5])
     assert (tmp_path / verdict.report).is_file()

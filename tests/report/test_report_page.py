@@ -378,6 +378,7 @@ def test_toys_from_too_small_a_sample_leave_the_test_undecided(run: Callable[...
     assert verdict(inflated(run(toys=0).result, 1.3)).level == "uncalibrated"
 
 
+@pytest.mark.slow
 def test_log_ratio_of_the_reference_is_evaluated_once(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
