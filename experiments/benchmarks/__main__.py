@@ -20,6 +20,7 @@ NAMES = (
     "several_dimensions",
     "large_sample",
     "nuisances",
+    "many_nuisances",
     "lists",
 )
 RESULTS = Path(__file__).parent / "results"

@@ -173,10 +173,9 @@ class LearnFile:
         access = {**self._access(), "features": given.columns}
         members = read_reference(files, [None] * len(files), weights=self.document.get("weights"), **access).events
         raw = replace(central, weights=central.weights / scale)
-        weights = [absolute(raw, column, given.relative) for column in members.T]
         learned = learn_from_set(
             central,
-            scale * np.column_stack(weights),
+            scale * absolute(raw, members, given.relative),
             given.name,
             given.kind,
             relative=False,

@@ -138,7 +138,7 @@ def _changes(
         raise ValueError(f"the weight of event {row} in member {column + 1} is {members[row, column]}")
     if not (0 <= level < 1):
         raise ValueError(f"the confidence level of a set is between 0 and 1, such as 0.9, not {level:g}")
-    weights = np.column_stack([absolute(central, column, relative) for column in members.T])
+    weights = absolute(central, members, relative)
     if kind == "replicas":
         return (weights - weights.mean(axis=1, keepdims=True)) / np.sqrt(weights.shape[1] - 1)
     sigma = 1.0 if level == 0 else float(norm.ppf((1 + level) / 2))

@@ -19,8 +19,32 @@ from nplm.nuisance.log_ratio import LogRatio, distinct_names
 _PROBE = 0.125
 
 
+@dataclass(frozen=True, eq=False)
+class _OfYield:
+    """What log-ratios that are the same for all events have in common."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        distinct_names(self.name)
+
+    @property
+    def nuisances(self) -> tuple[str, ...]:
+        """The name."""
+        return (self.name,)
+
+    @property
+    def size(self) -> int:
+        """0: no function of an event."""
+        return 0
+
+    def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 0"]:
+        """No columns."""
+        return np.empty((len(events), 0))
+
+
 @dataclass(frozen=True)
-class Normalization:
+class Normalization(_OfYield):
     """A yield that is not well known: log r = unit nu, whatever the event.
 
     With unit 1, nu is the logarithm of the yield relative to the reference's. A relative uncertainty s that is
@@ -34,29 +58,14 @@ class Normalization:
         ValueError: if the unit is zero or not finite.
     """
 
-    name: str
     unit: float = 1.0
 
     def __post_init__(self) -> None:
-        distinct_names(self.name)
+        super().__post_init__()
         if not np.isfinite(self.unit) or self.unit == 0:
             raise ValueError(
                 f"the unit of the normalisation {self.name} must be a number other than 0, not {self.unit}"
             )
-
-    @property
-    def nuisances(self) -> tuple[str, ...]:
-        """The name."""
-        return (self.name,)
-
-    @property
-    def size(self) -> int:
-        """0: no function of an event."""
-        return 0
-
-    def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 0"]:
-        """No columns."""
-        return np.empty((len(events), 0))
 
     def coefficients(self, nu: Float[Array, " 1"]) -> Float[Array, " 1"]:
         """unit nu."""
@@ -68,7 +77,7 @@ class Normalization:
 
 
 @dataclass(frozen=True, eq=False)
-class AsymmetricNormalization:
+class AsymmetricNormalization(_OfYield):
     """A yield that is `up` times the reference's at nu = 1 and `down` times at nu = -1, whatever the event.
 
     Arguments:
@@ -80,33 +89,18 @@ class AsymmetricNormalization:
         ValueError: if a factor is no positive number, or there is no such interpolation.
     """
 
-    name: str
     up: float
     down: float
     interpolation: Kind = "polynomial"
     _log_r: Interpolated = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        distinct_names(self.name)
+        super().__post_init__()
         for factor in (self.up, self.down):
             if not (np.isfinite(factor) and factor > 0):
                 raise ValueError(f"the yield of {self.name} is multiplied by positive numbers, not by {factor:g}")
         ends = (np.log([self.up]), np.log([self.down]))
         object.__setattr__(self, "_log_r", Interpolated(self.interpolation, *ends))
-
-    @property
-    def nuisances(self) -> tuple[str, ...]:
-        """The name."""
-        return (self.name,)
-
-    @property
-    def size(self) -> int:
-        """0: no function of an event."""
-        return 0
-
-    def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 0"]:
-        """No columns."""
-        return np.empty((len(events), 0))
 
     def coefficients(self, nu: Float[Array, " 1"]) -> Float[Array, " 1"]:
         """log of the factor at nu."""

@@ -121,6 +121,10 @@ def test_ratios_are_told_from_weights() -> None:
             weights = size * signs
             assert looks_relative(weights, ratios)
             assert not looks_relative(weights, weights * ratios)
+    # The members of a set are judged together, also where one alone would pass for weights.
+    members = np.column_stack([ratios] * 9 + [5e-3 * ratios])
+    assert looks_relative(np.full(1000, 1e-3), members)
+    assert not looks_relative(np.full(1000, 1e-3), members[:, 9])
     # Weights of about 1, all positive, are weights.
     assert not looks_relative(np.full(1000, 0.9), ratios)
     assert looks_relative(rng.choice([1.0, -1.0], size=1000, p=[0.8, 0.2]), ratios)
