@@ -57,11 +57,14 @@ def require_circular(values: Mapping[str, Any]) -> None:
     Raises:
         UsageError: naming it.
     """
+    from nplm.io.expression import split_name
+
     names = [feature.name for feature in values.get("circular", ())]
+    features = {name for text in values.get("features", ()) for name in (text, split_name(text)[0])}
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"--circular names '{name}' twice")
-        if "features" in values and name not in values["features"]:
+        if features and name not in features:
             raise UsageError(f"--circular names '{name}', which is not among the --features")
 
 

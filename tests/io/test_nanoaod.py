@@ -135,6 +135,19 @@ def test_a_test_takes_them(nplm) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_an_angle_of_a_list_is_circular_by_its_name(nplm) -> None:
+    words = ["--reference", "mc.root", "--features", "phi = Muon_phi[0]", "met", "--weights", "genWeight"]
+    outcome = nplm(
+        "test", "data.root", *words, "--circular", "phi=6.2832", "--shape-only", "--family", "one", "-o", "run"
+    )
+    assert outcome.code == 0, outcome.err
+    assert json.loads(Path("run/result.json").read_text())["p_value"] > 0.01
+    refused = nplm("test", "data.root", *words, "--circular", "psi", "-o", "run2")
+    assert refused.code == 2
+    assert "--circular names 'psi', which is not among the --features" in refused.err
+
+
+@pytest.mark.usefixtures("files")
 def test_a_monitor_takes_them(nplm) -> None:
     Path("runs").mkdir()
     for name in ("data", "other"):
