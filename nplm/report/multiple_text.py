@@ -10,6 +10,7 @@ from nplm.report.numbers import (
     count,
     format_duration,
     format_p,
+    format_share,
     format_z,
     p_interval_text,
     p_text,
@@ -34,7 +35,7 @@ def multiple_verdict(result: MultipleResult) -> Verdict:
             "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
             f" share, widens every t ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
         )
-    share = f"about {100 * found.p_value:.2g}%" if found.p_value >= 1e-3 else f"a fraction {format_p(found.p_value)}"
+    share = f"about {format_share(found.p_value)}"
     chance = f"in {share} of samples drawn from the reference the {tests} together show as much ({numbers})"
     if found.z < MILD:
         return Verdict("agreement", "Agreement", f"The data agree with the reference: {chance}.")

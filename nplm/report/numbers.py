@@ -202,3 +202,10 @@ def _ratio_to_formula(result: Result) -> str:
         return "are beyond its digits"
     ratio = result.p_value / formula
     return f"give {ratio:.2f} +- {ratio * result.calibration.rare['relative_error']:.2f} times this p"
+
+
+def format_share(p: float) -> str:
+    """A probability in percent, or as one in so many."""
+    if p >= 1e-3:
+        return f"{100 * p:.2g}%" if p < 0.995 else f"{100 * p:.0f}%"
+    return f"one in {float(f'{1 / p:.2g}'):,.0f}" if p >= 1e-9 else f"{format_p(p)} (a fraction)"

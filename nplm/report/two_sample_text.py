@@ -13,6 +13,7 @@ from nplm.report.numbers import (
     count,
     format_duration,
     format_p,
+    format_share,
     format_z,
     p_interval_text,
     p_text,
@@ -44,7 +45,7 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
             f"None of {found.null} differs as much as {a} and {b} do, but so few cannot show more than"
             f" Z = {format_z(found.z)} ({numbers}). Take more.",
         )
-    share = f"about {100 * found.p_value:.2g}%" if found.p_value >= 1e-3 else f"a fraction {format_p(found.p_value)}"
+    share = f"about {format_share(found.p_value)}"
     at_most = "no more than " * found.limit
     chance = f"in {at_most}{share} of pairs of samples from one distribution they differ at least as much ({numbers})"
     if found.z < MILD:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nplm.calibrate.zscore import z_score
-from nplm.report.numbers import count, format_p, format_p_value, format_z, format_z_score, is_limit, why_unchecked
+from nplm.report.numbers import count, format_p_value, format_share, format_z, format_z_score, is_limit, why_unchecked
 from nplm.result import Result
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
@@ -65,7 +65,7 @@ def verdict(result: Result) -> Verdict:
     if result.z < MILD:
         sentence = (
             "The data agree with the reference: differences at least this large occur in about"
-            f" {_share(result.p_value)} of samples drawn from the reference ({numbers})."
+            f" {format_share(result.p_value)} of samples drawn from the reference ({numbers})."
         )
         return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
@@ -73,7 +73,7 @@ def verdict(result: Result) -> Verdict:
     least, chance = ("at least a", "no more than about") if limit else ("a", "about")
     sentence = (
         f"The data show {least} {level} discrepancy with the reference: differences at least this large occur in"
-        f" {chance} {_share(result.p_value)} of samples drawn from the reference ({numbers})."
+        f" {chance} {format_share(result.p_value)} of samples drawn from the reference ({numbers})."
     )
     if limit:
         toys = count(result.calibration.toys, "toy")
@@ -133,10 +133,10 @@ def cautions(result: Result) -> list[str]:
     toys = count(calibration.toys, "toy")
     if calibration.toys_failed:
         found.append(f"{calibration.toys_failed} of {toys} failed to fit; they count as exceeding the observed t")
-    elif calibration.toys_exceeding == calibration.toys >= ENOUGH_TO_DOUBT:
+    elif calibration.toys_exceeding == calibration.toys >= ENOUGH_TO_DOUBT and result.n_data:
         found.append(
-            f"all {toys} differ from the reference more than the data do: make sure that what the toys are drawn from"
-            " follows the reference"
+            f"all {toys} differ from the reference at least as much as the data do: make sure that what the toys are"
+            " drawn from follows the reference"
         )
     unfinished = int((result.toys.succeeded & ~result.toys.converged).sum())
     if unfinished:
@@ -150,10 +150,3 @@ def cautions(result: Result) -> list[str]:
     elif calibration.counted and calibration.formula_check is None:
         found.append(f"{formula} is unchecked: {why_unchecked(result)}")
     return found
-
-
-def _share(p: float) -> str:
-    """A probability in percent, or as one in so many."""
-    if p >= 1e-3:
-        return f"{100 * p:.2g}%"
-    return f"one in {float(f'{1 / p:.2g}'):,.0f}" if p >= 1e-9 else f"{format_p(p)} (a fraction)"
