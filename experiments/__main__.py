@@ -19,6 +19,7 @@ NAMES = (
     "monitor",
     "nuisances_1d",
     "nuisances_network_1d",
+    "nuisances_finite",
     "nuisances_weights",
     "two_sample",
     "family",

@@ -37,7 +37,7 @@ from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.named import named_model
-from nplm.models.with_nuisances import WithNuisances, exact_with_nuisances, with_nuisances
+from nplm.models.with_nuisances import WithNuisances, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.overflow import Overflow
@@ -78,8 +78,7 @@ class NPLMTest:
             units in any case; see `coordinates_of`.
         circular: features that are angles, which become points on a circle: their names, where the period is 2 pi or
             360, or names with periods; see `coordinates_of`.
-        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then, and kernels and
-            histograms take the reference as exact, whatever the model says.
+        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
         overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
         prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
@@ -121,7 +120,7 @@ class NPLMTest:
         self.overflow = Overflow.of(sample, self.circular) if overflow else None
         self.coordinates = coordinates_of(self.coordinate_kind, sample, self.circular)
         exact: PreparedModel
-        exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
+        exact = self.model.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
@@ -184,24 +183,17 @@ class NPLMTest:
         return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
 
     @property
-    def _fitted(self) -> Model:
-        """The model as it is fitted: with nuisances kernels and histograms take the reference as exact."""
-        return self.model if self.nuisances is None else exact_with_nuisances(self.model)
-
-    @property
     def reference_exact(self) -> bool:
         """Whether the likelihood takes the reference as exact, or as a finite sample."""
-        return bool(getattr(self._fitted, "reference_exact", True))
+        return bool(getattr(self.model, "reference_exact", True))
 
     def _model_document(self) -> dict[str, Any]:
-        return {"name": self.model.name, **self._fitted.configuration(self.coordinates.dimension)}
+        return {"name": self.model.name, **self.model.configuration(self.coordinates.dimension)}
 
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
-        # Where the model itself would not take the reference as exact, it is said that it does.
-        loss = {} if self._fitted == self.model else {"loss": "exact reference"}
         return {
-            "model": {**self._model_document(), **loss},
+            "model": self._model_document(),
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
             "standardize": self.coordinate_kind != "raw",
@@ -306,7 +298,7 @@ class NPLMTest:
         if self.nuisances is None:
             return as_given
         assert isinstance(self.prepared, WithNuisances)
-        return sampler_at(as_given, self.nuisances, self.prepared.profile.fit_sample(self._within(data)).nu[0])
+        return sampler_at(as_given, self.nuisances, self.prepared.profile.fit([self._within(data)]).nu[0])
 
     def campaign(
         self, data: Tabular, *, seed: int = 1, pool: Tabular | None = None, reference_per_toy: bool | None = None

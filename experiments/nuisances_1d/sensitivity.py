@@ -87,7 +87,7 @@ def _ideal(reference: Sample, signal: Any, nuisances: Nuisances | None) -> float
     if nuisances is None:
         return known
     profile = PreparedNuisances.of(nuisances, nuisances.columns(reference.events), reference.weights)
-    return known - float(profile.fit_sample(n).delta[0])
+    return known - float(profile.fit([n]).delta[0])
 
 
 def sensitivity_table(found: list[Sensitivity]) -> str:

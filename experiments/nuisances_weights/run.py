@@ -124,7 +124,7 @@ def _toys(
     """p-values, and nu - nu* of each nuisance, at every shift."""
     ratio.require_valid()
     count = len(ratio.nuisances)
-    model = KernelModel(width=config["kernel"]["width"], centers=config["kernel"]["centers"])
+    model = KernelModel(**config["kernel"], reference_exact=True)
     test = NPLMTest(central, model, nuisances=Nuisances(ratio, GaussianConstraint(ratio.nuisances, np.ones(count))))
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     found = {}

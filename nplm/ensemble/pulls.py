@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
-from nplm.nuisance.joint_loss import moments_at
+from nplm.nuisance.moments import moments_at
 from nplm.nuisance.profile import PreparedNuisances
 
 
@@ -37,14 +35,16 @@ class Truth:
     def of(cls, profile: PreparedNuisances, nu: Float64[np.ndarray, " k"]) -> Truth:
         """The truth nu of toys that have the expectation of the reference there.
 
-        With D the moments of the scores and S = -d2 log L(nu|A) / dnu2 the covariance is (D + S)^-1 to second order.
+        With D the second derivatives of the loss, V the covariance of the data's scores, and S = -d2 log L(nu|A) / dnu2
+        that of nu is (D + S)^-1 (V + S) (D + S)^-1 to second order. V is D where the reference is taken as exact.
         """
         nuisances = profile.nuisances
-        with jax.enable_x64(True):
-            at, measured = jnp.asarray(nu), jnp.asarray(nuisances.auxiliary)
-            moments, _, slope, stiffness = moments_at(nuisances, profile.blocks, None, at, measured)
-            curvature = np.asarray(slope.T @ moments @ slope + stiffness)
-        return cls(nuisances.names, nu, nuisances.sigma, np.sqrt(np.diag(np.linalg.inv(curvature))))
+        found = moments_at(nuisances, profile.blocks, nu, nuisances.auxiliary, profile.event_weight)
+        curvature, spread = (
+            found.slope.T @ m @ found.slope + found.stiffness for m in (found.information, found.of_data)
+        )
+        inverse = np.linalg.inv(curvature)
+        return cls(nuisances.names, nu, nuisances.sigma, np.sqrt(np.diag(inverse @ spread @ inverse)))
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Truth:

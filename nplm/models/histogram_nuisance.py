@@ -5,34 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64, Int
+from jaxtyping import Array, Float, Float64, Int64
 from scipy.special import xlogy
 
+from nplm.averaged_weights import event_weight, event_weight_of
 from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
+from nplm.models.histogram_finite import Binned, minimize_in_bins
+from nplm.models.kernel_data import calls, data_blocks
+from nplm.models.kernel_products import padded
 from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.profile import PreparedNuisances, filled
+from nplm.nuisance.profile import PreparedNuisances, Profile, filled
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
 from nplm.sample import Sample
 
 # Tolerance of the Newton decrement, and steps at most.
 _TOLERANCE, _STEPS = 1e-10, 100
-
-
-class _Rows(NamedTuple):
-    """Kinds of reference events: their bin, columns (1, g), and sum of weights."""
-
-    bins: Int[Array, " kinds"]
-    columns: Float[Array, "kinds e"]
-    weights: Float[Array, " kinds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +39,8 @@ class PreparedHistogramWithNuisances:
 
         n_D - N(R) - sum_b n_b log(n_b / lambda_b(nu)) - sum_D log r(x; nu) - log [L(nu|A) / L(0|A)].
 
-    If r is constant in each bin that is the saturated likelihood ratio with constraints.
+    If r is constant in each bin that is the saturated likelihood ratio with constraints. With a finite reference both
+    samples fluctuate in each bin, see `minimize_in_bins`.
 
     Arguments:
         histogram: the model with the reference as given.
@@ -54,7 +50,7 @@ class PreparedHistogramWithNuisances:
 
     histogram: PreparedHistogram
     profile: PreparedNuisances
-    rows: _Rows
+    rows: Binned
 
     @classmethod
     def of(
@@ -67,8 +63,9 @@ class PreparedHistogramWithNuisances:
         weights = np.bincount(number.ravel(), reference.weights, len(kinds))
         with jax.enable_x64(True):
             parts = (kinds[:, 0].astype(np.int64), kinds[:, 1:], weights)
-            rows = _Rows(*map(jnp.asarray, parts))
-        return cls(histogram, PreparedNuisances.of(nuisances, kinds[:, 1:], weights), rows)
+            rows = Binned(*map(jnp.asarray, parts))
+        size = 0.0 if histogram.events is None else event_weight(reference.weights)
+        return cls(histogram, PreparedNuisances.of(nuisances, kinds[:, 1:], weights, size), rows)
 
     @property
     def parameters(self) -> int:
@@ -80,10 +77,15 @@ class PreparedHistogramWithNuisances:
 
     def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
         """t = tau - Delta of each sample, with the nuisances of `held` at 0 in both."""
+        background = self.profile.fit(data, held)
+        if self.histogram.events is None:
+            return self._exact(data, background, held)
+        return self._finite(data, background, held)
+
+    def _exact(self, data: Sequence[Sample], background: Profile, held: Collection[str]) -> Fits:
         plain = self.histogram.fit(data)
         n = self.histogram.counts(data)
         sums, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
-        background = self.profile.fit(sums, auxiliary, held)
         owner, start, _ = background.starts()
         free = np.tile(self.profile.nuisances.free(held), (len(owner), 1))
         with jax.enable_x64(True):
@@ -116,6 +118,75 @@ class PreparedHistogramWithNuisances:
             nu_tau=nu,
         )
 
+    def _finite(self, data: Sequence[Sample], background: Profile, held: Collection[str]) -> Fits:
+        """Both minima, with a reference that fluctuates in each bin as its events there do."""
+        plain, (owner, nu, _) = self.histogram.fit(data), background.starts()
+        bins, free = self.histogram.parameters, self.profile.nuisances.free(held)
+        shape = (len(owner), bins)
+        start = np.column_stack([np.zeros(shape), nu])
+        delta, without, settled = self._descend(data, owner, start, np.append(np.zeros(bins), free))
+        start[:, bins:] = without[:, bins:]
+        tau, point, done = self._descend(data, owner, start, np.append(np.ones(bins), free))
+        lowest, best = best_of(delta, owner, len(data)), best_of(tau, owner, len(data))
+        t = np.where(plain.failure == "", tau[best] - delta[lowest], np.nan)
+        converged = background.converged & settled[lowest] & done[best] & (plain.failure == "")
+        zeros = np.zeros(len(data))
+        point = point[best]
+        point[:, :bins][self.histogram.counts(data) == 0] = -np.inf
+        return Fits(
+            t,
+            point,
+            converged,
+            1,
+            np.ones(len(data), dtype=np.int64),
+            zeros,
+            zeros,
+            plain.failure,
+            delta=delta[lowest],
+            nu_delta=without[lowest, bins:],
+            nu_tau=point[:, bins:],
+        )
+
+    def _descend(
+        self,
+        data: Sequence[Sample],
+        owner: Int64[np.ndarray, " J"],
+        start: Float64[np.ndarray, "J bins_plus_k"],
+        free: Float64[np.ndarray, " bins_plus_k"],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """-2 L at the minimum, where it is, and whether it was reached, from one start for each row."""
+        ends = []
+        for part in calls([len(data[i]) for i in owner.tolist()], start.shape[1]):
+            own = [data[i] for i in owner[part].tolist()]
+            count = len(own)
+            rows = (self._ratios(own), self.profile.auxiliary(own), start[part], np.tile(free, (count, 1)))
+            with jax.enable_x64(True):
+                given = (jnp.asarray(filled(v)) for v in rows)
+                end = minimize_in_bins(self.profile.nuisances, self.rows, self._binned(own), *given)
+                ends.append([np.asarray(v)[:count] for v in (-2 * end.value, end.point, end.converged)])
+        value, point, done = (np.concatenate(values) for values in zip(*ends, strict=True))
+        return value, point, done
+
+    def _ratios(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B bins"]:
+        """rho of each sample and bin."""
+        assert self.histogram.events is not None
+        of_reference = self.histogram.expected / self.histogram.events
+        return np.array([of_reference / event_weight_of(sample) for sample in data])
+
+    def _binned(self, data: Sequence[Sample]) -> Binned:
+        """The events of samples, filled up to a number and a length that compilations share."""
+        order = np.arange(padded(len(data))) % len(data)
+        columns = self.profile.columns_of(data)
+        bins = [self.histogram.binning.assign(sample.events)[:, None].astype(float) for sample in data]
+        laid_out = data_blocks(
+            [(bins[i], data[i].weights) for i in order.tolist()], more=[columns[i] for i in order.tolist()]
+        )
+        assert laid_out.more is not None
+        # Blocks of events side by side make one row of a sample's events.
+        rows = (jnp.moveaxis(values, 1, 0) for values in (laid_out.x, laid_out.more, laid_out.weights))
+        of_bins, of_columns, weights = (values.reshape(len(order), -1, *values.shape[3:]) for values in rows)
+        return Binned(of_bins[..., 0].astype(jnp.int64), of_columns, weights)
+
     def null(self, data: Sample | None = None, **fluctuations: bool) -> Chi2Null:
         """A chi2 with as many degrees of freedom as bins: the nuisances of tau and Delta cancel."""
         return self.histogram.null()
@@ -135,7 +206,7 @@ class PreparedHistogramWithNuisances:
 def _minimize(
     nuisances: Nuisances,
     bins: int,
-    rows: _Rows,
+    rows: Binned,
     n: Float[Array, "B bins"],
     sums: Float[Array, "B e"],
     auxiliary: Float[Array, "B a"],

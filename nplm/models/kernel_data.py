@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Array, Float64
 
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_products import CACHED
@@ -31,26 +31,35 @@ def calls(events: Sequence[int], columns: int) -> Iterator[slice]:
     yield slice(begin, len(events))
 
 
-def data_blocks(rows: Sequence[Rows], fixed: tuple[np.ndarray, ...] = ()) -> Blocks:
+def data_blocks(
+    rows: Sequence[Rows], fixed: tuple[np.ndarray, ...] = (), more: Sequence[Float64[np.ndarray, "n e"]] | None = None
+) -> Blocks:
     """The rows of B samples in blocks of shape (blocks, B, m, k), filled up with weight zero.
 
     Arguments:
         rows: phi or features of each sample, with its weights.
         fixed: centres, width and transformation, where they are features.
+        more: further columns of each sample's events; None for none.
     """
     batch, columns = len(rows), rows[0][0].shape[1]
     longest = _padded(max(len(v) for _, v in rows))
-    width = len(fixed[0]) if fixed else columns
+    width = (len(fixed[0]) if fixed else columns) + (0 if more is None else more[0].shape[1])
     most = max(_LEAST_ROWS, CACHED // (8 * batch * max(1, width)))
     # A power of two that divides the number of rows.
     size = min(1 << (most.bit_length() - 1), longest & -longest)
-    x, weights = np.zeros((longest // size, batch, size, columns)), np.zeros((longest // size, batch, size))
-    for i, (values, v) in enumerate(rows):
-        for k, start in enumerate(range(0, len(v), size)):
-            part = slice(start, start + size)
-            x[k, i, : len(v[part])], weights[k, i, : len(v[part])] = values[part], v[part]
+
+    def laid_out(values: Sequence[np.ndarray]) -> Array:
+        room = np.zeros((longest // size, batch, size, *values[0].shape[1:]))
+        for i, own in enumerate(values):
+            for k, start in enumerate(range(0, len(own), size)):
+                part = own[start : start + size]
+                room[k, i, : len(part)] = part
+        return jnp.asarray(room)
+
     with jax.enable_x64(True):
-        return Blocks(*map(jnp.asarray, (x, weights, *fixed)))
+        x, weights = laid_out([values for values, _ in rows]), laid_out([v for _, v in rows])
+        blocks = Blocks(x, weights, *map(jnp.asarray, fixed))
+        return blocks if more is None else blocks._replace(more=laid_out(more))
 
 
 def _padded(count: int) -> int:

@@ -177,11 +177,11 @@ class PreparedKernel:
         """phi at the events of each sample, or at the points of a line that stand for them, with their weights."""
         if self.line is not None:
             return [self.line.rows(self.scaler(sample.events), sample.weights) for sample in data]
-        pooled = self.pools.rows(data)
-        return [
-            (self.features(sample.events) if known is None else known, sample.weights)
-            for sample, known in zip(data, pooled, strict=True)
-        ]
+        return [(phi, sample.weights) for phi, sample in zip(self.features_of(data), data, strict=True)]
+
+    def features_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"]]:
+        """phi at the events of each sample."""
+        return self.pools.rows_of(data)
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits each sample; all of them in one compiled call, or as many as the memory can take."""

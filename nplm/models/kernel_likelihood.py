@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nplm.models.kernel_loss import Blocks, exact_hessian, hessian_products, hessians, sums_at, sums_of
+from nplm.models.kernel_loss import Blocks, exact_hessian, hessian_products, hessians, sums_at, sums_of, without_modes
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
 # A Newton step of conjugate gradients: relative residual, and products at most.
@@ -71,6 +71,10 @@ class Extended(NamedTuple):
     def products(self, densities: tuple[Array, ...], v: Float[Array, "B columns"]) -> Float[Array, "B columns"]:
         """Second derivatives of G times vectors."""
         return hessian_products(self.blocks, densities[0], v)
+
+    def hessians_of_more(self, densities: tuple[Array, ...]) -> Float[Array, "B e e"]:
+        """Second derivatives of G in the coefficients of the further columns."""
+        return hessians(without_modes(self.blocks), densities[0])
 
 
 class FiniteReference(NamedTuple):
@@ -142,6 +146,10 @@ class FiniteReference(NamedTuple):
         parts = self.data.x, jnp.moveaxis(densities[1], 1, 0), self.data.more
         sums, _ = jax.lax.scan(add, jnp.zeros_like(coefficients), parts)
         return hessian_products(self.blocks, densities[0], v) + self.data.to_modes(sums)
+
+    def hessians_of_more(self, densities: tuple[Array, ...]) -> Float[Array, "B e e"]:
+        """Second derivatives of G in the coefficients of the further columns."""
+        return self._replace(blocks=without_modes(self.blocks), data=without_modes(self.data)).hessians(densities)
 
 
 Likelihood = Extended | FiniteReference

@@ -86,22 +86,24 @@ class Line:
         points, sizes = (np.concatenate(column) for column in zip(*parts, strict=True))
         return points[:, None], sizes
 
-    def mean_weights(
+    def means(
         self,
         points: Float64[np.ndarray, "g 1"],
         sizes: Float64[np.ndarray, " g"],
         events: Float64[np.ndarray, "n 1"],
         weights: Float64[np.ndarray, " n"],
+        values: Float64[np.ndarray, " n"],
     ) -> Float64[np.ndarray, " g"]:
-        """Weight of an event, averaged in proportion to |w|, in the cell of each point of `gauss`, sign by sign."""
+        """Values of events, averaged in proportion to |w|, in the cell of each point of `gauss`, sign by sign."""
         mean = np.zeros(len(points))
         number = [np.floor((x[:, 0] - self.start) / self.step) for x in (points, events)]
         for sign in (1.0, -1.0):
             mine, here = sign * weights > 0, sign * sizes > 0
             cells, of = np.unique(number[1][mine], return_inverse=True)
-            total, square = (np.bincount(of, np.abs(weights[mine]) ** n, len(cells)) for n in (1, 2))
+            size = sign * weights[mine]
+            total, sums = (np.bincount(of, v, len(cells)) for v in (size, size * values[mine]))
             at = np.searchsorted(cells, number[0][here]).clip(max=len(cells) - 1)
-            mean[here] = sign * (square / total)[at]
+            mean[here] = (sums / total)[at]
         return mean
 
     def _gauss(self, x: np.ndarray, weights: np.ndarray, sign: float) -> tuple[np.ndarray, np.ndarray]:

@@ -66,6 +66,11 @@ class Blocks(NamedTuple):
         return jnp.concatenate([sums[:, :kernels] @ self.transform, sums[:, kernels:]], axis=1)
 
 
+def without_modes(blocks: Blocks) -> Blocks:
+    """The further columns alone."""
+    return Blocks(jnp.zeros((*blocks.weights.shape, 0)), blocks.weights, more=blocks.more)
+
+
 def exact_hessian(blocks: Blocks) -> bool:
     """Whether Hessians are summed exactly, or only their products with vectors."""
     return blocks.centers is None and blocks.x.shape[-1] <= FEW_MODES

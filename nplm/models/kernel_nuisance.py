@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 
+from nplm.averaged_weights import AveragedWeights
 from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
-from nplm.models.kernel_covariance import covariance_of_sums
+from nplm.models.kernel_data import calls, data_blocks
 from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel_likelihood import Extended, FiniteReference, Likelihood
 from nplm.models.kernel_loss import Blocks
-from nplm.models.kernel_moments import held_blocks
-from nplm.nuisance.joint_loss import loss_at, minimize_jointly, moments_at
+from nplm.models.kernel_moments import held_blocks, noise_of_averages
+from nplm.models.kernel_products import padded
+from nplm.nuisance.joint_loss import loss_at, minimize_jointly
 from nplm.nuisance.law import mixture_with_nuisances
 from nplm.nuisance.minima import best_of
+from nplm.nuisance.moments import Rows, moments_at, moved, noise_of_data, noise_of_rows, sum_of_reference
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
 from nplm.sample import Sample
@@ -35,17 +39,22 @@ class PreparedKernelWithNuisances:
     tau = -2 min over (f, nu) of the penalised loss, without its penalty, and t = tau - Delta. t is not negative: tau is
     sought over Delta's point too, where the penalty is nil. Where Delta has several minima, tau begins at each of them.
 
+    With a finite reference both have the likelihood of `FiniteReference` with f + log r in the place of f: r moves the
+    weight w of a reference event to w r(x; nu).
+
     Arguments:
         kernel: the model with the reference as given.
         profile: the nuisances with the reference.
         blocks: the reference in modes (or kernels) and the columns (1, g).
         event_weight: weight of the events that each row stands for, shape (blocks, m).
+        averaged: the reference and its averaged weights, where their noise must be taken event by event.
     """
 
     kernel: PreparedKernel
     profile: PreparedNuisances
     blocks: Blocks
     event_weight: Float64[np.ndarray, "blocks m"]
+    averaged: tuple[Sample, AveragedWeights] | None = None
 
     @classmethod
     def of(cls, kernel: PreparedKernel, nuisances: Nuisances, reference: Sample) -> PreparedKernelWithNuisances:
@@ -56,21 +65,29 @@ class PreparedKernelWithNuisances:
         """
         if kernel.solver != "ml":
             raise ValueError("nuisances need the maximum of the likelihood: use --solver ml")
-        events, weights = kernel.scaler(reference.events), reference.weights
-        columns, of_event = nuisances.columns(reference.events), weights
+        events, columns = kernel.scaler(reference.events), nuisances.columns(reference.events)
+        averaged, weights = None, reference.weights
+        if kernel.event_weight > 0 and reference.has_negative_weights:
+            averaged = AveragedWeights.of(events, weights)
+            weights = averaged.weights
+        # sum w^2 of events is that of their weights in the model times these.
+        of_event = np.divide(reference.weights**2, weights, out=np.zeros_like(weights), where=weights != 0)
         blocks = kernel.blocks
         if kernel.line is not None:
             points, sizes = kernel.line.line.gauss(events, weights)
             there = nuisances.columns(kernel.scaler.inverse(points))
             if _agree(there, sizes, columns, weights):
-                of_event = kernel.line.line.mean_weights(points, sizes, events, weights)
+                of_event = kernel.line.line.means(points, sizes, events, weights, of_event)
                 columns, weights = there, sizes
             else:
                 blocks, _ = held_blocks(kernel.modes, events, weights)
         more, spread = (_in_rows_of(blocks, values) for values in (columns, of_event))
         with jax.enable_x64(True):
             blocks = blocks._replace(more=jnp.asarray(more))
-        return cls(kernel, PreparedNuisances.of(nuisances, columns, weights), blocks, spread)
+        profile = PreparedNuisances.of(nuisances, columns, weights, kernel.event_weight)
+        # In one dimension columns hardly vary within the cells that weights are averaged over.
+        by_event = None if averaged is None or kernel.line is not None else (reference, averaged)
+        return cls(kernel, profile, blocks, spread, by_event)
 
     @property
     def nuisances(self) -> Nuisances:
@@ -86,25 +103,15 @@ class PreparedKernelWithNuisances:
 
     def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Fits:
         """Fits each sample, with the nuisances of `held` at 0: Delta first, then tau from all minima of Delta."""
-        columns, auxiliary = self.profile.sums(data), self.profile.auxiliary(data)
-        background = self.profile.fit(columns, auxiliary, held)
+        background = self.profile.fit(data, held)
         owner, nu, _ = background.starts()
-        sums, auxiliary = np.column_stack([self.kernel.data_sums(data), columns])[owner], auxiliary[owner]
-        count, r = len(owner), self.kernel.modes.count
-        start = np.column_stack([np.zeros((count, r)), nu])
-        free = np.tile(self.nuisances.free(held), (count, 1))
-        penalty = self.kernel.modes.penalty
-        with jax.enable_x64(True):
-            p = jnp.asarray(penalty)
-            s, a, begin, moves = (jnp.asarray(filled(v)) for v in (sums, auxiliary, start, free))
-            end = minimize_jointly(self.nuisances, self.blocks, p, s, a, begin, moves)
-            loss, slopes = loss_at(self.nuisances, self.blocks, end.point[:, :r], end.point[:, r:], s, a)
-            tau, slope, point, joint = (
-                np.asarray(v)[:count] for v in (statistic(loss), slopes, end.point, end.converged)
-            )
+        free = self.nuisances.free(held)
+        ends = [self._tau([data[i] for i in owner[part].tolist()], nu[part], free) for part in self._calls(data, owner)]
+        tau, slope, point, joint = (np.concatenate(values) for values in zip(*ends, strict=True))
         best = best_of(tau, owner, len(data))
         tau, slope, point, joint = tau[best], slope[best], point[best], joint[best]
         t = tau - background.delta
+        r = self.kernel.modes.count
         found = self.kernel.certified(t, point[:, :r], slope)
         return replace(
             found,
@@ -114,6 +121,37 @@ class PreparedKernelWithNuisances:
             nu_delta=background.nu,
             nu_tau=point[:, r:],
         )
+
+    def _calls(self, data: Sequence[Sample], owner: Int64[np.ndarray, " J"]) -> list[slice]:
+        """Which starts are fitted in one call."""
+        if self.kernel.event_weight == 0:
+            return [slice(0, len(owner))]
+        return list(calls([len(data[i]) for i in owner.tolist()], self.blocks.columns))
+
+    def _tau(
+        self, data: Sequence[Sample], nu: Float64[np.ndarray, "J k"], free: Float64[np.ndarray, " k"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """tau of samples from f = 0 at some nu each, the gradient left in f, where it ended, and whether it has."""
+        count, r = len(data), self.kernel.modes.count
+        rows = (self.profile.auxiliary(data), np.column_stack([np.zeros((count, r)), nu]), np.tile(free, (count, 1)))
+        with jax.enable_x64(True):
+            a, begin, moves = (jnp.asarray(filled(v)) for v in rows)
+            likelihood = self._likelihood(data)
+            end = minimize_jointly(self.nuisances, likelihood, jnp.asarray(self.kernel.modes.penalty), a, begin, moves)
+            loss, slopes = loss_at(self.nuisances, likelihood, end.point[:, :r], end.point[:, r:], a)
+            found = (statistic(loss), slopes, end.point, end.converged)
+            return tuple(np.asarray(v)[:count] for v in found)  # type: ignore[return-value]
+
+    def _likelihood(self, data: Sequence[Sample]) -> Likelihood:
+        """Of samples, filled up to a number that compilations share."""
+        if self.kernel.event_weight == 0:
+            sums = np.column_stack([self.kernel.data_sums(data), self.profile.sums(data)])
+            return Extended(self.blocks, jnp.asarray(filled(sums)))
+        order = np.arange(padded(len(data))) % len(data)
+        phi, columns = self.kernel.features_of(data), self.profile.columns_of(data)
+        rows = [(phi[i], data[i].weights) for i in order.tolist()]
+        ratios = jnp.asarray(self.profile.ratios(data)[order])
+        return FiniteReference(self.blocks, data_blocks(rows, more=[columns[i] for i in order.tolist()]), ratios)
 
     def null(
         self,
@@ -130,12 +168,10 @@ class PreparedKernelWithNuisances:
         """
         nu = np.zeros(self.nuisances.count)
         auxiliary = self.nuisances.auxiliary
-        weighted = None
         if data is not None:
             auxiliary = self.profile.auxiliary([data])[0]
-            nu = self.profile.fit_sample(data).nu[0]
-            weighted = data if data.is_weighted else None
-        return self.null_at(nu, auxiliary, weighted, normalized=normalized, fixed_reference=fixed_reference)
+            nu = self.profile.fit([data]).nu[0]
+        return self.null_at(nu, auxiliary, data, normalized=normalized, fixed_reference=fixed_reference)
 
     def null_at(
         self,
@@ -151,35 +187,48 @@ class PreparedKernelWithNuisances:
         Arguments:
             nu: where all moments are taken.
             auxiliary: measurements, for the curvature of their likelihood; None for those that the test was given.
-            data: weighted data, whose weights it is for; None for unit weights.
+            data: whose weights it is for, and which with a finite reference say how events spread; None for neither.
             normalized, fixed_reference: see `PreparedKernel.null`.
         """
         measured = self.nuisances.auxiliary if auxiliary is None else auxiliary
-        with jax.enable_x64(True):
-            spread = None if fixed_reference else jnp.asarray(self.event_weight)
-            found = moments_at(self.nuisances, self.blocks, spread, jnp.asarray(nu), jnp.asarray(measured))
-            information, noise, slope, stiffness = (None if v is None else np.asarray(v) for v in found)
-        assert information is not None
-        assert slope is not None
-        assert stiffness is not None
-        r = self.kernel.modes.count
-        # The column of ones once more at the end, where the yield belongs.
-        order = np.append(np.arange(len(information)), r)
-        moments = None if data is None else self._moments(data)[np.ix_(order, order)]
-        covariance = covariance_of_sums(
-            information[np.ix_(order, order)],
-            moments,
-            None if noise is None else noise[np.ix_(order, order)],
-            self.kernel.events,
-            shape_of=None,
-            normalized=normalized,
-        )
-        return mixture_with_nuisances(information, covariance, slope, stiffness, self.kernel.modes.penalty)
+        ratio = self.kernel.event_weight if data is None else float(self.profile.ratios([data])[0])
+        rows = None
+        if data is not None and (data.is_weighted or (ratio > 0 and not fixed_reference)):
+            columns = np.column_stack([self.kernel.features(data.events), self.nuisances.columns(data.events)])
+            rows = Rows(columns, data.weights, data.is_weighted)
+        found = moments_at(self.nuisances, self.blocks, nu, measured, ratio, None if fixed_reference else rows)
+        covariance = found.of_data
+        if not fixed_reference:
+            covariance = covariance + self._of_reference(nu, ratio, rows, normalized)
+        penalty = self.kernel.modes.penalty / (1 + ratio)
+        return mixture_with_nuisances(found.information, covariance, found.slope, found.stiffness, penalty)
 
-    def _moments(self, data: Sample) -> Float64[np.ndarray, "c c"]:
-        """sum_D v^2 (phi, 1, g)(phi, 1, g)^T."""
-        rows = np.column_stack([self.kernel.features(data.events), self.nuisances.columns(data.events)])
-        return (rows * data.weights[:, None] ** 2).T @ rows
+    def _of_reference(
+        self, nu: Float64[np.ndarray, " k"], ratio: float, data: Rows | None, normalized: bool
+    ) -> Float64[np.ndarray, "c c"]:
+        """Covariance of sum_R w h, whose number of events is fixed, or whose sum of weights is `normalized`."""
+        with jax.enable_x64(True):
+            c = np.asarray(self.nuisances.coefficients(jnp.asarray(nu)))
+        expected = sum_of_reference(self.blocks, c, ratio)
+        if self.averaged is None:
+            noise = noise_of_rows(self.blocks, self.event_weight, c, ratio)
+        else:
+            reference, averaged = self.averaged
+
+            def columns(at: slice) -> np.ndarray:
+                events = reference.events[at]
+                every = np.column_stack([self.kernel.features(events), self.nuisances.columns(events)])
+                return np.column_stack([moved(every, c, ratio), np.ones(len(events))])
+
+            noise = noise_of_averages(columns, self.blocks.columns + 1, reference.weights, averaged)
+        if normalized:
+            from_mean = np.column_stack([np.eye(len(expected)), -expected / self.kernel.total])
+            covariance = from_mean @ noise @ from_mean.T
+        else:
+            covariance = noise[:-1, :-1] - np.outer(expected, expected) / self.kernel.events
+        if data is not None and ratio > 0:
+            covariance = covariance + noise_of_data(self.blocks, c, ratio, data, self.kernel.event_weight)
+        return covariance
 
     def log_ratio(self, parameters: Float[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
         return self.kernel.log_ratio(parameters[: self.kernel.modes.count], events)

@@ -43,11 +43,13 @@ class Pools:
         known = self._known(data)
         return [self._sum(sample, known) for sample in data]
 
-    def rows(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"] | None]:
-        """phi at the events of each sample; None as in `sums`."""
+    def rows_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"]]:
+        """phi at the events of each sample."""
         known = self._known(data)
         return [
-            np.concatenate([known[pool][rows] for pool, rows in sample.drawn]) if _all_known(sample, known) else None
+            np.concatenate([known[pool][rows] for pool, rows in sample.drawn])
+            if _all_known(sample, known)
+            else self._phi(sample.events)
             for sample in data
         ]
 

@@ -69,7 +69,8 @@ class PreparedNetworkWithNuisances:
             levels=levels,
             full=full,
         )
-        return cls(network, PreparedNuisances.of(nuisances, columns, weights), search)
+        profile = PreparedNuisances.of(nuisances, columns, weights, network.event_weight or 0.0)
+        return cls(network, profile, search)
 
     @property
     def nuisances(self) -> Nuisances:
@@ -88,29 +89,22 @@ class PreparedNetworkWithNuisances:
 
         Where Delta has several minima the network is sought at each of them.
         """
-        background = self.profile.fit(self.profile.sums(data), self.profile.auxiliary(data), held)
+        background = self.profile.fit(data, held)
         reach = np.where(self.nuisances.free(held) > 0, np.inf, 0.0)
         search = replace(self.search, bound=np.append(self.network.bound, reach)) if held else self.search
         owner, nu, delta = background.starts()
-        samples = [data[i] for i in owner]
-        rows, converged = self._rows(samples, nu, delta), background.converged[owner]
-        if self.network.event_weight is not None:
-            delta, nu, converged = _with_finite_reference(search, rows)
-            rows = self._rows(samples, nu, delta)
-        found = search.fit(rows)
-        lowest = best_of(delta, owner, len(data))
-        delta, nu, converged = delta[lowest], nu[lowest], converged[lowest]
+        found = search.fit(self._rows([data[i] for i in owner], nu, delta))
         found = found.take(best_of(found.t, owner, len(data)))
-        t = found.t - delta
+        t = found.t - background.delta
         failure = found.failure.copy()
         failure[(failure == "") & ~np.isfinite(t)] = "the likelihood without f overflowed"
         return replace(
             found,
             t=t,
-            converged=found.converged & converged,
+            converged=found.converged & background.converged,
             failure=failure,
-            delta=delta,
-            nu_delta=nu,
+            delta=background.delta,
+            nu_delta=background.nu,
             nu_tau=found.parameters[:, self.network.parameters :],
         )
 
@@ -126,7 +120,7 @@ class PreparedNetworkWithNuisances:
         return {**self.network.named_parameters(parameters[:p]), "nu": parameters[p:]}
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
-        background = self.profile.fit_sample(data)
+        background = self.profile.fit([data])
         return projected_seconds(self.search, self._rows([data], background.nu, background.delta)[0], fits)
 
     def _rows(
@@ -146,9 +140,3 @@ class PreparedNetworkWithNuisances:
                 )
                 for d, a, at, least in zip(data, auxiliary, nu, delta, strict=True)
             ]
-
-
-def _with_finite_reference(search: NetworkSearch, rows: Sequence[Data]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Delta, nu and convergence with a finite reference, from where Delta of an exact one has its nu."""
-    t, nu, converged = zip(*map(search.fit_without_f, rows), strict=True)
-    return np.array(t), np.array(nu), np.array(converged)

@@ -35,8 +35,6 @@ STEPS_BETWEEN_CHECKS = 5
 CACHE = 1 << 19
 # The fit has converged when the local expansion promises less than this for t.
 CONVERGED = 0.01
-# The same for nuisances alone, whose maximum is one, and the most steps to it.
-CONVERGED_IN_NU, STEPS_OF_NU = 1e-6, 100
 
 
 class Data(NamedTuple):
@@ -278,17 +276,7 @@ class NetworkSearch:
         points, losses = (np.array(end, np.float64) for end in zip(*ends, strict=True))
         return points, _or_infinity(losses)
 
-    def fit_without_f(self, data: Data) -> tuple[float, Float[np.ndarray, " k"], bool]:
-        """Climbs in nu alone, from data.nu with f = 0, in a box that is empty for the network: t, nu, and whether it
-        has converged."""
-        at = self.layout.parameters
-        box = np.append(np.zeros(at), self.bound[at:])
-        with jax.enable_x64(True):
-            climber = replace(self, bound=box)
-            end = climber._climb_full(np.append(np.zeros(at), data.nu), self._full(data), STEPS_OF_NU, CONVERGED_IN_NU)
-        return end.t, end.theta[at:], end.remaining < CONVERGED_IN_NU
-
-    def _climb_full(self, theta: np.ndarray, data: Points, most: int, enough: float = CONVERGED / 10) -> _End:
+    def _climb_full(self, theta: np.ndarray, data: Points, most: int) -> _End:
         """Climbs on all events, a few steps at a time, until t would hardly rise or the budget is spent."""
         damping: np.ndarray | float = FIRST_DAMPING
         spent = 0
@@ -296,7 +284,7 @@ class NetworkSearch:
             steps = min(STEPS_BETWEEN_CHECKS, most - spent)
             state, remaining = climb(self.family, theta, damping, self.bound, steps, self.full, data)
             theta, damping, spent = np.asarray(state.theta), state.damping, spent + steps
-            if spent >= most or remaining < enough:
+            if spent >= most or remaining < CONVERGED / 10:
                 # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects. With a finite
                 # reference it is the expected part of both samples that belongs to the data.
                 of_bias = state.expansion.gradient[self.layout.parameters - 1]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from nplm.models.base import Model, PreparedModel
-from nplm.models.histogram import HistogramModel, PreparedHistogram
+from nplm.models.base import PreparedModel
+from nplm.models.histogram import PreparedHistogram
 from nplm.models.histogram_nuisance import PreparedHistogramWithNuisances
-from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.network_fit import PreparedNetwork
@@ -16,13 +13,6 @@ from nplm.nuisance.nuisances import Nuisances
 from nplm.sample import Sample
 
 WithNuisances = PreparedNetworkWithNuisances | PreparedKernelWithNuisances | PreparedHistogramWithNuisances
-
-
-def exact_with_nuisances(model: Model) -> Model:
-    """Kernel and histogram models take the reference as exact where it has nuisances; networks stay as they are."""
-    if isinstance(model, KernelModel | HistogramModel):
-        return replace(model, reference_exact=True)
-    return model
 
 
 def with_nuisances(prepared: PreparedModel, nuisances: Nuisances, reference: Sample) -> WithNuisances:

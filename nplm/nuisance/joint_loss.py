@@ -1,12 +1,15 @@
 """The loss with nuisances, and its minimum over the model and nu together, for a batch of data samples.
 
 With F = f + log r both parts are linear in columns of an event: F(x) = (phi(x), 1, g(x)) . kappa with coefficients
-kappa = (b, c(nu)). With S the data's sums of the columns, the loss of one sample is
+kappa = (b, c(nu)). With S the data's sums of the columns, the loss of one sample is, if the reference is exact,
 
-    F(b, nu) = sum_R w (exp(columns . kappa) - 1) - kappa . S - log [L(nu | A) / L(0 | A)] + sum_i p_i b_i^2 / 2,
+    L(b, nu) = sum_R w (exp(columns . kappa) - 1) - kappa . S - log [L(nu | A) / L(0 | A)],
 
-so all that events contribute is sums over them at kappa; nu enters through the Jacobian of c. Without modes it is the
-loss whose minimum is -Delta / 2.
+so all that events contribute is sums over them at kappa; nu enters through the Jacobian of c. With a reference of
+finite size the first two terms are the likelihood of `FiniteReference` at F: r moves the weight w of a reference event
+to w r(x; nu), and the yields keep their place in r. Without modes it is the loss whose minimum is -Delta / 2.
+
+What is minimised is G + sum_i p_i b_i^2 / 2 with G = (1 + rho) L, as without nuisances.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nplm.models.kernel_loss import Blocks, exact_hessian, hessian_at, hessian_products, hessians, sums_at
+from nplm.models.kernel_likelihood import Likelihood
 from nplm.nuisance.nuisances import Nuisances
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
@@ -78,21 +81,19 @@ def bend(
 @partial(jax.jit, static_argnames=("nuisances", "steps"))
 def minimize_jointly(
     nuisances: Nuisances,
-    blocks: Blocks,
+    likelihood: Likelihood,
     penalty: Float[Array, " r"],
-    sums: Float[Array, "B columns"],
     auxiliary: Float[Array, "B a"],
     start: Float[Array, "B r_plus_k"],
     free: Float[Array, "B k"],
     steps: int = _STEPS,
 ) -> Minimum:
-    """Minimises the loss of B samples over (b, nu).
+    """Minimises G + sum_i p_i b_i^2 / 2 of B samples over (b, nu).
 
     Arguments:
         nuisances: c(nu) and the auxiliary likelihood.
-        blocks: the reference; its last q + 1 columns are (1, g).
+        likelihood: of the samples; the last q + 1 of its columns are (1, g).
         penalty: p of each mode; none for Delta.
-        sums: of the columns over each sample.
         auxiliary: measurements that belong to each sample.
         start: b and nu.
         free: 0 for nuisances that stay where they start, 1 for the others.
@@ -100,25 +101,25 @@ def minimize_jointly(
     """
     r = len(penalty)
     # With many nuisances their part of the Hessian is exact in either case, and that of the modes is preconditioned.
-    exact = exact_hessian(blocks) and (r == 0 or blocks.columns <= _MOST_COLUMNS)
+    exact = likelihood.exact_hessian and (r == 0 or likelihood.blocks.columns <= _MOST_COLUMNS)
+    unit = jnp.broadcast_to(likelihood.unit, (len(start),))
 
     def expand(point: Float[Array, "B r_plus_k"]) -> Expansion:
         b, nu = point[:, :r], point[:, r:]
         curve = curve_of(nuisances, nu, auxiliary, free)
         kappa = jnp.concatenate([b, curve.value], axis=1)
-        value, moments, density = sums_at(blocks, kappa)
-        left = moments - sums
-        value = value - jnp.sum(kappa * sums, axis=1) + jnp.sum(penalty * b**2, axis=1) / 2 - curve.auxiliary
-        of_nu = jnp.einsum("bek,be->bk", curve.first, left[:, r:]) - curve.pull
+        value, left, densities = likelihood.at(kappa)
+        value = value + jnp.sum(penalty * b**2, axis=1) / 2 - unit * curve.auxiliary
+        of_nu = jnp.einsum("bek,be->bk", curve.first, left[:, r:]) - unit[:, None] * curve.pull
         gradient = jnp.concatenate([left[:, :r] + penalty * b, of_nu], axis=1)
-        bent = bend(nuisances, nu, left[:, r:], free) + curve.stiffness
+        bent = bend(nuisances, nu, left[:, r:], free) + unit[:, None, None] * curve.stiffness
         if exact:
-            second = hessians(blocks, density)
+            second = likelihood.hessians(densities)
             outer = jnp.einsum("bef,bek,bfl->bkl", second[:, r:, r:], curve.first, curve.first)
             return Expansion(value, gradient, (second, curve.first, bent, outer))
-        more = _moments_of_more(blocks, density)
+        more = likelihood.hessians_of_more(densities)
         outer = jnp.einsum("bef,bek,bfl->bkl", more, curve.first, curve.first)
-        return Expansion(value, gradient, (density, curve.first, bent, outer))
+        return Expansion(value, gradient, (densities, curve.first, bent, outer))
 
     def solve_exactly(curvature: tuple[Array, ...], gradient: Array, damping: Array) -> Array:
         second, first, bent, outer = curvature
@@ -130,13 +131,15 @@ def minimize_jointly(
         full = full + (damping[:, None] * scale)[:, :, None] * jnp.eye(full.shape[1])
         return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
 
-    def solve_iteratively(curvature: tuple[Array, ...], gradient: Array, damping: Array) -> Array:
-        density, first, bent, outer = curvature
+    def solve_iteratively(
+        curvature: tuple[tuple[Array, ...], Array, Array, Array], gradient: Array, damping: Array
+    ) -> Array:
+        densities, first, bent, outer = curvature
         damped = damping[:, None] * _scale(bent, outer)
         near = outer + bent + damped[:, :, None] * jnp.eye(outer.shape[1])
 
         def product(v: Array) -> Array:
-            image = hessian_products(blocks, density, jnp.concatenate([v[:, :r], _apply(first, v[:, r:])], axis=1))
+            image = likelihood.products(densities, jnp.concatenate([v[:, :r], _apply(first, v[:, r:])], axis=1))
             of_modes = image[:, :r] + penalty * v[:, :r] + damping[:, None] * (1 + penalty) * v[:, :r]
             of_nu = _apply(jnp.swapaxes(first, 1, 2), image[:, r:]) + _apply(bent, v[:, r:]) + damped * v[:, r:]
             return jnp.concatenate([of_modes, of_nu], axis=1)
@@ -153,61 +156,26 @@ def minimize_jointly(
 @partial(jax.jit, static_argnames="nuisances")
 def loss_at(
     nuisances: Nuisances,
-    blocks: Blocks,
+    likelihood: Likelihood,
     b: Float[Array, "B r"],
     nu: Float[Array, "B k"],
-    sums: Float[Array, "B columns"],
     auxiliary: Float[Array, "B a"],
 ) -> tuple[Float[Array, " B"], Float[Array, "B r"]]:
-    """The loss without its penalty, and its gradient in b."""
-    kappa = jnp.concatenate([b, jax.vmap(nuisances.coefficients)(nu)], axis=1)
-    value, moments, _ = sums_at(blocks, kappa)
-    left = (moments - sums)[:, : b.shape[1]]
-    return value - jnp.sum(kappa * sums, axis=1) - jax.vmap(nuisances.log_auxiliary)(nu, auxiliary), left
+    """L, and the gradient of G in b."""
+    value, left, _ = likelihood.at(jnp.concatenate([b, jax.vmap(nuisances.coefficients)(nu)], axis=1))
+    return value / likelihood.unit - jax.vmap(nuisances.log_auxiliary)(nu, auxiliary), left[:, : b.shape[1]]
 
 
 @partial(jax.jit, static_argnames="nuisances")
 def curvature_in_nu(
-    nuisances: Nuisances,
-    blocks: Blocks,
-    nu: Float[Array, "B k"],
-    sums: Float[Array, "B e"],
-    auxiliary: Float[Array, "B a"],
+    nuisances: Nuisances, likelihood: Likelihood, nu: Float[Array, "B k"], auxiliary: Float[Array, "B a"]
 ) -> Float[Array, "B k k"]:
-    """Second derivatives of the loss of B samples in nu, without f; the blocks hold the columns (1, g) only."""
+    """Second derivatives of L of B samples in nu, without f; the columns are (1, g) only."""
     curve = curve_of(nuisances, nu, auxiliary, jnp.ones_like(nu))
-    _, moments, density = sums_at(blocks, curve.value)
-    outer = jnp.einsum("bef,bek,bfl->bkl", _moments_of_more(blocks, density), curve.first, curve.first)
-    return outer + bend(nuisances, nu, moments - sums, jnp.ones_like(nu)) + curve.stiffness
-
-
-@partial(jax.jit, static_argnames="nuisances")
-def moments_at(
-    nuisances: Nuisances,
-    blocks: Blocks,
-    event_weight: Float[Array, "blocks m"] | None,
-    nu: Float[Array, " k"],
-    auxiliary: Float[Array, " a"],
-) -> tuple[Float[Array, "c c"], Float[Array, "c c"] | None, Float[Array, "e k"], Float[Array, "k k"]]:
-    """What the law of t at nu is made of.
-
-    Returns:
-        sum_R w r (columns)(columns)^T, the same with w^2 r^2 (None without weights of events), dc/dnu, and
-        -d2 log L(nu|A) / dnu2.
-    """
-    c = nuisances.coefficients(nu)
-    kappa = jnp.concatenate([jnp.zeros(blocks.columns - len(c)), c])
-    noise = None
-    if event_weight is not None:
-        noise = hessian_at(blocks._replace(weights=blocks.weights * event_weight), 2 * kappa)
-    slope = jax.jacfwd(nuisances.coefficients)(nu)
-    return hessian_at(blocks, kappa), noise, slope, -jax.hessian(nuisances.log_auxiliary)(nu, auxiliary)
-
-
-def _moments_of_more(blocks: Blocks, density: Float[Array, "B blocks m"]) -> Float[Array, "B e e"]:
-    """sum w e^F (1, g)(1, g)^T."""
-    nothing = jnp.zeros((*blocks.weights.shape, 0))
-    return hessians(Blocks(nothing, blocks.weights, more=blocks.more), density)
+    _, left, densities = likelihood.at(curve.value)
+    outer = jnp.einsum("bef,bek,bfl->bkl", likelihood.hessians_of_more(densities), curve.first, curve.first)
+    unit = jnp.broadcast_to(likelihood.unit, (len(nu),))[:, None, None]
+    return (outer + bend(nuisances, nu, left, jnp.ones_like(nu))) / unit + curve.stiffness
 
 
 def _scale(bent: Float[Array, "B k k"], outer: Float[Array, "B k k"]) -> Float[Array, "B k"]:

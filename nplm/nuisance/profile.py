@@ -12,7 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nplm.averaged_weights import event_weight_of
 from nplm.models.base import Fits
+from nplm.models.kernel_data import calls, data_blocks
+from nplm.models.kernel_likelihood import Extended, FiniteReference, Likelihood
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_pool import Pools
 from nplm.models.kernel_products import CALLED, in_blocks, padded
@@ -70,25 +73,32 @@ class PreparedNuisances:
     """Nuisances with the reference.
 
     Delta = -2 min over nu of { sum_R w (r(x; nu) - 1) - sum_D log r(x; nu) - log [L(nu|A) / L(0|A)] }
-    (arXiv:2111.13633, eq. 14, with f = 0).
+    (arXiv:2111.13633, eq. 14, with f = 0). With a reference of finite size the first two terms are the likelihood of
+    `FiniteReference` at log r, whose minima are sought from those of the exact one.
 
     Arguments:
         nuisances: the log-ratios and the auxiliary likelihood.
         blocks: of the reference, with no modes and the columns (1, g).
+        event_weight: w0 of the finite-reference likelihood; 0 where the reference is taken as exact.
     """
 
     nuisances: Nuisances
     blocks: Blocks
+    event_weight: float = 0.0
 
     @classmethod
     def of(
-        cls, nuisances: Nuisances, columns: Float64[np.ndarray, "n e"], weights: Float64[np.ndarray, " n"]
+        cls,
+        nuisances: Nuisances,
+        columns: Float64[np.ndarray, "n e"],
+        weights: Float64[np.ndarray, " n"],
+        event_weight: float = 0.0,
     ) -> PreparedNuisances:
         """Lays the columns (1, g) of reference events, or of points that stand for them, out for the compiled loss."""
         more, w = in_blocks(columns, weights, 64, CALLED)
         with jax.enable_x64(True):
             nothing = jnp.zeros((*more.shape[:2], 0))
-            return cls(nuisances, Blocks(nothing, jnp.asarray(w), more=jnp.asarray(more)))
+            return cls(nuisances, Blocks(nothing, jnp.asarray(w), more=jnp.asarray(more)), event_weight)
 
     @cached_property
     def _axes(self) -> Axes:
@@ -114,6 +124,16 @@ class PreparedNuisances:
             ]
         )
 
+    def columns_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n e"]]:
+        """(1, g) at the events of each sample."""
+        return self.pools.rows_of(data)
+
+    def ratios(self, data: Sequence[Sample]) -> Float64[np.ndarray, " B"]:
+        """rho of each sample; 0 where the reference is taken as exact."""
+        if self.event_weight == 0:
+            return np.zeros(len(data))
+        return np.array([self.event_weight / event_weight_of(sample) for sample in data])
+
     def auxiliary(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B a"]:
         """The auxiliary measurements of each sample: those that came with it, or those that the test was given."""
         given = self.nuisances.auxiliary
@@ -126,23 +146,31 @@ class PreparedNuisances:
                 )
         return np.array(measured)
 
-    def fit(
-        self, sums: Float64[np.ndarray, "B e"], auxiliary: Float64[np.ndarray, "B a"], held: Collection[str] = ()
-    ) -> Profile:
-        """Delta of samples of which the sums of the columns and the auxiliary measurements are known.
+    def fit(self, data: Sequence[Sample], held: Collection[str] = ()) -> Profile:
+        """Delta of samples.
 
         Nuisances of `held` stay at 0; what is known of the others is then taken at 0 of these.
         """
-        free = self.nuisances.free(held)
-        if not self._bends:
-            end = self._descend(self.blocks, sums, auxiliary, np.zeros((len(sums), self.nuisances.count)), free)
-            none = np.zeros((0, self.nuisances.count))
-            return Profile(-2 * end.value, end.nu, end.converged, (none,) * len(sums), (none[:, 0],) * len(sums))
-        return self._lowest(sums, auxiliary, free)
+        sums, auxiliary, free = self.sums(data), self.auxiliary(data), self.nuisances.free(held)
+        if self._bends:
+            exact = self._lowest(sums, auxiliary, free)
+        else:
+            start, none = np.zeros((len(sums), self.nuisances.count)), np.zeros((0, self.nuisances.count))
+            end = self._descend(self._exact(self.blocks, sums), auxiliary, start, free)
+            exact = Profile(-2 * end.value, end.nu, end.converged, (none,) * len(sums), (none[:, 0],) * len(sums))
+        return exact if self.event_weight == 0 else self._with_finite_reference(data, exact, free)
 
-    def fit_sample(self, data: Sample) -> Profile:
-        """Delta of one sample."""
-        return self.fit(self.sums([data]), self.auxiliary([data]))
+    def _with_finite_reference(
+        self, data: Sequence[Sample], exact: Profile, free: Float64[np.ndarray, " k"]
+    ) -> Profile:
+        """The minima with a finite reference, from those of samples with an exact one."""
+        owner, nu, _ = exact.starts()
+        parts = []
+        for part in calls([len(data[i]) for i in owner.tolist()], self.blocks.columns):
+            own = [data[i] for i in owner[part].tolist()]
+            parts.append(self._descend(self._finite(own), self.auxiliary(own), nu[part], free))
+        ends = _Ends(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return self._sorted(len(data), owner, ends, exact.converged[owner])
 
     def summary(self, data: Sample, fits: Fits, impact: Float64[np.ndarray, " k"] | None = None) -> NuisanceSummary:
         """What one sample says about the nuisances.
@@ -155,14 +183,15 @@ class PreparedNuisances:
         assert fits.delta is not None
         assert fits.nu_delta is not None
         assert fits.nu_tau is not None
-        nu, sums, auxiliary = fits.nu_delta[0], self.sums([data])[0], self.auxiliary([data])[0]
-        others = self.fit(sums[None], auxiliary[None])
+        nu, auxiliary = fits.nu_delta[0], self.auxiliary([data])[0]
+        others = self.fit([data])
+        likelihood = self._finite([data]) if self.event_weight > 0 else self._exact(self.blocks, self.sums([data]))
         return NuisanceSummary.of(
             self.nuisances.names,
             self.nuisances.sigma,
             self.measured(auxiliary),
             nu,
-            np.linalg.inv(self._curvatures(self.blocks, nu[None], sums[None], auxiliary[None])[0]),
+            np.linalg.inv(self._curvatures(likelihood, nu[None], auxiliary[None])[0]),
             fits.nu_tau[0],
             float(fits.t[0]),
             float(fits.delta[0]),
@@ -176,10 +205,9 @@ class PreparedNuisances:
         # With a reference of no weight, and no data, the loss of Delta is the auxiliary likelihood.
         with jax.enable_x64(True):
             alone = self.blocks._replace(weights=jnp.zeros_like(self.blocks.weights))
-        none = np.zeros((1, self.blocks.columns))
-        count = self.nuisances.count
-        end = self._descend(alone, none, auxiliary[None], np.zeros((1, count)), np.ones(count))
-        curvature = np.diag(self._curvatures(alone, end.nu, none, auxiliary[None])[0])
+        likelihood, count = self._exact(alone, np.zeros((1, self.blocks.columns))), self.nuisances.count
+        end = self._descend(likelihood, auxiliary[None], np.zeros((1, count)), np.ones(count))
+        curvature = np.diag(self._curvatures(likelihood, end.nu, auxiliary[None])[0])
         flat = curvature * self.nuisances.sigma**2 < _FLAT
         return np.where(flat | ~end.converged, np.nan, end.nu[0])
 
@@ -191,8 +219,9 @@ class PreparedNuisances:
         owner, nu = numbered(starts), np.concatenate(starts)
         parts: list[tuple[np.ndarray, _Ends, np.ndarray]] = []
         for _ in range(ESCAPES):
-            end = self._descend(self.blocks, sums[owner], auxiliary[owner], nu, free)
-            curvature = self._curvatures(self.blocks, end.nu, sums[owner], auxiliary[owner])
+            likelihood = self._exact(self.blocks, sums[owner])
+            end = self._descend(likelihood, auxiliary[owner], nu, free)
+            curvature = self._curvatures(likelihood, end.nu, auxiliary[owner])
             saddle, step = lowest_curvature(curvature, self.nuisances.sigma, free)
             parts.append((owner, end, ~saddle))
             if not saddle.any():
@@ -221,32 +250,41 @@ class PreparedNuisances:
             tuple(-2 * ends.value[own[1:]] for own in kept),
         )
 
+    def _exact(self, blocks: Blocks, sums: Float64[np.ndarray, "J e"]) -> Extended:
+        """The likelihood of samples of which the sums are known, filled up to a number that compilations share."""
+        with jax.enable_x64(True):
+            return Extended(blocks, jnp.asarray(filled(sums)))
+
+    def _finite(self, data: Sequence[Sample]) -> FiniteReference:
+        """The likelihood of samples with a reference of finite size, filled up likewise."""
+        order = np.arange(padded(len(data))) % len(data)
+        columns = self.columns_of(data)
+        rows = [(np.zeros((len(data[i]), 0)), data[i].weights) for i in order.tolist()]
+        with jax.enable_x64(True):
+            ratios = jnp.asarray(self.ratios(data)[order])
+            return FiniteReference(self.blocks, data_blocks(rows, more=[columns[i] for i in order.tolist()]), ratios)
+
     def _descend(
         self,
-        blocks: Blocks,
-        sums: Float64[np.ndarray, "J e"],
+        likelihood: Likelihood,
         auxiliary: Float64[np.ndarray, "J a"],
         start: Float64[np.ndarray, "J k"],
         free: Float64[np.ndarray, " k"],
     ) -> _Ends:
-        """Descends from one start for each row."""
-        count = len(sums)
-        rows = (sums, auxiliary, start, np.tile(free, (count, 1)))
+        """Descends from one start for each sample of the likelihood."""
+        count = len(start)
         with jax.enable_x64(True):
-            s, a, begin, moves = (jnp.asarray(filled(v)) for v in rows)
-            end = minimize_jointly(self.nuisances, blocks, jnp.zeros(0), s, a, begin, moves)
-            return _Ends(*(np.asarray(v)[:count] for v in (end.value, end.point, end.converged)))
+            a, begin, moves = (jnp.asarray(filled(v)) for v in (auxiliary, start, np.tile(free, (count, 1))))
+            end = minimize_jointly(self.nuisances, likelihood, jnp.zeros(0), a, begin, moves)
+            value = end.value / likelihood.unit
+            return _Ends(*(np.asarray(v)[:count] for v in (value, end.point, end.converged)))
 
     def _curvatures(
-        self,
-        blocks: Blocks,
-        nu: Float64[np.ndarray, "J k"],
-        sums: Float64[np.ndarray, "J e"],
-        auxiliary: Float64[np.ndarray, "J a"],
+        self, likelihood: Likelihood, nu: Float64[np.ndarray, "J k"], auxiliary: Float64[np.ndarray, "J a"]
     ) -> Float64[np.ndarray, "J k k"]:
         with jax.enable_x64(True):
-            rows = (jnp.asarray(filled(v)) for v in (nu, sums, auxiliary))
-            return np.asarray(curvature_in_nu(self.nuisances, blocks, *rows))[: len(nu)]
+            rows = (jnp.asarray(filled(v)) for v in (nu, auxiliary))
+            return np.asarray(curvature_in_nu(self.nuisances, likelihood, *rows))[: len(nu)]
 
 
 def filled(rows: Float64[np.ndarray, "B c"]) -> Float64[np.ndarray, "P c"]:

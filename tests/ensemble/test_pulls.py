@@ -69,18 +69,27 @@ def test_a_truth_is_read_back() -> None:
         np.testing.assert_array_equal(getattr(again, name), getattr(TRUTH, name))
 
 
+@pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("nu", [(0.0, 0.0), (0.2, -0.3)])
-def test_errors_are_those_of_the_information_at_nu(nu: tuple[float, float]) -> None:
-    """The scores are x e^-scale - 1 and 1, and weights w r; the constraint adds 1 / sigma^2."""
+def test_errors_are_those_of_the_information_at_nu(nu: tuple[float, float], exact: bool) -> None:
+    """The scores are x e^-scale - 1 and 1, and weights w r; the constraint adds 1 / sigma^2.
+
+    With a finite reference weights of the second derivatives are w r / (1 + w r), and those of the scores' covariance,
+    of which the reference that toys share is no part, w r / (1 + w r)^2.
+    """
     reference = draw_reference(np.random.default_rng(1), 3000)
-    prepared = NPLMTest(reference, HistogramModel(bins=5), nuisances=nuisances()).prepared
+    prepared = NPLMTest(reference, HistogramModel(bins=5, reference_exact=exact), nuisances=nuisances()).prepared
     assert isinstance(prepared, WithNuisances)
     truth = Truth.of(prepared.profile, np.array(nu))
     x = reference.events[:, 0]
     scores = np.column_stack([x * np.exp(-nu[0]) - 1, np.ones_like(x)])
     weights = reference.weights * np.exp(-nu[0] - x * np.expm1(-nu[0]) + nu[1])
-    information = (scores * weights[:, None]).T @ scores + np.eye(2) / SIGMA**2
-    expected = np.sqrt(np.diag(np.linalg.inv(information)))
+    q = np.ones_like(x) if exact else 1 / (1 + weights)
+    information, spread = (
+        (scores * (weights * q**power)[:, None]).T @ scores + np.eye(2) / SIGMA**2 for power in (1, 2)
+    )
+    inverse = np.linalg.inv(information)
+    expected = np.sqrt(np.diag(inverse @ spread @ inverse))
     np.testing.assert_allclose(truth.error, expected, rtol=1e-9)
     np.testing.assert_allclose(truth.sigma, SIGMA)
     # 2000 e^norm events know either to about their square root.

@@ -38,7 +38,7 @@ def test_with_nuisances_it_is_t_but_for_the_constraint(rng: np.random.Generator)
     ratio = SeparableLogRatio("scale", lambda nu: jnp.stack([-nu[0], -jnp.expm1(-nu[0])]), lambda events: events[:, 0])
     sigma = 0.05
     nuisances = Nuisances(ratio, GaussianConstraint(("scale",), np.array([sigma])))
-    test = NPLMTest(reference, HistogramModel(bins=10), nuisances=nuisances)
+    test = NPLMTest(reference, HistogramModel(bins=10, reference_exact=True), nuisances=nuisances)
     result = test.run(data, toys=0)
     assert result.nuisances is not None
     with_f, without = result.nuisances.nu_tau[0], result.nuisances.nu[0]

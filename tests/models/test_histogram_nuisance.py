@@ -41,7 +41,9 @@ def test_ratio_constant_in_bins_gives_the_saturated_goodness_of_fit() -> None:
     )
     sigma = np.array([0.3, 0.1])
     nuisances = Nuisances(ratio, GaussianConstraint(("tilt", "rate"), sigma))
-    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
+    test = NPLMTest(
+        reference, HistogramModel(edges=(EDGES,), reference_exact=True), coordinates="raw", nuisances=nuisances
+    )
     n = np.bincount(bins(data.events), minlength=5)
     expected = np.bincount(bins(reference.events), reference.weights, 5)
     assert data.auxiliary is not None
@@ -59,7 +61,9 @@ def test_ratio_constant_in_bins_gives_the_saturated_goodness_of_fit() -> None:
 def test_ratio_that_varies_in_bins_is_profiled_exactly() -> None:
     rng = np.random.default_rng(2)
     nuisances, reference, data = scale_and_normalization(), draw_reference(rng, 3000), draw_data(rng, 0.3, 0.1)
-    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
+    test = NPLMTest(
+        reference, HistogramModel(edges=(EDGES,), reference_exact=True), coordinates="raw", nuisances=nuisances
+    )
     n = np.bincount(bins(data.events), minlength=5)
 
     def minus_half_tau(nu: np.ndarray) -> float:
@@ -71,6 +75,65 @@ def test_ratio_that_varies_in_bins_is_profiled_exactly() -> None:
     fits = test.fit([data])
     assert fits.delta is not None
     assert fits.t[0] + fits.delta[0] == pytest.approx(-2 * best.fun, abs=1e-6)
+
+
+def test_a_finite_reference_gives_the_goodness_of_fit_of_two_poisson_samples() -> None:
+    """With r constant in each bin the rates are profiled in closed form: (n + N) / (r + 1/w) events at r = 1."""
+    rng = np.random.default_rng(4)
+    reference, data = draw_reference(rng, 3000), draw_data(rng, 0.2, 0.1)
+    slope = np.array([0.5, 0.3, 0.0, -0.3, -0.8])
+    ratio = SumOfLogRatios(
+        [
+            SeparableLogRatio("tilt", lambda nu: jnp.array([0.0 * nu[0], nu[0]]), lambda x: slope[bins(x)]),
+            Normalization("rate"),
+        ]
+    )
+    sigma = np.array([0.3, 0.1])
+    nuisances = Nuisances(ratio, GaussianConstraint(("tilt", "rate"), sigma))
+    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
+    n, of_reference = (np.bincount(bins(sample.events), minlength=5) for sample in (data, reference))
+    w = reference.weights[0]
+    auxiliary = data.auxiliary
+    assert auxiliary is not None
+
+    def minus_log_likelihood(nu: np.ndarray) -> float:
+        r = np.exp(nu[0] * slope + nu[1])
+        rate = (n + of_reference) / (r + 1 / w)
+        constraint = ((auxiliary - nu) ** 2 / sigma**2).sum() / 2
+        return float(-(n @ np.log(rate * r) + of_reference @ np.log(rate / w)) + constraint)
+
+    best = minimize(minus_log_likelihood, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12})
+    saturated = -(n @ np.log(n) + of_reference @ np.log(of_reference))
+    fits = test.fit([data])
+    assert fits.t[0] == pytest.approx(2 * (best.fun - saturated), abs=1e-6)
+    assert fits.nu_delta is not None
+    assert fits.nu_delta[0] == pytest.approx(best.x, abs=1e-6)
+
+
+def test_a_bin_without_data_is_fitted() -> None:
+    """Where f falls without limit t has its own: 2 N log(1 + w) for a bin of N events that are all the reference's."""
+    reference, nothing = Sample([0.1, 0.2, 1.0, 1.1, 1.2], np.full(5, 0.5)), Normalization("none")
+    nuisances = Nuisances(nothing, GaussianConstraint("none", 1e-6))
+    model = HistogramModel(edges=((0.0, 0.5, 2.0),))
+    test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
+    fits = test.fit([Sample([0.1])])
+    assert fits.converged[0]
+    assert fits.t[0] == pytest.approx(2 * 3 * np.log(1.5), abs=1e-6)
+    assert fits.parameters[0, 1] == -np.inf
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_reference_as_small_as_the_data_keeps_the_size(exact: bool) -> None:
+    """150 pairs of 500 + 500 events, both fresh: 5% fire, but with the reference taken as exact more."""
+    nuisances, p = scale_and_normalization(), []
+    for key in range(150):
+        rng = np.random.default_rng([key, 1])
+        reference, moved = Sample(rng.exponential(size=500)), rng.choice([-0.15, 0, 0.15])
+        model = HistogramModel(10, reference_exact=exact)
+        test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
+        p.append(chi2(10).sf(test.statistic(draw_data(rng, moved, expected=500.0))))
+    rejected, error = np.mean(np.array(p) < 0.05), np.sqrt(0.05 * 0.95 / 150)
+    assert (abs(rejected - 0.05) < 3.3 * error) == (not exact)
 
 
 @pytest.mark.parametrize("rho", [0.9, 0.0])
@@ -86,7 +149,9 @@ def test_correlated_normalizations_keep_the_size(rho: float) -> None:
     assumed = np.outer(sigma, sigma) * np.array([[1, rho], [rho, 1]])
     constraint = CorrelatedGaussian(("first", "second"), assumed)
     reference = Sample(np.linspace(0.1, 0.9, 50), np.full(50, 400.0))
-    test = NPLMTest(reference, HistogramModel(1), coordinates="raw", nuisances=Nuisances(ratio, constraint))
+    test = NPLMTest(
+        reference, HistogramModel(1, reference_exact=True), coordinates="raw", nuisances=Nuisances(ratio, constraint)
+    )
     auxiliary = rng.multivariate_normal(np.zeros(2), covariance, toys)
     counts = rng.poisson(20_000, toys)
     data = [Sample([0.5], [n]).with_auxiliary(a) for n, a in zip(counts, auxiliary, strict=True)]

@@ -240,7 +240,7 @@ def test_counts_and_flags_have_as_many_centres_as_values(rng: np.random.Generato
 
 
 def test_the_result_says_which_loss_it_had() -> None:
-    """Stored toys of an exact reference keep their configuration. With nuisances kernels take it as exact."""
+    """Stored toys of an exact reference keep their configuration."""
     exact, likelihood = (KernelModel(reference_exact=exact).configuration(1) for exact in (True, False))
     assert "loss" not in exact
     assert likelihood == {**exact, "loss": "finite reference"}
@@ -249,11 +249,10 @@ def test_the_result_says_which_loss_it_had() -> None:
     for reference_exact in (False, True):
         model = KernelModel(width=1.0, centers=20, reference_exact=reference_exact)
         test = NPLMTest(reference, model, nuisances=scale_and_normalization())
-        assert test.configuration()["model"].get("loss") == (None if reference_exact else "exact reference")
-        assert test.reference_exact
+        assert test.configuration()["model"].get("loss") == (None if reference_exact else "finite reference")
+        assert test.reference_exact == reference_exact
         assert isinstance(test.prepared, PreparedKernelWithNuisances)
-        assert test.prepared.kernel.event_weight == 0
-    assert not NPLMTest(reference, KernelModel(width=1.0, centers=20)).reference_exact
+        assert (test.prepared.kernel.event_weight == 0) == reference_exact
 
 
 def test_the_step_of_falkon_takes_any_reference_as_exact() -> None:

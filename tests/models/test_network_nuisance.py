@@ -160,7 +160,7 @@ def test_a_nuisance_that_is_held_is_not_fitted(
 def test_where_nu_starts_does_not_matter(
     prepared: PreparedNetworkWithNuisances, toys: list[Sample], fits: Fits
 ) -> None:
-    background = prepared.profile.fit(prepared.profile.sums(toys), prepared.profile.auxiliary(toys))
+    background = prepared.profile.fit(toys)
     zero = replace(background, nu=np.zeros_like(background.nu))
     assert np.abs(background.nu).max() > 0.2
     tau = prepared.search.fit(prepared._rows(toys, zero.nu, zero.delta)).t
@@ -184,7 +184,7 @@ def test_nuisances_of_no_effect_change_nothing(toys: list[Sample]) -> None:
     prepared = prepare(Nuisances(nothing, GaussianConstraint("nothing", 1.0)))
     data = [Sample(toy.events).with_auxiliary(np.array([0.7])) for toy in toys]
     plain = prepared.network.fit(data)
-    background = prepared.profile.fit(prepared.profile.sums(data), prepared.profile.auxiliary(data))
+    background = prepared.profile.fit(data)
     np.testing.assert_allclose(background.delta, 0.7**2, rtol=1e-6)
     # From nu = 0 and what the network alone finds: the search over cells is the same, and costs a compilation.
     starts = [np.append(theta, 0.0)[None] for theta in plain.parameters]
@@ -201,7 +201,7 @@ def test_a_search_that_ends_below_delta_goes_on_from_there(
     """Without a single step random networks are far below; f = 0 at Delta's nu is t = 0."""
     none = replace(SEARCH, search=SearchSettings(2, 16, 4, 0, 0), fine_iterations=0, last_iterations=0)
     idle = replace(prepared, search=replace(prepared.search, optimizer=none))
-    background = idle.profile.fit(idle.profile.sums(toys), idle.profile.auxiliary(toys))
+    background = idle.profile.fit(toys)
     held = idle._rows(toys, background.nu, background.delta)
     found = idle.search.fit([row._replace(least=-np.inf) for row in held])
     fits = idle.fit(toys)

@@ -60,3 +60,24 @@ def loss(
     a = nuisances.auxiliary if data.auxiliary is None else data.auxiliary
     known = ((a - nu) ** 2 - a**2) / (2 * nuisances.sigma**2)
     return float(reference.weights @ np.expm1(of_reference) - data.weights @ of_data + known.sum())
+
+
+def finite_loss(
+    nuisances: Nuisances,
+    reference: Sample,
+    data: Sample,
+    nu: np.ndarray,
+    f: tuple[np.ndarray, np.ndarray] | None = None,
+) -> float:
+    """The same with the density of the reference profiled out, for equal weights w and data of unit weight:
+
+    sum_R,D log [(1 + w e^(f + log r)) / (1 + w)] - sum_D (f + log r) - log [L(nu|A) / L(0|A)].
+    """
+    w = reference.weights[0]
+    of_reference, of_data = (-nu[0] - sample.events[:, 0] * np.expm1(-nu[0]) + nu[1] for sample in (reference, data))
+    if f is not None:
+        of_reference, of_data = of_reference + f[0], of_data + f[1]
+    both = np.concatenate([of_reference, of_data])
+    a = nuisances.auxiliary if data.auxiliary is None else data.auxiliary
+    known = -(((a - nu) ** 2) - a**2).sum() / (2 * SIGMA**2)
+    return float(np.log((1 + w * np.exp(both)) / (1 + w)).sum() - of_data.sum() - known)

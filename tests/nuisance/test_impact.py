@@ -31,7 +31,7 @@ from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale
 
 EDGES = (0.0, 0.3, 0.8, 1.5, 3.0, 20.0)
 SLOPE = np.array([0.5, 0.3, 0.0, -0.3, -0.8])
-MODELS = [HistogramModel(edges=(EDGES,)), KernelModel(width=2.0, centers=40)]
+MODELS = [HistogramModel(edges=(EDGES,), reference_exact=True), KernelModel(width=2.0, centers=40)]
 CORRELATED = SIGMA**2 * np.array([[1.0, 0.6], [0.6, 1.0]])
 CONSTRAINTS: list[tuple[str, Constraint]] = [
     ("independent", GaussianConstraint(("tilt", "rate"), SIGMA)),

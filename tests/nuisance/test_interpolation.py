@@ -85,7 +85,11 @@ def test_a_deficit_beyond_the_smaller_variation_is_fitted(kind: Kind) -> None:
     reference = Sample(rng.exponential(size=20_000), np.full(20_000, 0.05), features=["x"], name="reference")
     data = Sample(rng.exponential(size=750), features=["x"], name="data")
     ratio = AsymmetricNormalization("y", 1.5, 0.9, kind)
-    test = NPLMTest(reference, HistogramModel(bins=5), nuisances=Nuisances(ratio, GaussianConstraint("y", 1.0)))
+    test = NPLMTest(
+        reference,
+        HistogramModel(bins=5, reference_exact=True),
+        nuisances=Nuisances(ratio, GaussianConstraint("y", 1.0)),
+    )
     result = test.run(data, toys=0)
 
     def loss(nu: float) -> float:

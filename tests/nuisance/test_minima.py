@@ -68,7 +68,7 @@ def scanned(reference: Sample, data: Sample, ratio: BinnedLogRatio, measured: fl
 def test_delta_is_the_highest_point_of_a_scan(reference: Sample, apart: float) -> None:
     ratio, data = one_way(reference, apart=apart), drawn(reference, UP, 1)
     profile = prepared(reference, Nuisances(ratio, GaussianConstraint("s", 1.0)))
-    found = profile.fit_sample(data)
+    found = profile.fit([data])
     delta, twice = scanned(reference, data, ratio)
     assert found.converged.all()
     assert found.delta[0] == pytest.approx(delta, abs=1e-3)
@@ -83,7 +83,7 @@ def test_delta_is_the_highest_point_of_a_scan(reference: Sample, apart: float) -
 
 def test_data_without_an_effect_have_one_minimum(reference: Sample) -> None:
     ratio, data = one_way(reference), drawn(reference, -0.1 * np.ones(4), 1)
-    found = prepared(reference, Nuisances(ratio, GaussianConstraint("s", 1.0))).fit_sample(data)
+    found = prepared(reference, Nuisances(ratio, GaussianConstraint("s", 1.0))).fit([data])
     assert found.nu[0].tolist() == pytest.approx([0.0], abs=1e-6)
     assert [len(others) for others in found.others] == [0]
 
@@ -94,7 +94,7 @@ def test_two_nuisances_that_go_one_way_are_both_found(reference: Sample) -> None
     ratio = SumOfLogRatios([one_way(reference, "first", first), one_way(reference, "second", second)])
     profile = prepared(reference, Nuisances(ratio, GaussianConstraint(("first", "second"), [1.0, 1.0])))
     data = drawn(reference, first + second, 2)
-    found = profile.fit_sample(data)
+    found = profile.fit([data])
     grid = np.linspace(-2, 2, 201)
     one, two = (v.ravel() for v in np.meshgrid(grid, grid))
     log_r = np.outer(one**2, first) + np.outer(two**2, second)

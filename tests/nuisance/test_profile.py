@@ -30,7 +30,7 @@ def test_delta_is_the_minimum_that_a_simplex_finds(moved: float) -> None:
     nuisances, reference = scale_and_normalization(), draw_reference(rng, 4000)
     data = [draw_data(rng, moved, more) for more in (0.0, 0.15)]
     profile = prepared(nuisances, reference)
-    found = profile.fit(profile.sums(data), profile.auxiliary(data))
+    found = profile.fit(data)
     assert found.converged.all()
     for sample, delta, nu in zip(data, found.delta, found.nu, strict=True):
         options = {"xatol": 1e-9, "fatol": 1e-11, "maxiter": 10_000}
@@ -48,7 +48,7 @@ def test_delta_of_a_yield_is_known_in_closed_form() -> None:
     profile = prepared(nuisances, reference)
     n = 2300.0
     data = Sample(np.ones(int(n)))
-    found = profile.fit_sample(data)
+    found = profile.fit([data])
     assert found.delta[0] == pytest.approx(2 * (n * np.log(n / EXPECTED) - n + EXPECTED), rel=1e-8)
     assert found.nu[0, 0] == pytest.approx(np.log(n / EXPECTED), rel=1e-8)
 
@@ -59,13 +59,13 @@ def test_mean_delta_of_set_up_a() -> None:
     nuisances, reference = scale_and_normalization(), draw_reference(rng, 20_000)
     profile = prepared(nuisances, reference)
     data = [draw_data(rng, more=0.15) for _ in range(400)]
-    delta = profile.fit(profile.sums(data), profile.auxiliary(data)).delta
+    delta = profile.fit(data).delta
     error = delta.std() / np.sqrt(len(delta))
     # The reference is one draw, and a yield that is known exactly.
     assert abs(delta.mean() - 52.7) < 3 * np.hypot(error, 0.1)
     # Negative control: data at the nominal yield have a Delta of two degrees of freedom.
     nominal = [draw_data(rng) for _ in range(100)]
-    assert profile.fit(profile.sums(nominal), profile.auxiliary(nominal)).delta.mean() < 5
+    assert profile.fit(nominal).delta.mean() < 5
 
 
 @pytest.mark.parametrize(
