@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import norm
 
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
+from nplm.models.histogram import HistogramModel
 from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.turning import turning_remarks
 from nplm.sample import Sample
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 # Ratio of standard deviations from which on one width of a kernel hardly serves two features.
 LARGEST_SPREAD = 30.0
+# Ratio of a feature's standard deviation to that of a normal law with the same middle from which on a few events far
+# out make the scale that models see, and the share of events beyond the middle on either side.
+LARGEST_TAIL, _BEYOND = 5.0, 0.01
 # Standard deviations of a nuisance's constraint that toys may be drawn away from the data.
 LARGEST_DISTANCE = 1.0
 # N(R) over effective reference events up to which the formula of a kernel model was seen to hold: with a finite
@@ -57,6 +62,8 @@ def cautions_of(
             " give the expected yield, or test the shape only"
         )
     notes += support_remarks(replace(test.reference, name="the reference"), replace(data, name="the data"))
+    if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
+        notes += _far_events(test.reference)
     if null is None and calibrate != "rare":
         notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
     if test.coordinate_kind == "raw" and isinstance(formula, MixtureNull):
@@ -100,6 +107,24 @@ def _formula_of_small_reference(test: NPLMTest, expected: float) -> list[str]:
     ]
 
 
+def _far_events(reference: Sample) -> list[str]:
+    """A few events far from all others make the standard deviation of a feature, and so all scales that a model sees:
+    one of 5001 at a thousand times the others' spread takes a network from Z = 8.4 to none.
+    """
+    notes = []
+    for name, x in zip(reference.features, reference.events.T, strict=True):
+        low, high = np.quantile(x, (_BEYOND, 1 - _BEYOND))
+        spread, of_middle = x.std(), (high - low) / (2 * norm.isf(_BEYOND))
+        if spread > LARGEST_TAIL * of_middle > 0:
+            far = x[np.abs(x - np.median(x)).argmax()]
+            notes.append(
+                f"feature '{name}' of the reference has events so far out, such as {far:g}, that its standard deviation"
+                f" ({spread:.3g}) is {spread / of_middle:.3g} times that of the middle 98%, in which the model then"
+                " hardly sees anything: use --coordinates normal-scores, or cut them away"
+            )
+    return notes
+
+
 def _unlike_scales(test: NPLMTest) -> list[str]:
     """Kernels have one width for all features, so features of very different spread should be standardised."""
     seen = test.coordinates(test.reference.events).std(axis=0)
@@ -117,7 +142,7 @@ def _unlike_scales(test: NPLMTest) -> list[str]:
 def _toys_elsewhere(test: NPLMTest, data: Sample, truth: Truth) -> list[str]:
     """The null of a kernel model moves with nu, a little, so toys should be drawn near the nu that fits the data."""
     assert isinstance(test.prepared, WithNuisances)
-    fitted = test.prepared.profile.fit_sample(data).nu[0]
+    fitted = test.prepared.profile.fit([data]).nu[0]
     distance = (fitted - truth.nu) / truth.sigma
     return [
         f"the toys were drawn at {name} = {truth.nu[i]:.3g}, {abs(distance[i]):.1f} standard deviations of its"

@@ -18,6 +18,7 @@ from nplm.calibrate.summary import EnsembleSummary
 from nplm.coordinates import Coordinates
 from nplm.ensemble.table import ToyTable
 from nplm.nuisance.summary import NuisanceSummary
+from nplm.support import Outside
 
 SCHEMA = "nplm-result/1"
 
@@ -136,6 +137,7 @@ class Result:
         notes: cautions that belong beside the numbers.
         complete: False if the toys were interrupted.
         nuisances: the fit of the nuisances, of which t is tau - Delta; None without nuisances.
+        outside: data events where the reference has none, counted on their own: no p_value knows them well.
     """
 
     t: float
@@ -167,6 +169,7 @@ class Result:
     notes: tuple[str, ...]
     complete: bool
     nuisances: NuisanceSummary | None = None
+    outside: tuple[Outside, ...] = ()
 
     @property
     def statistic(self) -> float:
@@ -212,6 +215,7 @@ class Result:
             "notes": self.notes,
             "complete": self.complete,
             "nuisances": None if self.nuisances is None else self.nuisances.to_dict(),
+            "outside": [found.to_dict() for found in self.outside],
         }
         plain: dict[str, Any] = json_value(document)
         return plain

@@ -17,6 +17,7 @@ from nplm.nuisance.impact import impacts
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result import Calibration, Result
 from nplm.sample import Sample
+from nplm.support import outside
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
@@ -82,6 +83,7 @@ def result_of(
         notes=notes,
         complete=complete,
         nuisances=_nuisances(test, data, fits, complete),
+        outside=outside(test.reference, data),
     )
 
 

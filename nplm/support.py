@@ -6,8 +6,12 @@ about a tenth of a percent of cases.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float64, Int64
+from scipy.special import ndtri_exp
 
 from nplm.sample import Sample
 
@@ -39,6 +43,41 @@ def yields_apart(expected: float, observed: float) -> str | None:
     )
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Data events where the reference has none, which no model can say much about: counted on their own.
+
+    If both samples are drawn from one distribution, any of the n_R + 1 gaps between values of the reference holds k or
+    more of the n_D data events with probability f^k at most, f = n_D / (n_D + n_R), so for all gaps of d features
+    together p <= d (n_R + 1) f^k.
+
+    Arguments:
+        feature: its name.
+        events: k, of the gap that holds the most.
+        words: for a reader.
+        log_p_value: natural logarithm of that limit of p.
+    """
+
+    feature: str
+    events: int
+    words: str
+    log_p_value: float
+
+    @property
+    def p_value(self) -> float:
+        """The limit of p; 0 where it is below all numbers."""
+        return float(np.exp(self.log_p_value))
+
+    @property
+    def z(self) -> float:
+        """One-sided Z-score of the limit."""
+        return float(-ndtri_exp(self.log_p_value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        return {**asdict(self), "p_value": self.p_value, "z": self.z}
+
+
 def remarks_on_two(a: Sample, b: Sample) -> tuple[str, ...]:
     """`support_remarks` of two samples of which neither is the reference: each where the other has no events.
 
@@ -57,16 +96,23 @@ def support_remarks(reference: Sample, data: Sample) -> tuple[str, ...]:
     used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
     if not len(used) or not len(seen):
         return ()
-    remarks = [words for j in range(reference.dimension) for words in _unsupported(used, seen, j)]
-    return (*remarks, *_repeated(used, seen))
+    return (*(found.words for found in outside(reference, data)), *_repeated(used, seen))
 
 
-def _unsupported(reference: Sample, data: Sample, j: int) -> list[str]:
-    """Gaps between values of the reference, and beyond them, that hold too many data events.
+def outside(reference: Sample, data: Sample) -> tuple[Outside, ...]:
+    """Gaps between values of the reference, and beyond them, that hold more data events than chance does.
 
-    If both samples are drawn from one distribution, any of the n_R + 1 gaps holds k or more of the n_D data events with
-    probability f^k at most, f = n_D / (n_D + n_R). Values that the reference has as well are in no gap.
+    Arguments:
+        reference, data: with the same features; events of weight zero do not count.
     """
+    used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
+    if not len(used) or not len(seen):
+        return ()
+    return tuple(found for j in range(reference.dimension) for found in _unsupported(used, seen, j))
+
+
+def _unsupported(reference: Sample, data: Sample, j: int) -> list[Outside]:
+    """Those of one feature; values that the reference has as well are in no gap."""
     name = reference.features[j]
     values, x = np.unique(reference.events[:, j]), np.sort(data.events[:, j])
     above = np.searchsorted(values, x)
@@ -76,18 +122,28 @@ def _unsupported(reference: Sample, data: Sample, j: int) -> list[str]:
         return []
     # A weighted reference is worth fewer events.
     share = len(data) / (len(data) + _effective_size(reference))
-    least = np.log(_CHANCE / (reference.dimension * (len(values) + 1))) / np.log(share)
+    ways = np.log(reference.dimension * (len(values) + 1))
+    least = (np.log(_CHANCE) - ways) / np.log(share)
     gaps, first, counts = np.unique(above, return_index=True, return_counts=True)
     crowded = np.flatnonzero(counts >= least)
     if len(crowded) > _LISTED:
         at = crowded[np.argmax(counts[crowded])]
         middle = np.median(x[first[at] : first[at] + counts[at]])
-        return [
+        words = (
             f"{counts[crowded].sum()} events crowd between neighbouring values of {name} in {data.name} that"
             f" {reference.name} has none at, such as {counts[at]} at {middle:g}: is"
             " it rounded or cut in another way there?"
-        ]
-    return [_gap_words(reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name) for i in crowded]
+        )
+        return [Outside(name, int(counts[at]), words, float(ways + counts[at] * np.log(share)))]
+    return [
+        Outside(
+            name,
+            int(counts[i]),
+            _gap_words(reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name),
+            float(ways + counts[i] * np.log(share)),
+        )
+        for i in crowded
+    ]
 
 
 def _gap_words(

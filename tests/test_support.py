@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import ndtri_exp
 
-from nplm import HistogramModel, NPLMTest, Sample
-from nplm.support import support_remarks, yields_apart
+from nplm import HistogramModel, KernelModel, NPLMTest, Sample
+from nplm.report.verdict import verdict
+from nplm.support import outside, support_remarks, yields_apart
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -152,3 +154,46 @@ def test_yields_come_first_among_the_cautions(reference: Sample, data: Sample) -
     assert notes[1].startswith("61 events at pt = -999")
     shape = NPLMTest(reference, HistogramModel(4), shape_only=True).run(odd, 0).notes
     assert shape[0].startswith("61 events at pt = -999")
+
+
+def test_events_where_the_reference_has_none_are_counted_on_their_own(reference: Sample, data: Sample) -> None:
+    """t of wide kernels does not know 3% of the data at -999; their count does, and the verdict says so."""
+    moved = with_values(data, 0, np.full(61, -999.0))
+    test = NPLMTest(reference.scaled_to(2000), KernelModel(width=2.0, centers=100))
+    found, none = test.run(moved, 0), test.run(data, 0)
+    assert found.p_value > 1e-3
+    assert [(out.feature, out.events) for out in found.outside] == [("pt", 61)]
+    share = 2000 / 22_000
+    assert found.outside[0].log_p_value == pytest.approx(np.log(2 * 20_001) + 61 * np.log(share))
+    assert found.outside[0].z == pytest.approx(-ndtri_exp(found.outside[0].log_p_value))
+    assert verdict(found).level == "strong"
+    assert "-999" in verdict(found).sentence
+    assert none.outside == ()
+    assert verdict(none).level != "strong"
+
+
+def test_the_chance_of_events_beyond_is_that_of_the_null(rng: np.random.Generator) -> None:
+    """In 2000 pairs of 30 + 30 events with no difference a limit of p below 20% is met in 20% of pairs at most, and in
+    some; with one of the samples moved by 2 it is below 1e-3 in most."""
+    limits = []
+    for _ in range(2000):
+        a, b = (sample(rng.normal(size=30), name) for name in ("a", "b"))
+        x, values = b.events[:, 0], np.sort(a.events[:, 0])
+        most = np.bincount(np.searchsorted(values, x)).max()
+        limits.append(31 * 0.5**most)
+    assert 0 < np.mean(np.array(limits) <= 0.2) <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 2000)
+    far = [outside(*(sample(rng.normal(m, size=30), "ab"[m > 0]) for m in (0, 2))) for _ in range(50)]
+    assert np.mean([bool(found) for found in far]) > 0.3
+
+
+def test_one_event_far_out_is_said_to_make_the_scale(rng: np.random.Generator) -> None:
+    values = rng.exponential(size=(5001, 1))
+    plain, far = Sample(values), Sample(np.where(np.arange(5001)[:, None] == 0, 1e5, values))
+    data = Sample(rng.exponential(size=(500, 1)))
+    for coordinates, reference, said in (
+        ("standardized", far, True),
+        ("standardized", plain, False),
+        ("normal-scores", far, False),
+    ):
+        test = NPLMTest(reference.scaled_to(500), KernelModel(width=1.0, centers=50), coordinates=coordinates)  # type: ignore[arg-type]
+        assert any("normal-scores" in note and "100000" in note for note in test.run(data, 0).notes) == said

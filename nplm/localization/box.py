@@ -21,6 +21,8 @@ _SPARE, _SPARE_OF_FAINT, _FLUCTUATION = 0.05, 0.2, 1.0
 # Edges of the intervals that are all tried before each face is moved by single events.
 _COARSE = 60
 _ROUNDS = 20
+# The search needs no more events than these to place its faces: of more it takes some, evenly.
+_MOST_EVENTS = 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,8 @@ def find_box(
     """The box with the largest n log(n/b) - n + b, where b = sum of `expected` and n = sum of `fitted` in it.
 
     The search is greedy but complete in one feature at a time, and has no random numbers. The order of the events does
-    not matter, and neither does splitting one in two. Faces that hardly matter are dropped.
+    not matter, and neither does splitting one in two. Faces that hardly matter are dropped. Of more than 200,000 events
+    every second, third, ... in the order of their features places the faces.
 
     Arguments:
         events: of the reference.
@@ -109,6 +112,7 @@ class _Search:
     @classmethod
     def of(cls, events: np.ndarray, expected: np.ndarray, fitted: np.ndarray, sign: float) -> _Search:
         canonical = np.lexsort((fitted, expected, *events.T[::-1]))
+        canonical = canonical[:: -(-len(canonical) // _MOST_EVENTS)] if len(canonical) else canonical
         x, b, n = events[canonical], expected[canonical], fitted[canonical]
         orders = np.argsort(x, axis=0, kind="stable").T
         return cls(x, np.stack([n, b, b**2, np.abs(b)]), orders, sign)

@@ -18,13 +18,17 @@ from nplm.report.numbers import (
     z_interval_text,
     z_text,
 )
-from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions
+from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, with_outside
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
 
 def multiple_verdict(result: MultipleResult) -> Verdict:
     """As for one test, with the global p-value: agreement below Z = 2, a mild discrepancy up to 3, strong above."""
+    return with_outside(_of_all(result), result.tests[0].outside)
+
+
+def _of_all(result: MultipleResult) -> Verdict:
     found = result.global_p
     tests = count(len(result.tests), "test")
     numbers = f"global {p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from nplm.calibrate.zscore import z_score
-from nplm.report.numbers import count, format_p_value, format_share, format_z, format_z_score, is_limit, why_unchecked
+from nplm.report.numbers import (
+    count,
+    format_p_value,
+    format_share,
+    format_z,
+    format_z_score,
+    is_limit,
+    p_text,
+    why_unchecked,
+)
 from nplm.result import Result
+from nplm.support import Outside
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
 MILD = 2.0
@@ -39,9 +50,33 @@ class Verdict:
 def verdict(result: Result) -> Verdict:
     """Agreement below Z = 2, a mild discrepancy up to 3, a strong one above; nothing is called a discovery.
 
-    Undecided if the toys were drawn from too small a sample, or if Z < 2 only because they are too few or because
-    failed ones count as exceeding; uncalibrated without toys.
+    Too many events where the reference has none are a strong discrepancy, whatever t says of the others. Undecided if
+    the toys were drawn from too small a sample, or if Z < 2 only because they are too few or because failed ones count
+    as exceeding; uncalibrated without toys.
     """
+    return with_outside(_of_t(result), result.outside)
+
+
+def with_outside(of_t: Verdict, outside: Sequence[Outside]) -> Verdict:
+    """A verdict that is not contradicted by events which t hardly sees.
+
+    Arguments:
+        of_t: what the test says.
+        outside: of the data, see `nplm.support.outside`.
+    """
+    if not outside or of_t.level == "strong":
+        return of_t
+    most = min(outside, key=lambda found: found.log_p_value)
+    return Verdict(
+        "strong",
+        "Strong discrepancy: events where the reference has none",
+        f"{most.words}{'' if most.words.endswith('?') else '.'} Counted on their own they have"
+        f" {p_text(most.p_value)} at most, Z at least {format_z(most.z)}. The test, which hardly sees such events,"
+        f" says: {of_t.sentence}",
+    )
+
+
+def _of_t(result: Result) -> Verdict:
     if math.isnan(result.t):
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
         return Verdict("failed", "No answer", sentence)
