@@ -9,8 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.progress import FileProgress, stamp_of
 
-DONE = "done"
 _SUFFIXES = (".npz", ".npy", ".csv", ".h5", ".hdf5", ".parquet", ".root")
 
 
@@ -20,19 +20,19 @@ class Arrived:
 
     Arguments:
         item: a batch, or what was unreadable.
-        name: by which progress is kept; None if it is kept by the events that were taken.
-        mark: progress once the item was taken.
+        name: of the file; empty for a stream, whose progress is that of the monitor.
+        mark: progress once the item was taken, for a file.
     """
 
     item: Batch | Unreadable
-    name: str | None = None
-    mark: str | None = None
+    name: str = ""
+    mark: FileProgress | None = None
 
 
 def folder_arrivals(
     folder: Path,
     read: Callable[[Path], Batch],
-    progress: Mapping[str, int | str],
+    progress: Mapping[str, FileProgress],
     *,
     pattern: str = "*",
     follow: bool = False,
@@ -47,7 +47,7 @@ def folder_arrivals(
     Arguments:
         folder: where the files are.
         read: reads one; ValueError or OSError if it cannot be.
-        progress: by name, "done" for files that were taken; see `Arrived`.
+        progress: of the files, by name.
         pattern: of names that are looked at; names that begin with a dot are not.
         follow: go on until interrupted.
         poll: seconds between two looks.
@@ -57,34 +57,25 @@ def folder_arrivals(
     unknown: set[str] = set()
     while True:
         for path in sorted(p for p in folder.iterdir() if fnmatch(p.name, pattern) and not p.name.startswith(".")):
-            name = path.name
-            if progress.get(name) == DONE or path.is_dir():
+            name, known = path.name, progress.get(path.name)
+            if path.is_dir() or (known is not None and known.state == "taken"):
                 continue
             if path.suffix.lower() not in _SUFFIXES:
                 if name not in unknown:
                     note(f"{path} is passed over: its suffix '{path.suffix}' is that of no format that is known")
                     unknown.add(name)
                 continue
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
+            if known == FileProgress("unreadable", stamp):
+                continue
+            if follow and settling.get(name) != stamp:
+                settling[name] = stamp
+                continue
             try:
-                if progress.get(name) == stamp:
-                    continue
-                if follow and settling.get(name) != stamp:
-                    settling[name] = stamp
-                    continue
-                yield Arrived(read(path), name, DONE)
+                yield Arrived(read(path), name, FileProgress("taken", stamp))
             except (ValueError, OSError) as error:
-                yield Arrived(Unreadable(name, str(error)), name, stamp)
+                yield Arrived(Unreadable(name, str(error)), name, FileProgress("unreadable", stamp))
         if not follow:
             return
         yield None
         time.sleep(poll)
-
-
-def _stamp(path: Path) -> str:
-    """Changes with the file; empty if it is gone, or a link to nothing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return "unreadable"
-    return f"unreadable {status.st_size} {status.st_mtime_ns}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,9 +20,10 @@ import numpy as np
 from nplm._atomic import atomic_path
 from nplm._json import json_value
 from nplm.monitor.batch import Batch
+from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict
 
-SCHEMA = "nplm-monitor/1"
+SCHEMA = "nplm-monitor/2"
 _STATE, _PARTS, _LOCK = "state.npz", "history", ".lock"
 _ROWS_OF_A_PART = 1000
 
@@ -38,12 +39,14 @@ class Saved:
     Arguments:
         monitor: its state.
         waiting: events that wait for their window.
-        progress: of the source, by name.
+        progress: of the files, by name.
+        folder: resolved path of the folder that they are in; empty for a stream.
     """
 
     monitor: dict[str, Any]
     waiting: Batch | None
-    progress: dict[str, int | str]
+    progress: Progress
+    folder: str
 
 
 @dataclass
@@ -52,18 +55,20 @@ class History:
 
     folder: Path
     settings: dict[str, Any]
+    watched: str = ""
     saved: Saved | None = None
     _last: list[Verdict] = field(default_factory=list)
     _first_of_last: int = 0
     _lock: IO[str] | None = None
 
     @classmethod
-    def open(cls, folder: Path, settings: Mapping[str, Any]) -> History:
+    def open(cls, folder: Path, settings: Mapping[str, Any], watched: str = "") -> History:
         """Makes the folder, or goes on with what is in it.
 
         Arguments:
             folder: where the history is kept.
             settings: what must be the same for a history to go on, as JSON values.
+            watched: resolved path of the folder whose files are tested; empty for a stream.
 
         Raises:
             HistoryError: if the folder holds other things, or the history of other settings, or is in use.
@@ -74,7 +79,7 @@ class History:
         if folder.is_dir() and any(folder.iterdir()) and not (folder / _STATE).exists() and not _is_new(folder):
             raise HistoryError(f"{folder} holds other files and no history of a monitor; choose another -o")
         (folder / _PARTS).mkdir(parents=True, exist_ok=True)
-        history = cls(folder, json_value(settings))
+        history = cls(folder, json_value(settings), watched)
         history._lock = _locked(folder / _LOCK)
         if (folder / _STATE).exists():
             history._read_state()
@@ -91,14 +96,14 @@ class History:
             raise HistoryError(f"{self.folder / _STATE} cannot be read ({error}); choose another -o") from error
         if state.get("schema") != SCHEMA:
             raise HistoryError(f"{self.folder} holds no history that this version of nplm knows; choose another -o")
-        # Before there was a choice, shapes were compared with one kernel.
-        former = {"shape": "one kernel", **state["settings"]} if "shape" in self.settings else state["settings"]
+        former = state["settings"]
         other = [f"{k} is {self.settings.get(k)}, not {v}" for k, v in former.items() if self.settings.get(k) != v]
         if other:
             raise HistoryError(
                 f"{self.folder} holds the history of another monitor ({'; '.join(other)}); choose another -o"
             )
-        self.saved = Saved(state["monitor"], waiting, state["progress"])
+        progress = {name: FileProgress(**values) for name, values in state["progress"].items()}
+        self.saved = Saved(state["monitor"], waiting, progress, state["watched"])
         part = max(self.folder.glob(f"{_PARTS}/part-*.parquet"), key=_number, default=None)
         self._last = [] if part is None else read_part(part)
         self._first_of_last = 0 if part is None else _number(part)
@@ -109,7 +114,7 @@ class History:
         self,
         verdicts: Sequence[Verdict],
         monitor: tuple[dict[str, Any], Batch | None],
-        progress: Mapping[str, int | str],
+        progress: Mapping[str, FileProgress],
     ) -> None:
         """Keeps verdicts, and the state that they lead to; none of it or all of it is there after a crash."""
         values, waiting = monitor
@@ -117,7 +122,8 @@ class History:
             "schema": SCHEMA,
             "settings": self.settings,
             "monitor": values,
-            "progress": dict(progress),
+            "progress": {name: asdict(of_file) for name, of_file in progress.items()},
+            "watched": self.watched,
             "source": "" if waiting is None else waiting.source,
             "verdicts": [v.to_dict() for v in verdicts],
         }

@@ -11,6 +11,7 @@ import numpy as np
 from nplm.io._arrow import arrow_column
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
+from nplm.monitor.position import Position, after_position
 
 Format = Literal["arrow", "jsonl"]
 # Bytes that are asked for at a time; as many as there are come at once.
@@ -24,7 +25,7 @@ def stream_arrivals(
     *,
     weights: str | None = None,
     time: str | None = None,
-    skip: int = 0,
+    taken: Position | None = None,
 ) -> Iterator[Arrived]:
     """The batches of a stream, as they come; what cannot be read is named, and the rest goes on as far as it can.
 
@@ -33,17 +34,13 @@ def stream_arrivals(
         kind: "arrow" for an Arrow IPC stream; "jsonl" for lines of JSON, each an event {"pt": 31.2, ...} or a batch
             {"pt": [31.2, 28.4], ...}; null is a value that is missing.
         features, weights, time: columns.
-        skip: events that were taken before from the beginning of the same stream.
+        taken: what was taken before of the same stream, which begins anew; None if it goes on.
+
+    Raises:
+        OtherStreamError: if the stream does not begin with what was taken.
     """
-    batches = _arrow if kind == "arrow" else _lines
-    for item in batches(stream, tuple(features), weights, time):
-        if isinstance(item, Batch) and skip:
-            passed = min(skip, len(item))
-            skip -= passed
-            item = item.select(slice(passed, None))
-            if len(item) == 0:
-                continue
-        yield Arrived(item)
+    items = (_arrow if kind == "arrow" else _lines)(stream, tuple(features), weights, time)
+    yield from map(Arrived, items if taken is None else after_position(items, taken, features))
 
 
 def _arrow(
@@ -68,7 +65,8 @@ def _arrow(
                     yield Unreadable(source, str(error))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        yield Unreadable("stream", f"the stream stopped in mid-record after {number} batches: {reason}")
+        message = f"the stream stopped in mid-record after {number} batches: {reason}"
+        yield Unreadable("stream", message, record=False)
 
 
 def _lines(
@@ -120,7 +118,7 @@ def _records(
         except ValueError as error:
             yield from batch()
             stopped = "" if complete else "the stream stopped in mid-record: "
-            yield Unreadable(f"stream, line {at}", f"{stopped}{error}")
+            yield Unreadable(f"stream, line {at}", f"{stopped}{error}", record=complete)
             continue
         for name, value in values.items():
             columns[name].append(value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nplm.monitor.batch import Unreadable
 from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History
 from nplm.monitor.monitor import Monitor
+from nplm.monitor.progress import Progress
 from nplm.monitor.verdict import Verdict
 
 # Verdicts are kept, and told, at the latest after so many seconds of testing.
@@ -41,7 +42,7 @@ def watch(
     monitor: Monitor,
     arrivals: Iterable[Arrived | None],
     history: History,
-    progress: dict[str, int | str],
+    progress: Progress,
     *,
     completed: Callable[[Verdict], Verdict] = lambda verdict: verdict,
     on_verdict: Callable[[Verdict], None] = lambda verdict: None,
@@ -85,23 +86,22 @@ def watch(
                 on_commit()
                 continue
             changed = True
-            name, item = arrived.name, arrived.item
+            name, item, mark = arrived.name, arrived.item, arrived.mark
             if isinstance(item, Unreadable):
                 pending += list(monitor.push(item))
                 state = monitor.state()
             else:
-                taken = progress.get(name, 0) if name is not None else 0
-                skip = taken if isinstance(taken, int) else 0
-                for part in item.parts(monitor.step, skip):
+                taken = progress[name].events if name in progress else 0
+                for part in item.parts(monitor.step, taken):
                     pending += [completed(verdict) for verdict in monitor.push(part)]
                     state = monitor.state()
-                    skip += len(part)
-                    if name is not None and monitor.step is not None:
-                        progress[name] = skip
+                    taken += len(part)
+                    if mark is not None and monitor.step is not None:
+                        progress[name] = replace(mark, state="begun", events=taken)
                         if time.monotonic() - committed > _COMMIT_SECONDS:
                             commit()
-            if name is not None and arrived.mark is not None:
-                progress[name] = arrived.mark
+            if mark is not None:
+                progress[name] = mark
             if time.monotonic() - committed > _COMMIT_SECONDS:
                 commit()
                 changed = False

@@ -13,10 +13,12 @@ from nplm.monitor import history as module
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived, folder_arrivals
 from nplm.monitor.history import History, HistoryError, read_history
+from nplm.monitor.progress import FileProgress, Progress, stamp_of
 from nplm.monitor.verdict import Verdict
 from nplm.monitor.watch import watch
 
 _SETTINGS = {"window": 300}
+_TAKEN = FileProgress("taken", "1 2")
 
 
 def _monitor() -> Monitor:
@@ -27,7 +29,7 @@ def _monitor() -> Monitor:
 def _batches(count: int, size: int = 250) -> list[Arrived]:
     rng = np.random.default_rng(2)
     return [
-        Arrived(Batch(rng.normal(size=(size, 1)), np.ones(size), None, f"file{i}"), f"file{i}", "done")
+        Arrived(Batch(rng.normal(size=(size, 1)), np.ones(size), None, f"file{i}"), f"file{i}", _TAKEN)
         for i in range(count)
     ]
 
@@ -51,7 +53,7 @@ def test_a_restart_after_every_arrival_gives_the_history_of_one_run(tmp_path: Pa
     found = read_history(tmp_path / "parts")
     assert _key(found) == _key(read_history(tmp_path / "whole"))
     assert len(found) == 8 * 250 // 300
-    assert progress == {f"file{i}": "done" for i in range(8)}
+    assert progress == {f"file{i}": _TAKEN for i in range(8)}
 
 
 def test_parts_that_were_not_written_any_more_come_from_the_state(
@@ -110,7 +112,7 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
         return Batch(np.zeros((2, 1)), np.ones(2), None, path.name)
 
     notes: list[str] = []
-    progress: dict[str, int | str] = {"done.npz": "done"}
+    progress: Progress = {"done.npz": FileProgress("taken", stamp_of(tmp_path / "done.npz"))}
     found = [a for a in folder_arrivals(tmp_path, read, progress, note=notes.append) if a is not None]
     assert [a.name for a in found] == ["a.npz", "b.npz", "c.npz"]
     assert isinstance(found[1].item, Unreadable)
@@ -119,14 +121,14 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     assert "notes.txt" in notes[0]
     # A bad file that has not changed is not tried again; one that has is.
     assert found[1].mark is not None
-    progress |= {a.name: a.mark for a in found if a.name is not None and a.mark is not None}
+    progress |= {a.name: a.mark for a in found if a.mark is not None}
     assert list(folder_arrivals(tmp_path, read, progress)) == []
     (tmp_path / "b.npz").write_text("longer")
     assert [a.name for a in folder_arrivals(tmp_path, read, progress) if a is not None] == ["b.npz"]
 
 
 def test_a_folder_that_is_followed_takes_files_that_are_whole(tmp_path: Path) -> None:
-    progress: dict[str, int | str] = {}
+    progress: Progress = {}
     (tmp_path / "a.npz").write_text("x")
     batch = Batch(np.zeros((2, 1)), np.ones(2), None, "a")
     arrivals = folder_arrivals(tmp_path, lambda path: batch, progress, follow=True, poll=0.01)

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
 from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.monitor import Sums
 from nplm.monitor.verdict import Verdict
 
 _MODEL = KernelModel(width=1.0, centers=40)
@@ -159,6 +160,36 @@ def test_the_reference_is_replaced() -> None:
     with pytest.raises(ValueError, match="the new reference has the features eta"):
         monitor.replace_reference(Sample(np.arange(1000.0), features=["eta"]))
     assert next(monitor.watch([events])).reference == after.reference
+
+
+def test_the_same_reference_in_another_order_goes_on_and_another_one_begins_anew() -> None:
+    rng = np.random.default_rng(1)
+    reference = Sample(rng.normal([0, 1], size=(20_000, 2)), features=["a", "b"])
+    turned = Sample(reference.events[:, ::-1], features=["b", "a"])
+    moved = Sample(reference.events + 0.01, features=["a", "b"])
+    events = rng.normal([0, 1], size=(1000, 2))
+    model, settings = KernelModel(width=2.0, centers=30), {"window": 400, "step": 300}
+    first = Monitor(reference, model, **settings)
+    list(first.watch([events]))
+    first.sums = Sums(shape=1.0)
+    for other, goes_on in ((reference, True), (turned, True), (moved, False)):
+        running, restarted = Monitor(reference, model, **settings), Monitor(other, model, **settings)
+        running.resume(*first.state())
+        assert running.replace_reference(other) is not goes_on
+        assert restarted.resume(*first.state()) is goes_on
+        assert restarted.sums == running.sums == (first.sums if goes_on else Sums())
+        waiting = restarted.state()[1]
+        assert waiting is not None
+        assert np.array_equal(waiting.events[:, list(other.features).index("a")], events[900:, 0])
+
+
+def test_sums_of_another_expected_rate_begin_anew() -> None:
+    first = _monitor(expected_rate=390.0)
+    list(first.watch([np.random.default_rng(9).normal(size=400)] * 3))
+    assert _monitor(expected_rate=390.0).resume(*first.state())
+    other = _monitor(expected_rate=400.0)
+    assert not other.resume(*first.state())
+    assert other.sums.rate_up == 0 < first.sums.rate_up
 
 
 def test_verdicts_survive_json() -> None:

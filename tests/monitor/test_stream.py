@@ -19,8 +19,8 @@ class Slow(io.BytesIO):
         return super().read1(7)
 
 
-def _lines(data: bytes, skip: int = 0, **names: str) -> list[Batch | Unreadable]:
-    return [a.item for a in stream_arrivals(Slow(data), "jsonl", ["pt", "eta"], skip=skip, **names)]
+def _lines(data: bytes, **names: str) -> list[Batch | Unreadable]:
+    return [a.item for a in stream_arrivals(Slow(data), "jsonl", ["pt", "eta"], **names)]
 
 
 def _events(items: list[Batch | Unreadable]) -> np.ndarray:
@@ -39,7 +39,6 @@ def _arrow(batches: list[dict[str, list]]) -> bytes:
 def test_lines_are_events_or_batches() -> None:
     text = b'{"eta": 2, "pt": 1.5, "other": "x"}\n\n{"pt": [3, null], "eta": [4, NaN], "t": 1}\n{"pt": 5, "eta": 6}'
     assert np.array_equal(_events(_lines(text)), [[1.5, 2], [3, 4], [np.nan, np.nan], [5, 6]], equal_nan=True)
-    assert np.array_equal(_events(_lines(text, skip=3)), [[5, 6]])
 
 
 def test_weights_and_times() -> None:
@@ -69,8 +68,8 @@ def test_bad_lines_are_named_and_the_others_go_on() -> None:
 
 def test_arrow_batches() -> None:
     data = _arrow([{"eta": [1.0, 2.0], "pt": [3, None]}, {"eta": [5.0], "pt": [6]}])
-    items = [a.item for a in stream_arrivals(io.BytesIO(data), "arrow", ["pt", "eta"], skip=1)]
-    assert np.array_equal(_events(items), [[np.nan, 2], [6, 5]], equal_nan=True)
+    items = [a.item for a in stream_arrivals(io.BytesIO(data), "arrow", ["pt", "eta"])]
+    assert np.array_equal(_events(items), [[3, 1], [np.nan, 2], [6, 5]], equal_nan=True)
 
 
 def test_an_arrow_stream_that_stops_in_mid_record() -> None:

@@ -1,0 +1,81 @@
+"""`nplm monitor` called again: on another folder, stream or reference, and after it was killed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.monitor_runs import MODEL, verdicts_of, write_run, write_runs
+
+
+@pytest.fixture
+def runs(folder: Path) -> Path:
+    return write_runs(folder)
+
+
+def test_another_folder_is_refused_and_one_that_was_moved_goes_on(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", *MODEL, "-o", "out", "--folder")
+    assert nplm(*words, "runs").code == 0
+    (runs / "other").mkdir()
+    rng = np.random.default_rng(4)
+    for i in range(5):
+        write_run(runs / "other" / f"run{i}.npz", rng, scale=2.0)
+    refused = nplm(*words, "other")
+    assert (refused.code, refused.out) == (4, "")
+    assert refused.err.endswith(
+        f"out: the history is that of the folder {runs / 'runs'}, not of {runs / 'other'}; choose another -o\n"
+    )
+    (runs / "runs").rename(runs / "moved")
+    write_run(runs / "moved/run5.npz", rng)
+    moved = nplm(*words, "moved")
+    assert moved.code == 0
+    assert [line["source"] for line in verdicts_of(moved.out)] == ["run5.npz"]
+    assert f"{runs / 'runs'} is now {runs / 'moved'}" in moved.err
+    assert nplm(*words, "other").code == 4
+
+
+def test_a_reference_that_is_replaced_between_two_calls_begins_the_drift_charts_anew(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", *MODEL, "--folder", "runs", "-o", "out")
+    rng = np.random.default_rng(4)
+    write_run(runs / "runs/run5.npz", rng, scale=1.1)
+    before = verdicts_of(nplm(*words).out)[-1]
+    assert before["drift_shape"] > 0
+    np.savez(runs / "ref.npz", y=rng.normal(size=20_000), x=1.1 * rng.exponential(size=20_000))
+    write_run(runs / "runs/run6.npz", rng, scale=1.1)
+    again = nplm(*words)
+    (after,) = verdicts_of(again.out)
+    assert "the drift charts begin anew" in again.err
+    assert after["reference"] != before["reference"]
+    assert after["drift_shape"] == pytest.approx(max(0.0, after["z_shape"] - 0.5))
+    write_run(runs / "runs/run7.npz", rng, scale=1.1)
+    assert "begin anew" not in nplm(*words).err
+
+
+def test_a_stream_of_another_kind_and_one_that_is_not_replayed_are_refused(
+    nplm, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("monitor", "ref.npz", "--window", "300", *MODEL, "-o", "out", "--stream")
+
+    def give(seed: int, events: int = 700) -> None:
+        rng = np.random.default_rng(seed)
+        lines = [json.dumps({"x": rng.exponential(), "y": rng.normal()}) for _ in range(events)]
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*lines, ""]).encode())))
+
+    give(5)
+    assert len(verdicts_of(nplm(*words, "jsonl").out)) == 2
+    kind = nplm(*words, "arrow")
+    assert kind.code == 4
+    assert "source is arrow stream, not jsonl stream" in kind.err
+    for seed, events, culprit in ((6, 900, "the first 700 events"), (5, 300, "ends after 300 of the 700")):
+        give(seed, events)
+        other = nplm(*words, "jsonl", "--replayed")
+        assert (other.code, other.out) == (3, "")
+        assert culprit in other.err
+        assert "--replayed" in other.err
+    give(5, 900)
+    assert [line["first"] for line in verdicts_of(nplm(*words, "jsonl", "--replayed").out)] == [600]
