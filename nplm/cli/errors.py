@@ -28,7 +28,8 @@ MEANINGS: dict[int, str] = {
     " --calibrate rare, the toys do not show p; or a learned log-ratio failed its checks",
     ExitCode.ENGINE: "the workers or the scheduler failed; toys that were done are kept",
     ExitCode.ALARM: "nplm monitor: a window gave an alarm",
-    ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read, or a window not be tested in full",
+    ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read or changed after it was taken, or a window"
+    " could not be tested in full",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
 }
 

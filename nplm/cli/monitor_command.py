@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nplm.cli.coordinates_options import periods
-from nplm.cli.errors import CommandError, ExitCode, InputError, OutputError
+from nplm.cli.errors import ExitCode, InputError, OutputError
 from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.monitor_options import Options
+from nplm.cli.monitor_reference import WatchedReference
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from nplm.monitor.stream import Format
     from nplm.monitor.verdict import Verdict
     from nplm.sample import Sample
-
-# Seconds between two looks at the files of the reference.
-_REFERENCE_SECONDS = 1.0
 
 
 def run_monitor(options: Options) -> int:
@@ -50,7 +48,7 @@ def run_monitor(options: Options) -> int:
     reporter = Reporter(options.quiet)
     if options.folder is not None and not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a folder; give the folder of the files with --folder")
-    reference = _Reference(options, reporter.note)
+    reference = WatchedReference(options, reporter.note)
     sample = reference.read()
     with refusing_bad_input():
         monitor = _monitor(options, sample)
@@ -231,48 +229,6 @@ def _read(path: Path, options: Options, features: tuple[str, ...]) -> Batch:
     weights = options.weights if options.weights in columns else None
     columns = {**columns, **dict(zip(features, (columns[name] for name in asked), strict=True))}
     return Batch.of(columns, features, weights=weights, time=options.time, source=path.name)
-
-
-@dataclass
-class _Reference:
-    """The files of the reference, and when they were last read."""
-
-    options: Options
-    note: Callable[[str], None]
-    stamps: tuple[Any, ...] = ()
-    looked: float = 0.0
-
-    def read(self) -> Sample:
-        """The reference as it is now."""
-        self.stamps = self._stamps()
-        return Reader(self.options, self.note).read()[0]
-
-    def renew(self, monitor: Monitor) -> None:
-        """Reads and prepares the reference again, if its files have changed; keeps the former one if they are bad."""
-        now = time.monotonic()
-        if now - self.looked < _REFERENCE_SECONDS:
-            return
-        self.looked = now
-        if self._stamps() == self.stamps:
-            return
-        try:
-            other = monitor.replace_reference(self.read())
-        except (CommandError, ValueError, OSError) as error:
-            self.note(f"the reference has changed and cannot be used, so the former one stays: {error}")
-            return
-        if other:
-            self.note(f"the reference has changed and was prepared again ({monitor.fingerprint})")
-
-    def _stamps(self) -> tuple[Any, ...]:
-        stamps: list[tuple[Any, ...]] = []
-        for file in self.options.reference:
-            try:
-                status = Path(file.path).stat()
-            except OSError:
-                stamps.append((file.path, None))
-            else:
-                stamps.append((file.path, status.st_size, status.st_mtime_ns, status.st_ino))
-        return tuple(stamps)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,11 +20,13 @@ class Unreadable:
     Arguments:
         source: its name.
         message: what is wrong.
+        status: "unreadable", or "changed" for a file that has changed since its events were taken.
         record: whether it is a record of its own, and not the end of a stream that came too early.
     """
 
     source: str
     message: str
+    status: Literal["unreadable", "changed"] = "unreadable"
     record: bool = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.progress import FileProgress, stamp_of
 
 _SUFFIXES = (".npz", ".npy", ".csv", ".h5", ".hdf5", ".parquet", ".root")
+# Looks at a file that stays as it is, and unreadable, until it is said to be so: its writer may only have paused.
+_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,15 @@ class Arrived:
     mark: FileProgress | None = None
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A file that was seen and not taken: how it was, why it could not be read then, and how many looks ago."""
+
+    stamp: str
+    failure: str = ""
+    looks: int = 0
+
+
 def folder_arrivals(
     folder: Path,
     read: Callable[[Path], Batch],
@@ -39,10 +50,11 @@ def folder_arrivals(
     poll: float = 1.0,
     note: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Arrived | None]:
-    """The files of a folder in the order of their names; those that were done are passed over, whatever is in them now.
+    """The files of a folder in the order of their names; those that were taken are passed over.
 
-    A file that could not be read is tried again once its size or time has changed. With `follow` a file is taken when
-    it has not changed between two looks, and None is given after each look.
+    A file that was taken and has changed since is told once, as "changed". One that could not be read is tried again
+    once its size or time has changed. With `follow` a file is taken when it has not changed between two looks, one that
+    cannot be read is told after ten looks without a change, and None is given after each look.
 
     Arguments:
         folder: where the files are.
@@ -53,12 +65,12 @@ def folder_arrivals(
         poll: seconds between two looks.
         note: told of files of a format that is not known.
     """
-    settling: dict[str, str] = {}
+    seen: dict[str, _Seen] = {}
     unknown: set[str] = set()
     while True:
         for path in sorted(p for p in folder.iterdir() if fnmatch(p.name, pattern) and not p.name.startswith(".")):
             name, known = path.name, progress.get(path.name)
-            if path.is_dir() or (known is not None and known.state == "taken"):
+            if path.is_dir() or (known is not None and known.state == "changed"):
                 continue
             if path.suffix.lower() not in _SUFFIXES:
                 if name not in unknown:
@@ -66,16 +78,66 @@ def folder_arrivals(
                     unknown.add(name)
                 continue
             stamp = stamp_of(path)
-            if known == FileProgress("unreadable", stamp):
-                continue
-            if follow and settling.get(name) != stamp:
-                settling[name] = stamp
-                continue
-            try:
-                yield Arrived(read(path), name, FileProgress("taken", stamp))
-            except (ValueError, OSError) as error:
-                yield Arrived(Unreadable(name, str(error)), name, FileProgress("unreadable", stamp))
+            if known is not None and known.state in ("begun", "taken") and known.stamp != stamp:
+                yield Arrived(_changed(name, known), name, FileProgress("changed", stamp))
+            elif known is None or known.state == "begun" or known.stamp != stamp:
+                if not follow:
+                    yield _arrived(path, stamp, read)
+                elif arrived := _followed(path, stamp, read, seen):
+                    yield arrived
         if not follow:
             return
         yield None
         time.sleep(poll)
+
+
+def _followed(path: Path, stamp: str, read: Callable[[Path], Batch], seen: dict[str, _Seen]) -> Arrived | None:
+    """What a file brings that may be written while it is looked at; None if it is left for later looks."""
+    before = seen.get(path.name)
+    if before is None or before.stamp != stamp:
+        seen[path.name] = _Seen(stamp)
+        return None
+    if before.looks == 0:
+        arrived = _arrived(path, stamp, read)
+        if isinstance(arrived.item, Batch):
+            return arrived
+        before = replace(before, failure=arrived.item.message)
+    seen[path.name] = replace(before, looks=before.looks + 1)
+    if before.looks + 1 < _PATIENCE:
+        return None
+    return Arrived(Unreadable(path.name, before.failure), path.name, FileProgress("unreadable", stamp))
+
+
+def _arrived(path: Path, stamp: str, read: Callable[[Path], Batch]) -> Arrived:
+    """The events of a file, if it is whole."""
+    try:
+        require_last_line_to_end(path)
+        batch = read(path)
+        if stamp_of(path) != stamp:
+            raise ValueError(f"{path} changed while it was read; it is tried again when it is looked at next")
+    except (ValueError, OSError) as error:
+        return Arrived(Unreadable(path.name, str(error)), path.name, FileProgress("unreadable", stamp))
+    return Arrived(batch, path.name, FileProgress("taken", stamp))
+
+
+def require_last_line_to_end(path: Path) -> None:
+    """Raises ValueError for a CSV file whose last line has no end: what is there may be half of a number."""
+    if path.suffix.lower() != ".csv" or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        if file.read(1) not in (b"\n", b"\r"):
+            raise ValueError(
+                f"{path}: its last line has no end, so it may have been cut short, or may still be written; it is tried"
+                " again when it changes, so end it with a newline if it is whole"
+            )
+
+
+def _changed(name: str, known: FileProgress) -> Unreadable:
+    what = f"its first {known.events} events were" if known.state == "begun" else "it was"
+    return Unreadable(
+        name,
+        f"{name} has changed since {what} taken, and what is new in it is not tested; give it another name to have it"
+        " tested anew",
+        status="changed",
+    )

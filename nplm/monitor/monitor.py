@@ -201,7 +201,7 @@ class Monitor:
         self.position = self.position.after(item, self.reference.features)
         if isinstance(item, Unreadable):
             self.tested = None
-            yield self._next(source=item.source, status="unreadable", message=item.message, reference=self.fingerprint)
+            yield self._next(source=item.source, status=item.status, message=item.message, reference=self.fingerprint)
             return
         if self.window is None:
             yield self._judge(item, self.taken - len(item))

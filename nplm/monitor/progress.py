@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-State = Literal["begun", "taken", "unreadable"]
+State = Literal["begun", "taken", "changed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class FileProgress:
     """What became of one file.
 
     Arguments:
-        state: "begun" if some of its events were taken, "taken" if all were, or "unreadable".
+        state: "begun" if some of its events were taken, "taken" if all were, "changed" if it was said that it has
+            changed since, or "unreadable".
         stamp: its `stamp_of` at that time.
         events: those that were taken of a file that is begun.
     """

@@ -24,7 +24,7 @@ class Watched:
     Arguments:
         windows: that were tested.
         alarms: windows in which a chart fired.
-        problems: windows with something wrong, and what could not be read.
+        problems: windows with something wrong, and what could not be read or has changed since.
     """
 
     windows: int = 0
@@ -33,9 +33,9 @@ class Watched:
 
     def count(self, verdict: Verdict) -> None:
         """Adds one verdict."""
-        self.windows += verdict.status != "unreadable"
+        self.windows += verdict.of_window
         self.alarms += verdict.status == "alarm"
-        self.problems += verdict.status in ("problem", "unreadable")
+        self.problems += verdict.status not in ("ok", "alarm")
 
 
 def watch(

@@ -79,3 +79,24 @@ def test_a_stream_of_another_kind_and_one_that_is_not_replayed_are_refused(
         assert "--replayed" in other.err
     give(5, 900)
     assert [line["first"] for line in verdicts_of(nplm(*words, "jsonl", "--replayed").out)] == [600]
+
+
+def test_files_that_are_half_written_or_change_afterwards_are_told(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", *MODEL, "--no-reports", "--folder", "runs", "-o", "out")
+    assert nplm(*words).code == 0
+    write_run(runs / "runs/run3.npz", np.random.default_rng(4), scale=2.0)
+    rows = np.random.default_rng(4).normal(size=(400, 2)) ** 2
+    text = "x,y\n" + "".join(f"{x},{y}\n" for x, y in rows)
+    (runs / "runs/run7.csv").write_text(text[:-4])
+    done = nplm(*words)
+    assert done.code == 8
+    changed, half = verdicts_of(done.out)
+    assert (changed["source"], changed["status"], changed["p"]) == ("run3.npz", "changed", None)
+    assert "give it another name" in changed["message"]
+    assert (half["source"], half["status"]) == ("run7.csv", "unreadable")
+    assert "run7.csv: its last line has no end" in half["message"]
+    assert "0 windows, 0 alarms, 2 problems" in done.err
+    again = nplm(*words)
+    assert (again.code, again.out) == (0, "")
+    (runs / "runs/run7.csv").write_text(text)
+    assert [line["status"] for line in verdicts_of(nplm(*words).out)] == ["alarm"]

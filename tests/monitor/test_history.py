@@ -10,10 +10,10 @@ import pytest
 
 from nplm import KernelModel, Monitor, Sample
 from nplm.monitor import history as module
-from nplm.monitor.batch import Batch, Unreadable
-from nplm.monitor.folder import Arrived, folder_arrivals
+from nplm.monitor.batch import Batch
+from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History, HistoryError, read_history
-from nplm.monitor.progress import FileProgress, Progress, stamp_of
+from nplm.monitor.progress import FileProgress
 from nplm.monitor.verdict import Verdict
 from nplm.monitor.watch import watch
 
@@ -100,41 +100,3 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "out/state.npz").write_bytes(b"PK no zip")
     with pytest.raises(HistoryError, match="cannot be read"):
         History.open(tmp_path / "out", _SETTINGS)
-
-
-def test_files_of_a_folder(tmp_path: Path) -> None:
-    for name in ("b.npz", "a.npz", "c.npz", ".hidden.npz", "notes.txt", "done.npz"):
-        (tmp_path / name).write_text("x")
-
-    def read(path: Path) -> Batch:
-        if path.name == "b.npz":
-            raise ValueError("b is bad")
-        return Batch(np.zeros((2, 1)), np.ones(2), None, path.name)
-
-    notes: list[str] = []
-    progress: Progress = {"done.npz": FileProgress("taken", stamp_of(tmp_path / "done.npz"))}
-    found = [a for a in folder_arrivals(tmp_path, read, progress, note=notes.append) if a is not None]
-    assert [a.name for a in found] == ["a.npz", "b.npz", "c.npz"]
-    assert isinstance(found[1].item, Unreadable)
-    assert found[1].item.message == "b is bad"
-    assert len(notes) == 1
-    assert "notes.txt" in notes[0]
-    # A bad file that has not changed is not tried again; one that has is.
-    assert found[1].mark is not None
-    progress |= {a.name: a.mark for a in found if a.mark is not None}
-    assert list(folder_arrivals(tmp_path, read, progress)) == []
-    (tmp_path / "b.npz").write_text("longer")
-    assert [a.name for a in folder_arrivals(tmp_path, read, progress) if a is not None] == ["b.npz"]
-
-
-def test_a_folder_that_is_followed_takes_files_that_are_whole(tmp_path: Path) -> None:
-    progress: Progress = {}
-    (tmp_path / "a.npz").write_text("x")
-    batch = Batch(np.zeros((2, 1)), np.ones(2), None, "a")
-    arrivals = folder_arrivals(tmp_path, lambda path: batch, progress, follow=True, poll=0.01)
-    assert next(arrivals) is None  # it has been seen once
-    (tmp_path / "a.npz").write_text("xx")
-    assert next(arrivals) is None  # it still grows
-    arrived = next(arrivals)
-    assert arrived is not None
-    assert arrived.name == "a.npz"
