@@ -192,6 +192,8 @@ def _arrivals(
 
     features = monitor.reference.features
     if options.folder is None:
+        if sys.stdin is None:
+            raise InputError("standard input is closed; give the stream there, or files with --folder")
         return stream_arrivals(
             sys.stdin.buffer,
             cast("Format", options.stream),

@@ -2,15 +2,17 @@
 
     state.npz                   settings, progress, events that wait, and the verdicts that were written last
     history/part-00000.parquet  verdicts, 1000 a part; the last part is written anew until it is full
+    told                        the number of verdicts that were told
 
 The state is written first, whole or not at all, and the parts after it: a process that is killed between the two leaves
-the missing verdicts in the state, and the next one puts them into the parts.
+the missing verdicts in the state, and the next one puts them into the parts. A verdict is told after that, and the next
+process tells those that were not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +26,9 @@ from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict
 
 SCHEMA = "nplm-monitor/2"
-_STATE, _PARTS, _LOCK = "state.npz", "history", ".lock"
+_STATE, _PARTS, _LOCK, _TOLD = "state.npz", "history", ".lock", "told"
+# Digits of the number in `told`: of one length, so that it is replaced in one go.
+_DIGITS = 20
 _ROWS_OF_A_PART = 1000
 
 
@@ -51,15 +55,25 @@ class Saved:
 
 @dataclass
 class History:
-    """The folder of one monitor; one process at a time writes to it."""
+    """The folder of one monitor; one process at a time writes to it.
+
+    Arguments:
+        folder: where it is.
+        settings: what must stay the same, as JSON values.
+        watched: resolved path of the folder whose files are tested; empty for a stream.
+        saved: what a former process left; None if there was none.
+        untold: verdicts that are kept and were not told yet.
+    """
 
     folder: Path
     settings: dict[str, Any]
     watched: str = ""
     saved: Saved | None = None
+    untold: list[Verdict] = field(default_factory=list)
     _last: list[Verdict] = field(default_factory=list)
     _first_of_last: int = 0
     _lock: IO[str] | None = None
+    _told: IO[bytes] | None = None
 
     @classmethod
     def open(cls, folder: Path, settings: Mapping[str, Any], watched: str = "") -> History:
@@ -81,6 +95,9 @@ class History:
         (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         history = cls(folder, json_value(settings), watched)
         history._lock = _locked(folder / _LOCK)
+        if not (folder / _TOLD).exists():
+            (folder / _TOLD).write_text("0" * _DIGITS)
+        history._told = (folder / _TOLD).open("r+b", buffering=0)
         if (folder / _STATE).exists():
             history._read_state()
         return history
@@ -108,7 +125,25 @@ class History:
         self._last = [] if part is None else read_part(part)
         self._first_of_last = 0 if part is None else _number(part)
         known = self._last[-1].row + 1 if self._last else self._first_of_last
-        self._append([v for v in map(Verdict.of, state["verdicts"]) if v.row >= known])
+        last = list(map(Verdict.of, state["verdicts"]))
+        self._append([v for v in last if v.row >= known])
+        row = state["monitor"]["row"]
+        told = self._read_told(last[0].row if last else row)
+        self.untold = [v for v in self.recent(row - told) if v.row >= told] if told < row else []
+
+    def _read_told(self, otherwise: int) -> int:
+        """How many verdicts were told; `otherwise` if the file was cut short, as it may be by a disk that is full."""
+        digits = (self.folder / _TOLD).read_bytes()
+        return int(digits) if len(digits) == _DIGITS and digits.isdigit() else otherwise
+
+    def tell(self, on_verdict: Callable[[Verdict], None]) -> None:
+        """Calls a function with each verdict that was not told yet."""
+        assert self._told is not None
+        while self.untold:
+            on_verdict(self.untold[0])
+            told = self.untold.pop(0)
+            self._told.seek(0)
+            self._told.write(f"{told.row + 1:0{_DIGITS}d}".encode())
 
     def commit(
         self,
@@ -138,10 +173,13 @@ class History:
 
     def _append(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
+            if self._last and verdict.row <= self._last[-1].row:  # an interrupt came after it was kept
+                continue
             if len(self._last) >= _ROWS_OF_A_PART:
                 self._write_last()
                 self._last, self._first_of_last = [], verdict.row
             self._last.append(verdict)
+            self.untold.append(verdict)
         if verdicts:
             self._write_last()
 
@@ -155,9 +193,10 @@ class History:
 
     def close(self) -> None:
         """Lets other processes in."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        for file in (self._lock, self._told):
+            if file is not None:
+                file.close()
+        self._lock = self._told = None
 
 
 def read_history(folder: Path, count: int | None = None) -> list[Verdict]:
@@ -203,7 +242,7 @@ def _number(part: Path) -> int:
 
 def _is_new(folder: Path) -> bool:
     """Whether a process was killed before it wrote a state."""
-    return {p.name for p in folder.iterdir()} <= {_PARTS, _LOCK}
+    return {p.name for p in folder.iterdir()} <= {_PARTS, _LOCK, _TOLD}
 
 
 def _locked(path: Path) -> IO[str]:

@@ -34,12 +34,12 @@ class Position:
 
 
 def after_position(
-    items: Iterable[Batch | Unreadable], taken: Position, features: Sequence[str]
-) -> Iterator[Batch | Unreadable]:
+    items: Iterable[Batch | Unreadable | None], taken: Position, features: Sequence[str]
+) -> Iterator[Batch | Unreadable | None]:
     """What comes after a position in a stream that begins anew.
 
     Arguments:
-        items: of the stream, from its beginning.
+        items: of the stream, from its beginning; None, for a pause, is passed on.
         taken: what was taken before.
         features: names of the columns.
 
@@ -48,6 +48,9 @@ def after_position(
     """
     passed = Position()
     for item in items:
+        if item is None:
+            yield None
+            continue
         if isinstance(item, Unreadable):
             if item.record and passed.refused < taken.refused:
                 passed = passed.after(item, features)

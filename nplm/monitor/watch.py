@@ -51,6 +51,8 @@ def watch(
 ) -> Watched:
     """Tests what arrives until it ends. A verdict is told once it is kept, so what was told is never tested again.
 
+    Verdicts that a former process kept and did not tell are told first, and are counted.
+
     Arguments:
         monitor: resumed, if the history goes on.
         arrivals: batches by file or stream; None means that there is nothing to do.
@@ -66,16 +68,19 @@ def watch(
     # An interrupt in the middle of a window must leave the state before it.
     state = monitor.state()
 
+    def tell(verdict: Verdict) -> None:
+        watched.count(verdict)
+        on_verdict(verdict)
+
     def commit() -> None:
         nonlocal committed
         history.commit(pending, state, progress)
-        for verdict in pending:
-            watched.count(verdict)
-            on_verdict(verdict)
         pending.clear()
+        history.tell(tell)
         on_commit()
         committed = time.monotonic()
 
+    history.tell(tell)
     try:
         for arrived in arrivals:
             before_each()
