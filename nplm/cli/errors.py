@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from nplm._printable import printable
+
 
 class ExitCode(IntEnum):
     """Exit codes of the commands but `nplm doctor`."""
@@ -45,8 +47,8 @@ class CommandError(Exception):
     code: ExitCode
 
     def __str__(self) -> str:
-        """The message on one line; names from files may hold anything, also commands to the terminal."""
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        """The message on one line."""
+        return printable(super().__str__())
 
 
 class UsageError(CommandError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nplm._printable import printable
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, InputError, OutputError
 from nplm.cli.interrupt import raise_if_interrupted
@@ -97,6 +98,8 @@ def _resumed(options: Options, monitor: Monitor, history: History, note: Callabl
     """
     from nplm.monitor.progress import OtherFolderError, require_same_folder
 
+    for sentence in history.damaged:
+        note(sentence)
     saved = history.saved
     if saved is None:
         return {}
@@ -230,7 +233,7 @@ def _read(path: Path, options: Options, features: tuple[str, ...]) -> Batch:
     )
     weights = options.weights if options.weights in columns else None
     columns = {**columns, **dict(zip(features, (columns[name] for name in asked), strict=True))}
-    return Batch.of(columns, features, weights=weights, time=options.time, source=path.name)
+    return Batch.of(columns, features, weights=weights, time=options.time, source=printable(path.name))
 
 
 @dataclass

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nplm._printable import printable
 from nplm.cli.errors import CommandError
 from nplm.cli.monitor_options import Options
 from nplm.cli.reading import Reader
@@ -33,7 +34,8 @@ class WatchedReference:
     def read(self) -> Sample:
         """The reference as it is now."""
         self.stamps = self._stamps()
-        return Reader(self.options, self.note).read()[0]
+        sample = Reader(self.options, self.note).read()[0]
+        return replace(sample, name=printable(sample.name))
 
     def renew(self, monitor: Monitor) -> None:
         """Reads and prepares the reference again, if its files have changed; keeps the former one if they are bad.

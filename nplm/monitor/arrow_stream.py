@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nplm.io._arrow import arrow_column
+from nplm.io._table import require_distinct
 from nplm.monitor.batch import Batch, Unreadable
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ def arrow_batches(
             number += 1
             source = f"stream, batch {number}"
             try:
+                require_distinct([name for name in batch.schema.names if name in names], source)
                 columns = {
                     name: arrow_column(pa.chunked_array([batch.column(name)]), source, name)
                     for name in names
                     if name in batch.schema.names
                 }
                 yield Batch.of(columns, features, weights=weights, time=time, source=source)
-            except ValueError as error:
+            except (ValueError, pa.ArrowException) as error:
                 yield Unreadable(source, str(error))
     except (pa.ArrowException, OSError, struct.error, IndexError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -12,10 +12,13 @@ process tells those that were not.
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,6 +33,8 @@ _STATE, _PARTS, _LOCK, _TOLD = "state.npz", "history", ".lock", "told"
 # Digits of the number in `told`: of one length, so that it is replaced in one go.
 _DIGITS = 20
 _ROWS_OF_A_PART = 1000
+# What a file that was cut short may raise.
+_CUT_SHORT = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 
 
 class HistoryError(ValueError):
@@ -63,6 +68,7 @@ class History:
         watched: resolved path of the folder whose files are tested; empty for a stream.
         saved: what a former process left; None if there was none.
         untold: verdicts that are kept and were not told yet.
+        damaged: a sentence for each part that could not be read, and was set aside.
     """
 
     folder: Path
@@ -70,6 +76,7 @@ class History:
     watched: str = ""
     saved: Saved | None = None
     untold: list[Verdict] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
     _last: list[Verdict] = field(default_factory=list)
     _first_of_last: int = 0
     _lock: IO[str] | None = None
@@ -95,11 +102,16 @@ class History:
         (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         history = cls(folder, json_value(settings), watched)
         history._lock = _locked(folder / _LOCK)
+        _remove_unfinished(folder)
         if not (folder / _TOLD).exists():
             (folder / _TOLD).write_text("0" * _DIGITS)
         history._told = (folder / _TOLD).open("r+b", buffering=0)
         if (folder / _STATE).exists():
-            history._read_state()
+            try:
+                history._read_state()
+            except HistoryError:
+                history.close()
+                raise
         return history
 
     def _read_state(self) -> None:
@@ -109,8 +121,11 @@ class History:
                 waiting = None
                 if "events" in arrays:
                     waiting = Batch(arrays["events"], arrays["weights"], arrays.get("times"), state["source"])
-        except (OSError, ValueError, KeyError) as error:
-            raise HistoryError(f"{self.folder / _STATE} cannot be read ({error}); choose another -o") from error
+        except _CUT_SHORT as error:
+            raise HistoryError(
+                f"{self.folder / _STATE} cannot be read, as if it was cut short ({error}), and what was tested is no"
+                " longer known; choose another -o"
+            ) from error
         if state.get("schema") != SCHEMA:
             raise HistoryError(f"{self.folder} holds no history that this version of nplm knows; choose another -o")
         former = state["settings"]
@@ -121,15 +136,31 @@ class History:
             )
         progress = {name: FileProgress(**values) for name, values in state["progress"].items()}
         self.saved = Saved(state["monitor"], waiting, progress, state["watched"])
-        part = max(self.folder.glob(f"{_PARTS}/part-*.parquet"), key=_number, default=None)
-        self._last = [] if part is None else read_part(part)
-        self._first_of_last = 0 if part is None else _number(part)
-        known = self._last[-1].row + 1 if self._last else self._first_of_last
+        self._read_last_part()
+        known = self._last[-1].row + 1 if self._last else 0
         last = list(map(Verdict.of, state["verdicts"]))
         self._append([v for v in last if v.row >= known])
         row = state["monitor"]["row"]
         told = self._read_told(last[0].row if last else row)
         self.untold = [v for v in self.recent(row - told) if v.row >= told] if told < row else []
+
+    def _read_last_part(self) -> None:
+        """Reads the last part that is whole; those that are not are set aside, as nothing can be read beside them."""
+        import pyarrow.parquet as pq
+
+        for part in sorted(self.folder.glob(f"{_PARTS}/part-*.parquet"), key=_number, reverse=True):
+            try:
+                if self._last:
+                    pq.read_metadata(part)
+                else:
+                    self._last, self._first_of_last = read_part(part), _number(part)
+            except _CUT_SHORT:
+                aside = part.with_name(f"{part.name}.damaged")
+                part.replace(aside)
+                self.damaged.append(
+                    f"{part} cannot be read, as if it was cut short: its verdicts are lost, it is set aside as"
+                    f" {aside.name}, and the others go on"
+                )
 
     def _read_told(self, otherwise: int) -> int:
         """How many verdicts were told; `otherwise` if the file was cut short, as it may be by a disk that is full."""
@@ -177,7 +208,9 @@ class History:
                 continue
             if len(self._last) >= _ROWS_OF_A_PART:
                 self._write_last()
-                self._last, self._first_of_last = [], verdict.row
+                self._last = []
+            if not self._last:
+                self._first_of_last = verdict.row
             self._last.append(verdict)
             self.untold.append(verdict)
         if verdicts:
@@ -242,7 +275,19 @@ def _number(part: Path) -> int:
 
 def _is_new(folder: Path) -> bool:
     """Whether a process was killed before it wrote a state."""
-    return {p.name for p in folder.iterdir()} <= {_PARTS, _LOCK, _TOLD}
+    names = {p.name for p in folder.iterdir() if not _is_unfinished(p)}
+    return names <= {_PARTS, _LOCK, _TOLD} and not any(folder.glob(f"{_PARTS}/part-*"))
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a process was killed while it wrote this file, see `atomic_path`."""
+    return re.fullmatch(r"\.(state|part-\d+|monitor)-[0-9a-f]{16}\.\w+", path.name) is not None
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for path in (*folder.iterdir(), *(folder / _PARTS).iterdir()):
+        if _is_unfinished(path):
+            path.unlink()
 
 
 def _locked(path: Path) -> IO[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
+from nplm._printable import printable
 from nplm.coordinates import CoordinateKind
 from nplm.family.settings import FamilySettings
 from nplm.io import in_order
@@ -22,7 +23,7 @@ from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.limits import ControlLimits
 from nplm.monitor.position import Position
 from nplm.monitor.rate import ExpectedRate, RateResult
-from nplm.monitor.shape import ShapeTest
+from nplm.monitor.shape import ShapeResult, ShapeTest
 from nplm.monitor.verdict import Status, Verdict
 from nplm.monitor.words import alarm_words
 from nplm.periods import Circular
@@ -222,6 +223,8 @@ class Monitor:
             yield self._judge(window, first)
         self._buffer = buffer.select(slice(begin, None))
 
+    # Values near the ends of float64 give infinities, which the verdict then speaks of.
+    @np.errstate(all="ignore")
     def _judge(self, window: Batch, first: int) -> Verdict:
         began = time.perf_counter()
         examined = examine(window, self.reference, self.least_events)
@@ -231,16 +234,17 @@ class Monitor:
         self.tested = examined.sample
         where: Callable[[], str] = str
         if examined.sample is not None:
-            shape = self.shape(examined.sample)
+            shape = self._shape(examined.sample)
             where = shape.where
-            if shape.failure:
-                problems.append(shape.failure)
-            if not np.isnan(shape.t):
+            if np.isnan(shape.p):
+                problems.append(f"the shape cannot be tested: {shape.failure}")
+            else:
+                problems += [shape.failure] if shape.failure else []
                 values |= {"t": shape.t, "p_shape": shape.p, "z_shape": shape.z}
                 p.append(shape.p)
             if not np.isnan(shape.mean):
                 values |= {"t_mean": shape.mean, "t_sd": shape.sd}
-        if self.rate is not None:
+        if self.rate is not None and examined.weights_usable:
             back = None if window.times is None else set_back(window.times[np.isfinite(window.times)])
             rate, exposure = (None, np.nan) if back else self._rate(window, self.rate)
             if back is not None:
@@ -249,7 +253,7 @@ class Monitor:
                     " the gap there is no rate"
                 )
             elif rate is None:
-                problems.append(f"the times of the events span {exposure:g}, so there is no rate")
+                problems.append(f"the exposure of the window is {exposure:g}, so there is no rate")
             else:
                 values |= {"exposure": exposure, "expected": rate.expected, "p_rate": rate.p, "z_rate": rate.z}
                 p.append(rate.p)
@@ -274,16 +278,24 @@ class Monitor:
             **values,
         )
 
+    def _shape(self, window: Sample) -> ShapeResult:
+        try:
+            return self.shape(window)
+        except (ValueError, ArithmeticError) as error:
+            return ShapeResult(np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
+
     def _rate(self, window: Batch, expected: ExpectedRate) -> tuple[RateResult | None, float]:
         weights = window.weights[np.isfinite(window.weights)]
         if window.times is None:
-            return expected(weights, self.exposure), self.exposure
-        times = window.times[np.isfinite(window.times)]
-        span = float(times.max() - times.min()) if len(times) else 0.0
-        if not span > 0:
-            return None, span
-        # From the first event to the last: one event begins the exposure, and the others come in it.
-        return expected(weights[1:], span, ends_with_event=True), span
+            result, exposure = expected(weights, self.exposure), self.exposure
+        else:
+            times = window.times[np.isfinite(window.times)]
+            exposure = float(times.max() - times.min()) if len(times) else 0.0
+            if not 0 < exposure < np.inf:
+                return None, exposure
+            # From the first event to the last: one event begins the exposure, and the others come in it.
+            result = expected(weights[1:], exposure, ends_with_event=True)
+        return (None if np.isnan(result.p) else result), exposure
 
     def _charts(self, values: dict[str, Any], events: int) -> tuple[tuple[str, ...], list[str], Sums]:
         """Which charts fire, remarks, and the sums with this window; those that fire begin anew with the next."""
@@ -325,9 +337,15 @@ class Monitor:
         assert self.rate is not None
         return self.limits.drift_limit(self.tests, self.stride, self.rate.shared_fluctuation(max(1, events)), sides=2)
 
-    def _next(self, **values: Any) -> Verdict:
+    def _next(self, source: str, message: str, **values: Any) -> Verdict:
         self.row += 1
-        return Verdict(row=self.row - 1, time=datetime.now(UTC).isoformat(timespec="milliseconds"), **values)
+        return Verdict(
+            row=self.row - 1,
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            source=printable(source),
+            message=printable(message),
+            **values,
+        )
 
     @property
     def basis(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _records(
 def _values(line: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The columns of one line, each of shape (n,), n = 1 for an event."""
     try:
-        record: Any = json.loads(line)
+        record: Any = json.loads(line, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is no JSON ({error}): {line[:40]!r}") from None
     if not isinstance(record, dict):
@@ -117,6 +117,14 @@ def _values(line: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     if len({len(value) for value in values.values()}) > 1:
         raise ValueError("its columns have different lengths")
     return values
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose last value would otherwise be taken where a name comes twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name comes twice in an object")
+    return record
 
 
 def _column(name: str, value: Any) -> np.ndarray:

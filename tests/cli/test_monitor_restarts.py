@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -100,3 +101,45 @@ def test_files_that_are_half_written_or_change_afterwards_are_told(nplm, runs: P
     assert (again.code, again.out) == (0, "")
     (runs / "runs/run7.csv").write_text(text)
     assert [line["status"] for line in verdicts_of(nplm(*words).out)] == ["alarm"]
+
+
+def test_names_that_are_no_utf8_do_not_stop_a_monitor(nplm, runs: Path) -> None:
+    rng = np.random.default_rng(4)
+    name = os.fsdecode(b"run\xff.npz")
+    write_run(runs / "runs" / name, rng, scale=2.0)
+    (runs / "runs" / os.fsdecode(b"run\xfe.npz")).write_bytes(b"PK no zip")
+    (runs / "runs" / os.fsdecode(b"notes\xff.txt")).write_text("x")
+    rows = rng.normal(size=(400, 2)) ** 2
+    (runs / "runs" / os.fsdecode(b"run\xfd.csv")).write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+    (runs / "ref.npz").rename(runs / os.fsdecode(b"ref\xff.npz"))
+    words = ("monitor", os.fsdecode(b"ref\xff.npz"), *MODEL, "--no-reports", "--folder", "runs", "-o", "out")
+    done = nplm(*words)
+    assert done.code == 7, done.err
+    assert {line["source"]: line["status"] for line in verdicts_of(done.out)} == {
+        **{f"run{i}.npz": "ok" for i in range(5)},
+        r"run\xfd.csv": "alarm",
+        r"run\xfe.npz": "unreadable",
+        r"run\xff.npz": "alarm",
+    }
+    assert r"notes\xff.txt is passed over" in done.err
+    assert r"ref\xff.npz (20,000 events)" in (runs / "out/monitor.html").read_text()
+    again = nplm(*words)
+    assert (again.code, again.out) == (0, "")
+
+
+def test_a_history_that_was_cut_short_is_told_and_goes_on(nplm, runs: Path) -> None:
+    words = ("monitor", "ref.npz", *MODEL, "--folder", "runs", "-o", "out")
+    assert nplm(*words).code == 0
+    part = runs / "out/history/part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-100])
+    write_run(runs / "runs/run5.npz", np.random.default_rng(4))
+    done = nplm(*words)
+    assert done.code == 0
+    assert [line["row"] for line in verdicts_of(done.out)] == [5]
+    assert "part-00000.parquet cannot be read, as if it was cut short" in done.err
+    state = runs / "out/state.npz"
+    state.write_bytes(state.read_bytes()[:-100])
+    refused = nplm(*words)
+    assert (refused.code, refused.out) == (4, "")
+    assert refused.err.startswith("nplm: error: out/state.npz cannot be read, as if it was cut short")
+    assert refused.err.endswith("choose another -o\n")

@@ -166,6 +166,22 @@ def test_arrow_batches_without_the_features_are_named() -> None:
         assert words in item.message
 
 
+def test_columns_that_are_there_twice_are_named() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array([1.0]), pa.array([2.0]), pa.array([3.0])], ["pt", "pt", "eta"])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    (item,) = [a.item for a in stream_arrivals(io.BytesIO(sink.getvalue()), "arrow", ["pt"]) if a is not None]
+    assert item == Unreadable(
+        "stream, batch 1", "stream, batch 1: more than one column is called 'pt'; rename one of them"
+    )
+    other = [a.item for a in stream_arrivals(io.BytesIO(sink.getvalue()), "arrow", ["eta"]) if a is not None]
+    assert np.array_equal(_events(other), [[3.0]])
+    (line,) = _lines(b'{"pt": 1, "eta": 2, "pt": 3}\n')
+    assert isinstance(line, Unreadable)
+    assert "a name comes twice" in line.message
+
+
 def test_json_is_not_read_as_python() -> None:
     (item,) = _lines(json.dumps({"pt": True, "eta": 1}).encode())
     assert isinstance(item, Batch)
