@@ -54,7 +54,8 @@ def folder_arrivals(
 
     A file that was taken and has changed since is told once, as "changed". One that could not be read is tried again
     once its size or time has changed. With `follow` a file is taken when it has not changed between two looks, one that
-    cannot be read is told after ten looks without a change, and None is given after each look.
+    cannot be read is told after ten looks without a change, and None is given after each look. A folder that cannot be
+    looked at, such as one on a disk that is away, is told once until it can be again.
 
     Arguments:
         folder: where the files are.
@@ -67,8 +68,17 @@ def folder_arrivals(
     """
     seen: dict[str, _Seen] = {}
     unknown: set[str] = set()
+    gone = False
     while True:
-        for path in sorted(p for p in folder.iterdir() if fnmatch(p.name, pattern) and not p.name.startswith(".")):
+        try:
+            files = sorted(p for p in folder.iterdir() if fnmatch(p.name, pattern) and not p.name.startswith("."))
+            gone = False
+        except OSError as error:
+            files = []
+            if not gone:
+                yield Arrived(Unreadable(str(folder), f"{folder} cannot be looked at: {error.strerror}"))
+            gone = True
+        for path in files:
             name, known = path.name, progress.get(path.name)
             if path.is_dir() or (known is not None and known.state == "changed"):
                 continue

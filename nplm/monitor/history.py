@@ -211,8 +211,8 @@ class History:
                 self._last = []
             if not self._last:
                 self._first_of_last = verdict.row
-            self._last.append(verdict)
             self.untold.append(verdict)
+            self._last.append(verdict)
         if verdicts:
             self._write_last()
 

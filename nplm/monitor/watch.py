@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from nplm.monitor.batch import Unreadable
+from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History
 from nplm.monitor.monitor import Monitor
-from nplm.monitor.progress import Progress
+from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict
 
 # Verdicts are kept, and told, at the latest after so many seconds of testing.
@@ -91,22 +91,16 @@ def watch(
                 on_commit()
                 continue
             changed = True
-            name, item, mark = arrived.name, arrived.item, arrived.mark
-            if isinstance(item, Unreadable):
-                pending += list(monitor.push(item))
-                state = monitor.state()
-            else:
-                taken = progress[name].events if name in progress else 0
-                for part in item.parts(monitor.step, taken):
-                    pending += [completed(verdict) for verdict in monitor.push(part)]
-                    state = monitor.state()
-                    taken += len(part)
-                    if mark is not None and monitor.step is not None:
-                        progress[name] = replace(mark, state="begun", events=taken)
-                        if time.monotonic() - committed > _COMMIT_SECONDS:
-                            commit()
-            if mark is not None:
-                progress[name] = mark
+            # A stream has no files: its progress is in the state of the monitor.
+            name, marks = arrived.name, {} if arrived.mark is None else progress
+            for part, mark in _parts(arrived, monitor.step, marks.get(name)):
+                verdicts = [completed(verdict) for verdict in monitor.push(part)]
+                # In one statement, between whose parts no interrupt comes.
+                pending, state, marks[name] = [*pending, *verdicts], monitor.state(), mark
+                if time.monotonic() - committed > _COMMIT_SECONDS:
+                    commit()
+            if arrived.mark is not None:
+                marks[name] = arrived.mark
             if time.monotonic() - committed > _COMMIT_SECONDS:
                 commit()
                 changed = False
@@ -114,3 +108,17 @@ def watch(
         if changed or pending:
             commit()
     return watched
+
+
+def _parts(
+    arrived: Arrived, step: int | None, before: FileProgress | None
+) -> Iterator[tuple[Batch | Unreadable, FileProgress]]:
+    """What arrived in parts of which each completes a window at most, and the progress of the file after each."""
+    item, mark = arrived.item, arrived.mark or FileProgress("taken", "")
+    if isinstance(item, Unreadable) or step is None:
+        yield item, mark
+        return
+    taken = 0 if before is None else before.events
+    for part in item.parts(step, taken):
+        taken += len(part)
+        yield part, replace(mark, state="begun", events=taken)

@@ -29,8 +29,8 @@ def _looks(folder: Path, progress: Progress) -> Iterator[list[Arrived]]:
             yield found
             found = []
         else:
-            assert arrived.mark is not None
-            progress[arrived.name] = arrived.mark
+            if arrived.mark is not None:
+                progress[arrived.name] = arrived.mark
             found.append(arrived)
 
 
@@ -164,3 +164,23 @@ def test_a_file_that_was_taken_and_changed_is_told_once(tmp_path: Path, state: s
         assert (next(looks) if follow else _once(tmp_path, progress)) == []
     path.rename(tmp_path / "b.csv")
     assert _told(_once(tmp_path, progress)) == [("b.csv", 3)]
+
+
+def test_a_folder_that_is_away_is_told_once_and_looked_at_again(tmp_path: Path) -> None:
+    folder, away = tmp_path / "runs", tmp_path / "away"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x\n1\n")
+    looks = _looks(folder, {})
+    for _ in range(2):
+        assert next(looks) == []
+        folder.rename(away)
+        (told,) = next(looks)
+        assert isinstance(told.item, Unreadable)
+        assert told.item.message == f"{folder} cannot be looked at: No such file or directory"
+        assert next(looks) == []
+        away.rename(folder)
+        (folder / "a.csv").write_text("x\n1\n2\n")
+    assert next(looks) == []
+    assert _told(next(looks)) == [("a.csv", 2)]
+    folder.rename(away)
+    assert len(list(folder_arrivals(folder, _read, {}))) == 1  # without --follow it is told as well

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nplm import KernelModel, Monitor, Sample
-from nplm.monitor.batch import Batch
+from nplm.monitor import history as history_module
+from nplm.monitor import watch as watch_module
+from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History, read_history
+from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict
 from nplm.monitor.watch import Watched, watch
 
@@ -99,6 +105,65 @@ def test_an_interrupt_while_verdicts_are_told_keeps_each_once(tmp_path: Path, re
     history.close()
     assert sorted(set(told)) == [0, 1]
     assert [v.row for v in read_history(tmp_path / "out")] == [0, 1]
+
+
+def _interrupted(arrivals: list[Arrived], monitor: Monitor, folder: Path, at: int) -> tuple[list[int], bool]:
+    """What is told if the process goes on, and an interrupt comes at the line of that number in the loop or history."""
+    told: list[int] = []
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename not in (watch_module.__file__, history_module.__file__):
+            return None
+        lines += event == "line"
+        if event == "line" and lines == at:
+            raise KeyboardInterrupt
+        return trace
+
+    history = History.open(folder, {})
+    progress: Progress = {}
+    if history.saved is not None:
+        monitor.resume(history.saved.monitor, history.saved.waiting)
+        progress = history.saved.progress
+    rest = [a for a in arrivals if progress.get(a.name) != a.mark]
+    before = sys.gettrace()
+    sys.settrace(trace if at else before)
+    try:
+        watch(monitor, rest, history, progress, on_verdict=lambda verdict: told.append(verdict.row))
+    except KeyboardInterrupt:
+        return told, True
+    finally:
+        sys.settrace(before)
+        history.close()
+    return told, False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [None, 200])
+def test_an_interrupt_at_any_line_of_the_loop_loses_and_repeats_nothing(
+    tmp_path: Path, reference: Sample, window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_COMMIT_SECONDS", -1.0)  # so that each part is kept
+    arrivals: list[Arrived] = []
+    for number in range(2):
+        item = Unreadable("bad", "bad") if number == 1 else _batch().item
+        arrivals.append(Arrived(item, f"file{number}", FileProgress("unreadable" if number == 1 else "taken", "1 2")))
+    monitor = Monitor(reference, KernelModel(width=2.0, centers=20), window=window)
+    start = monitor.state()
+    _interrupted(arrivals, monitor, tmp_path / "whole", 0)
+    whole = [(v.row, v.source, v.first) for v in read_history(tmp_path / "whole")]
+    at, came = 1, True
+    while came:
+        folder = tmp_path / f"out{at}"
+        monitor.resume(*start)
+        told, came = _interrupted(arrivals, monitor, folder, at)
+        monitor.resume(*start)
+        told += _interrupted(arrivals, monitor, folder, 0)[0]
+        assert [(v.row, v.source, v.first) for v in read_history(folder)] == whole, at
+        assert sorted(set(told)) == list(range(len(whole))), at
+        at += 1
+    assert at > 50
 
 
 @pytest.mark.parametrize("content", [b"", b"000", b"x" * 20])
