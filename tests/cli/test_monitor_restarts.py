@@ -15,7 +15,9 @@ from tests.cli.monitor_runs import MODEL, verdicts_of, write_run, write_runs
 
 
 @pytest.fixture
-def runs(folder: Path) -> Path:
+def runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Most of the time of these short calls would go into the pictures of their pages.
+    monkeypatch.setattr("nplm.monitor.page._pictures", lambda *arguments: [])
     return write_runs(folder)
 
 
