@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from nplm._printable import printable
+
 
 class ExitCode(IntEnum):
     """Exit codes of the commands but `nplm doctor`."""
@@ -28,7 +30,8 @@ MEANINGS: dict[int, str] = {
     " --calibrate rare, the toys do not show p; or a learned log-ratio failed its checks",
     ExitCode.ENGINE: "the workers or the scheduler failed; toys that were done are kept",
     ExitCode.ALARM: "nplm monitor: a window gave an alarm",
-    ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read, or a window not be tested in full",
+    ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read or changed after it was taken, or a window"
+    " could not be tested in full",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); toys that were done are kept",
 }
 
@@ -44,8 +47,8 @@ class CommandError(Exception):
     code: ExitCode
 
     def __str__(self) -> str:
-        """The message on one line; names from files may hold anything, also commands to the terminal."""
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        """The message on one line."""
+        return printable(super().__str__())
 
 
 class UsageError(CommandError):

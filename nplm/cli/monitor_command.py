@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nplm._printable import printable
 from nplm.cli.coordinates_options import periods
-from nplm.cli.errors import CommandError, ExitCode, InputError, OutputError
+from nplm.cli.errors import ExitCode, InputError, OutputError
 from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.monitor_options import Options
+from nplm.cli.monitor_reference import WatchedReference
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 
@@ -25,12 +27,10 @@ if TYPE_CHECKING:
     from nplm.monitor.folder import Arrived
     from nplm.monitor.history import History
     from nplm.monitor.monitor import Monitor
+    from nplm.monitor.progress import Progress
     from nplm.monitor.stream import Format
     from nplm.monitor.verdict import Verdict
     from nplm.sample import Sample
-
-# Seconds between two looks at the files of the reference.
-_REFERENCE_SECONDS = 1.0
 
 
 def run_monitor(options: Options) -> int:
@@ -43,25 +43,22 @@ def run_monitor(options: Options) -> int:
         CommandError: if the reference, the folder of files or the output folder is bad.
     """
     from nplm.monitor.history import History, HistoryError
+    from nplm.monitor.position import OtherStreamError
     from nplm.monitor.watch import watch
 
     reporter = Reporter(options.quiet)
     if options.folder is not None and not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a folder; give the folder of the files with --folder")
-    reference = _Reference(options, reporter.note)
+    reference = WatchedReference(options, reporter.note)
     sample = reference.read()
     with refusing_bad_input():
         monitor = _monitor(options, sample)
     try:
         with refusing_bad_output(options.output):
-            history = History.open(options.output, _settings(options, sample))
+            history = History.open(options.output, _settings(options, sample), _resolved(options.folder))
     except HistoryError as error:
         raise OutputError(str(error)) from error
-    progress: dict[str, int | str] = {}
-    if history.saved is not None:
-        monitor.resume(history.saved.monitor, history.saved.waiting)
-        progress = history.saved.progress
-        reporter.note(f"going on with {options.output}: {monitor.row} windows, {monitor.waiting} events wait")
+    progress = _resumed(options, monitor, history, reporter.note)
     page = _Page(options, monitor, history)
 
     def before_each() -> None:
@@ -80,6 +77,8 @@ def run_monitor(options: Options) -> int:
                 on_commit=page.renew_at_times,
                 before_each=before_each,
             )
+    except OtherStreamError as error:
+        raise InputError(f"{error}; leave out --replayed if it goes on, or choose another -o") from error
     finally:
         page.write(refresh=None)
         history.close()
@@ -89,6 +88,34 @@ def run_monitor(options: Options) -> int:
     if watched.alarms:
         return ExitCode.ALARM
     return ExitCode.UNTESTED if watched.problems else ExitCode.DONE
+
+
+def _resumed(options: Options, monitor: Monitor, history: History, note: Callable[[str], None]) -> Progress:
+    """The progress of the files, once the monitor goes on where a former process was.
+
+    Raises:
+        OutputError: if the history is that of another folder.
+    """
+    from nplm.monitor.progress import OtherFolderError, require_same_folder
+
+    for sentence in history.damaged:
+        note(sentence)
+    saved = history.saved
+    if saved is None:
+        return {}
+    if options.folder is not None:
+        try:
+            require_same_folder(saved.folder, options.folder, saved.progress)
+        except OtherFolderError as error:
+            history.close()
+            raise OutputError(f"{options.output}: {error}; choose another -o") from error
+        if saved.folder != history.watched:
+            note(f"{saved.folder} is now {history.watched}, and its files that were taken are passed over")
+    sums_go_on = monitor.resume(saved.monitor, saved.waiting)
+    note(f"going on with {options.output}: {monitor.row} windows, {monitor.waiting} events wait")
+    if not sums_go_on:
+        note(f"reference, rate or shift are others than before, so the drift charts begin anew ({monitor.fingerprint})")
+    return saved.progress
 
 
 def _completed(
@@ -141,33 +168,42 @@ def _settings(options: Options, reference: Sample) -> dict[str, Any]:
     """What must stay the same for a history to go on; the reference may be another."""
     from nplm.family.settings import CLASSES
 
+    # A column by the expression that makes it; their order may differ, as in another file of the reference.
+    features = reference.features if options.features is None else options.features
     return {
-        "source": "stream" if options.folder is None else "folder",
-        "features": list(reference.features),
+        "source": "folder" if options.stream is None else f"{options.stream} stream",
+        "features": sorted(features),
         "window": options.window,
         "step": options.step,
         "weights": options.weights,
         "time": options.time,
         "where": options.where,
+        "tree": options.tree,
         "shape": "one kernel" if options.kernel else "family " + ",".join(options.family or CLASSES),
     }
 
 
+def _resolved(folder: Path | None) -> str:
+    return "" if folder is None else str(folder.resolve())
+
+
 def _arrivals(
-    options: Options, monitor: Monitor, progress: dict[str, int | str], note: Callable[[str], None]
+    options: Options, monitor: Monitor, progress: Progress, note: Callable[[str], None]
 ) -> Iterator[Arrived | None]:
     from nplm.monitor.folder import folder_arrivals
     from nplm.monitor.stream import stream_arrivals
 
     features = monitor.reference.features
     if options.folder is None:
+        if sys.stdin is None:
+            raise InputError("standard input is closed; give the stream there, or files with --folder")
         return stream_arrivals(
             sys.stdin.buffer,
             cast("Format", options.stream),
             features,
             weights=options.weights,
             time=options.time,
-            skip=monitor.taken if options.replayed else 0,
+            taken=monitor.position if options.replayed else None,
         )
     return folder_arrivals(
         options.folder,
@@ -197,48 +233,7 @@ def _read(path: Path, options: Options, features: tuple[str, ...]) -> Batch:
     )
     weights = options.weights if options.weights in columns else None
     columns = {**columns, **dict(zip(features, (columns[name] for name in asked), strict=True))}
-    return Batch.of(columns, features, weights=weights, time=options.time, source=path.name)
-
-
-@dataclass
-class _Reference:
-    """The files of the reference, and when they were last read."""
-
-    options: Options
-    note: Callable[[str], None]
-    stamps: tuple[Any, ...] = ()
-    looked: float = 0.0
-
-    def read(self) -> Sample:
-        """The reference as it is now."""
-        self.stamps = self._stamps()
-        return Reader(self.options, self.note).read()[0]
-
-    def renew(self, monitor: Monitor) -> None:
-        """Reads and prepares the reference again, if its files have changed; keeps the former one if they are bad."""
-        now = time.monotonic()
-        if now - self.looked < _REFERENCE_SECONDS:
-            return
-        self.looked = now
-        if self._stamps() == self.stamps:
-            return
-        try:
-            monitor.replace_reference(self.read())
-        except (CommandError, ValueError, OSError) as error:
-            self.note(f"the reference has changed and cannot be used, so the former one stays: {error}")
-        else:
-            self.note(f"the reference has changed and was prepared again ({monitor.fingerprint})")
-
-    def _stamps(self) -> tuple[Any, ...]:
-        stamps: list[tuple[Any, ...]] = []
-        for file in self.options.reference:
-            try:
-                status = Path(file.path).stat()
-            except OSError:
-                stamps.append((file.path, None))
-            else:
-                stamps.append((file.path, status.st_size, status.st_mtime_ns, status.st_ino))
-        return tuple(stamps)
+    return Batch.of(columns, features, weights=weights, time=options.time, source=printable(path.name))
 
 
 @dataclass

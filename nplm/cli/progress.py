@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from nplm._format import format_seconds
+from nplm._printable import printable
 from nplm.cli.interrupt import raise_if_interrupted
 from nplm.cli.say import say
 
@@ -38,6 +39,7 @@ class Reporter:
         """Tells the user something that is worth knowing, not an error."""
         if self.quiet:
             return
+        message = printable(message)
         if self._bar is None:
             say(f"nplm: {message}", sys.stderr)
         else:  # the bar must be lifted for the line

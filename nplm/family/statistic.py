@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float64
 from scipy.special import ndtr
-from scipy.stats import chi2
 
 from nplm._blas import blas_threads
+from nplm._chi2 import chi2_log_sf
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
 from nplm.family.fit import MemberFit, fit_member
@@ -80,7 +80,7 @@ class Members(ABC):
     def log_p(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, "L k"]:
         """log p of each t from a chi2 with the same three cumulants (P. Hall, Ann. Probab. 11 (1983) 1028)."""
         mean, variance, freedom = self._cumulants
-        return np.asarray(chi2.logsf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom))
+        return chi2_log_sf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom)
 
     def thresholds(self, log_p: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
         """The t of each member with these `log_p`, by bisection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[
     try:
         # One thread, or Arrow cannot tell which row is jagged.
         table = pacsv.read_csv(
-            source,
+            pa.OSFile(os.fsencode(source)),  # Arrow takes text for UTF-8, which names of files need not be
             read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, use_threads=False),
             parse_options=pacsv.ParseOptions(invalid_row_handler=refuse),
             convert_options=pacsv.ConvertOptions(include_columns=list(wanted)),

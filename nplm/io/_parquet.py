@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ def open_parquet(source: str, options: Options) -> Iterator[Table]:
     import pyarrow.parquet as pq
 
     errors = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
-    with decoding(source, "Parquet", errors), pq.ParquetFile(source) as file:
+    # Arrow takes text for UTF-8, which names of files need not be.
+    with decoding(source, "Parquet", errors), pa.OSFile(os.fsencode(source)) as raw, pq.ParquetFile(raw) as file:
         places = [place for field in file.schema_arrow for place in _places(field)]
         columns = tuple(".".join(place) for place in places)
         require_distinct(columns, source)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from nplm.hypothesis_test import FitError
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
@@ -52,6 +54,8 @@ class AlarmReports:
         self.last_alarm = verdict.row
         return replace(verdict, report=self._write(verdict.row)) if first else verdict
 
+    # A window may hold values near the ends of float64.
+    @np.errstate(all="ignore")
     def _write(self, row: int) -> str:
         """The path of the report, in the monitor's folder."""
         window = self.monitor.tested
@@ -67,7 +71,7 @@ class AlarmReports:
                 page = write_two_sample(folder, test.a, data, result, result.to_dict(), None)
             else:
                 page = write_run(folder, shape.test, data, shape.test.run(data, 0))
-        except (FitError, ValueError) as error:
+        except (FitError, ValueError, ArithmeticError) as error:
             self.note(f"there is no report of window {row}: {error}")
             return ""
         return page.relative_to(self.folder).as_posix()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -19,10 +20,14 @@ class Unreadable:
     Arguments:
         source: its name.
         message: what is wrong.
+        status: "unreadable", or "changed" for a file that has changed since its events were taken.
+        record: whether it is a record of its own, and not the end of a stream that came too early.
     """
 
     source: str
     message: str
+    status: Literal["unreadable", "changed"] = "unreadable"
+    record: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +114,17 @@ class Batch:
             return
         for begin in range(skip, len(self), size):
             yield self.select(slice(begin, begin + size))
+
+    def checksum(self, features: Sequence[str], before: int = 0) -> int:
+        """CRC-32 of the events in their order, whatever the order of the features and however they are divided.
+
+        Arguments:
+            features: names of the columns.
+            before: checksum of the events that came before.
+        """
+        columns = [self.events[:, j] for j in np.argsort(features)]
+        columns += [self.weights, *([] if self.times is None else [self.times])]
+        return zlib.crc32(np.column_stack(columns).tobytes(), before)
 
     def followed_by(self, other: Batch) -> Batch:
         """The events of both, with the source of the second.

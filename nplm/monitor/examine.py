@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nplm.monitor.batch import Batch
-from nplm.sample import Sample
+from nplm.sample import Sample, require_squares
 
 # A feature of one value is dead, unless so many events of the reference would have that value this often by chance.
 _CHANCE = 1e-6
@@ -21,11 +21,13 @@ class Examined:
         sample: its good events; None if their shape cannot be tested.
         problems: what is wrong, in words.
         not_finite: number of events that hold values that are not finite.
+        weights_usable: whether the weights have squares, without which no rate can be tested either.
     """
 
     sample: Sample | None
     problems: tuple[str, ...]
     not_finite: int
+    weights_usable: bool = True
 
 
 def examine(window: Batch, reference: Sample, least: int) -> Examined:
@@ -47,6 +49,10 @@ def examine(window: Batch, reference: Sample, least: int) -> Examined:
         for name, column in zip(reference.features, finite.T, strict=True)
         if len(window) and not column.any()
     ]
+    try:
+        require_squares(window.weights[np.isfinite(window.weights)], window.source)
+    except ValueError as error:
+        return Examined(None, (*dead, str(error)), lost, weights_usable=False)
     if dead:
         return Examined(None, tuple(dead), lost)
     problems = [_lost(window, reference, finite, lost)] if lost else []

@@ -120,13 +120,14 @@ class FamilyShape:
         return self._nulls[size]
 
     def __call__(self, window: Sample) -> ShapeResult:
-        """Tests one window, whose weights add up to a positive number."""
-        try:
-            if not has_equal_weights(window):
-                return self._weighted(window)
-            null = self.null(len(window))
-        except ValueError as error:
-            return ShapeResult(np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
+        """Tests one window, whose weights add up to a positive number.
+
+        Raises:
+            ValueError: if windows of that size have no member, or the weights are too far apart.
+        """
+        if not has_equal_weights(window):
+            return self._weighted(window)
+        null = self.null(len(window))
         seen = null.family.see(window.events)
         return self._judge(null, seen, float(combined(seen.surprise, null.log_tests)[0]))
 

@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
+from nplm._printable import printable
 from nplm.coordinates import CoordinateKind
 from nplm.family.settings import FamilySettings
+from nplm.io import in_order
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.clock import set_back
 from nplm.monitor.examine import examine
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.limits import ControlLimits
+from nplm.monitor.position import Position
 from nplm.monitor.rate import ExpectedRate, RateResult
-from nplm.monitor.shape import ShapeTest
+from nplm.monitor.shape import ShapeResult, ShapeTest
 from nplm.monitor.verdict import Status, Verdict
+from nplm.monitor.words import alarm_words
 from nplm.periods import Circular
 from nplm.sample import Sample
 
@@ -99,7 +103,7 @@ class Monitor:
         self.exposure, self.least_events = exposure, least_events
         self.coordinates, self.circular = coordinates, circular
         self._rate_of = expected_rate, reference_exposure
-        self.row, self.taken = 0, 0
+        self.row, self.position = 0, Position()
         self.sums = Sums()
         self.tested: Sample | None = None
         self._buffer: Batch | None = None
@@ -120,10 +124,13 @@ class Monitor:
             self.limits.drift_limit(self._tests(rate), self.stride, shape.shared_fluctuation(self.window))
         shape.warm_up()
         self.reference, self.shape, self.rate = reference, shape, rate
-        self.fingerprint = reference.fingerprint()[:_FINGERPRINT]
+        self.fingerprint = _fingerprint(reference)
 
-    def replace_reference(self, reference: Sample) -> None:
+    def replace_reference(self, reference: Sample) -> bool:
         """Compares from now on with another reference; the cumulative sums begin anew, events that wait are kept.
+
+        Returns:
+            Whether it is another; nothing changes if it holds the same events.
 
         Raises:
             ValueError: if it has other features, or cannot serve; the former reference stays.
@@ -133,14 +140,21 @@ class Monitor:
                 f"the new reference has the features {', '.join(reference.features)}, but the monitor compares"
                 f" {', '.join(self.reference.features)}"
             )
-        order = [reference.features.index(name) for name in self.reference.features]
-        self._use(replace(reference, events=reference.events[:, order], features=self.reference.features))
+        if _fingerprint(reference) == self.fingerprint:
+            return False
+        self._use(in_order(reference, self.reference.features))
         self.sums = Sums()
+        return True
 
     @property
     def stride(self) -> int:
         """Every so many windows have no event in common."""
         return 1 if self.window is None or self.step is None else -(-self.window // self.step)
+
+    @property
+    def taken(self) -> int:
+        """Events that came."""
+        return self.position.events
 
     @property
     def waiting(self) -> int:
@@ -185,12 +199,12 @@ class Monitor:
         Raises:
             ValueError: if the rate is to be tested and windows of a fixed number of events come without times.
         """
+        self.position = self.position.after(item, self.reference.features)
         if isinstance(item, Unreadable):
             self.tested = None
-            yield self._next(source=item.source, status="unreadable", message=item.message, reference=self.fingerprint)
+            yield self._next(source=item.source, status=item.status, message=item.message, reference=self.fingerprint)
             return
         if self.window is None:
-            self.taken += len(item)
             yield self._judge(item, self.taken - len(item))
             return
         assert self.step is not None
@@ -200,7 +214,6 @@ class Monitor:
                 " take one window a file"
             )
         buffer = item if self._buffer is None else self._buffer.followed_by(item)
-        self.taken += len(item)
         begin = 0
         while len(buffer) - begin >= self.window:
             window = buffer.select(slice(begin, begin + self.window))
@@ -210,6 +223,8 @@ class Monitor:
             yield self._judge(window, first)
         self._buffer = buffer.select(slice(begin, None))
 
+    # Values near the ends of float64 give infinities, which the verdict then speaks of.
+    @np.errstate(all="ignore")
     def _judge(self, window: Batch, first: int) -> Verdict:
         began = time.perf_counter()
         examined = examine(window, self.reference, self.least_events)
@@ -219,16 +234,17 @@ class Monitor:
         self.tested = examined.sample
         where: Callable[[], str] = str
         if examined.sample is not None:
-            shape = self.shape(examined.sample)
+            shape = self._shape(examined.sample)
             where = shape.where
-            if shape.failure:
-                problems.append(shape.failure)
-            if not np.isnan(shape.t):
+            if np.isnan(shape.p):
+                problems.append(f"the shape cannot be tested: {shape.failure}")
+            else:
+                problems += [shape.failure] if shape.failure else []
                 values |= {"t": shape.t, "p_shape": shape.p, "z_shape": shape.z}
                 p.append(shape.p)
             if not np.isnan(shape.mean):
                 values |= {"t_mean": shape.mean, "t_sd": shape.sd}
-        if self.rate is not None:
+        if self.rate is not None and examined.weights_usable:
             back = None if window.times is None else set_back(window.times[np.isfinite(window.times)])
             rate, exposure = (None, np.nan) if back else self._rate(window, self.rate)
             if back is not None:
@@ -237,7 +253,7 @@ class Monitor:
                     " the gap there is no rate"
                 )
             elif rate is None:
-                problems.append(f"the times of the events span {exposure:g}, so there is no rate")
+                problems.append(f"the exposure of the window is {exposure:g}, so there is no rate")
             else:
                 values |= {"exposure": exposure, "expected": rate.expected, "p_rate": rate.p, "z_rate": rate.z}
                 p.append(rate.p)
@@ -249,7 +265,7 @@ class Monitor:
             source=window.source,
             status=status,
             alarms=alarms,
-            message="; ".join([*_alarm_words(alarms, values, where), *problems, *notes]) or "agrees with the reference",
+            message="; ".join([*alarm_words(alarms, values, where), *problems, *notes]) or "agrees with the reference",
             first=first,
             events=len(window),
             yield_=float(np.nansum(window.weights)),
@@ -262,16 +278,24 @@ class Monitor:
             **values,
         )
 
+    def _shape(self, window: Sample) -> ShapeResult:
+        try:
+            return self.shape(window)
+        except (ValueError, ArithmeticError) as error:
+            return ShapeResult(np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
+
     def _rate(self, window: Batch, expected: ExpectedRate) -> tuple[RateResult | None, float]:
         weights = window.weights[np.isfinite(window.weights)]
         if window.times is None:
-            return expected(weights, self.exposure), self.exposure
-        times = window.times[np.isfinite(window.times)]
-        span = float(times.max() - times.min()) if len(times) else 0.0
-        if not span > 0:
-            return None, span
-        # From the first event to the last: one event begins the exposure, and the others come in it.
-        return expected(weights[1:], span, ends_with_event=True), span
+            result, exposure = expected(weights, self.exposure), self.exposure
+        else:
+            times = window.times[np.isfinite(window.times)]
+            exposure = float(times.max() - times.min()) if len(times) else 0.0
+            if not 0 < exposure < np.inf:
+                return None, exposure
+            # From the first event to the last: one event begins the exposure, and the others come in it.
+            result = expected(weights[1:], exposure, ends_with_event=True)
+        return (None if np.isnan(result.p) else result), exposure
 
     def _charts(self, values: dict[str, Any], events: int) -> tuple[tuple[str, ...], list[str], Sums]:
         """Which charts fire, remarks, and the sums with this window; those that fire begin anew with the next."""
@@ -313,35 +337,54 @@ class Monitor:
         assert self.rate is not None
         return self.limits.drift_limit(self.tests, self.stride, self.rate.shared_fluctuation(max(1, events)), sides=2)
 
-    def _next(self, **values: Any) -> Verdict:
+    def _next(self, source: str, message: str, **values: Any) -> Verdict:
         self.row += 1
-        return Verdict(row=self.row - 1, time=datetime.now(UTC).isoformat(timespec="milliseconds"), **values)
+        return Verdict(
+            row=self.row - 1,
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            source=printable(source),
+            message=printable(message),
+            **values,
+        )
+
+    @property
+    def basis(self) -> dict[str, Any]:
+        """What Z-scores are made of, and so must stay the same for their sums to go on, as JSON values."""
+        expected, exposure = self._rate_of
+        return {
+            "reference": self.fingerprint,
+            "expected rate": expected,
+            "reference exposure": exposure,
+            "shift": self.limits.shift,
+        }
 
     def state(self) -> tuple[dict[str, Any], Batch | None]:
         """What a restart needs, to go on where this monitor is: JSON values, and events that wait."""
-        return {"row": self.row, "taken": self.taken, "sums": asdict(self.sums)}, self._buffer
+        values = {
+            "row": self.row,
+            "position": asdict(self.position),
+            "sums": asdict(self.sums),
+            "basis": self.basis,
+            "features": list(self.reference.features),
+        }
+        return values, self._buffer
 
-    def resume(self, state: dict[str, Any], waiting: Batch | None) -> None:
-        """Goes on where another monitor of the same settings was."""
-        self.row, self.taken, self.sums = state["row"], state["taken"], Sums(**state["sums"])
+    def resume(self, state: dict[str, Any], waiting: Batch | None) -> bool:
+        """Goes on where another monitor of the same settings was.
+
+        Returns:
+            Whether the cumulative sums go on; they begin anew with another reference, as in `replace_reference`.
+        """
+        same = bool(state["basis"] == self.basis)
+        self.row, self.position = state["row"], Position(**state["position"])
+        self.sums = Sums(**state["sums"]) if same else Sums()
+        if waiting is not None:
+            order = [state["features"].index(name) for name in self.reference.features]
+            waiting = replace(waiting, events=waiting.events[:, order])
         self._buffer = waiting
+        return same
 
 
-def _alarm_words(alarms: tuple[str, ...], values: dict[str, Any], where: Callable[[], str]) -> list[str]:
-    words = []
-    for alarm in alarms:
-        test = alarm.removesuffix(" drift")
-        if alarm != test:
-            words.append(f"the {test} has drifted")
-        elif test == "shape":
-            most = where()
-            leading = f", most {most}" if most else ""
-            words.append(f"the shape disagrees with the reference ({_written(values['p_shape'])}){leading}")
-        else:
-            many = "more" if values["z_rate"] > 0 else "fewer"
-            words.append(f"{many} events than the {values['expected']:.4g} expected ({_written(values['p_rate'])})")
-    return words
-
-
-def _written(p: float) -> str:
-    return f"p = {p:.2g}" if p > 0 else "p < 1e-300"
+def _fingerprint(reference: Sample) -> str:
+    """The same whatever the order of the features."""
+    return in_order(reference, sorted(reference.features)).fingerprint()[:_FINGERPRINT]

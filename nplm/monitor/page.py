@@ -142,7 +142,7 @@ def distribution(
     monitor: Monitor, verdicts: Sequence[Verdict], test: str
 ) -> tuple[list[float], PValueDistribution | None]:
     """The p-values of windows that have no event in common, and their distribution if they are enough."""
-    apart = [v for v in verdicts if v.status != "unreadable"][:: monitor.stride]
+    apart = [v for v in verdicts if v.of_window][:: monitor.stride]
     p = [value for v in apart if (value := getattr(v, f"p_{test}")) is not None]
     if len(p) < LEAST_PVALUES:
         return p, None

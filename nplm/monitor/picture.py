@@ -66,7 +66,7 @@ def _draw_pvalues(axes: Axes, verdicts: Sequence[Verdict], alpha: float) -> None
                 markeredgecolor=color,
                 label=f"alarm of the {test}",
             )
-    bad = [v.row for v in verdicts if v.status in ("problem", "unreadable")]
+    bad = [v.row for v in verdicts if v.status not in ("ok", "alarm")]
     if bad:
         axes.plot(
             bad, np.ones(len(bad)), "x", color=style.REWEIGHTED, markersize=6, label="could not be tested in full"

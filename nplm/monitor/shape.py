@@ -32,7 +32,7 @@ _LAWS = 64
 class ShapeResult(NamedTuple):
     """t of a window, the mean and the deviation of its law, p and Z.
 
-    `failure` is empty, or says why there is no t, or why it is a lower bound and p an upper one. `where` gives the
+    `failure` is empty, or says why p is NaN, or why t is a lower bound and p an upper one. `where` gives the
     words for what leads, and where; they are empty for a single kernel.
     """
 

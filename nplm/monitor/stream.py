@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from nplm.io._arrow import arrow_column
+from nplm.monitor.arrow_stream import arrow_batches
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
+from nplm.monitor.pieces import StreamError, pieces
+from nplm.monitor.position import Position, after_position
 
 Format = Literal["arrow", "jsonl"]
-# Bytes that are asked for at a time; as many as there are come at once.
-_BYTES = 1 << 18
 
 
 def stream_arrivals(
@@ -24,71 +24,46 @@ def stream_arrivals(
     *,
     weights: str | None = None,
     time: str | None = None,
-    skip: int = 0,
-) -> Iterator[Arrived]:
+    taken: Position | None = None,
+) -> Iterator[Arrived | None]:
     """The batches of a stream, as they come; what cannot be read is named, and the rest goes on as far as it can.
+
+    None is given for each pause of 0.2 seconds.
 
     Arguments:
         stream: bytes, such as sys.stdin.buffer.
         kind: "arrow" for an Arrow IPC stream; "jsonl" for lines of JSON, each an event {"pt": 31.2, ...} or a batch
             {"pt": [31.2, 28.4], ...}; null is a value that is missing.
         features, weights, time: columns.
-        skip: events that were taken before from the beginning of the same stream.
+        taken: what was taken before of the same stream, which begins anew; None if it goes on.
+
+    Raises:
+        OtherStreamError: if the stream does not begin with what was taken.
     """
-    batches = _arrow if kind == "arrow" else _lines
-    for item in batches(stream, tuple(features), weights, time):
-        if isinstance(item, Batch) and skip:
-            passed = min(skip, len(item))
-            skip -= passed
-            item = item.select(slice(passed, None))
-            if len(item) == 0:
-                continue
-        yield Arrived(item)
-
-
-def _arrow(
-    stream: BinaryIO, features: tuple[str, ...], weights: str | None, time: str | None
-) -> Iterator[Batch | Unreadable]:
-    import pyarrow as pa
-
-    number = 0
+    batches = arrow_batches if kind == "arrow" else _lines
+    items = batches(pieces(stream), tuple(features), weights, time)
     try:
-        with pa.ipc.open_stream(stream) as reader:
-            for number, batch in enumerate(reader, start=1):
-                source = f"stream, batch {number}"
-                try:
-                    names = dict.fromkeys(n for n in (*features, weights, time) if n is not None)
-                    columns = {
-                        name: arrow_column(pa.chunked_array([batch.column(name)]), source, name)
-                        for name in names
-                        if name in batch.schema.names
-                    }
-                    yield Batch.of(columns, features, weights=weights, time=time, source=source)
-                except ValueError as error:
-                    yield Unreadable(source, str(error))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        yield Unreadable("stream", f"the stream stopped in mid-record after {number} batches: {reason}")
+        for item in items if taken is None else after_position(items, taken, features):
+            yield None if item is None else Arrived(item)
+    except StreamError as error:
+        yield Arrived(Unreadable("stream", str(error), record=False))
 
 
 def _lines(
-    stream: BinaryIO, features: tuple[str, ...], weights: str | None, time: str | None
-) -> Iterator[Batch | Unreadable]:
+    arriving: Iterable[bytes | None], features: tuple[str, ...], weights: str | None, time: str | None
+) -> Iterator[Batch | Unreadable | None]:
     names = tuple(dict.fromkeys(n for n in (*features, weights, time) if n is not None))
     rest, number = b"", 0
-    while True:
-        piece = _some(stream)
+    for piece in arriving:
+        if piece is None:
+            yield None
+            continue
         *lines, rest = (rest + piece).split(b"\n")
-        if not piece and rest.strip():
-            # The last line has no end: it counts if it is whole.
-            lines, rest = [rest], b""
-            complete = False
-        else:
-            complete = True
-        yield from _records(lines, number, names, features, weights, time, complete)
+        yield from _records(lines, number, names, features, weights, time, complete=True)
         number += len(lines)
-        if not piece:
-            return
+    if rest.strip():
+        # The last line has no end: it counts if it is whole.
+        yield from _records([rest], number, names, features, weights, time, complete=False)
 
 
 def _records(
@@ -120,7 +95,7 @@ def _records(
         except ValueError as error:
             yield from batch()
             stopped = "" if complete else "the stream stopped in mid-record: "
-            yield Unreadable(f"stream, line {at}", f"{stopped}{error}")
+            yield Unreadable(f"stream, line {at}", f"{stopped}{error}", record=complete)
             continue
         for name, value in values.items():
             columns[name].append(value)
@@ -130,7 +105,7 @@ def _records(
 def _values(line: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The columns of one line, each of shape (n,), n = 1 for an event."""
     try:
-        record: Any = json.loads(line)
+        record: Any = json.loads(line, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is no JSON ({error}): {line[:40]!r}") from None
     if not isinstance(record, dict):
@@ -144,6 +119,14 @@ def _values(line: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     return values
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose last value would otherwise be taken where a name comes twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name comes twice in an object")
+    return record
+
+
 def _column(name: str, value: Any) -> np.ndarray:
     items = value if isinstance(value, list) else [value]
     if not all(item is None or (isinstance(item, (int, float))) for item in items):
@@ -152,10 +135,3 @@ def _column(name: str, value: Any) -> np.ndarray:
         return np.array([np.nan if item is None else item for item in items], dtype=np.float64)
     except OverflowError:
         raise ValueError(f"'{name}' is too large a number") from None
-
-
-def _some(stream: BinaryIO) -> bytes:
-    """Bytes as soon as there are any; none at the end."""
-    read1 = getattr(stream, "read1", None)
-    data: bytes = stream.read(_BYTES) if read1 is None else read1(_BYTES)
-    return data

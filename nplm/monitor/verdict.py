@@ -8,18 +8,19 @@ from typing import Any, Literal
 
 from nplm._json import json_value
 
-Status = Literal["ok", "alarm", "problem", "unreadable"]
+Status = Literal["ok", "alarm", "problem", "unreadable", "changed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One window, or one file or part of a stream that could not be read.
+    """One window, or one file or part of a stream that could not be read, or that changed after it was taken.
 
     Arguments:
         row: number in the history, from 0.
         time: when it was tested, in UTC, ISO 8601.
         source: file or stream that the last of its events came from.
-        status: "ok", "alarm" if a chart fired, "problem" if something is wrong with the window, or "unreadable".
+        status: "ok", "alarm" if a chart fired, "problem" if something is wrong with the window, "unreadable" or
+            "changed" if there is no window.
         alarms: charts that fired: "shape", "rate", "shape drift", "rate drift".
         message: the verdict in words.
         first, events: position of its first event among all that came, and their number.
@@ -62,6 +63,11 @@ class Verdict:
     reference: str = ""
     seconds: float = 0.0
     report: str = ""
+
+    @property
+    def of_window(self) -> bool:
+        """Whether it is a verdict on events."""
+        return self.status in ("ok", "alarm", "problem")
 
     @property
     def pvalue(self) -> float | None:

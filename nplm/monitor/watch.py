@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from nplm.monitor.batch import Unreadable
+from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History
 from nplm.monitor.monitor import Monitor
+from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict
 
 # Verdicts are kept, and told, at the latest after so many seconds of testing.
@@ -23,7 +24,7 @@ class Watched:
     Arguments:
         windows: that were tested.
         alarms: windows in which a chart fired.
-        problems: windows with something wrong, and what could not be read.
+        problems: windows with something wrong, and what could not be read or has changed since.
     """
 
     windows: int = 0
@@ -32,16 +33,16 @@ class Watched:
 
     def count(self, verdict: Verdict) -> None:
         """Adds one verdict."""
-        self.windows += verdict.status != "unreadable"
+        self.windows += verdict.of_window
         self.alarms += verdict.status == "alarm"
-        self.problems += verdict.status in ("problem", "unreadable")
+        self.problems += verdict.status not in ("ok", "alarm")
 
 
 def watch(
     monitor: Monitor,
     arrivals: Iterable[Arrived | None],
     history: History,
-    progress: dict[str, int | str],
+    progress: Progress,
     *,
     completed: Callable[[Verdict], Verdict] = lambda verdict: verdict,
     on_verdict: Callable[[Verdict], None] = lambda verdict: None,
@@ -49,6 +50,8 @@ def watch(
     before_each: Callable[[], None] = lambda: None,
 ) -> Watched:
     """Tests what arrives until it ends. A verdict is told once it is kept, so what was told is never tested again.
+
+    Verdicts that a former process kept and did not tell are told first, and are counted.
 
     Arguments:
         monitor: resumed, if the history goes on.
@@ -65,16 +68,19 @@ def watch(
     # An interrupt in the middle of a window must leave the state before it.
     state = monitor.state()
 
+    def tell(verdict: Verdict) -> None:
+        watched.count(verdict)
+        on_verdict(verdict)
+
     def commit() -> None:
         nonlocal committed
         history.commit(pending, state, progress)
-        for verdict in pending:
-            watched.count(verdict)
-            on_verdict(verdict)
         pending.clear()
+        history.tell(tell)
         on_commit()
         committed = time.monotonic()
 
+    history.tell(tell)
     try:
         for arrived in arrivals:
             before_each()
@@ -85,23 +91,16 @@ def watch(
                 on_commit()
                 continue
             changed = True
-            name, item = arrived.name, arrived.item
-            if isinstance(item, Unreadable):
-                pending += list(monitor.push(item))
-                state = monitor.state()
-            else:
-                taken = progress.get(name, 0) if name is not None else 0
-                skip = taken if isinstance(taken, int) else 0
-                for part in item.parts(monitor.step, skip):
-                    pending += [completed(verdict) for verdict in monitor.push(part)]
-                    state = monitor.state()
-                    skip += len(part)
-                    if name is not None and monitor.step is not None:
-                        progress[name] = skip
-                        if time.monotonic() - committed > _COMMIT_SECONDS:
-                            commit()
-            if name is not None and arrived.mark is not None:
-                progress[name] = arrived.mark
+            # A stream has no files: its progress is in the state of the monitor.
+            name, marks = arrived.name, {} if arrived.mark is None else progress
+            for part, mark in _parts(arrived, monitor.step, marks.get(name)):
+                verdicts = [completed(verdict) for verdict in monitor.push(part)]
+                # In one statement, between whose parts no interrupt comes.
+                pending, state, marks[name] = [*pending, *verdicts], monitor.state(), mark
+                if time.monotonic() - committed > _COMMIT_SECONDS:
+                    commit()
+            if arrived.mark is not None:
+                marks[name] = arrived.mark
             if time.monotonic() - committed > _COMMIT_SECONDS:
                 commit()
                 changed = False
@@ -109,3 +108,17 @@ def watch(
         if changed or pending:
             commit()
     return watched
+
+
+def _parts(
+    arrived: Arrived, step: int | None, before: FileProgress | None
+) -> Iterator[tuple[Batch | Unreadable, FileProgress]]:
+    """What arrived in parts of which each completes a window at most, and the progress of the file after each."""
+    item, mark = arrived.item, arrived.mark or FileProgress("taken", "")
+    if isinstance(item, Unreadable) or step is None:
+        yield item, mark
+        return
+    taken = 0 if before is None else before.events
+    for part in item.parts(step, taken):
+        taken += len(part)
+        yield part, replace(mark, state="begun", events=taken)

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import eigh
-from scipy.stats import chi2
 
+from nplm._chi2 import chi2_log_sf
 from nplm.calibrate.joint import JointNull
 from nplm.two_sample.modes import Basis
 
@@ -144,4 +144,4 @@ class ScoreLaw:
         """
         mean, variance, third = self.cumulants
         freedom = 8 * variance**3 / third**2
-        return np.asarray(chi2.logsf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom))
+        return chi2_log_sf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom)

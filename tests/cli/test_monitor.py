@@ -16,27 +16,12 @@ import numpy as np
 import pytest
 
 from nplm.monitor.history import read_history
-
-MODEL = ("--width", "2", "--centers", "30")
+from tests.cli.monitor_runs import MODEL, verdicts_of, write_run, write_runs
 
 
 @pytest.fixture
 def runs(folder: Path) -> Path:
-    """ref.npz in the current folder, and runs/ with five good files of 400 events."""
-    rng = np.random.default_rng(3)
-    np.savez(folder / "ref.npz", x=rng.exponential(size=20_000), y=rng.normal(size=20_000))
-    (folder / "runs").mkdir()
-    for i in range(5):
-        _write(folder / "runs" / f"run{i}.npz", rng)
-    return folder
-
-
-def _write(path: Path, rng: np.random.Generator, n: int = 400, scale: float = 1.0) -> None:
-    np.savez(path, x=scale * rng.exponential(size=n), y=rng.normal(size=n))
-
-
-def _lines(out: str) -> list[dict]:
-    return [json.loads(line) for line in out.splitlines()]
+    return write_runs(folder)
 
 
 def test_one_kernel_sees_other_coordinates(nplm, runs: Path) -> None:
@@ -44,7 +29,7 @@ def test_one_kernel_sees_other_coordinates(nplm, runs: Path) -> None:
     for i, words in enumerate(("", "--coordinates normal-scores", "--circular y=9", "--coordinates raw")):
         done = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "--no-drift", *words.split(), "-o", f"out{i}")
         assert done.code == 0, done.err
-        found.append(_lines(done.out)[0]["p_shape"])
+        found.append(verdicts_of(done.out)[0]["p_shape"])
     assert len(set(found)) == len(found)
     refused = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "--circular", "y", "-o", "out")
     assert refused.code == 3
@@ -55,15 +40,15 @@ def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
     words = ("monitor", "ref.npz", "--folder", "runs", *MODEL, "--expected-rate", "400", "-o", "out")
     first = nplm(*words)
     assert first.code == 0, first.err
-    assert [line["source"] for line in _lines(first.out)] == [f"run{i}.npz" for i in range(5)]
-    assert all(line["status"] == "ok" and 0 < line["p_rate"] <= 1 for line in _lines(first.out))
+    assert [line["source"] for line in verdicts_of(first.out)] == [f"run{i}.npz" for i in range(5)]
+    assert all(line["status"] == "ok" and 0 < line["p_rate"] <= 1 for line in verdicts_of(first.out))
     again = nplm(*words)
     assert (again.code, again.out) == (0, "")
-    _write(runs / "runs/run5.npz", np.random.default_rng(4), scale=1.5)
-    _write(runs / "runs/run6.npz", np.random.default_rng(4), n=600)
+    write_run(runs / "runs/run5.npz", np.random.default_rng(4), scale=1.5)
+    write_run(runs / "runs/run6.npz", np.random.default_rng(4), n=600)
     alarm = nplm(*words)
     assert alarm.code == 7
-    shape, rate = _lines(alarm.out)
+    shape, rate = verdicts_of(alarm.out)
     assert "shape" in shape["alarms"]
     assert (runs / "out" / shape["report"]).is_file()
     assert rate["alarms"][0] == "rate"
@@ -79,10 +64,10 @@ def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
 def test_a_family_names_what_leads_and_reports_it_and_a_history_keeps_to_it(nplm, runs: Path) -> None:
     words = ("monitor", "ref.npz", "--folder", "runs", "-o", "out")
     family = ("--family", "one,products", "--no-drift")
-    _write(runs / "runs/run5.npz", np.random.default_rng(4), scale=2.0)
+    write_run(runs / "runs/run5.npz", np.random.default_rng(4), scale=2.0)
     found = nplm(*words, *family)
     assert found.code == 7, found.err
-    *good, alarm = _lines(found.out)
+    *good, alarm = verdicts_of(found.out)
     assert all(line["status"] == "ok" for line in good)
     assert "most in x alone" in alarm["message"] or "most in the mean of x" in alarm["message"]
     assert (runs / "out" / alarm["report"]).is_file()
@@ -98,11 +83,11 @@ def test_bad_files_are_named_and_the_others_tested(nplm, runs: Path) -> None:
     (runs / "runs/run1.npz").write_bytes(b"PK\x03\x04 no zip")
     np.savez(runs / "runs/run2.npz", x=np.full(400, np.nan), y=rng.normal(size=400))
     np.savez(runs / "runs/run3.npz", x=np.full(400, 2.5), y=rng.normal(size=400))
-    _write(runs / "runs/run5.npz", rng, n=3)
+    write_run(runs / "runs/run5.npz", rng, n=3)
     np.savez(runs / "runs/run6.npz", y=rng.normal(size=400))
     done = nplm("monitor", "ref.npz", "--folder", "runs", *MODEL, "-o", "out")
     assert done.code == 8
-    lines = _lines(done.out)
+    lines = verdicts_of(done.out)
     assert [line["status"] for line in lines] == [
         "ok", "unreadable", "problem", "problem", "ok", "problem", "unreadable"
     ]  # fmt: skip
@@ -120,12 +105,12 @@ def test_windows_over_files_with_a_cut(nplm, runs: Path) -> None:
     words = ("--window", "300", "--step", "100", "--where", "x < 3", *MODEL)
     done = nplm("monitor", "ref.npz", "--folder", "runs", *words, "-o", "out")
     assert done.code == 0, done.err
-    firsts = [line["first"] for line in _lines(done.out)]
+    firsts = [line["first"] for line in verdicts_of(done.out)]
     assert firsts == list(range(0, firsts[-1] + 1, 100))
     assert "events wait for their window" in done.err
     rng = np.random.default_rng(8)
-    _write(runs / "runs/run5.npz", rng)
-    more = _lines(nplm("monitor", "ref.npz", "--folder", "runs", *words, "-o", "out").out)
+    write_run(runs / "runs/run5.npz", rng)
+    more = verdicts_of(nplm("monitor", "ref.npz", "--folder", "runs", *words, "-o", "out").out)
     assert more[0]["first"] == firsts[-1] + 100
 
 
@@ -143,11 +128,11 @@ def test_a_stream_of_lines_and_its_replay(nplm, runs: Path, monkeypatch: pytest.
     give(text[: len(text) // 2])
     first = nplm(*words)
     assert first.code == 8  # it stops in mid-record
-    assert "mid-record" in _lines(first.out)[-1]["message"]
+    assert "mid-record" in verdicts_of(first.out)[-1]["message"]
     give(text)
     rest = nplm(*words, "--replayed")
     assert rest.code == 0
-    firsts = [line["first"] for line in _lines(first.out + rest.out) if line["first"] is not None]
+    firsts = [line["first"] for line in verdicts_of(first.out + rest.out) if line["first"] is not None]
     assert firsts == [0, 300, 600]
 
 
@@ -155,7 +140,7 @@ def test_a_killed_process_goes_on_where_it_was(runs: Path) -> None:
     # Killed without warning again and again, while files come; the history is that of one undisturbed run.
     rng = np.random.default_rng(6)
     for i in range(5, 40):
-        _write(runs / "runs" / f"run{i:03d}.npz", rng)
+        write_run(runs / "runs" / f"run{i:03d}.npz", rng)
     command = [sys.executable, "-m", "nplm", "monitor", "ref.npz", "--folder", "runs", "--window", "350", *MODEL, "-o"]
     subprocess.run([*command, "whole"], check=False, capture_output=True, cwd=runs)
     killed = 0
@@ -199,7 +184,7 @@ def test_following_a_folder_with_a_reference_that_is_replaced(runs: Path) -> Non
     np.savez(runs / "new.npz", x=2 * rng.exponential(size=20_000), y=rng.normal(size=20_000))
     (runs / "new.npz").replace(runs / "ref.npz")
     time.sleep(1.5)
-    _write(runs / "late.npz", rng, scale=2.0)
+    write_run(runs / "late.npz", rng, scale=2.0)
     (runs / "late.npz").replace(runs / "runs/run9.npz")
     last = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)

@@ -10,13 +10,15 @@ import pytest
 
 from nplm import KernelModel, Monitor, Sample
 from nplm.monitor import history as module
-from nplm.monitor.batch import Batch, Unreadable
-from nplm.monitor.folder import Arrived, folder_arrivals
+from nplm.monitor.batch import Batch
+from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History, HistoryError, read_history
+from nplm.monitor.progress import FileProgress
 from nplm.monitor.verdict import Verdict
 from nplm.monitor.watch import watch
 
 _SETTINGS = {"window": 300}
+_TAKEN = FileProgress("taken", "1 2")
 
 
 def _monitor() -> Monitor:
@@ -27,7 +29,7 @@ def _monitor() -> Monitor:
 def _batches(count: int, size: int = 250) -> list[Arrived]:
     rng = np.random.default_rng(2)
     return [
-        Arrived(Batch(rng.normal(size=(size, 1)), np.ones(size), None, f"file{i}"), f"file{i}", "done")
+        Arrived(Batch(rng.normal(size=(size, 1)), np.ones(size), None, f"file{i}"), f"file{i}", _TAKEN)
         for i in range(count)
     ]
 
@@ -51,7 +53,7 @@ def test_a_restart_after_every_arrival_gives_the_history_of_one_run(tmp_path: Pa
     found = read_history(tmp_path / "parts")
     assert _key(found) == _key(read_history(tmp_path / "whole"))
     assert len(found) == 8 * 250 // 300
-    assert progress == {f"file{i}": "done" for i in range(8)}
+    assert progress == {f"file{i}": _TAKEN for i in range(8)}
 
 
 def test_parts_that_were_not_written_any_more_come_from_the_state(
@@ -81,6 +83,71 @@ def test_parts_are_closed_and_the_last_are_found(tmp_path: Path, monkeypatch: py
     assert [v.row for v in read_history(tmp_path / "out", 4)] == [6, 7, 8, 9]
 
 
+def test_a_state_that_was_cut_short_is_one_line_wherever_it_ends(tmp_path: Path) -> None:
+    history = History.open(tmp_path / "out", _SETTINGS)
+    watch(_monitor(), _batches(4), history, {})
+    history.close()
+    state = (tmp_path / "out/state.npz").read_bytes()
+    for cut in (*range(0, 200, 7), *range(200, len(state), 97), len(state) - 1):
+        (tmp_path / "out/state.npz").write_bytes(state[:cut])
+        with pytest.raises(HistoryError, match=r"state\.npz cannot be read, as if .* choose another -o"):
+            History.open(tmp_path / "out", _SETTINGS)
+    (tmp_path / "out/state.npz").write_bytes(state)
+    History.open(tmp_path / "out", _SETTINGS).close()
+
+
+@pytest.mark.parametrize("damaged", [[0], [3], [6], [9], [0, 3, 6, 9]])
+def test_parts_that_were_cut_short_are_set_aside_and_the_watch_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: list[int]
+) -> None:
+    monkeypatch.setattr(module, "_ROWS_OF_A_PART", 3)
+    history = History.open(tmp_path / "out", _SETTINGS)
+    watch(_monitor(), [Arrived(a.item) for a in _batches(12)], history, {})
+    history.commit([], history_state := _monitor().state(), {})
+    assert history_state[0]["row"] == 0
+    history.close()
+    state = {"row": 10, **{k: v for k, v in history_state[0].items() if k != "row"}}
+    history = History.open(tmp_path / "out", _SETTINGS)
+    history.commit([], (state, None), {})
+    history.close()
+    for row in damaged:
+        part = tmp_path / f"out/history/part-{row:05d}.parquet"
+        part.write_bytes(part.read_bytes()[:-40])
+    history = History.open(tmp_path / "out", _SETTINGS)
+    assert len(history.damaged) == len(damaged)
+    assert all("cut short" in sentence for sentence in history.damaged)
+    assert history.saved is not None
+    monitor = _monitor()
+    monitor.resume(history.saved.monitor, history.saved.waiting)
+    watch(monitor, [Arrived(a.item) for a in _batches(3)], history, {})
+    history.close()
+    lost = {row + i for row in damaged for i in range(3) if row + i < 10}
+    assert [v.row for v in read_history(tmp_path / "out")] == [row for row in range(12) if row not in lost]
+    again = History.open(tmp_path / "out", _SETTINGS)
+    assert again.damaged == []
+    again.close()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "out/history").mkdir(parents=True)
+    left = [tmp_path / "out" / name for name in (".state-0123456789abcdef.npz", ".monitor-0123456789abcdef.html")]
+    left.append(tmp_path / "out/history/.part-00000-0123456789abcdef.parquet")
+    for path in left:
+        path.write_bytes(b"half")
+    History.open(tmp_path / "out", _SETTINGS).close()
+    assert not any(path.exists() for path in left)
+
+
+def test_verdicts_without_a_state_are_not_written_over(tmp_path: Path) -> None:
+    history = History.open(tmp_path / "out", _SETTINGS)
+    watch(_monitor(), _batches(4), history, {})
+    history.close()
+    (tmp_path / "out/state.npz").unlink()
+    with pytest.raises(HistoryError, match="no history"):
+        History.open(tmp_path / "out", _SETTINGS)
+    assert len(read_history(tmp_path / "out")) == 3
+
+
 def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").mkdir()
@@ -98,41 +165,3 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "out/state.npz").write_bytes(b"PK no zip")
     with pytest.raises(HistoryError, match="cannot be read"):
         History.open(tmp_path / "out", _SETTINGS)
-
-
-def test_files_of_a_folder(tmp_path: Path) -> None:
-    for name in ("b.npz", "a.npz", "c.npz", ".hidden.npz", "notes.txt", "done.npz"):
-        (tmp_path / name).write_text("x")
-
-    def read(path: Path) -> Batch:
-        if path.name == "b.npz":
-            raise ValueError("b is bad")
-        return Batch(np.zeros((2, 1)), np.ones(2), None, path.name)
-
-    notes: list[str] = []
-    progress: dict[str, int | str] = {"done.npz": "done"}
-    found = [a for a in folder_arrivals(tmp_path, read, progress, note=notes.append) if a is not None]
-    assert [a.name for a in found] == ["a.npz", "b.npz", "c.npz"]
-    assert isinstance(found[1].item, Unreadable)
-    assert found[1].item.message == "b is bad"
-    assert len(notes) == 1
-    assert "notes.txt" in notes[0]
-    # A bad file that has not changed is not tried again; one that has is.
-    assert found[1].mark is not None
-    progress |= {a.name: a.mark for a in found if a.name is not None and a.mark is not None}
-    assert list(folder_arrivals(tmp_path, read, progress)) == []
-    (tmp_path / "b.npz").write_text("longer")
-    assert [a.name for a in folder_arrivals(tmp_path, read, progress) if a is not None] == ["b.npz"]
-
-
-def test_a_folder_that_is_followed_takes_files_that_are_whole(tmp_path: Path) -> None:
-    progress: dict[str, int | str] = {}
-    (tmp_path / "a.npz").write_text("x")
-    batch = Batch(np.zeros((2, 1)), np.ones(2), None, "a")
-    arrivals = folder_arrivals(tmp_path, lambda path: batch, progress, follow=True, poll=0.01)
-    assert next(arrivals) is None  # it has been seen once
-    (tmp_path / "a.npz").write_text("xx")
-    assert next(arrivals) is None  # it still grows
-    arrived = next(arrivals)
-    assert arrived is not None
-    assert arrived.name == "a.npz"

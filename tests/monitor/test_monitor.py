@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 from scipy.stats import binomtest
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
+from nplm.family.settings import FamilySettings
 from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.monitor import Sums
 from nplm.monitor.verdict import Verdict
 
 _MODEL = KernelModel(width=1.0, centers=40)
@@ -135,6 +139,37 @@ def test_events_that_are_nan_are_left_out_and_named() -> None:
     assert bad.p_shape == pytest.approx(float(good.p_shape or 0), rel=0.3)
 
 
+@pytest.mark.parametrize("shape", [{"model": _MODEL}, {"family": FamilySettings(classes=("one",))}])
+def test_values_and_weights_near_the_ends_of_floats_are_said_and_the_watch_goes_on(shape: dict) -> None:
+    rng = np.random.default_rng(9)
+    events, times, ones = rng.normal(size=400), np.sort(rng.uniform(0, 400, 400)), np.ones(400)
+    monitor = Monitor(_reference(n=10_000), expected_rate=1.0, limits=ControlLimits(drift=False), **shape)
+    first = np.arange(400) == 3
+    no_squares = "for their squares to be numbers"
+    cases = [
+        *((events, np.where(first, weight, 1.0), times, no_squares) for weight in (1e300, -1e300, 1.7e308)),
+        *((events, weight * ones, times, no_squares) for weight in (1e300, 1e-300, 5e-324, 1.7e308)),
+        (events, np.where(first, 1e99, 1e-99), times, "more events"),
+        (events, ones, np.linspace(-1, 1, 400) * 1.7e308, "the exposure of the window is inf"),
+        *((events * value, ones, times, "the shape disagrees") for value in (1e300, 1e-300)),
+    ]
+    for values, weights, time, words in cases:
+        (verdict,) = monitor.push(Batch(values[:, None], weights, time, "run7"))
+        assert verdict.status in ("problem", "alarm")
+        assert words in verdict.message
+        assert (verdict.p is None) == (words == no_squares)
+        assert Verdict.of(json.loads(verdict.to_json())).message == verdict.message
+    (good,) = monitor.push(Batch(events[:, None], ones, times, "run8"))
+    assert good.status == "ok"
+
+
+def test_names_that_cannot_be_printed_are_escaped() -> None:
+    name = os.fsdecode(b"r\xff\n.npz")
+    bad, few = _monitor().watch([Unreadable(name, f"{name} is bad"), Batch(np.ones((3, 1)), np.ones(3), None, name)])
+    assert bad.source == few.source == r"r\xff\n.npz"
+    assert bad.message == r"r\xff\n.npz is bad"
+
+
 @pytest.mark.parametrize(
     "values", [{"eta": np.ones(3)}, np.ones((3, 2)), {"pt": np.array(["a", "b"])}, {"pt": np.ones((3, 2))}, 5]
 )
@@ -159,6 +194,36 @@ def test_the_reference_is_replaced() -> None:
     with pytest.raises(ValueError, match="the new reference has the features eta"):
         monitor.replace_reference(Sample(np.arange(1000.0), features=["eta"]))
     assert next(monitor.watch([events])).reference == after.reference
+
+
+def test_the_same_reference_in_another_order_goes_on_and_another_one_begins_anew() -> None:
+    rng = np.random.default_rng(1)
+    reference = Sample(rng.normal([0, 1], size=(20_000, 2)), features=["a", "b"])
+    turned = Sample(reference.events[:, ::-1], features=["b", "a"])
+    moved = Sample(reference.events + 0.01, features=["a", "b"])
+    events = rng.normal([0, 1], size=(1000, 2))
+    model, settings = KernelModel(width=2.0, centers=30), {"window": 400, "step": 300}
+    first = Monitor(reference, model, **settings)
+    list(first.watch([events]))
+    first.sums = Sums(shape=1.0)
+    for other, goes_on in ((reference, True), (turned, True), (moved, False)):
+        running, restarted = Monitor(reference, model, **settings), Monitor(other, model, **settings)
+        running.resume(*first.state())
+        assert running.replace_reference(other) is not goes_on
+        assert restarted.resume(*first.state()) is goes_on
+        assert restarted.sums == running.sums == (first.sums if goes_on else Sums())
+        waiting = restarted.state()[1]
+        assert waiting is not None
+        assert np.array_equal(waiting.events[:, list(other.features).index("a")], events[900:, 0])
+
+
+def test_sums_of_another_expected_rate_begin_anew() -> None:
+    first = _monitor(expected_rate=390.0)
+    list(first.watch([np.random.default_rng(9).normal(size=400)] * 3))
+    assert _monitor(expected_rate=390.0).resume(*first.state())
+    other = _monitor(expected_rate=400.0)
+    assert not other.resume(*first.state())
+    assert other.sums.rate_up == 0 < first.sums.rate_up
 
 
 def test_verdicts_survive_json() -> None:

@@ -1,0 +1,37 @@
+"""The tail of chi2 to any depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.special import gammaln
+from scipy.stats import chi2
+
+# Terms of the continued fraction; it converges at once where it is used, far beyond the mean.
+_TERMS = 60
+
+
+def chi2_log_sf(
+    x: Float64[np.ndarray, ...], degrees_of_freedom: float | Float64[np.ndarray, ...]
+) -> Float64[np.ndarray, ...]:
+    """log P(chi2(k) >= x), also where p is below the smallest number of float64, and SciPy gives minus infinity.
+
+    There log Q(a, y) = a log y - y - log Gamma(a) - log(y + 1 - a - 1 (1 - a) / (y + 3 - a - 2 (2 - a) / ...)), with
+    a = k / 2 and y = x / 2 (https://dlmf.nist.gov/8.9.E2, its even part).
+
+    Arguments:
+        x: where.
+        degrees_of_freedom: k.
+    """
+    log_p = np.asarray(chi2.logsf(x, degrees_of_freedom))
+    deep = np.isneginf(log_p) & np.isfinite(x)
+    if not deep.any():
+        return log_p
+    a = np.broadcast_to(degrees_of_freedom, log_p.shape)[deep] / 2
+    y = np.broadcast_to(x, log_p.shape)[deep] / 2
+    fraction = y + 2 * _TERMS + 1 - a
+    for n in range(_TERMS, 0, -1):
+        fraction = y + 2 * n - 1 - a - n * (n - a) / fraction
+    found = log_p.copy()
+    found[deep] = a * np.log(y) - y - gammaln(a) - np.log(fraction)
+    return found
