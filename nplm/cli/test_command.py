@@ -63,7 +63,7 @@ def run_test(options: Options) -> int:
         return run_family(options)
     reporter = Reporter(options.quiet)
     resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
-    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)
+    folder = folder_of(options, resume)
     samples = read_samples(options, reporter.note)
     if folder is not None:
         folder.create()
@@ -75,6 +75,13 @@ def run_test(options: Options) -> int:
         if folder is not None:
             folder.discard()
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
+
+
+def folder_of(options: Options, resume: bool = False) -> RunFolder | None:
+    """The output folder, if there is to be one, once it is known that it can be used; see `RunFolder.check`."""
+    if options.output is None:
+        return None
+    return RunFolder.check(options.output, join(command_of(options)), options.force, resume)
 
 
 def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
@@ -177,6 +184,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
                     rows=samples.rows,
                     leave_one_out=options.leave_one_out and result.complete,
                 )
+                folder.finish(result.complete)
         except KeyboardInterrupt:
             say(f"nplm: interrupted while {folder.path} was written; its toys are complete", sys.stderr)
             raise

@@ -19,7 +19,8 @@ from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
 
-SCHEMA = "nplm-prepared/1"
+_KIND = "nplm-prepared/"
+SCHEMA = f"{_KIND}1"
 
 
 class PreparedError(ValueError):
@@ -65,6 +66,15 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
     text = json.dumps({"schema": SCHEMA, **header, "kernel": scalars}, allow_nan=False)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, header=np.array(text), **arrays)
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether a file is one that `write_prepared` wrote, of this version or another."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return str(json.loads(str(file["header"]))["schema"]).startswith(_KIND)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+        return False
 
 
 def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from nplm.io import in_order, read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
-from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of
+from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of, require_names
 from nplm.nuisance.learn_set import learn_from_set
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
@@ -96,6 +96,7 @@ class LearnFile:
             )
         if not document.get("central"):
             raise NuisanceFileError(f"{source}: central is missing; give the file of events at nu = 0")
+        require_names(source, nuisances)
         sigma: dict[str, float] = {}
         varied: list[Varied] = []
         sets: list[WeightSet] = []

@@ -166,3 +166,33 @@ def test_usage(nplm) -> None:
     Path("occupied").write_text("")
     write(HEAD + SCALE)
     assert nplm("learn", "in/nuisances.yaml", "-o", "occupied").code == 4
+
+
+def test_no_file_is_replaced_that_was_not_learned(nplm) -> None:
+    """Not the samples in a folder that is -o too, nor anything else that is called after a nuisance."""
+    write(HEAD + SCALE)
+    for name in ("scale.npz", "scale.pdf"):
+        Path("out").mkdir(exist_ok=True)
+        Path("out", name).write_text("mine")
+        outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+        assert outcome.code == 4
+        assert f"out/{name} is not replaced" in outcome.err
+        assert "learning" not in outcome.err
+        assert Path("out", name).read_text() == "mine"
+        Path("out", name).unlink()
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "in")
+    assert outcome.code == 4
+    assert "in/nuisances.yaml is the file to learn from" in outcome.err
+    for _ in range(2):  # what it wrote itself it may replace
+        assert nplm("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet").code == 0
+
+
+@pytest.mark.parametrize("name", ["../up", "/tmp/up", "a/b", "a\\b", ".hidden", "..", "'c:up'", "pdf_2", "7"])
+def test_names_that_lead_elsewhere_are_refused(nplm, name: str) -> None:
+    entries = f"pdf: {{set: replicas, weights: [a, b]}}, {name}: {{sigma: 1, files: {{1: up.npz}}}}"
+    write(HEAD + f"nuisances: {{{entries}}}\n")
+    before = sorted(Path().rglob("*"))
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert name.strip("'").replace("\\", "") in outcome.err.replace("\\", "")
+    assert sorted(Path().rglob("*")) == before
