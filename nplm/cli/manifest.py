@@ -25,6 +25,7 @@ class Manifest:
         command: the whole command.
         complete: whether it wrote all that it was to write.
         files: their paths, relative to the folder.
+        exists: whether it is on disk.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class Manifest:
     command: str = ""
     complete: bool = False
     files: set[str] = field(default_factory=set)
+    exists: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
@@ -48,7 +50,8 @@ class Manifest:
             files = {str(name) for name in document["files"]}
             if outside := [name for name in files if not _is_inside(name)]:
                 raise ValueError(f"it lists {outside[0]}, which is not in the folder")
-            return cls(folder, str(document["program"]), str(document["command"]), document["complete"] is True, files)
+            program, command = str(document["program"]), str(document["command"])
+            return cls(folder, program, command, document["complete"] is True, files, exists=True)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -56,21 +59,21 @@ class Manifest:
                 f"{path} does not say what nplm wrote there ({' '.join(str(error).split())}); choose another -o"
             ) from error
 
-    def create(self) -> None:
-        """Writes the manifest of a folder that has none; of several processes that do so at once, one succeeds.
+    def write(self) -> None:
+        """Writes the manifest; of several processes that write the first one of a folder, one succeeds.
 
         Raises:
-            OutputError: if there is one by now.
+            OutputError: if there should be none, and there is one by now.
         """
+        if self.exists:
+            with atomic_path(self.folder / MANIFEST_FILE) as temporary:
+                temporary.write_text(self._text(), encoding="utf-8")
+            return
         try:
             write_new(self.folder / MANIFEST_FILE, self._text())
         except FileExistsError as error:
             raise OutputError(f"another run has begun in {self.folder} meanwhile; choose another -o") from error
-
-    def write(self) -> None:
-        """Writes the manifest anew."""
-        with atomic_path(self.folder / MANIFEST_FILE) as temporary:
-            temporary.write_text(self._text(), encoding="utf-8")
+        self.exists = True
 
     def remove(self) -> None:
         """Removes the manifest, whose files are gone.

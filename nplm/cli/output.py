@@ -146,9 +146,7 @@ class RunFolder:
         if self._manifest is not None:
             return
         manifest = Manifest(self.path, " ".join(self.command.split()[:2]), self.command)
-        if self._older is None:
-            manifest.create()
-        else:
+        if self._older is not None:
             toys = [] if self._store is None else [name for name in self._older.files if name.startswith("toys/")]
             for file in self._older.on_disk():
                 if self._store is None or file.parent.name != "toys":
@@ -157,12 +155,11 @@ class RunFolder:
                 folder = self.path / name
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
-            manifest.files.update(toys)
             if toys:
-                manifest.write()
+                manifest.files, manifest.exists = set(toys), True
             else:
                 self._older.remove()
-                manifest.create()
+        manifest.write()
         self._manifest = manifest
 
     def finish(self, complete: bool) -> None:

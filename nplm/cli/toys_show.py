@@ -125,9 +125,9 @@ def _require_same_test(store: Store, null: Store) -> None:
 
 
 def _require_null(store: Store) -> None:
-    signal = store.about.get("signal")
-    reason = f"they have the signal {signal}" if signal else store.about.get("not_null")
-    if reason:
+    from nplm.ensemble.null_toys import why_not_null
+
+    if reason := why_not_null(store):
         raise InputError(f"the toys in {store.path} are no null toys ({reason}): give null toys with --null")
 
 

@@ -63,9 +63,7 @@ class NullToys:
         if here.hash != there.hash:
             different = "; ".join(here.differences(there)[:4])
             raise StoreError(f"the toys in {store.path} went through another test ({different})")
-        if store.about.get("signal"):
-            raise StoreError(f"the toys in {store.path} have the signal {store.about['signal']}: give null toys")
-        if reason := store.about.get("not_null"):
+        if reason := why_not_null(store):
             raise StoreError(f"the toys in {store.path} are no null toys ({reason}): give null toys")
         if test.shape_only and document["toy"]["events"] != n_data:
             raise StoreError(
@@ -81,6 +79,22 @@ class NullToys:
         formula = None if known is None else read_formula(known)
         resampled = document.get("reference_per_toy") is not None
         return cls(table, source, inflation, int(document["seed"]), formula, truth_of(store), resampled)
+
+
+def why_not_null(store: Store) -> str | None:
+    """Why toys in a store cannot calibrate a p-value, by its remarks and its plan; None if nothing is against it."""
+    if signal := store.about.get("signal"):
+        return f"they have the signal {signal}"
+    if reason := store.about.get("not_null"):
+        return str(reason)
+    return "they have a signal" if _has_signal(store.plan.document["sampler"]) else None
+
+
+def _has_signal(settings: Any) -> bool:
+    """Whether a signal is among the settings of a sampler, or of what it draws with."""
+    if not isinstance(settings, Mapping):
+        return False
+    return bool(settings.get("signal")) or any(_has_signal(value) for value in settings.values())
 
 
 def _source(about: Mapping[str, Any]) -> str:
