@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,8 +21,10 @@ from nplm.cli.say import say
 from nplm.nuisance.learn_file import LearnFile
 from nplm.nuisance.learn_points import is_direction
 from nplm.nuisance.learned_ratio import LearnedLogRatio
+from nplm.nuisance.nuisance_file import NUISANCES_KEYS
 from nplm.nuisance.ratio_store import write_ratio
 from nplm.nuisance.validate_ratio import describe_checks
+from nplm.nuisance.yaml_file import read_document
 
 NUISANCES_FILE = "nuisances.yaml"
 _PROGRAM = "nplm learn"
@@ -64,15 +68,33 @@ def run_learn(options: Options) -> int:
 def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: LearnFile) -> str:
     """Writes what `nplm test --nuisances` reads, unless it is there and may have been edited; says which."""
     path = folder / NUISANCES_FILE
-    if path.exists():
-        return f"{path} is kept as it is"
-    document = {
+    document: dict[str, Any] = {
         "learned": [f"{stem_of(ratio.nuisances)}.npz" for ratio in learned],
         "sigma": {name: file.sigma_of(name) for ratio in learned for name in ratio.nuisances},
     }
+    if path.exists():
+        for difference in _differences(path, document, file):
+            say(f"nplm: {difference}", sys.stderr)
+        return f"{path} is kept as it is"
     with atomic_path(path) as temporary:
         temporary.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return f"{path}: for nplm test --nuisances; add normalizations and correlations there"
+
+
+def _differences(path: Path, document: Mapping[str, Any], file: LearnFile) -> list[str]:
+    """Where a file for tests that is kept does not say what was learned now."""
+    with refusing_bad_input():
+        kept = read_document(path, NUISANCES_KEYS)
+    sigma, learned = kept.get("sigma") or {}, kept.get("learned") or []
+    unnamed = [name for name in document["learned"] if name not in learned]
+    found = [f"{path} is kept, but does not name {name}, which was learned: add it" for name in unnamed]
+    for name, value in document["sigma"].items():
+        if isinstance(sigma, Mapping) and name in sigma and sigma[name] != value:
+            found.append(
+                f"{path} is kept with sigma {sigma[name]} of '{name}', but {file.path} says {value:g}: correct one, or"
+                f" remove {path} and learn again"
+            )
+    return found
 
 
 def _require_own_files(options: Options, file: LearnFile) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nplm._yaml import RepeatedKeyError, load_yaml
+
 
 class NuisanceFileError(ValueError):
     """Raised when a file about nuisances cannot be read or makes no sense; the message names the file and the key."""
@@ -18,12 +20,14 @@ def read_document(source: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
     """The keys and values of a file.
 
     Raises:
-        NuisanceFileError: if it cannot be read, is not YAML, or has another key.
+        NuisanceFileError: if it cannot be read, is not YAML, or has another key, or one twice.
     """
     try:
-        document = yaml.safe_load(source.read_text(encoding="utf-8"))
+        document = load_yaml(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise NuisanceFileError(f"{source} cannot be read: {error.strerror}") from error
+    except RepeatedKeyError as error:
+        raise NuisanceFileError(f"{source}: {error}") from error
     except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise NuisanceFileError(f"{source} is not a YAML file: {' '.join(str(error).split())}") from error
     found = mapping(source, document, "it")

@@ -118,6 +118,13 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
         (HEAD, 3, ("nuisances must hold keys",)),
         (HEAD + "nuisances: {}\n", 3, ("nuisances is missing or empty",)),
         (HEAD + SCALE + "bins: 3\n", 3, ("unknown key 'bins'",)),
+        (HEAD + SCALE + "weights: v\n", 3, ("nuisances.yaml: line 6 repeats the key 'weights' of line 2; keep one",)),
+        (
+            HEAD + SCALE.replace("sigma: 0.2", "sigma: 0.2, sigma: 0.3"),
+            3,
+            ("line 5 repeats the key 'sigma' of line 5",),
+        ),
+        (HEAD + SCALE.replace("-0.2: d", "0.20: d"), 3, ("line 5 repeats the key '0.2' of line 5",)),
         (HEAD.replace("central: central.npz\n", "") + SCALE, 3, ("central is missing",)),
         (HEAD + SCALE.replace("sigma: 0.2", "sigma: 0"), 3, ("sigma of 'scale' must be positive, not 0",)),
         (HEAD + SCALE.replace("sigma: 0.2, ", ""), 3, ("sigma of 'scale' must be a number",)),
@@ -196,3 +203,22 @@ def test_names_that_lead_elsewhere_are_refused(nplm, name: str) -> None:
     assert outcome.code == 3
     assert name.strip("'").replace("\\", "") in outcome.err.replace("\\", "")
     assert sorted(Path().rglob("*")) == before
+
+
+def test_what_the_kept_file_says_otherwise_is_told(nplm) -> None:
+    write(HEAD + SCALE)
+    command = ("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet")
+    assert nplm(*command).err == ""
+    kept = Path("out/nuisances.yaml").read_text()
+    assert nplm(*command).err == ""
+    write(HEAD + SCALE.replace("sigma: 0.2", "sigma: 0.1"))
+    outcome = nplm(*command)
+    assert outcome.code == 0
+    assert "out/nuisances.yaml is kept with sigma 0.2 of 'scale', but in/nuisances.yaml says 0.1" in outcome.err
+    assert Path("out/nuisances.yaml").read_text() == kept
+    Path("out/nuisances.yaml").write_text("normalizations: {lumi: 0.02}\n")
+    assert "does not name scale.npz, which was learned" in nplm(*command).err
+    Path("out/nuisances.yaml").write_text("sigma: {scale: 0.1, scale: 0.2}\n")
+    outcome = nplm(*command)
+    assert outcome.code == 3
+    assert "out/nuisances.yaml: line 1 repeats the key 'scale' of line 1" in outcome.err
