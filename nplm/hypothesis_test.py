@@ -252,11 +252,11 @@ class NPLMTest:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
         data = [self._within(d) for d in data]
         if not self.shape_only:
-            return self.prepared.fit(data)
+            return self.prepared.fit(data).without_runaways()
         # L with the reference scaled by c is c times L with the data scaled by 1/c, so no new preparation is needed.
         expected = self.reference.total_weight
         scale = np.array([d.total_weight / expected for d in data])
-        fits = self.prepared.fit([d.scaled_to(expected) for d in data])
+        fits = self.prepared.fit([d.scaled_to(expected) for d in data]).without_runaways()
         return replace(fits, t=fits.t * scale, start_spread=fits.start_spread * scale, remaining=fits.remaining * scale)
 
     def statistic(self, data: Tabular) -> float:
