@@ -70,7 +70,7 @@ class Sample:
         for j, feature in enumerate(names):
             _require_finite(values[:, j], f"feature '{feature}'", name)
         _require_finite(w, "weight", name)
-        _require_squares(w, name)
+        require_squares(w, name)
         for attribute, value in (("events", values), ("weights", w), ("features", names), ("name", name)):
             object.__setattr__(self, attribute, value)
 
@@ -303,7 +303,7 @@ def _as_floats(values: ArrayLike, what: str) -> np.ndarray:
         raise ValueError(f"{what} must be an array of real numbers: {error}") from None
 
 
-def _require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
+def require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
     """Raises ValueError if float64 does not hold sums of squares of weights, which every test needs."""
     largest = float(np.abs(weights).max(initial=0.0))
     if largest and not 1 / _LARGEST_SQUARED <= largest <= _LARGEST_SQUARED:

@@ -9,7 +9,7 @@ from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
-from nplm.cli.errors import DataFitError, ExitCode
+from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
@@ -105,6 +105,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
 
     Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
     """
+    from nplm.calibrate.formula import FormulaError
     from nplm.calibrate.rare import RareError
     from nplm.calibrate.rare_run import require_rare
     from nplm.ensemble.null_toys import NullToys
@@ -115,7 +116,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     known, per_toy = None, options.reference_per_toy
     if options.null is not None:
         with refusing_bad_input():
-            toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data))
+            toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data)).like(samples.data)
     elif options.calibrate == "rare":
         with refusing_bad_input():
             require_rare(test.prepared, test.reference, samples.data, options.toys)
@@ -127,11 +128,13 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 # Earlier versions kept one reference for all toys.
                 campaign = going_on(folder.path / "toys", [campaign, drawn(reference_per_toy=False)])
             per_toy = campaign.reference_sampler is not None
-        if folder is not None:
-            about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
-            known = folder.expect(campaign, options.toys, about)
-            if len(known):
-                reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
+            if folder is None:
+                campaign.plan()  # refuses what no toys can be drawn from
+            else:
+                about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
+                known = folder.expect(campaign, options.toys, about)
+                if len(known):
+                    reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
 
     def on_toys(table: ToyTable) -> None:
         if folder is not None:
@@ -154,6 +157,8 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
             )
     except (FitError, RareError) as error:
         raise DataFitError(str(error)) from error
+    except FormulaError as error:
+        raise InputError(str(error)) from error
     except Interrupted as interruption:
         result = interruption.result
         if folder is not None:

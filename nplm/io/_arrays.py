@@ -67,8 +67,8 @@ def columns_of_arrays(headers: Mapping[Key, Header]) -> tuple[list[Column], dict
             columns += [Column((*key, field), key, dtype.fields[field][0], field, table=key) for field in dtype.names]
         elif len(shape) == 1:
             columns.append(Column(key, key, dtype))
-        elif shape:
-            others["/".join(key)] = f"shape {' x '.join(map(str, shape))}"
+        else:
+            others["/".join(key)] = f"shape {' x '.join(map(str, shape))}" if shape else "a single value"
     return columns, others
 
 

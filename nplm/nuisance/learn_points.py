@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nplm.nuisance.learn_set import SET_KINDS, SetKind
-from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, require_known
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, require_known, text, texts
 
 # What no name of a nuisance holds, as files are called after it.
 _NOT_IN_NAMES = "/\\:"
@@ -59,7 +59,7 @@ class WeightSet:
             relative_of(source, entry, name),
             number(source, entry.get("level", 0.0), f"level of '{name}'"),
             number(source, entry.get("loss", 0.01), f"loss of '{name}'"),
-            None if inputs is None else tuple(inputs),
+            None if inputs is None else texts(source, inputs, f"inputs of '{name}'"),
         )
 
 
@@ -144,5 +144,7 @@ def pairs_of(source: Path, given: Any, names: tuple[str, ...]) -> tuple[Varied, 
         if len(where) != 1:
             raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
         relative = relative_of(source, values, "a pair")
-        pairs.append(Varied(nu, str(values[where[0]]), where[0] == "weights", relative))
+        pairs.append(
+            Varied(nu, text(source, values[where[0]], f"{where[0]} of a pair"), where[0] == "weights", relative)
+        )
     return tuple(pairs)

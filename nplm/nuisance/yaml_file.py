@@ -58,6 +58,30 @@ def require_known(source: Path, values: Mapping[str, Any], known: tuple[str, ...
         raise NuisanceFileError(f"{source}: {what} has an unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
 
 
+def text(source: Path, value: Any, what: str) -> str:
+    """A text that is not empty.
+
+    Raises:
+        NuisanceFileError: if it is something else.
+    """
+    if not isinstance(value, str) or not value:
+        raise NuisanceFileError(f"{source}: {what} must be a text, not {'nothing' if value is None else repr(value)}")
+    return value
+
+
+def texts(source: Path, value: Any, what: str) -> tuple[str, ...]:
+    """One text or more, as a list; a text by itself is a list of one.
+
+    Raises:
+        NuisanceFileError: if it is something else, or there is none.
+    """
+    if not value:
+        raise NuisanceFileError(
+            f"{source}: {what} must be a list of texts, not {'nothing' if value is None else value}"
+        )
+    return tuple(text(source, item, f"each of {what}") for item in (value if isinstance(value, list) else [value]))
+
+
 def number(source: Path, value: Any, what: str) -> float:
     """A finite number.
 

@@ -132,6 +132,17 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
         (HEAD + SCALE.replace("files", "file"), 3, ("nuisance 'scale' has an unknown key 'file'",)),
         (HEAD + "nuisances: {scale: {sigma: 1}}\n", 3, ("needs either files or weights",)),
         (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
+        (
+            HEAD + SCALE.replace("up.npz", ""),
+            3,
+            ("nuisances.yaml: files of 'scale' at 0.2 must be a text, not nothing",),
+        ),
+        (HEAD + SCALE.replace("0.2: up", "1.0e+200: up"), 3, ("1e+200 is no value of 'scale' that can be squared",)),
+        (HEAD + SCALE.replace("inputs: [x]", "inputs: 3"), 3, ("each of inputs of 'scale' must be a text, not 3",)),
+        (HEAD + "nuisances: {scale: {sigma: 1, files: {}}}\n", 3, ("files of 'scale' is empty",)),
+        (HEAD + "where: 3\n" + SCALE, 3, ("nuisances.yaml: where must be a text, not 3",)),
+        (HEAD.replace("central: central.npz", "central: {a: b}") + SCALE, 3, ("each of central must be a text",)),
+        (HEAD.replace("[x, y]", "[]") + SCALE, 3, ("features must be a list of texts, not []",)),
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
         (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
         (HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}", 3, ("set of 'pdf' must be", "not pairs")),
@@ -222,3 +233,13 @@ def test_what_the_kept_file_says_otherwise_is_told(nplm) -> None:
     outcome = nplm(*command)
     assert outcome.code == 3
     assert "out/nuisances.yaml: line 1 repeats the key 'scale' of line 1" in outcome.err
+
+
+def test_a_member_of_a_set_that_is_too_large_is_named(nplm) -> None:
+    with np.load("in/central.npz") as file:
+        columns = dict(file)
+    np.savez("in/central.npz", **columns, a=columns["w"], b=1e200 * columns["w"])
+    write(HEAD + "nuisances: {pdf: {set: replicas, weights: [a, b]}}\n")
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert "the weights of column 'b' of in/central.npz reach 5e+199" in outcome.err

@@ -13,7 +13,8 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from nplm.io import ReadError, read_reference, read_sample
+from nplm import as_sample
+from nplm.io import ReadError, column_names, read_reference, read_sample
 
 X = np.arange(1.0, 5.0)
 
@@ -428,3 +429,29 @@ def test_a_field_with_a_title_is_one_column(tmp_path: Path, suffix: str) -> None
     sample = read_sample(path)
     assert sample.features == ("pt", "eta")
     assert sample.events[:, 0].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"a": np.float64(3)}, r" \(it holds 'a' \(a single value\)\)"),
+        ({"a": np.zeros((3, 3, 3))}, r" \(it holds 'a' \(shape 3 x 3 x 3\)\)"),
+        ({}, ""),
+    ],
+)
+def test_a_file_without_columns(tmp_path: Path, arrays: dict[str, np.ndarray], found: str) -> None:
+    path = tmp_path / "none.npz"
+    np.savez(path, **arrays)
+    message = rf"none\.npz: no column is left for the features, as none has a number for each event{found}; write each"
+    for options in ({}, {"features": ["x"]}, {"where": "x > 3"}, {"weights": "w"}):
+        _refused(path, message, **options)
+    with pytest.raises(ReadError, match=message):
+        column_names(path)
+    with pytest.raises(ReadError, match="its columns: none"):
+        as_sample({}, features=["x"])
+
+
+def test_weights_that_cannot_be_squared_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "large.npz"
+    np.savez(path, x=X, w=1e200 * X)
+    _refused(path, r"large\.npz \(weights: 'w'\): the weights of large\.npz reach 4e\+200", weights="w")
