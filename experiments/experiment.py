@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import yaml
 
+from nplm._yaml import load_yaml
 from nplm.report.markdown import markdown_table
 
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ class Check:
 
 def read_config(name: str, short: bool) -> dict[str, Any]:
     """The settings of an experiment; those under "short" replace the others if a short run is wanted."""
-    config: dict[str, Any] = yaml.safe_load((HERE / name / "config.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = load_yaml((HERE / name / "config.yaml").read_text(encoding="utf-8"))
     brief = config.pop("short")
     return {**config, **brief} if short else config
 

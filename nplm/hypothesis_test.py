@@ -16,7 +16,7 @@ from nplm._format import format_seconds
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
-from nplm.calibrate.formula import Formula
+from nplm.calibrate.formula import Formula, FormulaError
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
@@ -233,22 +233,26 @@ class NPLMTest:
             data: for whose weights it holds; None for unit weights.
             fixed_reference: for toys that are drawn from the reference itself, which does not fluctuate then.
         """
-        return self.prepared.null(
-            None if data is None else sample_like(self.reference, data, "data"),
-            shape_only=self.shape_only,
-            normalized=self.normalized,
-            fixed_reference=fixed_reference,
-        )
+        sample = None if data is None else sample_like(self.reference, data, "data")
+        settings = {"shape_only": self.shape_only, "normalized": self.normalized, "fixed_reference": fixed_reference}
+        try:
+            return self.prepared.null(sample, **settings)
+        except ValueError as error:
+            samples = self.reference.name if sample is None else f"{self.reference.name} and {sample.name}"
+            raise FormulaError(
+                f"the null distribution of t cannot be computed for {samples}: {error}; check weights, yields and the"
+                " settings of the model"
+            ) from error
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
         data = [self._within(d) for d in data]
         if not self.shape_only:
-            return self.prepared.fit(data)
+            return self.prepared.fit(data).without_runaways()
         # L with the reference scaled by c is c times L with the data scaled by 1/c, so no new preparation is needed.
         expected = self.reference.total_weight
         scale = np.array([d.total_weight / expected for d in data])
-        fits = self.prepared.fit([d.scaled_to(expected) for d in data])
+        fits = self.prepared.fit([d.scaled_to(expected) for d in data]).without_runaways()
         return replace(fits, t=fits.t * scale, start_spread=fits.start_spread * scale, remaining=fits.remaining * scale)
 
     def statistic(self, data: Tabular) -> float:
@@ -375,10 +379,8 @@ class NPLMTest:
             raise ValueError(f"calibration with '{calibrate}' needs toys, not 0")
         done = ToyTable.empty() if known is None else known
         if isinstance(toys, NullToys):
-            if sample.is_weighted:
-                raise ValueError(f"{sample.name} is weighted, and so must its toys be: run them with the data")
             campaign, requested = None, len(toys.table)
-            null: NullToys | None = toys
+            null: NullToys | None = toys.like(sample)
         else:
             if require_whole(toys, "toys") < 0:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from nplm._histogram import require_no_histogram
 
-# Largest weight, and one over the smallest that the largest weight of a sample may be.
-_LARGEST_WEIGHT = 1e100
+# How large features and weights may be, and one over how small the spread of a feature, or the largest weight.
+_LARGEST_SQUARED = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,13 +273,23 @@ class Scaler:
 
 
 def require_varying(reference: Sample) -> None:
-    """Raises ValueError, naming the feature, if a feature has one value in all events with non-zero weight."""
+    """Refuses features that cannot tell events apart, or whose variance float64 does not hold.
+
+    Raises:
+        ValueError: naming the feature, if it has one value in all events with non-zero weight, or is too large, or too
+            much alike, to be squared.
+    """
     used = reference.events[reference.weights != 0]
     for feature, low, high in zip(reference.features, used.min(axis=0), used.max(axis=0), strict=True):
         if low == high:
             raise ValueError(
                 f"feature '{feature}' of {reference.name} is constant ({low:g}): it cannot tell two samples apart."
                 " Leave it out of the features"
+            )
+        if not (max(-low, high) <= _LARGEST_SQUARED and high - low >= 1 / _LARGEST_SQUARED):
+            raise ValueError(
+                f"feature '{feature}' of {reference.name} lies between {low:g} and {high:g}, and the square of its"
+                " spread is no number any more: multiply it by a constant, in other units"
             )
 
 
@@ -296,10 +306,10 @@ def _as_floats(values: ArrayLike, what: str) -> np.ndarray:
 def require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
     """Raises ValueError if float64 does not hold sums of squares of weights, which every test needs."""
     largest = float(np.abs(weights).max(initial=0.0))
-    if largest and not 1 / _LARGEST_WEIGHT <= largest <= _LARGEST_WEIGHT:
+    if largest and not 1 / _LARGEST_SQUARED <= largest <= _LARGEST_SQUARED:
         raise ValueError(
-            f"the weights of {name} reach {largest:g}, and the largest must lie between {1 / _LARGEST_WEIGHT:g} and"
-            f" {_LARGEST_WEIGHT:g} for their squares to be numbers: multiply all by one factor"
+            f"the weights of {name} reach {largest:g}, and the largest must lie between {1 / _LARGEST_SQUARED:g} and"
+            f" {_LARGEST_SQUARED:g} for their squares to be numbers: multiply all by one factor"
         )
 
 

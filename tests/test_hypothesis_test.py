@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,8 +13,10 @@ from scipy.stats import chi2, kstest
 
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
-from nplm.models.histogram import HistogramModel
+from nplm.models.base import Fits
+from nplm.models.histogram import HistogramModel, PreparedHistogram
 from nplm.models.kernel import KernelModel
+from nplm.models.network import NetworkModel
 from nplm.sample import Sample
 
 # Size of the Kolmogorov-Smirnov tests: the chance that one fails a correct program.
@@ -325,3 +328,38 @@ def test_the_formula_of_a_small_reference_is_not_vouched_for(
     test = NPLMTest(reference, KernelModel(width=2.0, centers=20, reference_exact=exact), expected_yield=300)
     noted = test.run(data, calibrate="analytic").notes
     assert any(f"({events} effective events)" in note and "not vouched for" in note for note in noted) == named
+
+
+@pytest.mark.parametrize("shape_only", [False, True])
+def test_a_t_far_below_zero_is_a_failed_fit_of_data_and_toys(
+    shape_only: bool, reference: Sample, data: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No difference at all has t = 0. Such toys count as exceeding, and are kept with the reason."""
+    fit, reached = PreparedHistogram.fit, -2e36
+
+    def runaway(prepared: PreparedHistogram, batch: list[Sample]) -> Fits:
+        fits = fit(prepared, batch)
+        ran_away = np.arange(len(batch)) >= (len(batch) // 2 if len(batch) > 1 else 1)
+        return replace(fits, t=np.where(ran_away, reached, fits.t))
+
+    test = NPLMTest(reference, HistogramModel(bins=5), shape_only=shape_only)
+    monkeypatch.setattr(PreparedHistogram, "fit", runaway)
+    result = test.run(data, 20, reference_per_toy=False)
+    toys, failed = result.toys, ~result.toys.succeeded
+    assert failed.sum() == 10
+    assert all("lies far below 0, so the fit ran away" in reason for reason in toys.failure[failed])
+    assert result.p_value == pytest.approx((11 + np.sum(toys.t[~failed] >= result.t)) / 21)
+    monkeypatch.setattr(PreparedHistogram, "fit", lambda *given: replace(fit(*given), t=np.full(1, -9.0)))
+    with pytest.raises(FitError, match=rf"the fit of {data.name} failed: .* \(t = -9 lies far below 0"):
+        NPLMTest(reference, HistogramModel(bins=5)).run(data, 20)
+    rounded = replace(fit(test.prepared, [data]), t=np.full(1, -1e-9))
+    assert rounded.without_runaways() is rounded
+
+
+def test_a_clip_that_a_network_cannot_bear() -> None:
+    """Weights of a million take the likelihood of an exact reference to -1e37 in this sample."""
+    rng = np.random.default_rng(7)
+    x, _, data = (*(draw(size=8000) for draw in (rng.exponential, rng.normal)), rng.exponential(size=400))
+    test = NPLMTest(Sample(x).scaled_to(400), NetworkModel(clip=1e6, reference_exact=True))
+    with pytest.raises(FitError, match="lies far below 0, so the fit ran away; use a smaller clip"):
+        test.run(Sample(data), 5)

@@ -131,3 +131,11 @@ def test_weights_that_are_small_beside_others_are_not() -> None:
     assert Sample([1.0, 2.0], [1e-300, 1.0]).effective_size == 1.0
     assert Sample([1.0, 2.0], [1e-99, 1e-99]).effective_size == pytest.approx(2.0)
     assert Sample([1.0, 2.0], [0.0, 0.0]).effective_size == 0.0
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_a_feature_whose_spread_cannot_be_squared_is_refused(factor: float, rng: np.random.Generator) -> None:
+    x = np.column_stack([rng.normal(size=50), factor * rng.normal(size=50)])
+    with pytest.raises(ValueError, match=r"feature 'pt' of run7 lies between .* multiply it by a constant"):
+        require_varying(Sample(x, features=("eta", "pt"), name="run7"))
+    require_varying(Sample(x / [1.0, factor], features=("eta", "pt")))

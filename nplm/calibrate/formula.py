@@ -15,6 +15,10 @@ from nplm.calibrate.mixture_compatibility import mixture_compatibility
 from nplm.calibrate.null import Null
 
 
+class FormulaError(ValueError):
+    """Raised when samples have no null distribution that can be computed."""
+
+
 class Formula(Null, Protocol):
     """A null distribution with a formula: a chi2, or a weighted sum of chi2 variables."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nplm.cli.closure_options import Options, command_of
 from nplm.cli.errors import ExitCode, OutputError
+from nplm.cli.manifest import manifest_of, some, written_into
 from nplm.cli.models import test_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nplm.calibrate.best_test import KnownRatio
     from nplm.calibrate.closure import Closure
 
-_FILES = ("closure.json", "closure.txt", "closure.png", "closure.pdf", "report.html")
+_PROGRAM = "nplm closure"
 
 
 def run_closure(options: Options) -> int:
@@ -76,11 +77,8 @@ def _ideal(word: str) -> KnownRatio | Literal["classifier"] | None:
 
 def _usable(folder: Path) -> None:
     """Refuses a folder with other files in it."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; choose another -o")
-    others = sorted(file.name for file in folder.glob("*") if file.name not in _FILES) if folder.exists() else []
-    if others:
-        raise OutputError(f"{folder} holds other files ({', '.join(others[:3])}); choose another -o")
+    if others := manifest_of(folder, _PROGRAM).others():
+        raise OutputError(f"{folder} holds other files ({some(others)}); choose another -o")
 
 
 def _write(folder: Path, found: Closure, document: str, subject: str, command: str) -> None:
@@ -89,8 +87,7 @@ def _write(folder: Path, found: Closure, document: str, subject: str, command: s
     from nplm.report.closure_page import closure_page
     from nplm.report.pictures import Picture
 
-    with refusing_bad_output(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with refusing_bad_output(folder), written_into(folder, _PROGRAM, command):
         # The numbers first: they are not lost if a picture cannot be drawn.
         _write_text(folder / "closure.json", document)
         _write_text(folder / "closure.txt", repr(found))

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from nplm._yaml import RepeatedKeyError, load_yaml
 from nplm.cli.errors import UsageError
 from nplm.cli.options import given
 
@@ -34,18 +35,18 @@ def read_config(path: str, parser: argparse.ArgumentParser) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"--config {path} is not a text in UTF-8") from error
     try:
-        node = yaml.compose(source, yaml.SafeLoader)
-        document = yaml.safe_load(source)
+        document = load_yaml(source)
+    except RepeatedKeyError as error:
+        raise UsageError(f"--config {path}: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from error
     if document is None:
         return {}
-    if not isinstance(document, dict) or not isinstance(node, yaml.MappingNode):
+    if not isinstance(document, dict):
         raise UsageError(f"--config {path} must hold options such as 'clip: 9', one in a line")
     options = _options(parser)
     seen: dict[str, str] = {}
-    for key_node, _ in node.value:  # the composed nodes still have the duplicates that loading drops
-        key = str(key_node.value)
+    for key in map(str, document):
         action = options.get(key.replace("_", "-"))
         if action is None:
             raise UsageError(f"--config {path}: unknown option '{key}'{did_you_mean(key.replace('_', '-'), options)}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, InputError
-from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
-from nplm.cli.test_command import provenance, read_samples
+from nplm.cli.test_command import folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
 from nplm.cli.two_sample_output import deliver
 
@@ -19,7 +18,7 @@ def run_family(options: Options) -> int:
         CommandError: if the input or the output folder is bad.
     """
     reporter = Reporter(options.quiet)
-    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    folder = folder_of(options)
     samples = read_samples(options, reporter.note)
     reference, data = samples.reference, samples.data
     if len(data) == 0:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from nplm._atomic import atomic_path
 from nplm.cli.errors import DataFitError, ExitCode, OutputError
 from nplm.cli.learn_options import Options
+from nplm.cli.manifest import manifest_of, written_into
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.nuisance.learn_file import LearnFile
+from nplm.nuisance.learn_points import is_direction
 from nplm.nuisance.learned_ratio import LearnedLogRatio
+from nplm.nuisance.nuisance_file import NUISANCES_KEYS
 from nplm.nuisance.ratio_store import write_ratio
 from nplm.nuisance.validate_ratio import describe_checks
+from nplm.nuisance.yaml_file import read_document
+
+NUISANCES_FILE = "nuisances.yaml"
+_PROGRAM = "nplm learn"
 
 
 def run_learn(options: Options) -> int:
@@ -30,27 +40,25 @@ def run_learn(options: Options) -> int:
     reporter = Reporter(options.quiet)
     with refusing_bad_input():
         file = LearnFile.read(options.file)
-    _create(options.output)
+    _require_own_files(options, file)
     with refusing_bad_input(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         learned = file.learn(reporter.note)
     for warning in caught:
         reporter.note(str(warning.message))
     failed = []
-    for ratio in learned:
-        path = options.output / f"{stem_of(ratio)}.npz"
-        try:
+    with refusing_bad_output(options.output), written_into(options.output, _PROGRAM):
+        for ratio in learned:
+            path = options.output / f"{stem_of(ratio.nuisances)}.npz"
             write_ratio(path, ratio)
             if options.plots:
                 _draw(options.output, ratio)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        say(_table(path, ratio, file))
-        try:
-            ratio.require_valid()
-        except ValueError as error:
-            failed.append(f"{path}: {error}")
-    written = _write_nuisances(options.output, learned, file)
+            say(_table(path, ratio, file))
+            try:
+                ratio.require_valid()
+            except ValueError as error:
+                failed.append(f"{path}: {error}")
+        written = _write_nuisances(options.output, learned, file)
     if failed:
         raise DataFitError("; ".join(failed))
     say(written)
@@ -59,32 +67,68 @@ def run_learn(options: Options) -> int:
 
 def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: LearnFile) -> str:
     """Writes what `nplm test --nuisances` reads, unless it is there and may have been edited; says which."""
-    path = folder / "nuisances.yaml"
-    if path.exists():
-        return f"{path} is kept as it is"
-    document = {
-        "learned": [f"{stem_of(ratio)}.npz" for ratio in learned],
+    path = folder / NUISANCES_FILE
+    document: dict[str, Any] = {
+        "learned": [f"{stem_of(ratio.nuisances)}.npz" for ratio in learned],
         "sigma": {name: file.sigma_of(name) for ratio in learned for name in ratio.nuisances},
     }
-    with refusing_bad_output(folder):
-        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    if path.exists():
+        for difference in _differences(path, document, file):
+            say(f"nplm: {difference}", sys.stderr)
+        return f"{path} is kept as it is"
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return f"{path}: for nplm test --nuisances; add normalizations and correlations there"
 
 
-def stem_of(ratio: LearnedLogRatio) -> str:
+def _differences(path: Path, document: Mapping[str, Any], file: LearnFile) -> list[str]:
+    """Where a file for tests that is kept does not say what was learned now."""
+    with refusing_bad_input():
+        kept = read_document(path, NUISANCES_KEYS)
+    sigma, learned = kept.get("sigma") or {}, kept.get("learned") or []
+    unnamed = [name for name in document["learned"] if name not in learned]
+    found = [f"{path} is kept, but does not name {name}, which was learned: add it" for name in unnamed]
+    for name, value in document["sigma"].items():
+        if isinstance(sigma, Mapping) and name in sigma and sigma[name] != value:
+            found.append(
+                f"{path} is kept with sigma {sigma[name]} of '{name}', but {file.path} says {value:g}: correct one, or"
+                f" remove {path} and learn again"
+            )
+    return found
+
+
+def _require_own_files(options: Options, file: LearnFile) -> None:
+    """Makes the folder, once it is known that no file would be replaced there that nplm did not write.
+
+    Raises:
+        OutputError: naming a file that would be.
+    """
+    folder = options.output
+    manifest = manifest_of(folder, _PROGRAM)
+    if (nuisances := folder / NUISANCES_FILE).exists() and nuisances.samefile(file.path):
+        raise OutputError(f"{nuisances} is the file to learn from, and would be that to test with; choose another -o")
+    stems = {stem_of(group) for group in file.groups}
+    names = [name for group in file.groups for name in group]
+    with refusing_bad_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # How many directions a set has is known once it is learned.
+        for each in file.sets:
+            stems.add(each.name)
+            directions = [path.stem for path in folder.glob("*") if is_direction(path.stem, each.name)]
+            stems.update(directions)
+            names += directions
+    suffixes = ("png", "pdf") if options.plots else ()
+    for target in [*(f"{stem}.npz" for stem in sorted(stems)), *(f"{n}.{s}" for n in names for s in suffixes)]:
+        manifest.require_own(folder / target)
+
+
+def stem_of(names: Sequence[str]) -> str:
     """What the file of a log-ratio is called: after its nuisances, or the set that they are directions of."""
-    roots = {name.rpartition("_")[0] for name in ratio.nuisances}
-    numbers = [name.rpartition("_")[2] for name in ratio.nuisances]
+    roots = {name.rpartition("_")[0] for name in names}
+    numbers = [name.rpartition("_")[2] for name in names]
     if len(roots) == 1 < len(numbers) and numbers == [str(i) for i in range(1, len(numbers) + 1)]:
         return roots.pop()
-    return "+".join(ratio.nuisances)
-
-
-def _create(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be created: {error.strerror or error}") from error
+    return "+".join(names)
 
 
 def _draw(folder: Path, ratio: LearnedLogRatio) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,23 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nplm._atomic import watching
 from nplm.cli.errors import OutputError
+from nplm.cli.manifest import MANIFEST_FILE, Manifest, some
 from nplm.ensemble.store import CAMPAIGN_FILE, Store, StoreError
 from nplm.ensemble.table import ToyTable
 
 if TYPE_CHECKING:
     from nplm.ensemble.campaign import Campaign
 
-# All that a run writes, relative to its folder; a killed run may leave the names with a dot, see `atomic_path`.
-_RUN_FILES = re.compile(
-    r"result\.json|\.result-[0-9a-f]{16}\.json"
-    r"|report\.html|\.report-[0-9a-f]{16}\.html"
-    r"|localization\.json|\.localization-[0-9a-f]{16}\.json|events\.csv|\.events-[0-9a-f]{16}\.csv"
-    r"|plots/\.?(feature-\d|pair-\d|null|log-ratio|tests|matrix|sweep)[^/]*\.(png|pdf)"
-    r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
-    r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
-)
+# What nearly every run writes: that somebody else's files have these names is said before anything is computed.
+_USUAL_FILES = ("result.json", "report.html", "localization.json", "events.csv")
 _RUN_FOLDERS = ("plots", "toys")
+# The programs that replace each other's runs.
+_PROGRAMS = ("nplm test", "nplm validate")
 # The schemas of result.json.
 _SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 
@@ -42,25 +38,29 @@ class RunFolder:
 
     Arguments:
         path: the folder.
-        unfinished: whether it holds a run that was killed or interrupted before all its toys were done.
+        command: what writes there.
+        unfinished: whether it holds toys of a run that was killed or interrupted, which may go on.
     """
 
     path: Path
+    command: str
     unfinished: bool = False
+    _older: Manifest | None = None
+    _manifest: Manifest | None = None
     _created: list[Path] = field(default_factory=list)
     _store: Store | None = None
     _make_store: Callable[[], Store] | None = None
     _written: int = 0
-    _begun: bool = False
 
     @classmethod
-    def check(cls, path: Path, force: bool, resume: bool = True) -> RunFolder:
+    def check(cls, path: Path, command: str, force: bool, resume: bool = True) -> RunFolder:
         """The folder, once it is known that a run may be written there; nothing is changed yet.
 
         Arguments:
             path: the folder.
+            command: the whole command; one that was killed is done again by the same.
             force: whether an older run in it may be replaced.
-            resume: whether an unfinished run in it may go on.
+            resume: whether this run has toys that may go on with those of an unfinished run of another command.
 
         Raises:
             OutputError: if it is not a folder, holds an older run and `force` is not given, or holds other things
@@ -74,21 +74,25 @@ class RunFolder:
             content = sorted(path.iterdir()) if path.exists() else []
         except OSError as error:
             raise OutputError(f"{path} cannot be used as output folder: {error.strerror}; choose another -o") from error
-        if content and not _holds_run(path):
-            raise OutputError(
-                f"{path} holds other files ({_some(content)}) and no run of nplm; choose another -o, nothing is mixed"
-                " or overwritten"
-            )
-        unfinished = resume and not force and _is_unfinished(path)
-        if content and not force and not unfinished:
+        older = Manifest.read(path) if content else None
+        if content and older is None:
+            raise OutputError(_why_refused(path, content))
+        if older is not None and not older.program.startswith(_PROGRAMS):
+            raise OutputError(f"{path} holds what {older.program} wrote; choose another -o")
+        toys = resume and not force and (path / "toys" / CAMPAIGN_FILE).is_file()
+        going_on = older is not None and not older.complete and (toys or older.command == command)
+        if older is not None and not force and not going_on:
             raise OutputError(f"{path} holds another run; choose another -o, or give --force to replace that run")
         for name in _RUN_FOLDERS:
             if (path / name).is_symlink():
                 raise OutputError(f"{path / name} is a link; remove it or choose another -o")
-        others = sorted({*(path / "toys").glob("*")} - {*_run_files(path)})
+        for name in _USUAL_FILES:
+            if older is not None:
+                older.require_own(path / name)
+        others = [] if older is None else [file for file in older.others() if file.is_relative_to(path / "toys")]
         if others:
-            raise OutputError(f"{path / 'toys'} holds other files ({_some(others)}); choose another -o")
-        return cls(path, unfinished)
+            raise OutputError(f"{path / 'toys'} holds other files ({some(others)}); choose another -o")
+        return cls(path, command, toys and going_on, older)
 
     def create(self) -> None:
         """Makes the folder where it does not exist, and proves that files can be written to it."""
@@ -134,17 +138,35 @@ class RunFolder:
         return known
 
     def begin(self) -> None:
-        """Removes the older run, file by file, once, but the toys that this one goes on with; and nothing else."""
-        if self._begun:
+        """Removes the older run, file by file, once, but the toys that this one goes on with; and nothing else.
+
+        Raises:
+            OutputError: if another run has begun in the folder since it was checked.
+        """
+        if self._manifest is not None:
             return
-        for file in _run_files(self.path):
-            if self._store is None or file.parent.name != "toys":
-                file.unlink()
-        for name in _RUN_FOLDERS:
-            folder = self.path / name
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        self._begun = True
+        manifest = Manifest(self.path, " ".join(self.command.split()[:2]), self.command)
+        if self._older is not None:
+            toys = [] if self._store is None else [name for name in self._older.files if name.startswith("toys/")]
+            for file in self._older.on_disk():
+                if self._store is None or file.parent.name != "toys":
+                    file.unlink()
+            for name in _RUN_FOLDERS:
+                folder = self.path / name
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+            if toys:
+                manifest.files, manifest.exists = set(toys), True
+            else:
+                self._older.remove()
+        manifest.write()
+        self._manifest = manifest
+
+    def finish(self, complete: bool) -> None:
+        """Notes that all is written; one that was interrupted stays unfinished, and goes on."""
+        assert self._manifest is not None, "begin comes first"
+        self._manifest.complete = complete
+        self._manifest.write()
 
     def add_toys(self, table: ToyTable) -> None:
         """Adds a finished batch of toys to their store; a killed run keeps what it has done.
@@ -178,45 +200,37 @@ class RunFolder:
             OutputError: says what the folder keeps.
         """
         try:
-            yield
+            with watching(self._claim):
+                yield
         except OSError as error:
             kept = [f"{self._written} toys"] if self._written else []
-            kept += ["result.json"] if self._begun and (self.path / "result.json").is_file() else []
+            kept += ["result.json"] if self._manifest is not None and (self.path / "result.json").is_file() else []
             raise OutputError(
                 f"{error.filename or self.path} cannot be written: {error.strerror or error};"
                 f" {' and '.join(kept) or 'nothing of this run'} kept in {self.path}"
             ) from error
 
-
-def _run_files(folder: Path) -> list[Path]:
-    candidates = (file for place in (folder, *(folder / name for name in _RUN_FOLDERS)) for file in place.glob("*"))
-    ours = (f for f in candidates if _RUN_FILES.fullmatch(f.relative_to(folder).as_posix()))
-    return [f for f in ours if f.is_file() or f.is_symlink()]
+    def _claim(self, target: Path) -> None:
+        if self._manifest is not None:
+            self._manifest.claim(target)
 
 
-def _holds_run(folder: Path) -> bool:
-    """Whether there is a result of nplm, or toys of a run that was killed before it could write its result."""
-    if any(file.parent.name == "toys" for file in _run_files(folder)):
-        return True
+def _why_refused(folder: Path, content: list[Path]) -> str:
+    """What to say of a folder without a list of what nplm wrote there."""
+    if (folder / "toys" / CAMPAIGN_FILE).is_file() or _is_result(folder / "result.json"):
+        return (
+            f"{folder} holds a run without {MANIFEST_FILE}, the list of the files that may be replaced; choose another"
+            " -o, or move that run away"
+        )
+    return (
+        f"{folder} holds other files ({some(content)}) and no run of nplm; choose another -o, nothing is mixed or"
+        " overwritten"
+    )
+
+
+def _is_result(file: Path) -> bool:
     try:
-        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and str(document.get("schema")).startswith(_SCHEMAS)
-
-
-def _is_unfinished(folder: Path) -> bool:
-    """Whether the folder holds toys of a run that was killed, or interrupted before it had all."""
-    if not (folder / "toys" / CAMPAIGN_FILE).is_file():
-        return False
-    try:
-        return json.loads((folder / "result.json").read_text(encoding="utf-8"))["complete"] is False
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _some(paths: list[Path]) -> str:
-    names = ", ".join(path.name for path in paths[:3])
-    return names if len(paths) <= 3 else f"{names}, ..."

@@ -9,6 +9,7 @@ from nplm.cli.prepare_options import Options
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.say import say
+from nplm.models.kernel_store import is_prepared
 
 
 def run_prepare(options: Options) -> int:
@@ -20,6 +21,11 @@ def run_prepare(options: Options) -> int:
     """
     if not options.output.parent.is_dir():
         raise OutputError(f"the folder {options.output.parent} does not exist; create it first, or choose another -o")
+    if options.output.exists() and not is_prepared(options.output):
+        raise OutputError(
+            f"{options.output} is there and was not written by nplm prepare, so it is not replaced; move it away, or"
+            " choose another -o"
+        )
     reporter = Reporter(options.quiet)
     reference, _ = Reader(options, reporter.note).read()
     with refusing_bad_input():

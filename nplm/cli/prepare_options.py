@@ -53,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_reference_options(parser.add_argument_group("what is expected"))
     add_model_options(parser.add_argument_group("model"))
     control = parser.add_argument_group("output and control")
-    add_output_option(control, "file of the prepared model, such as prepared.npz; a file of that name is replaced")
+    add_output_option(
+        control, "file of the prepared model, such as prepared.npz; another prepared model of that name is replaced"
+    )
     control.add_argument("--quiet", action=FLAG, help="no notes")
     add_config_option(control)

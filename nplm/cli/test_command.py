@@ -9,7 +9,7 @@ from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
-from nplm.cli.errors import DataFitError, ExitCode
+from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
@@ -63,7 +63,7 @@ def run_test(options: Options) -> int:
         return run_family(options)
     reporter = Reporter(options.quiet)
     resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
-    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume)
+    folder = folder_of(options, resume)
     samples = read_samples(options, reporter.note)
     if folder is not None:
         folder.create()
@@ -75,6 +75,13 @@ def run_test(options: Options) -> int:
         if folder is not None:
             folder.discard()
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
+
+
+def folder_of(options: Options, resume: bool = False) -> RunFolder | None:
+    """The output folder, if there is to be one, once it is known that it can be used; see `RunFolder.check`."""
+    if options.output is None:
+        return None
+    return RunFolder.check(options.output, join(command_of(options)), options.force, resume)
 
 
 def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
@@ -98,6 +105,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
 
     Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
     """
+    from nplm.calibrate.formula import FormulaError
     from nplm.calibrate.rare import RareError
     from nplm.calibrate.rare_run import require_rare
     from nplm.ensemble.null_toys import NullToys
@@ -108,7 +116,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     known, per_toy = None, options.reference_per_toy
     if options.null is not None:
         with refusing_bad_input():
-            toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data))
+            toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data)).like(samples.data)
     elif options.calibrate == "rare":
         with refusing_bad_input():
             require_rare(test.prepared, test.reference, samples.data, options.toys)
@@ -120,11 +128,13 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 # Earlier versions kept one reference for all toys.
                 campaign = going_on(folder.path / "toys", [campaign, drawn(reference_per_toy=False)])
             per_toy = campaign.reference_sampler is not None
-        if folder is not None:
-            about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
-            known = folder.expect(campaign, options.toys, about)
-            if len(known):
-                reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
+            if folder is None:
+                campaign.plan()  # refuses what no toys can be drawn from
+            else:
+                about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
+                known = folder.expect(campaign, options.toys, about)
+                if len(known):
+                    reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
 
     def on_toys(table: ToyTable) -> None:
         if folder is not None:
@@ -147,6 +157,8 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
             )
     except (FitError, RareError) as error:
         raise DataFitError(str(error)) from error
+    except FormulaError as error:
+        raise InputError(str(error)) from error
     except Interrupted as interruption:
         result = interruption.result
         if folder is not None:
@@ -177,6 +189,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
                     rows=samples.rows,
                     leave_one_out=options.leave_one_out and result.complete,
                 )
+                folder.finish(result.complete)
         except KeyboardInterrupt:
             say(f"nplm: interrupted while {folder.path} was written; its toys are complete", sys.stderr)
             raise

@@ -285,7 +285,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
+    output.add_argument(
+        "--force",
+        action=FLAG,
+        help="replace the run that the output folder holds: the files that its manifest.json lists",
+    )
     output.add_argument("--quiet", action=FLAG, help="no notes and no progress bar")
     add_config_option(output)
 

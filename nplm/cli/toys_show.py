@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nplm._json import json_value
 from nplm.cli.errors import ExitCode, InputError, OutputError
+from nplm.cli.manifest import written_into
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import ShowOptions
@@ -124,9 +125,9 @@ def _require_same_test(store: Store, null: Store) -> None:
 
 
 def _require_null(store: Store) -> None:
-    signal = store.about.get("signal")
-    reason = f"they have the signal {signal}" if signal else store.about.get("not_null")
-    if reason:
+    from nplm.ensemble.null_toys import why_not_null
+
+    if reason := why_not_null(store):
         raise InputError(f"the toys in {store.path} are no null toys ({reason}): give null toys with --null")
 
 
@@ -164,8 +165,7 @@ def _write(folder: Path, document: dict[str, Any], text: str, figures: dict[str,
 
     if (folder / CAMPAIGN_FILE).exists():
         raise OutputError(f"{folder} is a toy store: choose another folder for the plots")
-    with refusing_bad_output(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with refusing_bad_output(folder), written_into(folder, "nplm toys show"):
         for name, content in (("toys.json", _json(document)), ("toys.txt", text)):
             with atomic_path(folder / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")

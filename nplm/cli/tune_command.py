@@ -12,6 +12,7 @@ from nplm._format import format_seconds
 from nplm._versions import versions
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, OutputError
+from nplm.cli.manifest import manifest_of, some, written_into
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nplm.calibrate.tune import Tuning
     from nplm.calibrate.tuned import Tuned
     from nplm.coordinates import CoordinateKind
+
+_PROGRAM = "nplm tune"
 
 
 def run_tune(options: Options) -> int:
@@ -44,8 +47,10 @@ def run_tune(options: Options) -> int:
     _usable(options.output)
     tunings = [_tuning(options, hidden, setup, reporter) for hidden in options.hidden]
     results = []
+    command = join(command_of(options))
+    kept = f"toys that were done are in {options.output}"
     try:
-        with refusing_failed_toys(options.output, lambda: f"toys that were done are in {options.output}"):
+        with refusing_failed_toys(options.output, lambda: kept), written_into(options.output, _PROGRAM, command):
             for hidden, tuning in zip(options.hidden, tunings, strict=True):
                 reporter.note(f"network {written_layers(hidden)}: {_expected_cost(tuning)}")
                 with reporter.expect(tuning.most_toys):
@@ -53,7 +58,7 @@ def run_tune(options: Options) -> int:
     except KeyboardInterrupt:
         say(f"nplm: interrupted; the same command goes on with the toys in {options.output}", sys.stderr)
         return ExitCode.INTERRUPTED
-    document = _write(options, results)
+    document = _write(options, results, command)
     say(document if options.json else tune_text(results))
     return ExitCode.DONE
 
@@ -96,14 +101,14 @@ def _usable(folder: Path) -> None:
     """Makes the folder, or refuses it before any toy is run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = [p.name for p in folder.iterdir() if not p.name.startswith((".", "hidden-", "tune"))]
+        others = manifest_of(folder, _PROGRAM).others()
     except OSError as error:
         raise OutputError(f"{folder} cannot be used: {error.strerror or error}; choose another -o") from error
     if others:
-        raise OutputError(f"{folder} holds other files ({', '.join(sorted(others)[:3])}); choose another -o")
+        raise OutputError(f"{folder} holds other files ({some(others)}); choose another -o")
 
 
-def _write(options: Options, results: list[Tuned]) -> str:
+def _write(options: Options, results: list[Tuned], command: str) -> str:
     """Writes tune.json, tune.md and the plots; returns the JSON text."""
     from nplm._atomic import atomic_path
     from nplm.plot.qq import plot_qq
@@ -111,10 +116,10 @@ def _write(options: Options, results: list[Tuned]) -> str:
     from nplm.plot.tune import plot_tune
     from nplm.report.tune import choice, tune_dict, tune_markdown
 
-    found = {**tune_dict(results), "command": join(command_of(options)), "versions": versions()}
+    found = {**tune_dict(results), "command": command, "versions": versions()}
     document = json.dumps(found, indent=2, allow_nan=False)
     texts = {"tune.json": document, "tune.md": f"{tune_markdown(results)}\n\n{choice(results)}"}
-    with refusing_bad_output(options.output):
+    with refusing_bad_output(options.output), written_into(options.output, _PROGRAM, command):
         for name, content in texts.items():
             with atomic_path(options.output / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")

@@ -46,6 +46,7 @@ def deliver(
         with folder.writing():
             folder.begin()
             report = write_two_sample(folder.path, a, b, result, document, sweep, **events)
+            folder.finish(complete=True)
     if as_json:
         say(json.dumps(document, indent=2, allow_nan=False))
         return

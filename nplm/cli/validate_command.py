@@ -41,7 +41,9 @@ def run_validate(options: Options) -> int:
         CommandError: if the input or the output folder is bad.
     """
     reporter = Reporter(options.quiet)
-    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    folder = None
+    if options.output is not None:
+        folder = RunFolder.check(options.output, join(command_of(options)), options.force, resume=False)
     inputs = read_inputs(options, reporter.note)
     if folder is not None:
         folder.create()
@@ -170,4 +172,5 @@ def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, rep
         with folder.writing():
             folder.begin()
             report = write_matrix(folder.path, matrix, document)
+            folder.finish(complete=True)
     say(json.dumps(document, indent=2, allow_nan=False) if options.json else f"{matrix!r}\nreport: {report}")

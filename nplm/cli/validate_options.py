@@ -181,7 +181,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(output, "folder for result.json, report.html and plots")
     add_style_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument("--force", action=FLAG, help="replace the run that the output folder holds")
+    output.add_argument(
+        "--force",
+        action=FLAG,
+        help="replace the run that the output folder holds: the files that its manifest.json lists",
+    )
     output.add_argument("--quiet", action=FLAG, help="no notes")
     add_config_option(output)
 

@@ -14,7 +14,7 @@ from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.say import say
-from nplm.cli.test_command import Samples, provenance, read_samples
+from nplm.cli.test_command import Samples, folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_widths(options: Options) -> int:
         CommandError: if the input, the output folder or a fit is bad.
     """
     reporter = Reporter(options.quiet)
-    folder = None if options.output is None else RunFolder.check(options.output, options.force, resume=False)
+    folder = folder_of(options)
     samples = read_samples(options, reporter.note)
     if folder is not None:
         folder.create()
@@ -127,6 +127,7 @@ def _deliver(
                 rows=samples.rows,
                 leave_one_out=options.leave_one_out and result.complete,
             )
+            folder.finish(result.complete)
     if not result.complete:
         kept = "printed" if folder is None else f"in {folder.path}"
         say(

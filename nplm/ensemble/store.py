@@ -1,6 +1,6 @@
 """The store of a campaign: a folder with its plan and its toys.
 
-    campaign.json      the plan with its hash, which toys are wanted, versions and devices
+    campaign.json      the plan with its hash, which toys are wanted, remarks, versions, devices, and a digest of all
     part-*.parquet     toys; each part is written whole and renamed into place
 
 Several processes may write into one store: each has parts of its own, so nothing needs a lock.
@@ -8,10 +8,11 @@ Several processes may write into one store: each has parts of its own, so nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,14 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int64
 
-from nplm._atomic import atomic_path
+from nplm._atomic import atomic_path, write_new
 from nplm._versions import versions
 from nplm.ensemble.plan import Plan
 from nplm.ensemble.table import ToyTable
 
-SCHEMA = "nplm-campaign/1"
+SCHEMA = "nplm-campaign/2"
+# Without a digest of its contents, as earlier versions wrote it.
+_OLDER_SCHEMA = "nplm-campaign/1"
 CAMPAIGN_FILE = "campaign.json"
 PARTS = "part-*.parquet"
 # A part grows until it has so many rows, or bytes: few files, and each is quickly written again.
@@ -81,9 +84,10 @@ class Store:
             raise StoreError(f"{path} is not a toy store: it has no {CAMPAIGN_FILE}") from None
         except (OSError, ValueError) as error:
             raise StoreError(f"{file} cannot be read: {error}; restore it from the store of another shard") from error
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, _OLDER_SCHEMA):
             raise StoreError(f"{file} is not of the schema {SCHEMA}, so {path} is no toy store of this nplm")
         try:
+            changed = document["schema"] == SCHEMA and document["digest"] != _digest(document)
             plan, toys = Plan(document["plan"]), document["toys"]
             store = cls(path, plan, int(toys["first"]), int(toys["count"]), dict(document["about"]), warn)
             intact = document["plan_hash"] == plan.hash
@@ -91,6 +95,11 @@ class Store:
             raise StoreError(f"{file} lacks {error}; restore it from the store of another shard") from error
         if not intact:
             raise StoreError(f"{file} was changed: its plan does not have the hash that is written beside it")
+        if changed or ({"reference", "problem"} & store.about.keys() and "signal" not in store.about):
+            raise StoreError(
+                f"{file} was changed: its remarks, such as that on a signal, are not those that were written; restore"
+                " it from the store of another shard"
+            )
         return store
 
     @classmethod
@@ -139,7 +148,10 @@ class Store:
                 )
             path.mkdir(parents=True, exist_ok=True)
             store = cls(path, plan, toys.start, len(toys), about or {}, warn)
-            store._describe()
+            try:
+                write_new(path / CAMPAIGN_FILE, store._text())
+            except FileExistsError:  # another process, perhaps with another plan, was quicker
+                return cls.create(path, plan, toys, about, warn)
         store._remove_stale()
         return store
 
@@ -229,6 +241,10 @@ class Store:
             self._describe()
 
     def _describe(self) -> None:
+        with atomic_path(self.path / CAMPAIGN_FILE) as temporary:
+            temporary.write_text(self._text(), encoding="utf-8")
+
+    def _text(self) -> str:
         import jax
 
         document = {
@@ -240,8 +256,7 @@ class Store:
             "versions": versions(),
             "devices": [f"{d.platform}: {d.device_kind}" for d in jax.devices()],
         }
-        with atomic_path(self.path / CAMPAIGN_FILE) as temporary:
-            temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        return json.dumps({**document, "digest": _digest(document)}, indent=2, allow_nan=False) + "\n"
 
     def _remove_stale(self) -> None:
         for pattern in (".part-*.parquet", ".campaign-*.json"):
@@ -249,6 +264,12 @@ class Store:
                 with suppress(OSError):  # another process may have been quicker
                     if time.time() - file.stat().st_mtime > _STALE:
                         file.unlink()
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of a description without its digest, as hexadecimal digits."""
+    content = {name: value for name, value in document.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def unique(tables: Sequence[ToyTable], names: Sequence[str]) -> ToyTable:

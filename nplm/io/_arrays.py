@@ -62,12 +62,13 @@ def columns_of_arrays(headers: Mapping[Key, Header]) -> tuple[list[Column], dict
             columns.append(Column(key, key, dtype, part=0))
         elif len(shape) == 2 and dtype.names is None:
             columns += [Column((*key, f"x{j}"), key, dtype, part=j, table=key) for j in range(shape[1])]
-        elif len(shape) == 1 and dtype.fields is not None:
-            columns += [Column((*key, field), key, kind[0], field, table=key) for field, kind in dtype.fields.items()]
+        elif len(shape) == 1 and dtype.names is not None and dtype.fields is not None:
+            # Not all of dtype.fields, which has a field with a title twice.
+            columns += [Column((*key, field), key, dtype.fields[field][0], field, table=key) for field in dtype.names]
         elif len(shape) == 1:
             columns.append(Column(key, key, dtype))
-        elif shape:
-            others["/".join(key)] = f"shape {' x '.join(map(str, shape))}"
+        else:
+            others["/".join(key)] = f"shape {' x '.join(map(str, shape))}" if shape else "a single value"
     return columns, others
 
 

@@ -47,6 +47,8 @@ def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
+    if len(columns) == 1:
+        _require_no_gap(source, columns[0])
     jagged_rows: list[Any] = []
 
     def refuse(row: Any) -> str:
@@ -70,6 +72,21 @@ def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[
             ) from error
         raise ReadError(f"{source} cannot be read as CSV: {str(error).splitlines()[0][:200]}") from error
     return {name: arrow_column(table.column(name), source, name) for name in wanted}
+
+
+def _require_no_gap(source: str, name: str) -> None:
+    """Refuses blank lines before the last value: in a single column they are missing values, which Arrow skips."""
+    gap = 0
+    with Path(source).open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, start=1):
+            blank = not line.strip("\r\n")
+            if gap and not blank:
+                raise ReadError(
+                    f"{source}, line {gap} is blank, where a value of '{name}' is missing; drop the line or fill in the"
+                    " value"
+                )
+            if blank:
+                gap = gap or number
 
 
 def _line(source: str, row: int) -> int:

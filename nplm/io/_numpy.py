@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from nplm.io._arrays import Header, Key, array_table, columns_of_arrays
-from nplm.io._table import Options, ReadError, Table, decoding
+from nplm.io._table import Options, ReadError, Table, decoding, require_distinct
 
 _ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
@@ -22,6 +22,7 @@ _ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile
 def open_npz(source: str, options: Options) -> Iterator[Table]:
     """The arrays of an npz archive; only the headers are read until columns are asked for."""
     with decoding(source, "npz", _ERRORS), zipfile.ZipFile(source) as archive:
+        require_distinct([name.removesuffix(".npy") for name in archive.namelist()], source)
         members: dict[Key, str] = {(name.removesuffix(".npy"),): name for name in archive.namelist()}
 
         def load(key: Key, fields: Sequence[str] | None) -> np.ndarray:

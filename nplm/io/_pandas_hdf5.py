@@ -98,7 +98,8 @@ def _table_layout(key: Key, group: Any) -> list[Column]:
     table = group["table"]
     levels = _pickled(group.attrs.get("levels")) or ()
     found: dict[str, Column] = {}
-    for field, (dtype, *_) in table.dtype.fields.items():
+    for field in table.dtype.names:
+        dtype = table.dtype[field]
         if field == "index":
             found[field] = Column((*key, field), (*key, "table"), dtype, field, table=key, label=INDEX)
             continue

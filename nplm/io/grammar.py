@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -256,14 +257,32 @@ def parsed(text: str, what: str, remedy: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ReadError(f"the {what} has {len(text)} characters, more than {MAX_LENGTH}; {remedy}")
     try:
-        return ast.parse(text.replace("\n", " ").strip(), mode="eval").body
+        source = text.replace("\n", " ").strip()
+        tree = ast.parse(source, mode="eval").body
+        _spell_as_written(tree, source)
+        return tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", None) or "nested too deeply"
         raise ReadError(f"the {what} '{shortened(text)}' cannot be parsed: {reason}") from error
 
 
-def suggestion(name: str, available: Iterable[str]) -> str:
+def _spell_as_written(tree: ast.expr, source: str) -> None:
+    """Gives names the characters they are written with: Python's parser replaces some by others that look alike."""
+    if source.isascii():
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = ast.get_source_segment(source, node) or node.id
+        elif isinstance(node, ast.Attribute):
+            whole = ast.get_source_segment(source, node) or node.attr
+            node.attr = whole.rpartition(".")[2].strip()
+
+
+def suggestion(name: str, available: Collection[str]) -> str:
     """' (did you mean 'x'?)' if a name that exists is close to one that does not; otherwise nothing."""
+    for other in available:
+        if other != name and unicodedata.normalize("NFKC", other) == unicodedata.normalize("NFKC", name):
+            return f" ('{other}' looks alike, but is written with other characters)"
     spelling = {other.lower(): other for other in available}
     close = difflib.get_close_matches(name.lower(), list(spelling), n=1)
     return f" (did you mean '{spelling[close[0]]}'?)" if close else ""

@@ -89,6 +89,7 @@ def read_sample(
         raise ReadError(f"{source}: only ROOT, HDF5 and npz files have parts to choose; leave out the tree '{tree}'")
     asked = (features,) if isinstance(features, str) else features  # features="pt" means one column, not "p" and "t"
     with opener(source, Options(tree, allow_external_links)) as table:
+        _require_columns(source, table)
         if table.remark and notify is not None:
             notify(f"{source}: {table.remark}")
         cut = None if where is None else _cut(source, table, where)
@@ -96,7 +97,7 @@ def read_sample(
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
             derived = Derived.of(source, table, wanted, weights, cut)
             events, w, _ = derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)
-            return _sample(source, events, w, [each.name for each in derived.features], name, allow_empty)
+            return _sample(source, events, w, [each.name for each in derived.features], name, allow_empty, weights)
         names = _features(source, table, asked, weights)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
         cut_columns = () if cut is None else cut.columns
@@ -120,7 +121,7 @@ def read_sample(
     for j, column in enumerate(names):
         events[:, j] = _select(source, column, columns[column], kept)
     w = None if weight is None else _select(source, weight, columns[weight], kept)
-    return _sample(source, events, w, labels, name, allow_empty)
+    return _sample(source, events, w, labels, name, allow_empty, weights)
 
 
 def row_numbers(
@@ -146,6 +147,7 @@ def row_numbers(
     if where is None:
         return None
     with _opener(source, allow_remote)(source, Options(tree, allow_external_links)) as table:
+        _require_columns(source, table)
         cut = _cut(source, table, where)
         if needs_deriving(table, (), None, cut):
             derived = Derived.of(source, table, (), None, cut)
@@ -234,6 +236,7 @@ def column_names(
     source, tree = _split_tree(str(path), tree)
     opener = _opener(source, allow_remote)
     with opener(source, Options(tree, allow_external_links)) as table:
+        _require_columns(source, table)
         return (*table.columns, *table.aliases)
 
 
@@ -249,12 +252,14 @@ def _sample(
     features: Sequence[str],
     name: str | None,
     allow_empty: bool,
+    of_weights: str | None,
 ) -> Sample:
     try:
         sample = Sample(events, weights, features, name or Path(source).name)
         return sample if allow_empty and len(sample) == 0 else sample.require_yield()
     except ValueError as error:
-        raise ReadError(f"{source}: {error}") from error
+        column = "" if of_weights is None else f" (weights: '{of_weights}')"
+        raise ReadError(f"{source}{column}: {error}") from error
 
 
 def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:
@@ -307,6 +312,15 @@ def _is_there(path: str) -> bool:
         return Path(path).exists()
     except OSError as error:
         raise ReadError(f"{path} cannot be opened: {error.strerror}; check the path and its permissions") from error
+
+
+def _require_columns(source: str, table: Table) -> None:
+    if not table.columns:
+        found = listed([f"'{name}' ({what})" for name, what in table.left_out.items()])
+        raise ReadError(
+            f"{source}: no column is left for the features, as none has a number for each event"
+            f"{f' (it holds {found})' if found else ''}; write each feature as an array of one dimension"
+        )
 
 
 def _features(source: str, table: Table, asked: Sequence[str] | None, weights: str | None) -> tuple[str, ...]:

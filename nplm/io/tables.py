@@ -154,7 +154,7 @@ def _chosen(sample: Sample, weights: str | ArrayLike | None, asked: tuple[str, .
 
 def _resolved(column: str, columns: Mapping[str, Any], source: str, what: str = "feature") -> str:
     if column not in columns:
-        raise ReadError(f"{source}: no {what} '{column}'; its columns: {listed(list(columns))}")
+        raise ReadError(f"{source}: no {what} '{column}'; its columns: {listed(list(columns)) or 'none'}")
     return column
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,9 @@ from nplm.calibrate.chi2 import Chi2Null
 from nplm.calibrate.formula import Formula
 from nplm.coordinates import Coordinates
 from nplm.sample import Sample
+
+# No difference at all has t = 0, so that a maximum has more; rounding, or a budget that is spent, may take a little.
+_FAR_BELOW = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,18 @@ class Fits:
         present = [f.name for f in fields(cls) if f.name != "starts" and getattr(parts[0], f.name) is not None]
         columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in present}
         return cls(starts=parts[0].starts, **columns)
+
+    def without_runaways(self) -> Fits:
+        """The same, but that fits whose t lies far below 0, which no difference at all has, failed."""
+        away = self.t < _FAR_BELOW
+        if not away.any():
+            return self
+        failure = self.failure.astype(object)
+        failure[away] = [
+            f"t = {t:.3g} lies far below 0, so the fit ran away; use a smaller clip, or a larger penalty of a kernel"
+            for t in self.t[away]
+        ]
+        return replace(self, t=np.where(away, np.nan, self.t), converged=self.converged & ~away, failure=failure)
 
     def take(self, rows: Int64[np.ndarray, " c"]) -> Fits:
         """The fits with these numbers."""

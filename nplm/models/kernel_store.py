@@ -12,14 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nplm._atomic import atomic_path
+from nplm._npz import ChangedError, read_npz, write_npz
 from nplm.coordinates import coordinates_in
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line, LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
 
-SCHEMA = "nplm-prepared/1"
+_KIND = "nplm-prepared/"
+SCHEMA = f"{_KIND}2"
+# Without a digest of its contents, as earlier versions wrote it.
+_OLDER_SCHEMA = f"{_KIND}1"
 
 
 class PreparedError(ValueError):
@@ -62,9 +65,16 @@ def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, An
     }
     if line is not None:
         arrays["line_phi"] = line.phi
-    text = json.dumps({"schema": SCHEMA, **header, "kernel": scalars}, allow_nan=False)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, header=np.array(text), **arrays)
+    write_npz(path, {"schema": SCHEMA, **header, "kernel": scalars}, arrays)
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether a file is one that `write_prepared` wrote, of this version or another."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return str(json.loads(str(file["header"]))["schema"]).startswith(_KIND)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+        return False
 
 
 def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
@@ -74,13 +84,11 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
         The header, and the prepared model.
 
     Raises:
-        PreparedError: if the file is something else, or cannot be read.
+        PreparedError: if the file is something else, was changed, or cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays["header"]))
-        if header["schema"] != SCHEMA:
+        header, arrays = read_npz(path, SCHEMA)
+        if header["schema"] not in (SCHEMA, _OLDER_SCHEMA):
             raise PreparedError(f"{path} has the schema {header['schema']}, not {SCHEMA}: prepare it anew")
         scalars = header.pop("kernel")
         modes = Modes(
@@ -104,6 +112,8 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
         )
     except OSError as error:
         raise PreparedError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ChangedError as error:
+        raise PreparedError(f"{error}: make it anew with nplm prepare") from error
     except (KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         raise PreparedError(f"{path} holds no prepared model: make it with nplm prepare") from error
     except ValueError as error:

@@ -13,13 +13,13 @@ from jaxtyping import Float64
 from nplm.io import in_order, read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
-from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of
+from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of, require_names
 from nplm.nuisance.learn_set import learn_from_set
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
 from nplm.nuisance.relative_weights import absolute, looks_relative
-from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, require_known
-from nplm.sample import Sample
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, require_known, text, texts
+from nplm.sample import Sample, require_squares
 
 _KEYS = (
     "central",
@@ -33,6 +33,7 @@ _KEYS = (
     "pairs",
     "settings",
 )
+_LARGEST_NU = 1e100
 _OF_NUISANCE = ("sigma", "files", "weights", "relative", "inputs", "yield_effect")
 
 
@@ -96,6 +97,13 @@ class LearnFile:
             )
         if not document.get("central"):
             raise NuisanceFileError(f"{source}: central is missing; give the file of events at nu = 0")
+        require_names(source, nuisances)
+        texts(source, document["central"], "central")
+        for key in ("weights", "where", "tree", "yields"):
+            if key in document:
+                text(source, document[key], key)
+        if "features" in document:
+            texts(source, document["features"], "features")
         sigma: dict[str, float] = {}
         varied: list[Varied] = []
         sets: list[WeightSet] = []
@@ -113,12 +121,19 @@ class LearnFile:
                 raise NuisanceFileError(
                     f"{source}: nuisance '{name}' needs either files or weights, by the value of nu"
                 )
+            if "inputs" in entry:
+                texts(source, entry["inputs"], f"inputs of '{name}'")
             points = mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
+            if not points:
+                raise NuisanceFileError(f"{source}: {given[0]} of '{name}' is empty; name one for each value of nu")
             for nu, where in points.items():
                 value = number(source, nu, f"a value of nu of '{name}'")
-                varied.append(
-                    Varied({name: value}, str(where), given[0] == "weights", relative_of(source, entry, name))
-                )
+                if not (value == 0 or 1 / _LARGEST_NU <= abs(value) <= _LARGEST_NU):
+                    raise NuisanceFileError(
+                        f"{source}: {value:g} is no value of '{name}' that can be squared; scale it"
+                    )
+                of_nu = text(source, where, f"{given[0]} of '{name}' at {value:g}")
+                varied.append(Varied({name: value}, of_nu, given[0] == "weights", relative_of(source, entry, name)))
         pairs = pairs_of(source, document.get("pairs", []), tuple(sigma))
         groups = groups_of_names(tuple(sigma), pairs)
         return cls(source, document, sigma, tuple(sets), groups, (*varied, *pairs), _settings(source, document))
@@ -151,7 +166,11 @@ class LearnFile:
             note(f"learning {', '.join(group)} from {len(mine)} {'columns of weights' if mine[0].column else 'files'}")
             entries = {name: self.document["nuisances"][name] for name in group}
             options: dict[str, Any] = {
-                "inputs": {name: tuple(entry["inputs"]) for name, entry in entries.items() if "inputs" in entry},
+                "inputs": {
+                    name: texts(self.path, entry["inputs"], "inputs")
+                    for name, entry in entries.items()
+                    if "inputs" in entry
+                },
                 "yields": self.document.get("yields", "keep"),
                 "yield_effect": {n: entry["yield_effect"] for n, entry in entries.items() if "yield_effect" in entry},
                 "settings": self.settings,
@@ -172,6 +191,8 @@ class LearnFile:
         files = self._files()
         access = {**self._access(), "features": given.columns}
         members = read_reference(files, [None] * len(files), weights=self.document.get("weights"), **access).events
+        for column, member in zip(given.columns, members.T, strict=True):
+            require_squares(member, f"column '{column}' of {', '.join(map(str, files))}")
         raw = replace(central, weights=central.weights / scale)
         learned = learn_from_set(
             central,
@@ -217,8 +238,7 @@ class LearnFile:
         return absolute(raw, given, declared) * scale
 
     def _files(self) -> list[Path]:
-        central = self.document["central"]
-        return [self.path.parent / name for name in (central if isinstance(central, list) else [central])]
+        return [self.path.parent / name for name in texts(self.path, self.document["central"], "central")]
 
     def _access(self) -> dict[str, Any]:
         columns = {v.source for v in self.varied if v.column} | {c for each in self.sets for c in each.columns}

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nplm.nuisance.learn_set import SET_KINDS, SetKind
-from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, require_known
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, require_known, text, texts
 
+# What no name of a nuisance holds, as files are called after it.
+_NOT_IN_NAMES = "/\\:"
 _OF_PAIR = ("nu", "file", "weights", "relative")
 _OF_SET = ("set", "weights", "relative", "level", "loss", "inputs")
 Nu = dict[str, float]
@@ -57,7 +59,7 @@ class WeightSet:
             relative_of(source, entry, name),
             number(source, entry.get("level", 0.0), f"level of '{name}'"),
             number(source, entry.get("loss", 0.01), f"loss of '{name}'"),
-            None if inputs is None else tuple(inputs),
+            None if inputs is None else texts(source, inputs, f"inputs of '{name}'"),
         )
 
 
@@ -69,6 +71,31 @@ class Varied:
     source: str
     column: bool
     relative: bool | None = None
+
+
+def require_names(source: Path, nuisances: Mapping[Any, Any]) -> None:
+    """Refuses names of nuisances that no file can be called after, or that directions of a set have too.
+
+    Raises:
+        NuisanceFileError: naming the first.
+    """
+    sets = [name for name, entry in nuisances.items() if isinstance(entry, Mapping) and "set" in entry]
+    for name in nuisances:
+        if not isinstance(name, str) or not name:
+            raise NuisanceFileError(f"{source}: a nuisance has a text as its name, not {name!r}; quote it")
+        if name.startswith(".") or any(c in _NOT_IN_NAMES or not c.isprintable() for c in name):
+            raise NuisanceFileError(
+                f"{source}: files are called after the nuisance {name!r}, so that its name must not begin with a dot or"
+                " hold a slash or a colon; rename it"
+            )
+        if of_set := [each for each in sets if is_direction(name, each)]:
+            raise NuisanceFileError(f"{source}: '{name}' is also a direction of the set '{of_set[0]}'; rename one")
+
+
+def is_direction(name: str, of: str) -> bool:
+    """Whether a name is one that a nuisance of a set may get, such as pdf_3."""
+    root, _, number = name.rpartition("_")
+    return root == of and number.isdecimal()
 
 
 def relative_of(source: Path, entry: Mapping[str, Any], name: str) -> bool | None:
@@ -117,5 +144,7 @@ def pairs_of(source: Path, given: Any, names: tuple[str, ...]) -> tuple[Varied, 
         if len(where) != 1:
             raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
         relative = relative_of(source, values, "a pair")
-        pairs.append(Varied(nu, str(values[where[0]]), where[0] == "weights", relative))
+        pairs.append(
+            Varied(nu, text(source, values[where[0]], f"{where[0]} of a pair"), where[0] == "weights", relative)
+        )
     return tuple(pairs)

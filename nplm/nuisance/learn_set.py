@@ -15,7 +15,7 @@ from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learned_ratio import LearnedLogRatio, Yields
 from nplm.nuisance.ratio_settings import RatioSettings
 from nplm.nuisance.relative_weights import absolute
-from nplm.sample import Sample, Scaler
+from nplm.sample import Sample, Scaler, require_squares
 
 SetKind = Literal["symmetric hessian", "hessian", "replicas"]
 SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)
@@ -138,7 +138,10 @@ def _changes(
         raise ValueError(f"the weight of event {row} in member {column + 1} is {members[row, column]}")
     if not (0 <= level < 1):
         raise ValueError(f"the confidence level of a set is between 0 and 1, such as 0.9, not {level:g}")
+    for number, member in enumerate(members.T, 1):
+        require_squares(member, f"member {number}")
     weights = absolute(central, members, relative)
+    require_squares(weights, "the members")
     if kind == "replicas":
         return (weights - weights.mean(axis=1, keepdims=True)) / np.sqrt(weights.shape[1] - 1)
     sigma = 1.0 if level == 0 else float(norm.ppf((1 + level) / 2))

@@ -14,9 +14,9 @@ from nplm.nuisance.log_ratio import LogRatio
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratio_store import read_ratio
 from nplm.nuisance.separable_ratio import AsymmetricNormalization, Normalization, SumOfLogRatios
-from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document
+from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, text
 
-_KEYS = ("learned", "normalizations", "sigma", "measured", "correlations")
+NUISANCES_KEYS = ("learned", "normalizations", "sigma", "measured", "correlations")
 
 
 def read_nuisances(path: str | Path, *, allow_failed: bool = False) -> Nuisances:
@@ -40,9 +40,10 @@ def read_nuisances(path: str | Path, *, allow_failed: bool = False) -> Nuisances
         ValueError: if a learned log-ratio cannot be used.
     """
     source = Path(path)
-    document = read_document(source, _KEYS)
+    document = read_document(source, NUISANCES_KEYS)
     learned = [
-        read_ratio(source.parent / name, allow_failed=allow_failed) for name in _list(source, document, "learned")
+        read_ratio(source.parent / text(source, name, "each of learned"), allow_failed=allow_failed)
+        for name in _list(source, document, "learned")
     ]
     yields, factors = _normalizations(source, document)
     sigma = _numbers(source, document, "sigma")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nplm._atomic import atomic_path
+from nplm._npz import ChangedError, read_npz, write_npz
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms
 from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_training import FitRecord
 from nplm.nuisance.ratio_validation import RatioValidation
 from nplm.sample import Sample, Scaler
 
-SCHEMA = "nplm-learned-ratio/1"
+SCHEMA = "nplm-learned-ratio/2"
+# Without a digest of its contents, as earlier versions wrote it.
+_OLDER_SCHEMA = "nplm-learned-ratio/1"
 
 
 class RatioFileError(ValueError):
@@ -56,9 +57,7 @@ def write_ratio(path: str | Path, ratio: LearnedLogRatio) -> None:
         "parts": parts,
         "validation": None if ratio.validation is None else ratio.validation.to_dict(),
     }
-    text = json.dumps(header, allow_nan=False)
-    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, header=np.array(text), **arrays)
+    write_npz(Path(path), header, arrays)
 
 
 def read_ratio(path: str | Path, reference: Sample | None = None, *, allow_failed: bool = False) -> LearnedLogRatio:
@@ -70,14 +69,12 @@ def read_ratio(path: str | Path, reference: Sample | None = None, *, allow_faile
         allow_failed: take a ratio that failed its checks, or was never checked.
 
     Raises:
-        RatioFileError: (a ValueError) if the file is something else, or cannot be read.
+        RatioFileError: (a ValueError) if the file is something else, was changed, or cannot be read.
         ValueError: if the ratio was learned on another reference, or failed its checks.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays["header"]))
-        if header["schema"] != SCHEMA:
+        header, arrays = read_npz(path, SCHEMA)
+        if header["schema"] not in (SCHEMA, _OLDER_SCHEMA):
             raise RatioFileError(f"{path} has the schema {header['schema']}, not {SCHEMA}: learn it anew")
         parts = tuple(_part(values, arrays[f"thetas_{number}"]) for number, values in enumerate(header["parts"]))
         ratio = LearnedLogRatio(
@@ -91,6 +88,8 @@ def read_ratio(path: str | Path, reference: Sample | None = None, *, allow_faile
         )
     except OSError as error:
         raise RatioFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ChangedError as error:
+        raise RatioFileError(f"{error}: learn it anew") from error
     except RatioFileError:
         raise
     except (ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile, EOFError) as error:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nplm._yaml import RepeatedKeyError, load_yaml
+
 
 class NuisanceFileError(ValueError):
     """Raised when a file about nuisances cannot be read or makes no sense; the message names the file and the key."""
@@ -18,12 +20,14 @@ def read_document(source: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
     """The keys and values of a file.
 
     Raises:
-        NuisanceFileError: if it cannot be read, is not YAML, or has another key.
+        NuisanceFileError: if it cannot be read, is not YAML, or has another key, or one twice.
     """
     try:
-        document = yaml.safe_load(source.read_text(encoding="utf-8"))
+        document = load_yaml(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise NuisanceFileError(f"{source} cannot be read: {error.strerror}") from error
+    except RepeatedKeyError as error:
+        raise NuisanceFileError(f"{source}: {error}") from error
     except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise NuisanceFileError(f"{source} is not a YAML file: {' '.join(str(error).split())}") from error
     found = mapping(source, document, "it")
@@ -52,6 +56,30 @@ def require_known(source: Path, values: Mapping[str, Any], known: tuple[str, ...
     """
     if unknown := [key for key in values if key not in known]:
         raise NuisanceFileError(f"{source}: {what} has an unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
+
+
+def text(source: Path, value: Any, what: str) -> str:
+    """A text that is not empty.
+
+    Raises:
+        NuisanceFileError: if it is something else.
+    """
+    if not isinstance(value, str) or not value:
+        raise NuisanceFileError(f"{source}: {what} must be a text, not {'nothing' if value is None else repr(value)}")
+    return value
+
+
+def texts(source: Path, value: Any, what: str) -> tuple[str, ...]:
+    """One text or more, as a list; a text by itself is a list of one.
+
+    Raises:
+        NuisanceFileError: if it is something else, or there is none.
+    """
+    if not value:
+        raise NuisanceFileError(
+            f"{source}: {what} must be a list of texts, not {'nothing' if value is None else value}"
+        )
+    return tuple(text(source, item, f"each of {what}") for item in (value if isinstance(value, list) else [value]))
 
 
 def number(source: Path, value: Any, what: str) -> float:

@@ -68,6 +68,11 @@ class Pool:
         share = None
         if expected_ratio is not None:
             share = expected_ratio * unit_b / (unit_a + expected_ratio * unit_b)
+            if not 0 < share < 1:
+                raise ValueError(
+                    f"the yields of {a.name} and {b.name}, {a.total_weight:.3g} and {b.total_weight:.3g}, are too far"
+                    " apart to be compared: check weights and expected yield, or compare shapes only"
+                )
         return cls(scaler(together.events), together.weights, in_b[order], order, exchange, share, scaler)
 
     def __len__(self) -> int:

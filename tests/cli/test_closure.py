@@ -106,3 +106,12 @@ def test_shape_only_and_nuisances_are_those_of_python(nplm) -> None:
         document = json.loads(outcome.out)
         assert document["at"] == expected["at"]
         assert document["null_check"] == expected["null_check"]
+
+
+def test_what_another_command_wrote_is_not_replaced(nplm) -> None:
+    assert nplm("test", "data.npz", *REFERENCE, "--model", "histogram", "--toys", "0", "-o", "out").code == 0
+    before = Path("out/report.html").read_bytes()
+    outcome = nplm("closure", *SIGNAL, *KERNEL, "--toys", "20", "-o", "out")
+    assert outcome.code == 4
+    assert "out holds what nplm test wrote" in outcome.err
+    assert Path("out/report.html").read_bytes() == before

@@ -80,7 +80,7 @@ def test_an_empty_file_changes_nothing(nplm, config) -> None:
         ("clip: 9\nclip: 8", ("'clip'", "repeats")),
         ("shape-only: true\nshape_only: false", ("'shape_only'", "'shape-only'")),
         ("standardize: true\nno-standardize: true", ("'no-standardize'", "'standardize'")),
-        ("<<: {clip: 9}", ("'<<'",)),
+        ('clip: 9\n# twice\n"clip": 9', ("line 3 repeats the key 'clip' of line 1",)),
         ("clip 9", ("clip: 9",)),
         ("- clip", ("clip: 9",)),
         ("clip: [9", ("YAML",)),

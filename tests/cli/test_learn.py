@@ -118,6 +118,13 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
         (HEAD, 3, ("nuisances must hold keys",)),
         (HEAD + "nuisances: {}\n", 3, ("nuisances is missing or empty",)),
         (HEAD + SCALE + "bins: 3\n", 3, ("unknown key 'bins'",)),
+        (HEAD + SCALE + "weights: v\n", 3, ("nuisances.yaml: line 6 repeats the key 'weights' of line 2; keep one",)),
+        (
+            HEAD + SCALE.replace("sigma: 0.2", "sigma: 0.2, sigma: 0.3"),
+            3,
+            ("line 5 repeats the key 'sigma' of line 5",),
+        ),
+        (HEAD + SCALE.replace("-0.2: d", "0.20: d"), 3, ("line 5 repeats the key '0.2' of line 5",)),
         (HEAD.replace("central: central.npz\n", "") + SCALE, 3, ("central is missing",)),
         (HEAD + SCALE.replace("sigma: 0.2", "sigma: 0"), 3, ("sigma of 'scale' must be positive, not 0",)),
         (HEAD + SCALE.replace("sigma: 0.2, ", ""), 3, ("sigma of 'scale' must be a number",)),
@@ -125,6 +132,17 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
         (HEAD + SCALE.replace("files", "file"), 3, ("nuisance 'scale' has an unknown key 'file'",)),
         (HEAD + "nuisances: {scale: {sigma: 1}}\n", 3, ("needs either files or weights",)),
         (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
+        (
+            HEAD + SCALE.replace("up.npz", ""),
+            3,
+            ("nuisances.yaml: files of 'scale' at 0.2 must be a text, not nothing",),
+        ),
+        (HEAD + SCALE.replace("0.2: up", "1.0e+200: up"), 3, ("1e+200 is no value of 'scale' that can be squared",)),
+        (HEAD + SCALE.replace("inputs: [x]", "inputs: 3"), 3, ("each of inputs of 'scale' must be a text, not 3",)),
+        (HEAD + "nuisances: {scale: {sigma: 1, files: {}}}\n", 3, ("files of 'scale' is empty",)),
+        (HEAD + "where: 3\n" + SCALE, 3, ("nuisances.yaml: where must be a text, not 3",)),
+        (HEAD.replace("central: central.npz", "central: {a: b}") + SCALE, 3, ("each of central must be a text",)),
+        (HEAD.replace("[x, y]", "[]") + SCALE, 3, ("features must be a list of texts, not []",)),
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
         (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
         (HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}", 3, ("set of 'pdf' must be", "not pairs")),
@@ -166,3 +184,62 @@ def test_usage(nplm) -> None:
     Path("occupied").write_text("")
     write(HEAD + SCALE)
     assert nplm("learn", "in/nuisances.yaml", "-o", "occupied").code == 4
+
+
+def test_no_file_is_replaced_that_was_not_learned(nplm) -> None:
+    """Not the samples in a folder that is -o too, nor anything else that is called after a nuisance."""
+    write(HEAD + SCALE)
+    for name in ("scale.npz", "scale.pdf"):
+        Path("out").mkdir(exist_ok=True)
+        Path("out", name).write_text("mine")
+        outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+        assert outcome.code == 4
+        assert f"out/{name} is not replaced" in outcome.err
+        assert "learning" not in outcome.err
+        assert Path("out", name).read_text() == "mine"
+        Path("out", name).unlink()
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "in")
+    assert outcome.code == 4
+    assert "in/nuisances.yaml is the file to learn from" in outcome.err
+    for _ in range(2):  # what it wrote itself it may replace
+        assert nplm("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet").code == 0
+
+
+@pytest.mark.parametrize("name", ["../up", "/tmp/up", "a/b", "a\\b", ".hidden", "..", "'c:up'", "pdf_2", "7"])
+def test_names_that_lead_elsewhere_are_refused(nplm, name: str) -> None:
+    entries = f"pdf: {{set: replicas, weights: [a, b]}}, {name}: {{sigma: 1, files: {{1: up.npz}}}}"
+    write(HEAD + f"nuisances: {{{entries}}}\n")
+    before = sorted(Path().rglob("*"))
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert name.strip("'").replace("\\", "") in outcome.err.replace("\\", "")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_what_the_kept_file_says_otherwise_is_told(nplm) -> None:
+    write(HEAD + SCALE)
+    command = ("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet")
+    assert nplm(*command).err == ""
+    kept = Path("out/nuisances.yaml").read_text()
+    assert nplm(*command).err == ""
+    write(HEAD + SCALE.replace("sigma: 0.2", "sigma: 0.1"))
+    outcome = nplm(*command)
+    assert outcome.code == 0
+    assert "out/nuisances.yaml is kept with sigma 0.2 of 'scale', but in/nuisances.yaml says 0.1" in outcome.err
+    assert Path("out/nuisances.yaml").read_text() == kept
+    Path("out/nuisances.yaml").write_text("normalizations: {lumi: 0.02}\n")
+    assert "does not name scale.npz, which was learned" in nplm(*command).err
+    Path("out/nuisances.yaml").write_text("sigma: {scale: 0.1, scale: 0.2}\n")
+    outcome = nplm(*command)
+    assert outcome.code == 3
+    assert "out/nuisances.yaml: line 1 repeats the key 'scale' of line 1" in outcome.err
+
+
+def test_a_member_of_a_set_that_is_too_large_is_named(nplm) -> None:
+    with np.load("in/central.npz") as file:
+        columns = dict(file)
+    np.savez("in/central.npz", **columns, a=columns["w"], b=1e200 * columns["w"])
+    write(HEAD + "nuisances: {pdf: {set: replicas, weights: [a, b]}}\n")
+    outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert "the weights of column 'b' of in/central.npz reach 5e+199" in outcome.err

@@ -34,19 +34,20 @@ def test_another_run_is_not_overwritten(out: Path, nplm) -> None:
 
 
 def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> None:
-    others = ("notes.txt", "plots/mine.png", "sub/result.json")
+    others = ("notes.txt", "plots/mine.png", "plots/null-mine.png", "plots/feature-01-mine.pdf", "sub/result.json")
     (out / "sub").mkdir()
     for name in others:
         (out / name).write_text("mine")
-    (out / "plots" / "null-old.png").write_text("from an older version")
-    (out / "toys" / f".part-00009-{'0' * 16}.parquet").write_text("half of a killed run")
+    (part,) = out.glob("toys/part-*.parquet")
+    (out / "toys" / f".{part.stem}-{'0' * 16}.parquet").write_text("half of a killed run")
+    (out / "plots" / f".null-{'0' * 16}.png").write_text("half of a killed run")
     outcome = nplm(*RUN, "--toys", "10", "--force")
     assert outcome.code == 0, outcome.err
     assert all((out / name).read_text() == "mine" for name in others)
     (part,) = out.glob("toys/part-*.parquet")
     assert sorted(p.name for p in (out / "toys").iterdir()) == ["campaign.json", part.name]
     assert len(ToyTable.read(part)) == 10
-    assert not (out / "plots" / "null-old.png").exists()
+    assert not list((out / "plots").glob(".*"))
     assert json.loads((out / "result.json").read_text())["calibration"]["toys"] == 10
 
 
@@ -193,3 +194,113 @@ def test_a_disk_that_is_full_from_the_start_keeps_nothing(folder: Path, nplm, mo
     outcome = nplm(*RUN, "--toys", "20")
     assert outcome.code == 4
     assert "nothing of this run kept in out" in outcome.err
+
+
+def test_what_a_run_wrote_is_listed(out: Path, nplm) -> None:
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["complete"] is True
+    assert set(manifest["files"]) == set(snapshot(out)) - {"manifest.json"}
+    assert manifest["command"].startswith("nplm test data.npz --reference ref.npz=400")
+
+
+def put_in_place_of(out: Path, name: str) -> None:
+    """Somebody's own file where the run had one of its own, which is no longer listed."""
+    listed = json.loads((out / "manifest.json").read_text())
+    listed["files"].remove(name)
+    (out / "manifest.json").write_text(json.dumps(listed))
+    (out / name).write_text("mine")
+
+
+@pytest.mark.parametrize("name", ["events.csv", "result.json"])
+def test_a_file_of_somebody_else_is_not_replaced_by_a_run(out: Path, nplm, name: str) -> None:
+    put_in_place_of(out, name)
+    before = snapshot(out)
+    outcome = nplm(*RUN, "--toys", "10", "--force")
+    assert outcome.code == 4
+    assert f"out/{name} is not replaced" in outcome.err
+    assert snapshot(out) == before
+
+
+def test_a_picture_of_somebody_else_is_not_replaced_by_a_run(out: Path, nplm) -> None:
+    put_in_place_of(out, "plots/feature-01-x.png")
+    outcome = nplm(*RUN, "--toys", "0", "--force")
+    assert outcome.code == 4
+    assert "plots/feature-01-x.png is not replaced" in outcome.err
+    assert (out / "plots" / "feature-01-x.png").read_text() == "mine"
+    (out / "plots" / "feature-01-x.png").unlink()
+    assert nplm(*RUN, "--toys", "0").code == 0  # which finishes it
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["[]", "{}", '{"schema": "mine"}', "\x00", '{"schema": "nplm-manifest/1", "files": ["../data.npz"]}'],
+)
+def test_a_list_that_is_none_frees_nothing(folder: Path, nplm, document: str) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "manifest.json").write_text(document)
+    before = snapshot(folder)
+    outcome = nplm(*RUN, "--force")
+    assert outcome.code == 4
+    assert "out/manifest.json does not say what nplm wrote there" in outcome.err
+    assert snapshot(folder) == before
+
+
+def test_a_run_without_a_list_is_not_replaced(out: Path, nplm) -> None:
+    (out / "manifest.json").unlink()
+    before = snapshot(out)
+    outcome = nplm(*RUN, "--force")
+    assert outcome.code == 4
+    assert "out holds a run without manifest.json" in outcome.err
+    assert snapshot(out) == before
+
+
+@pytest.mark.parametrize("command", [RUN, (*RUN[:4], "--quiet", "-o", "out")], ids=["one model", "family"])
+def test_a_run_that_was_killed_while_it_wrote_is_finished_by_the_same_command(
+    folder: Path, nplm, monkeypatch, command: tuple[str, ...]
+) -> None:
+    def killed(*arguments: object, **settings: object) -> None:
+        raise SystemExit(137)
+
+    words = (*command, "--toys", "100")
+    with monkeypatch.context() as patch:
+        patch.setattr("nplm.report.where.localize", killed)
+        patch.setattr("nplm.report.two_sample.localize_samples", killed)
+        with pytest.raises(SystemExit):
+            nplm(*words)
+    out = folder / "out"
+    assert (out / "result.json").is_file()
+    assert not (out / "report.html").exists()
+    first = json.loads((out / "result.json").read_text())
+    outcome = nplm(*words[:-1], "101")
+    if command == RUN:
+        assert outcome.code == 0  # more toys of the same run
+        assert json.loads((out / "result.json").read_text())["calibration"]["toys"] == 101
+    else:
+        assert outcome.code == 4
+        assert "holds another run" in outcome.err
+        outcome = nplm(*words)
+        assert outcome.code == 0, outcome.err
+        assert json.loads((out / "result.json").read_text())["p_value"] == first["p_value"]
+    assert (out / "report.html").is_file()
+    assert json.loads((out / "manifest.json").read_text())["complete"] is True
+    assert nplm(*words).code == 4
+
+
+def test_of_two_runs_that_begin_at_once_the_second_leaves_nothing(folder: Path, nplm, monkeypatch) -> None:
+    from nplm.hypothesis_test import NPLMTest
+
+    run = NPLMTest.run
+    before: list[dict[str, bytes]] = []
+
+    def overtaken(*arguments: object, **settings: object) -> object:
+        if not before:
+            before.append({})
+            assert nplm(*RUN, "--toys", "10").code == 0
+            before[0] = snapshot(folder / "out")
+        return run(*arguments, **settings)
+
+    monkeypatch.setattr(NPLMTest, "run", overtaken)
+    outcome = nplm(*RUN, "--toys", "20", "--seed", "3")
+    assert outcome.code == 4
+    assert "another run has begun in out meanwhile" in outcome.err
+    assert snapshot(folder / "out") == before[0]

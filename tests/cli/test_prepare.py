@@ -57,3 +57,15 @@ def test_one_prepared_for_another_test_is_refused(nplm) -> None:
     widths = nplm(*TEST[:8], "--model", "kernel", "--widths", "1,2", "--prepared", "prepared.npz", "--json")
     assert widths.code == 2
     assert "--prepared" in widths.err
+
+
+def test_only_a_prepared_model_is_replaced(nplm) -> None:
+    Path("thesis.tex").write_text("mine")
+    for output in ("thesis.tex", "wref.npz", "data.npz"):
+        before = Path(output).read_bytes()
+        outcome = nplm("prepare", *REFERENCE, *KERNEL, "-o", output)
+        assert outcome.code == 4
+        assert f"{output} is there and was not written by nplm prepare" in outcome.err
+        assert Path(output).read_bytes() == before
+    for _ in range(2):
+        assert nplm("prepare", *REFERENCE, *KERNEL, "-o", "prepared.npz").code == 0

@@ -229,3 +229,45 @@ def test_the_configuration_tells_how_to_repeat_the_test(nplm) -> None:
         " --json"
     )
     assert settings["fingerprints"]["data"] == package.read_sample("data.npz", where="x < 9").fingerprint()
+
+
+def test_null_toys_of_a_test_with_the_same_weights_are_taken(nplm, folder: Path) -> None:
+    """Toys of weighted data have weights like the data; those of a store that was run without are refused."""
+    rng = np.random.default_rng(3)
+    for name, n in (("weighted", 300), ("others", 310)):
+        np.savez(f"{name}.npz", x=rng.exponential(size=n), w=rng.uniform(0.5, 1.5, n))
+    common = ("--reference", "wref.npz", "--weights", "w", "--features", "x", "--model", "histogram", "--quiet")
+    assert nplm("test", "weighted.npz", *common, "--toys", "30", "-o", "out").code == 0
+    again = nplm("test", "weighted.npz", *common, "--null", "out/toys", "--json")
+    assert again.code == 0, again.err
+    first, second = json.loads((folder / "out" / "result.json").read_text()), json.loads(again.out)
+    assert second["p_value"] == first["p_value"]
+    assert nplm("toys", "run", *common, "--toys", "20", "-o", "plain").code == 0
+    for data, toys, said in (
+        ("weighted.npz", "plain", "weighted.npz is weighted, and the toys are not of events with these weights"),
+        ("others.npz", "out/toys", "others.npz is weighted, and the toys are not of events with these weights"),
+        ("data.npz", "out/toys", "data.npz is not weighted, and the toys are of weighted events"),
+    ):
+        outcome = nplm("test", data, *common, "--null", toys, "--json")
+        assert outcome.code == 3
+        assert said in outcome.err
+        assert "nplm test without --null" in outcome.err
+        assert outcome.err.count("\n") == 1
+
+
+def test_yields_that_have_no_law_are_said_in_one_line(nplm) -> None:
+    with np.load("ref.npz") as file:
+        np.savez("large.npz", x=file["x"], w=np.full(len(file["x"]), 1e60))
+    common = ("test", "data.npz", "--reference", "large.npz", "--weights", "w", "--features", "x", "--quiet", "--json")
+    for model, said in (
+        (
+            ("--model", "kernel", "--centers", "50", "--toys", "0"),
+            "cannot be computed for large.npz and data.npz: a mixture",
+        ),
+        ((), "the yields of large.npz and data.npz, 8e+63 and 400, are too far apart"),
+        (("--model", "histogram", "--toys", "3", "--expected-yield", "1e50"), "lam value too large"),
+    ):
+        outcome = nplm(*common, *model)
+        assert outcome.code == 3, outcome.err
+        assert said in outcome.err
+        assert "Traceback" not in outcome.err

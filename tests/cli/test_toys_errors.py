@@ -208,7 +208,7 @@ def test_what_is_no_store_is_named(nplm, command) -> None:
         assert outcome.code == 3
         assert f"{name} {reason}" in outcome.err
     Path("empty/campaign.json").write_text('{"schema": "nplm-campaign/99"}')
-    assert "is not of the schema nplm-campaign/1" in nplm("toys", *command, "empty").err
+    assert "is not of the schema nplm-campaign/2" in nplm("toys", *command, "empty").err
     Path("empty/campaign.json").write_text("{")
     outcome = nplm("toys", *command, "empty")
     assert outcome.code == 3

@@ -58,7 +58,7 @@ def test_the_null_in_files(nplm, null: str, folder: Path) -> None:
     outcome = nplm("toys", "show", null, "-o", "deep/shown")
     shown = folder / "deep" / "shown"
     assert {path.name for path in shown.iterdir()} == {
-        *("toys.json", "toys.txt", "null.png", "null.pdf", "qq.png", "qq.pdf")
+        *("manifest.json", "toys.json", "toys.txt", "null.png", "null.pdf", "qq.png", "qq.pdf")
     }
     assert (shown / "toys.txt").read_text() == outcome.out
     assert json.loads((shown / "toys.json").read_text()) == json.loads(nplm("toys", "show", null, "--json").out)
@@ -82,7 +82,9 @@ def test_few_toys_have_no_quantiles_to_draw(nplm, folder: Path) -> None:
     nplm(*FILES, "--toys", "20", "-o", "few")
     outcome = nplm("toys", "show", "few", "-o", "shown")
     assert "50 are needed" in outcome.out
-    assert {path.name for path in (folder / "shown").iterdir()} == {"toys.json", "toys.txt", "null.png", "null.pdf"}
+    assert {path.name for path in (folder / "shown").iterdir()} == {
+        *("manifest.json", "toys.json", "toys.txt", "null.png", "null.pdf")
+    }
 
 
 def test_the_power_by_hand(nplm, folder: Path) -> None:
@@ -111,8 +113,13 @@ def test_the_power_by_hand(nplm, folder: Path) -> None:
     assert "ideal Z       3.25" in nplm(*words, "--ideal-z", "3.25").out
     assert nplm(*words, "-o", "shown").code == 0
     assert {path.name for path in (folder / "shown").iterdir()} == {
-        *("toys.json", "toys.txt", "power.png", "power.pdf")
+        *("manifest.json", "toys.json", "toys.txt", "power.png", "power.pdf")
     }
+    (folder / "shown" / "qq.png").write_text("mine")
+    outcome = nplm("toys", "show", "null", "-o", "shown")
+    assert outcome.code == 4
+    assert "shown/qq.png is not replaced" in outcome.err
+    assert (folder / "shown" / "qq.png").read_text() == "mine"
 
 
 def test_the_ideal_z_is_only_that_of_the_test_it_was_computed_for(nplm, folder: Path) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.null_toys import NullToys
+from nplm.ensemble.null_toys import NullToys, why_not_null
+from nplm.ensemble.plan import Plan
+from nplm.ensemble.problem import ProblemData
 from nplm.ensemble.run import run_campaign
-from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler
+from nplm.ensemble.sampler import ExpectationSampler, GeneratorSampler, InjectionSampler, PoolSampler
 from nplm.ensemble.store import Store, StoreError
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
@@ -95,10 +97,16 @@ def test_toys_with_a_signal_are_refused(campaign: Campaign, tmp_path: Path) -> N
     injected = replace(campaign, sampler=InjectionSampler(campaign.sampler, signal))
     with pytest.raises(StoreError, match=r"are no null toys \(they have a signal of a Poisson number .* from peak"):
         NullToys.of(stored(injected, tmp_path / "injected"), campaign.test, 300)
+    # Their plan says it too, if the remarks are lost.
+    for name, signal in (("null", None), ("bulk", "they have a signal")):
+        drawn = GeneratorSampler(ProblemData("toys.exponential", 300.0, None if name == "null" else name), "toys")
+        assert why_not_null(Store(tmp_path, Plan.of({"sampler": drawn.settings()}))) == signal
+    with pytest.raises(StoreError, match=r"are no null toys \(they have a signal\)"):
+        NullToys.of(Store.create(tmp_path / "bare", injected.plan(), range(5)), campaign.test, 300)
     # The command line says it in words of its own.
     named = Store.create(tmp_path / "named", campaign.plan(), range(5), {"signal": "peak.root", **campaign.describe()})
     named.add(campaign.run(range(5)))
-    with pytest.raises(StoreError, match=r"have the signal peak.root: give null toys"):
+    with pytest.raises(StoreError, match=r"no null toys \(they have the signal peak.root\): give null"):
         NullToys.of(named, campaign.test, 300)
 
 

@@ -88,23 +88,39 @@ def test_a_range_that_another_process_overwrote_comes_back(tmp_path: Path, monke
     assert Store.open(tmp_path).read().index.tolist() == [149, 299]
 
 
+def overtake(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Store]) -> list[Store]:
+    """Makes a store just before the next one is written, which has seen none; it appears in the list."""
+    write, others = store_module.write_new, []
+
+    def overtaken(target: Path, text: str) -> None:
+        monkeypatch.setattr(store_module, "write_new", write)
+        others.append(make())
+        write(target, text)
+
+    monkeypatch.setattr(store_module, "write_new", overtaken)
+    return others
+
+
 def test_stores_that_are_made_at_the_same_instant_want_the_toys_of_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    describe = Store._describe
-    others: list[Store] = []
-
-    def overtaken(store: Store) -> None:
-        monkeypatch.setattr(Store, "_describe", describe)
-        others.append(Store.create(tmp_path, PLAN, range(100, 200)))
-        describe(store)
-
-    monkeypatch.setattr(Store, "_describe", overtaken)
+    others = overtake(monkeypatch, lambda: Store.create(tmp_path, PLAN, range(100, 200)))
     slow = Store.create(tmp_path, PLAN, range(100))
-    assert Store.open(tmp_path).wanted == range(100)
+    assert len(others) == 1
     others[0].add(table_of([100]))
     slow.add(table_of([0]))
     assert Store.open(tmp_path).wanted == range(200)
+
+
+def test_of_two_plans_at_the_same_instant_the_second_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = overtake(monkeypatch, lambda: Store.create(tmp_path / "new", Plan.of({"seed": 2}), range(3)))
+    with pytest.raises(StoreError, match=r"new are of another plan \(seed: 1 here, 2 there"):
+        Store.create(tmp_path / "new", PLAN, range(3))
+    others[0].add(table_of([1]))
+    assert Store.open(tmp_path / "new").read().index.tolist() == [1]
+    assert len(list((tmp_path / "new").iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "of another plan"])
@@ -212,8 +228,9 @@ def test_a_part_of_another_plan_is_refused(filled: Store, tmp_path: Path) -> Non
         ("", "cannot be read: Expecting value"),
         ("{", "cannot be read: Expecting property name"),
         ("\xff\xfe", "cannot be read"),
-        ("[]", "not of the schema nplm-campaign/1"),
-        ('{"schema": "nplm-campaign/2"}', "not of the schema nplm-campaign/1"),
+        ("[]", "not of the schema nplm-campaign/2"),
+        ('{"schema": "nplm-campaign/3"}', "not of the schema nplm-campaign/2"),
+        ('{"schema": "nplm-campaign/2"}', "lacks 'digest'"),
         ('{"schema": "nplm-campaign/1"}', "lacks 'plan'"),
     ],
 )
@@ -232,10 +249,46 @@ def test_an_edited_plan_is_refused(filled: Store) -> None:
         Store.open(filled.path)
 
 
+def test_edited_remarks_are_refused(tmp_path: Path) -> None:
+    Store.create(tmp_path, PLAN, range(3), {"toys": "invented", "signal": "peak.npz"})
+    file = tmp_path / CAMPAIGN_FILE
+    whole = file.read_text()
+    for old, new in (
+        ('"peak.npz"', "null"),
+        ('    "signal": "peak.npz"\n', '    "other": 1\n'),
+        ('"count": 3', '"count": 2'),
+    ):
+        assert old in whole
+        file.write_text(whole.replace(old, new))
+        with pytest.raises(StoreError, match=r"campaign.json was changed: its remarks, such as that on a signal"):
+            Store.open(tmp_path)
+
+
+def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    """It has no digest; only that remarks of the command line are missing is noticed."""
+    Store.create(tmp_path, PLAN, range(3), {"reference": ["ref.npz"], "signal": None}).add(table_of([0]))
+    file = tmp_path / CAMPAIGN_FILE
+    older = json.loads(file.read_text()) | {"schema": "nplm-campaign/1"}
+    del older["digest"]
+    file.write_text(json.dumps(older))
+    assert Store.open(tmp_path).read().index.tolist() == [0]
+    del older["about"]["signal"]
+    file.write_text(json.dumps(older))
+    with pytest.raises(StoreError, match=r"campaign.json was changed: its remarks"):
+        Store.open(tmp_path)
+    file.write_text(json.dumps(older | {"about": {"toys": "invented"}}))
+    Store.create(tmp_path, PLAN, range(9))
+    document = json.loads(file.read_text())
+    assert document["schema"] == "nplm-campaign/2"
+    assert document["about"] == {"toys": "invented"}
+    assert Store.open(tmp_path).wanted == range(9)
+
+
 @pytest.mark.parametrize("toys", [None, {"first": 0}, {"first": "a", "count": 3}, {"first": 0, "count": float("inf")}])
 def test_wrong_numbers_of_toys_are_refused(filled: Store, toys: object) -> None:
     file = filled.path / CAMPAIGN_FILE
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"toys": toys}))
+    document = json.loads(file.read_text()) | {"schema": "nplm-campaign/1", "toys": toys}
+    file.write_text(json.dumps(document))
     with pytest.raises(StoreError, match=r"campaign\.json lacks"):
         Store.open(filled.path)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nplm._atomic import atomic_path
+from nplm._atomic import atomic_path, is_temporary_of, watching, write_new
 
 
 def test_the_file_appears_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -61,3 +61,44 @@ def test_a_folder_is_no_target(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it is a folder"), atomic_path(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_several_writes_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*arguments: object) -> None:
+        raise PermissionError("this file system has none")
+
+    for target in (tmp_path / "first", tmp_path / "second"):
+        write_new(target, "mine")
+        with pytest.raises(FileExistsError):
+            write_new(target, "yours")
+        assert target.read_text() == "mine"
+        monkeypatch.setattr("nplm._atomic.os.link", no_links)
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
+
+
+def test_who_watches_is_told_of_each_file_and_may_forbid_it(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def watcher(target: Path) -> None:
+        told.append(target.name)
+        if target.name == "forbidden":
+            raise RuntimeError
+
+    with watching(watcher):
+        with atomic_path(tmp_path / "one") as temporary:
+            temporary.touch()
+        write_new(tmp_path / "two", "")
+        with pytest.raises(RuntimeError), atomic_path(tmp_path / "forbidden") as temporary:
+            temporary.touch()
+    write_new(tmp_path / "three", "")
+    assert told == ["one", "two", "forbidden"]
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "two", "three"}
+
+
+def test_the_remains_of_a_killed_process_are_known(tmp_path: Path) -> None:
+    target = tmp_path / "null.png"
+    with atomic_path(target) as temporary:
+        assert is_temporary_of(temporary, target)
+        temporary.touch()
+    for name in ("null.png", ".null-mine.png", f".null-{'0' * 16}.pdf", f".null2-{'0' * 16}.png"):
+        assert not is_temporary_of(tmp_path / name, target)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.io.cut import MAX_LENGTH, parse_cut
+from nplm.io.expression import parse_expression
 from nplm.io.read import ReadError, read_sample
 
 RNG = np.random.default_rng(1)
@@ -293,3 +294,22 @@ def test_missing_values_beside_large_integers_are_refused(tmp_path: Path) -> Non
     for name in ("a.parquet", "a.root"):
         with pytest.raises(ReadError, match=r"column 'event' has missing values beside integers beyond 2\^53"):
             read_sample(tmp_path / name, features=["x"], where="event > 0")
+
+
+def test_names_are_those_that_are_written() -> None:
+    """Python's parser takes the micro sign for a Greek letter, and full-width letters for Latin ones."""
+    micro, greek = "\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"
+    columns = {micro: np.array([1.0, 5.0]), greek: np.array([5.0, 1.0])}
+    for name in (micro, greek):
+        cut = parse_cut(f"{name} > 3", columns)
+        assert cut.columns == (name,)
+        assert cut(columns).tolist() == (columns[name] > 3).tolist()
+    both = parse_cut(f"abs(jet . {micro}) > 3 and col('{greek}') < 2 and {greek}.pt > 0")
+    assert set(both.columns) == {f"jet.{micro}", greek, f"{greek}.pt"}
+    with pytest.raises(ReadError, match=f"there is no column '{micro}' \\('{greek}' looks alike"):
+        parse_cut(f"{micro} > 3", [greek])
+    wide = "\N{FULLWIDTH LATIN SMALL LETTER M}ax"
+    with pytest.raises(ReadError, match=wide):
+        parse_cut(f"{wide}(x, 1) > 3", ["x"])
+    expression = parse_expression(f"2 * {micro}", columns)
+    assert expression(columns, 2).tolist() == [2.0, 10.0]

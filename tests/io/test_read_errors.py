@@ -1,6 +1,7 @@
 """Bad files and bad questions are refused, with a message that names the file and what to do."""
 
 import builtins
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from nplm.io import ReadError, read_reference, read_sample
+from nplm import as_sample
+from nplm.io import ReadError, column_names, read_reference, read_sample
 
 X = np.arange(1.0, 5.0)
 
@@ -393,3 +395,63 @@ def test_what_is_too_large_for_memory_is_said_of_the_file(tmp_path: Path, monkey
     pa.parquet.write_table(pa.table({"x": X}), tmp_path / "a.parquet")
     monkeypatch.setattr(pa.parquet.ParquetFile, "read", full)
     _refused(tmp_path / "a.parquet", "cannot be read as Parquet: it claims more values than the memory here holds")
+
+
+@pytest.mark.parametrize("gap", ["\n", "\r\n"])
+def test_a_blank_line_in_a_single_column_is_a_missing_value(tmp_path: Path, gap: str) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text(f"x\n1\n2\n{gap}{gap}3\n", newline="")
+    with pytest.raises(ReadError, match=r"one\.csv, line 4 is blank, where a value of 'x' is missing; drop the line"):
+        read_sample(path)
+    path.write_text(f"x\n1\n2\n{gap}", newline="")  # the end of the file
+    assert len(read_sample(path)) == 2
+
+
+@pytest.mark.parametrize("second", ["x.npy", "x"])
+def test_two_arrays_of_one_name_in_npz(tmp_path: Path, second: str) -> None:
+    path = tmp_path / "twice.npz"
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")  # zipfile warns of what it writes
+        for name, values in (("x.npy", np.zeros(3)), (second, np.ones(3))):
+            with archive.open(name, "w") as stream:
+                np.lib.format.write_array(stream, values)
+    with pytest.raises(ReadError, match=r"twice\.npz: more than one column is called 'x'"):
+        read_sample(path)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_field_with_a_title_is_one_column(tmp_path: Path, suffix: str) -> None:
+    """NumPy lists such a field twice, by its name and by its title."""
+    table = np.zeros(3, dtype=[(("momentum", "pt"), "f8"), ("eta", "f8")])
+    table["pt"] = [1.0, 2.0, 3.0]
+    path = tmp_path / f"titles.{suffix}"
+    (np.save if suffix == "npy" else np.savez)(path, table)
+    sample = read_sample(path)
+    assert sample.features == ("pt", "eta")
+    assert sample.events[:, 0].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"a": np.float64(3)}, r" \(it holds 'a' \(a single value\)\)"),
+        ({"a": np.zeros((3, 3, 3))}, r" \(it holds 'a' \(shape 3 x 3 x 3\)\)"),
+        ({}, ""),
+    ],
+)
+def test_a_file_without_columns(tmp_path: Path, arrays: dict[str, np.ndarray], found: str) -> None:
+    path = tmp_path / "none.npz"
+    np.savez(path, **arrays)
+    message = rf"none\.npz: no column is left for the features, as none has a number for each event{found}; write each"
+    for options in ({}, {"features": ["x"]}, {"where": "x > 3"}, {"weights": "w"}):
+        _refused(path, message, **options)
+    with pytest.raises(ReadError, match=message):
+        column_names(path)
+    with pytest.raises(ReadError, match="its columns: none"):
+        as_sample({}, features=["x"])
+
+
+def test_weights_that_cannot_be_squared_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "large.npz"
+    np.savez(path, x=X, w=1e200 * X)
+    _refused(path, r"large\.npz \(weights: 'w'\): the weights of large\.npz reach 4e\+200", weights="w")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,49 @@ def test_files_that_are_something_else_are_refused(reference: Sample, tmp_path: 
 def test_only_kernel_models_are_saved(reference: Sample, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only a prepared kernel model is saved, not that of a histogram"):
         NPLMTest(reference, "histogram").save(tmp_path / "prepared.npz")
+
+
+def rewritten(path: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
+    """The same file with changed arrays, intact as an npz file."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays["penalty"].__imul__(2),
+        lambda arrays: arrays.update(noise=arrays["noise"].astype(np.float32)),
+        lambda arrays: arrays.update(
+            header=np.array(str(arrays["header"]).replace('"events": 2000', '"events": 2001'))
+        ),
+        lambda arrays: arrays.update(more=np.zeros(1)),
+        lambda arrays: arrays.pop("digest"),
+    ],
+)
+def test_edited_contents_are_refused(change: Any, reference: Sample, tmp_path: Path) -> None:
+    path = tmp_path / "prepared.npz"
+    NPLMTest(reference, MODEL).save(path)
+    rewritten(path, lambda arrays: None)
+    NPLMTest(reference, MODEL, prepared=path)
+    rewritten(path, change)
+    with pytest.raises(
+        PreparedError, match=r"prepared.npz was changed: its contents .* make it anew with nplm prepare"
+    ):
+        NPLMTest(reference, MODEL, prepared=path)
+
+
+def test_a_file_of_an_earlier_version_has_no_digest_and_is_read(reference: Sample, tmp_path: Path) -> None:
+    path = tmp_path / "prepared.npz"
+    test = NPLMTest(reference, MODEL)
+    test.save(path)
+
+    def older(arrays: dict[str, np.ndarray]) -> None:
+        del arrays["digest"]
+        arrays["header"] = np.array(str(arrays["header"]).replace("nplm-prepared/2", "nplm-prepared/1"))
+
+    rewritten(path, older)
+    data = Sample(reference.events[:210] + 0.1)
+    assert NPLMTest(reference, MODEL, prepared=path).statistic(data) == test.statistic(data)

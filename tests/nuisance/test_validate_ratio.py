@@ -159,3 +159,19 @@ def test_one_member_has_no_spread_and_other_features_are_refused() -> None:
     with pytest.raises(ValueError, match="2 features"):
         ratio.basis(np.zeros((2, 2)))
     assert ratio.basis(np.empty((0, 1))).shape == (0, 2)
+
+
+def test_edited_contents_are_refused(learned: LearnedLogRatio, tmp_path: Path) -> None:
+    path = tmp_path / "ratio.npz"
+    write_ratio(path, learned.with_validation(validate_ratio(learned, *samples(1, SIGMA))))
+    with np.load(path) as file:
+        arrays = dict(file)
+    edited = {**arrays, "header": np.array(str(arrays["header"]).replace('"yields": "keep"', '"yields": "factor-out"'))}
+    for changed in ({**arrays, "thetas_0": 1.1 * arrays["thetas_0"]}, edited):
+        np.savez(path, **changed)
+        with pytest.raises(RatioFileError, match=r"ratio.npz was changed: its contents .*: learn it anew"):
+            read_ratio(path, allow_failed=True)
+    del arrays["digest"]
+    older = str(arrays["header"]).replace("nplm-learned-ratio/2", "nplm-learned-ratio/1")
+    np.savez(path, **{**arrays, "header": np.array(older)})  # as an earlier version wrote it
+    assert read_ratio(path, allow_failed=True).nuisances == learned.nuisances
