@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._forked import require_not_forked
 from nplm._format import format_seconds
 from nplm._seed import require_seed
 from nplm._versions import versions
@@ -100,6 +101,7 @@ class NPLMTest:
         overflow: bool = False,
         prepared: Path | None = None,
     ) -> None:
+        require_not_forked()
         began = time.perf_counter()
         sample = as_sample(reference, name="reference").require_yield()
         require_varying(sample)
@@ -246,6 +248,7 @@ class NPLMTest:
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
+        require_not_forked()
         data = [self._within(d) for d in data]
         if not self.shape_only:
             return self.prepared.fit(data).without_runaways()
