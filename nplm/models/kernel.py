@@ -18,6 +18,9 @@ from nplm.sample import Sample
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
 
+# A width may be smaller or larger than the spread of the events by this factor.
+EXTREME = 1e6
+
 
 @dataclass(frozen=True)
 class KernelModel:
@@ -100,14 +103,20 @@ class KernelModel:
         """Chooses centres and width, and finds the modes of the reference.
 
         Raises:
-            ValueError: if there are fewer distinct events than centres, or the penalty leaves nothing to fit, or
-                KeOps cannot compile its kernels.
+            ValueError: if there are fewer distinct events than centres, or the width is out of all proportion to their
+                spread, or the penalty leaves nothing to fit, or KeOps cannot compile its kernels.
         """
         if self.engine == "keops":
             compiled(scaler.dimension)
         events, weights = scaler(reference.events), reference.weights
         size = len(reference) + reference.total_weight
         width = self.width or heuristic_width(events, weights, self.seed)
+        spread = float(np.ptp(events, axis=0).max())
+        if not spread / EXTREME < width < spread * EXTREME:
+            raise ValueError(
+                f"kernels of width {width:g} cannot tell events apart that spread over {spread:g}: give a width between"
+                f" {spread / EXTREME:.1g} and {spread * EXTREME:.1g}"
+            )
         # Counts and flags have few distinct values: only centres that were asked for may be too many.
         usual = int(np.clip(np.sqrt(size), LEAST_CENTERS, MOST_CENTERS))
         count = self.centers or min(usual, len(np.unique(events[weights != 0], axis=0)))

@@ -191,6 +191,13 @@ def test_more_centres_than_events_are_refused() -> None:
     assert NPLMTest(few, KernelModel(centers=30, width=5.0)).statistic(few + 0.5) > 0
 
 
+@pytest.mark.parametrize("width", [1e-300, 1e300])
+def test_a_width_out_of_all_proportion_is_refused(width: float) -> None:
+    reference = Sample(np.random.default_rng(1).normal(size=200))
+    with pytest.raises(ValueError, match=f"kernels of width {width:g} cannot tell events apart".replace("+", ".")):
+        NPLMTest(reference, KernelModel(width=width, centers=10))
+
+
 def test_a_penalty_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing is left to be fitted: take a smaller one"):
         NPLMTest(np.arange(100.0), KernelModel(penalty=1e6, centers=10))
