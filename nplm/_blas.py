@@ -40,8 +40,8 @@ def blas_threads(rows: int = 0) -> Iterator[None]:
 class _Shared:
     """One thread for libraries whose threads all callers share, until the last caller that asked for it is done.
 
-    threadpoolctl leaves such a library to the first thread that asks, and does nothing for the others, without a word:
-    toys that are fitted side by side would get one thread or several as chance has it.
+    threadpoolctl leaves such a library to the first thread that asks, and the limit ends with that thread's, whoever
+    else has asked meanwhile: toys that are fitted side by side would get one thread or several as chance has it.
     """
 
     def __init__(self) -> None:
