@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm._forked import require_not_forked
 from nplm._format import format_seconds
 from nplm._seed import require_seed
@@ -88,6 +89,7 @@ class NPLMTest:
         PreparedError: if the file is that of another reference or other settings.
     """
 
+    @blas_threads()
     def __init__(
         self,
         reference: Tabular,
@@ -246,6 +248,7 @@ class NPLMTest:
                 " settings of the model"
             ) from error
 
+    @blas_threads()
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
         require_not_forked()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nplm import Sample, TwoSampleTest
+from nplm import KernelModel, NPLMTest, Sample, TwoSampleTest
 from nplm._blas import blas_threads
 
 
@@ -50,3 +53,42 @@ def test_two_samples_are_compared_by_one_thread(monkeypatch: pytest.MonkeyPatch,
         TwoSampleTest(Sample(rng.normal(size=(50, 1))), Sample(rng.normal(size=(50, 1))))
     assert seen == [{1}]
     assert _threads() == {3}
+
+
+def test_threads_that_work_side_by_side_all_get_one() -> None:
+    """Also those that are not the first to ask, and until the last of them is done."""
+    both, one_is_done = Barrier(2, timeout=10), Event()
+
+    def work(stays: bool) -> list[set[int]]:
+        with blas_threads():
+            both.wait()
+            seen = [_threads()]
+            if stays:
+                one_is_done.wait(10)
+                seen.append(_threads())
+        one_is_done.set()
+        return seen
+
+    with blas_threads():
+        pass
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(work, (False, True)))
+    assert found == [[{1}], [{1}, {1}]]
+    assert _threads() == {3}
+
+
+def test_t_of_kernels_does_not_depend_on_the_number_of_threads() -> None:
+    """Neither of data, nor of toys, nor of toys with references of their own, which are prepared side by side."""
+
+    def values(d: int, exact: bool) -> np.ndarray:
+        rng = np.random.default_rng(1)
+        reference, data = Sample(rng.normal(size=(9000, d))).scaled_to(600), Sample(rng.normal(size=(600, d)))
+        test = NPLMTest(reference, KernelModel(centers=100, reference_exact=exact))
+        toys = test.campaign(data, reference_per_toy=not exact).run(range(2))
+        return np.array([test.statistic(data), *toys.t])
+
+    for d, exact in ((1, False), (2, True)):
+        by_three = values(d, exact)
+        with threadpool_limits(1, "blas"):
+            by_one = values(d, exact)
+        assert by_three == pytest.approx(by_one, rel=1e-9, abs=1e-9)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from nplm.cli.coordinates_options import periods
-from nplm.cli.errors import DataFitError, ExitCode
+from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import model_of, nuisances_of
 from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
@@ -76,6 +76,7 @@ def _prepare(options: Options, samples: Samples) -> MultipleTest:
 
 def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Reporter) -> MultipleResult:
     """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
+    from nplm.calibrate.formula import FormulaError
     from nplm.hypothesis_test import FitError
     from nplm.multiple import MultipleInterrupted
 
@@ -96,6 +97,8 @@ def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Repor
             )
     except FitError as error:
         raise DataFitError(str(error)) from error
+    except FormulaError as error:
+        raise InputError(str(error)) from error
     except MultipleInterrupted as interruption:
         result = interruption.result
     return replace(result, configuration={**result.configuration, **provenance(options, samples)})

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Int64
+from jaxtyping import Float64, Int64
 
 from nplm._atomic import atomic_path, write_new
 from nplm._versions import versions
@@ -35,8 +35,9 @@ PARTS = "part-*.parquet"
 # A part grows until it has so many rows, or bytes: few files, and each is quickly written again.
 ROWS_OF_A_PART = 10_000
 _BYTES_OF_A_PART = 1 << 22
-# Values of one toy that two machines computed may differ by rounding, relative to 1 + t.
-_ROUNDING = 1e-8
+# Values of one toy that two machines computed may differ by rounding, relative to 1 + t; and by more, which is said
+# but matters to no p-value. Another maximum is farther away.
+_ROUNDING, _TOLERATED = 1e-8, 1e-5
 # Unfinished files of killed processes older than this are removed, in seconds.
 _STALE = 3600.0
 
@@ -66,6 +67,7 @@ class Store:
     warn: Callable[[str], None] = lambda message: None
     _growing: ToyTable | None = field(default=None, repr=False)
     _part: Path | None = field(default=None, repr=False)
+    _told: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def open(cls, path: Path | str, warn: Callable[[str], None] = lambda message: None) -> Store:
@@ -203,7 +205,13 @@ class Store:
             StoreError: if a part is of another plan, or two parts have different values for one toy.
         """
         parts = [(path, table) for path in sorted(self.path.glob(PARTS)) if (table := self._read_part(path))]
-        return unique([table for _, table in parts], [str(path) for path, _ in parts])
+        return unique([table for _, table in parts], [str(path) for path, _ in parts], self._tell)
+
+    def _tell(self, message: str) -> None:
+        """Warns of what was found in the whole store, once."""
+        if message not in self._told:
+            self._told.add(message)
+            self.warn(message)
 
     def missing(self, table: ToyTable) -> Int64[np.ndarray, " missing"]:
         """Numbers of the wanted toys that are not in the table."""
@@ -272,12 +280,15 @@ def _digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def unique(tables: Sequence[ToyTable], names: Sequence[str]) -> ToyTable:
+def unique(
+    tables: Sequence[ToyTable], names: Sequence[str], tell: Callable[[str], None] = lambda message: None
+) -> ToyTable:
     """The rows of all tables, each toy once.
 
     Arguments:
-        tables: toys of one plan; a toy may be in several.
+        tables: toys of one plan; a toy may be in several, of which the first counts.
         names: what to call each table in a message.
+        tell: told how far values of one toy differ, if it is more than rounding and still too little to matter.
 
     Raises:
         StoreError: if two tables have different values for one toy.
@@ -286,29 +297,38 @@ def unique(tables: Sequence[ToyTable], names: Sequence[str]) -> ToyTable:
     if not len(everything):
         return everything
     again = np.flatnonzero(np.diff(everything.index) == 0) + 1
-    different = again[~_same(everything, again - 1, again)]
+    apart = _apart(everything, again - 1, again)
+    different = again[apart > _TOLERATED]
+
+    def values_of(index: int) -> str:
+        pairs = zip(tables, names, strict=True)
+        return "; ".join(f"t = {t:.10g} in {name}" for table, name in pairs for t in table.t[table.index == index])
+
+    if not len(different) and (apart > _ROUNDING).any():
+        farthest = int(everything.index[again[np.argmax(apart)]])
+        tell(
+            f"{(apart > _ROUNDING).sum()} of {len(again)} toys that were run twice differ by {apart.max():.1g} of 1 + t"
+            f" or less, as other machines make it (toy {farthest}: {values_of(farthest)}); the first value of each is"
+            " taken"
+        )
     if len(different):
         index = int(everything.index[different[0]])
-        values = [
-            f"t = {t:.10g} in {name}"
-            for table, name in zip(tables, names, strict=True)
-            for t in table.t[table.index == index]
-        ]
         raise StoreError(
-            f"toy {index} has different values ({'; '.join(values)}). Of {len(again)} toys that were run twice"
+            f"toy {index} has different values ({values_of(index)}). Of {len(again)} toys that were run twice"
             f" {len(different)} ({100 * len(different) / len(again):.2g}%) ended in another maximum: they were not"
             " fitted in the same way (number of threads, device, versions); run them again in one way"
         )
     return everything.select(np.setdiff1d(np.arange(len(everything)), again))
 
 
-def _same(table: ToyTable, one: Int64[np.ndarray, " m"], two: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-    """Whether pairs of rows hold the same toy with the same t, but for rounding."""
-    same: Bool[np.ndarray, " m"] = np.ones(len(one), dtype=bool)
+def _apart(table: ToyTable, one: Int64[np.ndarray, " m"], two: Int64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+    """How far the values of pairs of rows of one toy are apart, relative to 1 + t or 1 + the yield."""
+    apart: Float64[np.ndarray, " m"] = np.zeros(len(one))
     for column in (table.t, table.total_weight):
         a, b = column[one], column[two]
-        same &= (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= _ROUNDING * (1 + np.abs(a)))
-    return same
+        distance = np.where(np.isnan(a) & np.isnan(b), 0.0, np.abs(a - b) / (1 + np.abs(a)))
+        apart = np.maximum(apart, np.where(np.isnan(distance), np.inf, distance))
+    return apart
 
 
 def merge_stores(sources: Sequence[Store], target: Path | str) -> tuple[Store, ToyTable]:
@@ -329,7 +349,7 @@ def merge_stores(sources: Sequence[Store], target: Path | str) -> tuple[Store, T
         other.require_plan(first.plan)
     low, high = min(s.first for s in sources), max(s.first + s.count for s in sources)
     tables = [source.read() for source in sources]
-    toys = unique(tables, [str(source.path) for source in sources])
+    toys = unique(tables, [str(source.path) for source in sources], first.warn)
     if (Path(target) / CAMPAIGN_FILE).exists():
         there = Store.open(target, first.warn).require_plan(first.plan)
         unique([toys, there.read()], ["the sources", str(target)])

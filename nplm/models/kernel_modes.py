@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 
 from nplm._blas import blas_threads
-from nplm.models.kernel_products import kernel_blocks
+from nplm.models.kernel_products import kernel_blocks, mapped_blocks
 
 # Eigenvalues of K_CC below this share of the largest are rounding.
 RANK_CUT = 1e-13
@@ -46,6 +46,7 @@ class Modes:
     negative: int
 
     @classmethod
+    @blas_threads()
     def of(
         cls,
         events: Float64[np.ndarray, "n d"],
@@ -69,16 +70,18 @@ class Modes:
         """
         whiten = _inverse_root(centers, width, rank_cut)
         information = np.zeros((whiten.shape[1],) * 2)
-        for rows, block in kernel_blocks(events, centers, width):
-            psi = block @ whiten
-            w = weights[rows]
+
+        def of_block(rows: slice, block: np.ndarray) -> list[np.ndarray]:
+            psi, w = block @ whiten, weights[rows]
             # One sign at a time the product is symmetric by construction, and half of the work.
-            for sign, part in ((1.0, w > 0), (-1.0, w < 0)):
-                if part.any():
-                    rooted = psi[part] * np.sqrt(np.abs(w[part]))[:, None]
-                    information += sign * (rooted.T @ rooted)
-        with blas_threads(len(information)):
-            a, vectors = eigh(information)
+            parts = [(sign, part) for sign, part in ((1.0, w > 0), (-1.0, w < 0)) if part.any()]
+            rooted = [(sign, psi[part] * np.sqrt(np.abs(w[part]))[:, None]) for sign, part in parts]
+            return [sign * (root.T @ root) for sign, root in rooted]
+
+        for sums in mapped_blocks(of_block, events, centers, width):
+            for of_sign in sums:
+                information += of_sign
+        a, vectors = eigh(information)
         a, vectors = a[::-1], vectors[:, ::-1]
         count = _modes_to_keep(a, penalty)
         if count == 0:
@@ -100,13 +103,18 @@ class Modes:
         """c_i = 1 - (p_i / (1 + p_i))^2: what a unit of each mode's squared fluctuation adds to t."""
         return 1 - (self.penalty / (1 + self.penalty)) ** 2
 
+    @blas_threads()
     def __call__(
         self, events: Float64[np.ndarray, "n d"], into: Float64[np.ndarray, "more r"] | None = None
     ) -> Float64[np.ndarray, "n r"]:
         """phi at events, in the features that the kernel sees; in the first rows of an array, if one is given."""
         phi = np.empty((len(events), self.count)) if into is None else into[: len(events)]
-        for rows, block in kernel_blocks(events, self.centers, self.width):
+
+        def fill(rows: slice, block: np.ndarray) -> None:
             phi[rows] = block @ self.transform
+
+        for _ in mapped_blocks(fill, events, self.centers, self.width):
+            pass
         return phi
 
 
@@ -129,7 +137,6 @@ def _modes_to_keep(a: Float64[np.ndarray, " q"], penalty: float) -> int:
 def _inverse_root(centers: np.ndarray, width: float, rank_cut: float) -> Float64[np.ndarray, "m q"]:
     """B with B^T K_CC B = 1, one column for each eigenvalue of K_CC above the cut."""
     gram = np.concatenate([block for _, block in kernel_blocks(centers, centers, width)])
-    with blas_threads(len(gram)):
-        s, u = eigh((gram + gram.T) / 2)
+    s, u = eigh((gram + gram.T) / 2)
     kept = s > rank_cut * s[-1]
     return u[:, kept] / np.sqrt(s[kept])

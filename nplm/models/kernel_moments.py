@@ -8,31 +8,38 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._blas import blas_threads
 from nplm.averaged_weights import AveragedWeights
 from nplm.models.kernel_line import LineModes
 from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
-from nplm.models.kernel_products import CALLED, block_shape, kernel_blocks
+from nplm.models.kernel_products import CALLED, block_shape, mapped_blocks
 
 # Events whose modes are evaluated at a time.
 _ROWS = 16_384
 
 
+@blas_threads()
 def second_moment(
     modes: Modes, line: LineModes | None, events: np.ndarray, weights: np.ndarray
 ) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
     """sum_e v_e (phi, 1)(phi, 1)^T."""
     if line is not None:
         v = line.weights(events, weights)
-        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(line.phi[v != 0], v[v != 0])]
-    else:
-        blocks = kernel_blocks(events, modes.centers, modes.width)
-        parts = ((block @ modes.transform, weights[rows]) for rows, block in blocks)
+        return _moment(line.phi[v != 0], v[v != 0])
     total = np.zeros((modes.count + 1,) * 2)
-    for phi, v in parts:
-        columns = np.column_stack([phi, np.ones(len(phi))])
-        total += (columns * v[:, None]).T @ columns
+
+    def of_block(rows: slice, block: np.ndarray) -> np.ndarray:
+        return _moment(block @ modes.transform, weights[rows])
+
+    for moment in mapped_blocks(of_block, events, modes.centers, modes.width):
+        total += moment
     return total
+
+
+def _moment(phi: Float64[np.ndarray, "m r"], weights: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, "c c"]:
+    columns = np.column_stack([phi, np.ones(len(phi))])
+    return np.asarray((columns * weights[:, None]).T @ columns)
 
 
 def noise_of_averages(

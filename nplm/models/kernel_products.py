@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from nplm._cores import available_cores
 from nplm.models.kernel_keops import Engine, keops_product, keops_sum
+
+Result = TypeVar("Result")
 
 # Bytes of a block of the kernel matrix: such as stay in the cache until they are summed, and such as are worth a call.
 CACHED, CALLED = 1 << 22, 1 << 25
@@ -58,6 +64,32 @@ def kernel_blocks(
         with jax.enable_x64(True):
             matrix = np.asarray(_gaussian(jnp.asarray(block), jnp.asarray(centers), jnp.asarray(width)))
         yield at, matrix[: at.stop - at.start]
+
+
+def mapped_blocks(
+    work: Callable[[slice, Float64[np.ndarray, "m c"]], Result],
+    events: Float64[np.ndarray, "n d"],
+    centers: Float64[np.ndarray, "c d"],
+    width: float,
+) -> Iterator[Result]:
+    """What some work makes of each block of `kernel_blocks`, in their order, on as many threads as there are cores.
+
+    BLAS has one thread where t is made, so that the order of its sums is always the same; blocks are worked on side by
+    side instead.
+    """
+    blocks = kernel_blocks(events, centers, width)
+    cores = len(available_cores())
+    if cores == 1 or len(events) * len(centers) * 8 <= CALLED:
+        yield from (work(rows, block) for rows, block in blocks)
+        return
+    with ThreadPoolExecutor(cores) as pool:
+        running: deque[Future[Result]] = deque()
+        for rows, block in blocks:
+            running.append(pool.submit(work, rows, block))
+            if len(running) > cores:  # no more blocks than that are held
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def kernel_sum(

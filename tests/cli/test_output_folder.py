@@ -179,21 +179,26 @@ def test_a_disk_that_fills_up_during_the_report_keeps_the_result(folder: Path, n
     def full(*arguments: object, **settings: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nplm.report.pictures.write_pictures", full)
-    outcome = nplm(*RUN, "--toys", "20")
+    with monkeypatch.context() as patch:
+        patch.setattr("nplm.report.pictures.write_pictures", full)
+        outcome = nplm(*RUN, "--toys", "20")
     assert outcome.code == 4
     assert "out cannot be written: No space left on device; 20 toys and result.json kept in out" in outcome.err
     assert json.loads((folder / "out" / "result.json").read_text())["calibration"]["toys"] == 20
+    assert nplm(*RUN, "--toys", "20").code == 0  # there is room again
+    assert (folder / "out" / "report.html").is_file()
 
 
 def test_a_disk_that_is_full_from_the_start_keeps_nothing(folder: Path, nplm, monkeypatch) -> None:
     def full(*arguments: object, **settings: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ToyTable, "write", full)
-    outcome = nplm(*RUN, "--toys", "20")
+    with monkeypatch.context() as patch:
+        patch.setattr(ToyTable, "write", full)
+        outcome = nplm(*RUN, "--toys", "20")
     assert outcome.code == 4
     assert "nothing of this run kept in out" in outcome.err
+    assert nplm(*RUN, "--toys", "20").code == 0  # there is room again
 
 
 def test_what_a_run_wrote_is_listed(out: Path, nplm) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -349,3 +350,31 @@ def test_a_store_that_cannot_be_read_is_left_alone(filled: Store, monkeypatch: p
     with pytest.raises(StoreError, match=r"part-.*\.parquet cannot be read: Too many open files"):
         filled.read()
     assert len(list(filled.path.glob(PARTS))) == 1
+
+
+@pytest.mark.parametrize(("difference", "said"), [(1e-9, 0), (6e-7, 1), (-4e-6, 1), (1e-4, None)])
+def test_toys_that_were_run_twice_may_differ_a_little(tmp_path: Path, difference: float, said: int | None) -> None:
+    """By rounding, of which nothing is said; by what other threads or machines make of it, once; and by no more."""
+    first, told = table_of(range(6)), []
+    second = replace(first, t=first.t + difference * (1 + first.t) * (first.index == 4))
+    for table in (first, second):
+        Store.create(tmp_path, PLAN, range(6)).add(table)
+    store = Store.open(tmp_path, told.append)
+    if said is None:
+        with pytest.raises(StoreError, match="toy 4 has different values"):
+            store.read()
+        return
+    for _ in range(2):
+        assert store.read().index.tolist() == list(range(6))
+    assert len(told) == said
+    if said:
+        pattern = rf"1 of 6 toys that were run twice differ by {abs(difference):.1g} of 1 \+ t or less.*\(toy 4: t = "
+        assert re.match(pattern, told[0])
+        assert told[0].count("part-") == 2
+    others = [Store.create(tmp_path / name, PLAN, range(6)) for name in ("a", "b")]
+    for other, table in zip(others, (first, second), strict=True):
+        other.add(table)
+    others[0].warn = told.append
+    merged, toys = merge_stores(others, tmp_path / "merged")
+    assert len(told) == 2 * said
+    assert toys.t.tolist() == merged.read().t.tolist() == first.t.tolist()
