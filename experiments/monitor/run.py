@@ -204,6 +204,8 @@ def _delay_row(d: Delay) -> list[str]:
 def _checks(q: Quiet, d: Delay, settings: dict[str, Any], config: dict[str, Any]) -> list[Check]:
     size, error = float((q.p <= config["alpha"]).mean()), _error(q)
     uniform = pvalue_distribution(q.p, q.dof)
+    # A family counts somewhat more independent tests than it has: 2.5 to 5.8% at 5%, 4% on average, of 6 references.
+    family = settings["model"] == "family"
     reach = AGREEING * float(np.sqrt(q.stated + (0.5 * q.stated) ** 2)) + 1
     return [
         Check(f"{q.name}: CPU ms a window, median", q.cpu, 0, 0, 1e3 * settings["target"], "the target of the monitor"),
@@ -211,11 +213,18 @@ def _checks(q: Quiet, d: Delay, settings: dict[str, Any], config: dict[str, Any]
             f"{q.name}: windows with p <= {config['alpha']:g}",
             size,
             error,
-            config["alpha"] - AGREEING * error,
+            0 if family else config["alpha"] - AGREEING * error,
             config["alpha"] + AGREEING * error,
-            "stated; error: binomial, and that of one reference",
+            f"{'at most the' if family else 'the'} stated; error: binomial, and that of one reference",
         ),
-        Check(f"{q.name}: error factor of the p-values", uniform.error_factor, 0, 0.95, 1.05, "1: uniform"),
+        Check(
+            f"{q.name}: error factor of the p-values",
+            uniform.error_factor,
+            0,
+            0.9 if family else 0.95,
+            1.05,
+            "1: uniform",
+        ),
         Check(f"{q.name}: drift alarms", q.drifts, 0, 0, q.stated + reach, f"stated: {q.stated:.1f}"),
         Check(
             f"{q.name}: delay with the drift chart over that without",

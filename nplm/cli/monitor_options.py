@@ -131,7 +131,10 @@ def _require_limits(values: Mapping[str, Any]) -> None:
     if "false_alarms_per_day" in values:
         alpha = values["false_alarms_per_day"] / values["windows_per_day"]
     if not 0 < alpha <= 0.2:
-        raise UsageError(f"{alpha:g} false alarms a window are out of range: ask for more than 0, and 0.2 at most")
+        option = "--false-alarms-per-day" if "false_alarms_per_day" in values else "--alpha"
+        raise UsageError(
+            f"{option}: {alpha:g} false alarms a window are out of range: ask for more than 0, and 0.2 at most"
+        )
     if not 0 < values.get("shift", 1.0) <= 4:
         raise UsageError(f"--shift {values['shift']:g} is out of range: a shift of Z between 0 and 4")
 

@@ -30,7 +30,7 @@ from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.with_rate import with_rate
 
 CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "analytic")
-RESAMPLES, FEWEST = 999, 99
+RESAMPLES, FEWEST, MOST = 999, 99, 1_000_000
 RATE = "yield"
 USUAL = FamilySettings()
 
@@ -130,6 +130,10 @@ class FamilyTest:
             raise ValueError(
                 f"{resamples} samples without a difference do not say how many independent tests the family has:"
                 f" take {FEWEST} or more"
+            )
+        if resamples > MOST:
+            raise ValueError(
+                f"{resamples} samples without a difference are more than a family draws: take {MOST} at most"
             )
         notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *remarks_on_two(self.a, self.b)]
         for note in notes:

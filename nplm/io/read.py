@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nplm.io._arrow_files import open_feather, open_parquet
 from nplm.io._csv import open_csv
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
 from nplm.io._generator import open_hepmc, open_lhe
 from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
-from nplm.io._parquet import open_parquet
 from nplm.io._root import open_root
 from nplm.io._table import Columns, OpenTable, Options, Table, Values, listed
 from nplm.io._table import ReadError as ReadError
@@ -32,6 +32,8 @@ _FORMATS: dict[str, OpenTable] = {
     ".h5": open_hdf5,
     ".hdf5": open_hdf5,
     ".parquet": open_parquet,
+    ".feather": open_feather,
+    ".arrow": open_feather,
     ".root": open_root,
     ".lhe": open_lhe,
     ".lhe.gz": open_lhe,
@@ -58,8 +60,8 @@ def read_sample(
     """The events of a file. Only the columns that are needed are read.
 
     Arguments:
-        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .root .lhe .hepmc) says the format. A ROOT tree,
-            or an array, frame or group of an HDF5 or npz file, may be named as file.root:tree.
+        path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .feather .arrow .root .lhe .hepmc) says the
+            format. A ROOT tree, or an array, frame or group of an HDF5 or npz file, may be named as file.root:tree.
         features: columns that are features, in this order, or expressions such as "Muon_pt[0]", "len(Jet_pt)" or
             "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.io.grammar`. Default: every column (of a ROOT file: every
             branch with one number for each event) except the weights and the numbers of the rows.

@@ -11,7 +11,7 @@ from pathlib import Path
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.progress import FileProgress, stamp_of
 
-_SUFFIXES = (".npz", ".npy", ".csv", ".h5", ".hdf5", ".parquet", ".root")
+_SUFFIXES = (".npz", ".npy", ".csv", ".h5", ".hdf5", ".parquet", ".feather", ".arrow", ".root")
 # Looks at a file that stays as it is, and unreadable, until it is said to be so: its writer may only have paused.
 _PATIENCE = 10
 

@@ -209,7 +209,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     told: list[str] = []
     read_sample(tmp_path / "a.npz", weights="w", notify=told.append)
     assert [message.partition("a.npz: ")[2] for message in told] == [
-        "not among the features: image (shape 50 x 4 x 4). To choose, name the features"
+        "not among the features: image (shape 50 x 4 x 4); version (a single value). To choose, name the features"
     ]
     with pytest.warns(UserWarning, match=r"w \(beside events\)"):
         read_sample(tmp_path / "a.npz")
