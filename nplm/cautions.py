@@ -14,7 +14,7 @@ from nplm.calibration import Calibrate
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
 from nplm.models.histogram import HistogramModel
-from nplm.models.with_nuisances import WithNuisances
+from nplm.models.with_nuisances import LARGEST_FOR_EXACT, WithNuisances
 from nplm.nuisance.turning import turning_remarks
 from nplm.sample import Sample
 from nplm.support import support_remarks, yields_apart
@@ -30,9 +30,9 @@ LARGEST_SPREAD = 30.0
 LARGEST_TAIL, _BEYOND = 5.0, 0.01
 # Standard deviations of a nuisance's constraint that toys may be drawn away from the data.
 LARGEST_DISTANCE = 1.0
-# N(R) over effective reference events up to which the formula of a kernel model was seen to hold: with a finite
-# reference, and with one that is taken as exact.
-LARGEST_FOR_KERNELS, LARGEST_FOR_EXACT = 0.6, 0.06
+# N(R) over effective reference events up to which the formula of a kernel model was seen to hold with a finite
+# reference.
+LARGEST_FOR_KERNELS = 0.6
 
 
 def cautions_of(

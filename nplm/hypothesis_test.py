@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import PreparedError, read_prepared, write_prepared
 from nplm.models.named import named_model
-from nplm.models.with_nuisances import WithNuisances, with_nuisances
+from nplm.models.with_nuisances import WithNuisances, fitted_to, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
 from nplm.overflow import Overflow
@@ -80,7 +80,8 @@ class NPLMTest:
             units in any case; see `coordinates_of`.
         circular: features that are angles, which become points on a circle: their names, where the period is 2 pi or
             360, or names with periods; see `coordinates_of`.
-        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then.
+        nuisances: how the reference may be wrong, and what is known about it; t is tau - Delta then. A
+            reference of more than 16 times the data is taken as exact with them, as published.
         overflow: take features of the data beyond the range of the reference to its edge, see `Overflow`.
         prepared: file that `save` has written for the same test of the same reference, which is then not prepared anew.
 
@@ -124,7 +125,7 @@ class NPLMTest:
         self.overflow = Overflow.of(sample, self.circular) if overflow else None
         self.coordinates = coordinates_of(self.coordinate_kind, sample, self.circular)
         exact: PreparedModel
-        exact = self.model.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
+        exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
@@ -186,18 +187,25 @@ class NPLMTest:
         """A test goes to other processes as what it was made from, and prepares itself there."""
         return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
 
+    @cached_property
+    def _fitted(self) -> Model:
+        """The model as it is fitted to this reference, see `fitted_to`."""
+        return fitted_to(self.model, self.reference, with_nuisances=self.nuisances is not None)
+
     @property
     def reference_exact(self) -> bool:
         """Whether the likelihood takes the reference as exact, or as a finite sample."""
-        return bool(getattr(self.model, "reference_exact", True))
+        return bool(getattr(self._fitted, "reference_exact", True))
 
     def _model_document(self) -> dict[str, Any]:
-        return {"name": self.model.name, **self.model.configuration(self.coordinates.dimension)}
+        return {"name": self.model.name, **self._fitted.configuration(self.coordinates.dimension)}
 
     def configuration(self) -> dict[str, Any]:
         """The settings of model and test, as JSON values."""
+        # Where the model itself would not take the reference as exact, it is said that it does.
+        loss = {} if self._fitted == self.model else {"loss": "exact reference"}
         return {
-            "model": self._model_document(),
+            "model": {**self._model_document(), **loss},
             "expected_yield": self.reference.total_weight,
             "shape_only": self.shape_only,
             "standardize": self.coordinate_kind != "raw",

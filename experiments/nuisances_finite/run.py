@@ -42,9 +42,9 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         for model in models:
             for ratio in config["ratios"]:
                 p = np.array([_trial(model, nuisances, config, ratio, trial) for trial in range(config["trials"])])
-                name = f"{model.name}, {'exact' if exact else 'finite'} reference, n_R / n_D = {ratio}"
+                name = f"{model.name}, {'exact reference' if exact else 'default'}, n_R / n_D = {ratio}"
                 shares = [f"{(p <= level).mean():.3f}" for level in LEVELS]
-                rows.append([model.name, "exact" if exact else "finite", str(ratio), *shares, f"{p.min():.2g}"])
+                rows.append([model.name, "exact" if exact else "default", str(ratio), *shares, f"{p.min():.2g}"])
                 if exact and ratio > 1:
                     continue
                 for level in (0.01,) if exact else LEVELS:

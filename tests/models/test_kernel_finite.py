@@ -14,11 +14,14 @@ from scipy.stats import binom
 from nplm.averaged_weights import AveragedWeights, averaged, event_weight
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
+from nplm.models.base import Model
+from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import read_prepared, write_prepared
+from nplm.nuisance.nuisances import Nuisances
 from nplm.sample import Sample, Scaler
 from tests.models.kernel_problems import prepare
 from tests.nuisance.problems import draw_reference, scale_and_normalization
@@ -253,6 +256,19 @@ def test_the_result_says_which_loss_it_had() -> None:
         assert test.reference_exact == reference_exact
         assert isinstance(test.prepared, PreparedKernelWithNuisances)
         assert (test.prepared.kernel.event_weight == 0) == reference_exact
+
+
+@pytest.mark.parametrize(
+    ("nuisances", "sizes"), [(None, (3996, 4004)), (scale_and_normalization(), (64, 68))], ids=["without", "with"]
+)
+@pytest.mark.parametrize("model", [KernelModel(width=1.0, centers=20), HistogramModel(3)], ids=["kernel", "histogram"])
+def test_a_large_reference_is_taken_as_exact(model: Model, nuisances: Nuisances | None, sizes: tuple[int, int]) -> None:
+    """Of more than 1000 times the 4 events that are expected, with nuisances of more than 16 times."""
+    for events, exact in zip(sizes, (False, True), strict=True):
+        reference = Sample(np.random.default_rng(1).exponential(size=events)).scaled_to(4.0)
+        test = NPLMTest(reference, model, nuisances=nuisances)
+        assert test.reference_exact == exact
+        assert (test.configuration()["model"].get("loss") == "exact reference") == exact
 
 
 def test_the_step_of_falkon_takes_any_reference_as_exact() -> None:
