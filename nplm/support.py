@@ -105,57 +105,83 @@ def outside(reference: Sample, data: Sample) -> tuple[Outside, ...]:
     Arguments:
         reference, data: with the same features; events of weight zero do not count.
     """
-    used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
-    if not len(used) or not len(seen):
-        return ()
-    return tuple(found for j in range(reference.dimension) for found in _unsupported(used, seen, j))
+    return Support.of(reference).outside(data)
 
 
-def _unsupported(reference: Sample, data: Sample, j: int) -> list[Outside]:
-    """Those of one feature; values that the reference has as well are in no gap."""
-    name = reference.features[j]
-    values, x = np.unique(reference.events[:, j]), np.sort(data.events[:, j])
-    above = np.searchsorted(values, x)
-    unknown = values[above.clip(max=len(values) - 1)] != x
-    x, above = x[unknown], above[unknown]
-    if not len(x):
-        return []
-    # A weighted reference is worth fewer events.
-    share = len(data) / (len(data) + _effective_size(reference))
-    ways = np.log(reference.dimension * (len(values) + 1))
-    least = (np.log(_CHANCE) - ways) / np.log(share)
-    gaps, first, counts = np.unique(above, return_index=True, return_counts=True)
-    crowded = np.flatnonzero(counts >= least)
-    if len(crowded) > _LISTED:
-        at = crowded[np.argmax(counts[crowded])]
-        middle = np.median(x[first[at] : first[at] + counts[at]])
-        words = (
-            f"{counts[crowded].sum()} events crowd between neighbouring values of {name} in {data.name} that"
-            f" {reference.name} has none at, such as {counts[at]} at {middle:g}: is"
-            " it rounded or cut in another way there?"
-        )
-        return [Outside(name, int(counts[at]), words, float(ways + counts[at] * np.log(share)))]
-    return [
-        Outside(
-            name,
-            int(counts[i]),
-            _gap_words(reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name),
-            float(ways + counts[i] * np.log(share)),
-        )
-        for i in crowded
-    ]
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Where a reference has events, for many samples of data.
+
+    Arguments:
+        reference: its name.
+        features: their names.
+        values: of each feature, increasing.
+        size: effective number of events.
+    """
+
+    reference: str
+    features: tuple[str, ...]
+    values: tuple[Float64[np.ndarray, " _"], ...]
+    size: float
+
+    @classmethod
+    def of(cls, reference: Sample) -> Support:
+        """That of the events whose weight is not zero."""
+        used = reference.select(reference.weights != 0)
+        values = tuple(np.unique(x) for x in used.events.T)
+        return cls(reference.name, reference.features, values, _effective_size(used) if len(used) else 0.0)
+
+    def outside(self, data: Sample) -> tuple[Outside, ...]:
+        """See the function of that name."""
+        seen = data.select(data.weights != 0)
+        if not len(seen) or not self.size:
+            return ()
+        return tuple(found for j in range(len(self.features)) for found in self._of_feature(seen, j))
+
+    def _of_feature(self, data: Sample, j: int) -> list[Outside]:
+        """Those of one feature; values that the reference has as well are in no gap."""
+        name, values, x = self.features[j], self.values[j], np.sort(data.events[:, j])
+        above = np.searchsorted(values, x)
+        unknown = values[above.clip(max=len(values) - 1)] != x
+        x, above = x[unknown], above[unknown]
+        if not len(x):
+            return []
+        # A weighted reference is worth fewer events.
+        share = len(data) / (len(data) + self.size)
+        ways = np.log(len(self.features) * (len(values) + 1))
+        least = (np.log(_CHANCE) - ways) / np.log(share)
+        gaps, first, counts = np.unique(above, return_index=True, return_counts=True)
+        crowded = np.flatnonzero(counts >= least)
+        if len(crowded) > _LISTED:
+            at = crowded[np.argmax(counts[crowded])]
+            middle = np.median(x[first[at] : first[at] + counts[at]])
+            words = (
+                f"{counts[crowded].sum()} events crowd between neighbouring values of {name} in {data.name} that"
+                f" {self.reference} has none at, such as {counts[at]} at {middle:g}: is"
+                " it rounded or cut in another way there?"
+            )
+            return [Outside(name, int(counts[at]), words, float(ways + counts[at] * np.log(share)))]
+        return [
+            Outside(
+                name,
+                int(counts[i]),
+                _gap_words(self.reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name),
+                float(ways + counts[i] * np.log(share)),
+            )
+            for i in crowded
+        ]
 
 
 def _gap_words(
-    reference: Sample, values: Float64[np.ndarray, " r"], gap: int, x: Float64[np.ndarray, " k"], name: str
+    reference: str, values: Float64[np.ndarray, " r"], gap: int, x: Float64[np.ndarray, " k"], name: str
 ) -> str:
-    nothing = f"where {reference.name} has none"
+    nothing = f"where {reference} has none"
     distinct, counts = np.unique(x, return_counts=True)
     most = counts.argmax()
     if counts[most] > max(1, _ONE_VALUE * len(x)):
         return f"{counts[most]} events at {name} = {distinct[most]:g}, {nothing}: a default value?"
     if gap in (0, len(values)):
-        return f"{len(x)} events have {name} beyond the range of {reference.name} [{values[0]:g}, {values[-1]:g}]"
+        return f"{len(x)} events have {name} beyond the range of {reference} [{values[0]:g}, {values[-1]:g}]"
     return f"{len(x)} events have {name} between {values[gap - 1]:g} and {values[gap]:g}, {nothing}"
 
 

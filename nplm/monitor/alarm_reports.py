@@ -78,4 +78,4 @@ class AlarmReports:
 
 
 def _of_shape(verdict: Verdict) -> bool:
-    return any(alarm.startswith("shape") for alarm in verdict.alarms)
+    return any(alarm.startswith(("shape", "outside")) for alarm in verdict.alarms)

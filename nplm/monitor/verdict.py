@@ -21,7 +21,8 @@ class Verdict:
         source: file or stream that the last of its events came from.
         status: "ok", "alarm" if a chart fired, "problem" if something is wrong with the window, "unreadable" or
             "changed" if there is no window.
-        alarms: charts that fired: "shape", "rate", "shape drift", "rate drift".
+        alarms: charts that fired: "shape", "rate", "shape drift", "rate drift"; and "outside" for events where the
+            reference has none.
         message: the verdict in words.
         first, events: position of its first event among all that came, and their number.
         yield_: sum of the weights.

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from nplm.support import Outside
 
-def alarm_words(alarms: tuple[str, ...], values: dict[str, Any], where: Callable[[], str]) -> list[str]:
+
+def alarm_words(
+    alarms: tuple[str, ...], values: dict[str, Any], where: Callable[[], str], outside: Sequence[Outside]
+) -> list[str]:
     """A sentence for each alarm.
 
     Arguments:
         alarms: charts that fired.
         values: of the verdict, by name.
         where: gives the words for what leads.
+        outside: events where the reference has none.
     """
     words = []
     for alarm in alarms:
         test = alarm.removesuffix(" drift")
-        if alarm != test:
+        if alarm == "outside":
+            words += [found.words for found in outside]
+        elif alarm != test:
             words.append(f"the {test} has drifted")
         elif test == "shape":
             most = where()
