@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,3 +37,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_left_over(target: Path) -> None:
+    """Removes what processes that were killed have left of `target`; no other process may be writing it now."""
+    name = re.compile(rf"\.{re.escape(target.stem[:100])}-[0-9a-f]{{16}}{re.escape(target.suffix)}")
+    for file in target.parent.iterdir():
+        if name.fullmatch(file.name):
+            file.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from nplm._atomic import atomic_path, remove_left_over
 from nplm.cli.errors import DataFitError, ExitCode, OutputError
 from nplm.cli.learn_options import Options
 from nplm.cli.progress import Reporter
@@ -18,6 +19,9 @@ from nplm.nuisance.learn_file import LearnFile
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_store import write_ratio
 from nplm.nuisance.validate_ratio import describe_checks
+
+# Of the pictures.
+_KINDS = ("png", "pdf")
 
 
 def run_learn(options: Options) -> int:
@@ -40,6 +44,8 @@ def run_learn(options: Options) -> int:
     for ratio in learned:
         path = options.output / f"{stem_of(ratio)}.npz"
         try:
+            for target in (path, *(options.output / f"{name}.{kind}" for name in ratio.nuisances for kind in _KINDS)):
+                remove_left_over(target)
             write_ratio(path, ratio)
             if options.plots:
                 _draw(options.output, ratio)
@@ -67,7 +73,10 @@ def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: Lea
         "sigma": {name: file.sigma_of(name) for ratio in learned for name in ratio.nuisances},
     }
     with refusing_bad_output(folder):
-        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        remove_left_over(path)
+        # Whole or not at all: half of it would be kept as it is.
+        with atomic_path(path) as temporary:
+            temporary.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return f"{path}: for nplm test --nuisances; add normalizations and correlations there"
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from nplm import read_ratio, read_sample
+from nplm.cli.learn_command import _write_nuisances
+from nplm.nuisance.learn_file import LearnFile
 
 pytestmark = pytest.mark.usefixtures("samples")
 
@@ -73,8 +77,11 @@ def test_samples_and_weights_are_learned_stored_and_drawn(nplm) -> None:
 
 def test_a_yield_scales_all_samples_alike(nplm) -> None:
     write(HEAD + "expected_yield: 100\n" + SCALE)
+    Path("out").mkdir()
+    for name in ("scale-0123456789abcdef.npz", "scale-0123456789abcdef.png"):
+        Path(f"out/.{name}").write_text("half of a killed run")
     assert nplm("learn", "in/nuisances.yaml", "-o", "out", "--no-plots", "--quiet").err == ""
-    assert not list(Path("out").glob("*.png"))
+    assert sorted(path.name for path in Path("out").iterdir()) == ["nuisances.yaml", "scale.npz"]
     ratio = read_ratio("out/scale.npz")
     ratio.require_reference(read_sample("in/central.npz", features=["x", "y"], weights="w").scaled_to(100))
     assert ratio.validation is not None
@@ -166,3 +173,23 @@ def test_usage(nplm) -> None:
     Path("occupied").write_text("")
     write(HEAD + SCALE)
     assert nplm("learn", "in/nuisances.yaml", "-o", "occupied").code == 4
+
+
+def test_a_killed_command_leaves_no_half_written_list_of_nuisances(monkeypatch) -> None:
+    write(HEAD + SCALE)
+    file, out = LearnFile.read(Path("in/nuisances.yaml")), Path("out")
+    out.mkdir()
+
+    def killed(path: Path, text: str, **settings: str) -> None:
+        with path.open("w") as begun:
+            begun.write(text[:5])
+        os.link(path, out / f".nuisances-{'0' * 16}.yaml")  # what kill -9 leaves
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _write_nuisances(out, [], file)
+    assert _write_nuisances(out, [], file).startswith("out/nuisances.yaml: for nplm test")
+    assert [path.name for path in out.iterdir()] == ["nuisances.yaml"]
+    assert yaml.safe_load(Path("out/nuisances.yaml").read_text()) == {"learned": [], "sigma": {}}

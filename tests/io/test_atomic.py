@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nplm._atomic import atomic_path
+from nplm._atomic import atomic_path, remove_left_over
 
 
 def test_the_file_appears_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -61,3 +61,15 @@ def test_a_folder_is_no_target(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it is a folder"), atomic_path(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    target, number = tmp_path / "toys[1].npz", "0123456789abcdef"
+    others = [
+        target,
+        *(tmp_path / f".{name}" for name in (f"other-{number}.npz", "toys[1]-mine.npz", f"toys1-{number}.npz")),
+    ]
+    for file in (*others, tmp_path / f".toys[1]-{number}.npz"):
+        file.touch()
+    remove_left_over(target)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
