@@ -25,11 +25,13 @@ _RUN_FILES = re.compile(
     r"result\.json|\.result-[0-9a-f]{16}\.json"
     r"|report\.html|\.report-[0-9a-f]{16}\.html"
     r"|localization\.json|\.localization-[0-9a-f]{16}\.json|events\.csv|\.events-[0-9a-f]{16}\.csv"
-    r"|plots/\.?(feature-\d|pair-\d|null|log-ratio|tests|matrix|sweep)[^/]*\.(png|pdf)"
+    r"|plots/\.?(feature-\d|pair-\d|learned-\d|null|log-ratio|nuisances|tests|matrix|sweep)[^/]*\.(png|pdf)"
     r"|toys/\.?part-\d{5,}(-[0-9a-f]+)*\.parquet(\.corrupt)?"
     r"|toys/campaign\.json|toys/\.campaign-[0-9a-f]{16}\.json"
 )
 _RUN_FOLDERS = ("plots", "toys")
+# What a run writes when all else is written.
+_LAST = "report.html"
 # The schemas of result.json.
 _SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 
@@ -71,7 +73,7 @@ class RunFolder:
                 raise OutputError(f"{path} is a link that leads nowhere; remove it or choose another -o")
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{path} is not a folder; choose another -o")
-            content = sorted(path.iterdir()) if path.exists() else []
+            content = sorted(p for p in path.iterdir() if not _is_left_over(p, path)) if path.exists() else []
         except OSError as error:
             raise OutputError(f"{path} cannot be used as output folder: {error.strerror}; choose another -o") from error
         if content and not _holds_run(path):
@@ -80,7 +82,7 @@ class RunFolder:
                 " or overwritten"
             )
         unfinished = resume and not force and _is_unfinished(path)
-        if content and not force and not unfinished:
+        if content and not force and not unfinished and not _is_half_written(path):
             raise OutputError(f"{path} holds another run; choose another -o, or give --force to replace that run")
         for name in _RUN_FOLDERS:
             if (path / name).is_symlink():
@@ -137,8 +139,9 @@ class RunFolder:
         """Removes the older run, file by file, once, but the toys that this one goes on with; and nothing else."""
         if self._begun:
             return
-        for file in _run_files(self.path):
-            if self._store is None or file.parent.name != "toys":
+        # What makes it a run of nplm goes last: a process that is killed here is no reason to refuse the folder.
+        for file in sorted(_run_files(self.path), key=lambda file: file.name == "result.json"):
+            if self._store is None or file.parent.name != "toys" or file.name.startswith("."):
                 file.unlink()
         for name in _RUN_FOLDERS:
             folder = self.path / name
@@ -194,6 +197,13 @@ def _run_files(folder: Path) -> list[Path]:
     return [f for f in ours if f.is_file() or f.is_symlink()]
 
 
+def _is_left_over(path: Path, folder: Path) -> bool:
+    """Whether a process was killed while it wrote this file of a run, or before it wrote one into this folder."""
+    if path.is_dir() and not path.is_symlink() and path.parent == folder and path.name in _RUN_FOLDERS:
+        return all(_is_left_over(file, folder) for file in path.iterdir())
+    return path.name.startswith(".") and bool(_RUN_FILES.fullmatch(path.relative_to(folder).as_posix()))
+
+
 def _holds_run(folder: Path) -> bool:
     """Whether there is a result of nplm, or toys of a run that was killed before it could write its result."""
     if any(file.parent.name == "toys" for file in _run_files(folder)):
@@ -209,12 +219,19 @@ def _is_unfinished(folder: Path) -> bool:
     """Whether the folder holds toys of a run that was killed, or interrupted before it had all."""
     if not (folder / "toys" / CAMPAIGN_FILE).is_file():
         return False
+    if not (folder / _LAST).exists():
+        return True
     try:
         return json.loads((folder / "result.json").read_text(encoding="utf-8"))["complete"] is False
     except FileNotFoundError:
         return True
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _is_half_written(folder: Path) -> bool:
+    """Whether the folder holds the result of a run that was killed while it wrote it, and no toys to lose."""
+    return not (folder / _LAST).exists() and not any(file.parent.name == "toys" for file in _run_files(folder))
 
 
 def _some(paths: list[Path]) -> str:

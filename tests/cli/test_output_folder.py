@@ -11,6 +11,8 @@ import pytest
 from nplm.ensemble.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "--quiet", "-o", "out")
+# In the name of a file that is being written.
+NUMBER = "0" * 16
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> No
     for name in others:
         (out / name).write_text("mine")
     (out / "plots" / "null-old.png").write_text("from an older version")
-    (out / "toys" / f".part-00009-{'0' * 16}.parquet").write_text("half of a killed run")
+    (out / "toys" / f".part-00009-{NUMBER}.parquet").write_text("half of a killed run")
     outcome = nplm(*RUN, "--toys", "10", "--force")
     assert outcome.code == 0, outcome.err
     assert all((out / name).read_text() == "mine" for name in others)
@@ -74,6 +76,52 @@ def test_the_toys_of_a_killed_run_are_a_run(out: Path, nplm) -> None:
     assert nplm(*RUN, "--toys", "0").code == 4
     assert nplm(*RUN, "--toys", "0", "--force").code == 0
     assert not list(out.glob("toys/*"))
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_report_goes_on(out: Path, nplm) -> None:
+    before = snapshot(out)
+    (out / "report.html").unlink()
+    (out / "toys" / f".part-00000009-{NUMBER}.parquet").write_text("half")
+    (out / "plots" / f".null-{NUMBER}.png").write_text("half")
+    assert nplm(*RUN, "--toys", "70").code == 0
+    after = snapshot(out)
+    assert after.keys() == before.keys()
+    assert all(after[name] == before[name] for name in after if name.startswith(("toys/part-", "plots/")))
+
+
+def test_a_run_without_toys_that_was_killed_while_it_wrote_its_report_begins_again(folder: Path, nplm) -> None:
+    assert nplm(*RUN, "--toys", "0").code == 0
+    before = snapshot(folder / "out").keys()
+    (folder / "out" / "report.html").unlink()
+    assert nplm(*RUN, "--toys", "0").code == 0
+    assert snapshot(folder / "out").keys() == before
+
+
+@pytest.mark.parametrize("left", [f".result-{NUMBER}.json", f"toys/.campaign-{NUMBER}.json", "toys", "plots"])
+def test_what_a_run_leaves_that_is_killed_before_its_first_file_is_no_hindrance(folder: Path, nplm, left: str) -> None:
+    path = folder / "out" / left
+    (path.parent if path.suffix else path).mkdir(parents=True)
+    if path.suffix:
+        path.write_text("{")
+    assert nplm(*RUN, "--toys", "20").code == 0
+    assert not list((folder / "out").rglob(".*"))
+
+
+def test_a_run_that_is_killed_while_it_removes_the_older_one_begins_again(folder: Path, nplm, monkeypatch) -> None:
+    assert nplm(*RUN, "--toys", "0").code == 0
+    unlink, whole = Path.unlink, snapshot(folder / "out")
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if len(snapshot(folder / "out")) == 1:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        assert nplm(*RUN, "--toys", "0", "--force").code == 130
+    assert list(snapshot(folder / "out")) == ["result.json"]
+    assert nplm(*RUN, "--toys", "0", "--force").code == 0
+    assert snapshot(folder / "out").keys() == whole.keys()
 
 
 def test_toys_are_not_mixed_with_other_files(out: Path, nplm) -> None:
