@@ -40,7 +40,9 @@ def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> No
     (out / "sub").mkdir()
     for name in others:
         (out / name).write_text("mine")
-    (out / "plots" / "null-old.png").write_text("from an older version")
+    older = ("null-old.png", "nuisances.png", "learned-01-scale.pdf")
+    for name in older:
+        (out / "plots" / name).write_text("of another run")
     (out / "toys" / f".part-00009-{NUMBER}.parquet").write_text("half of a killed run")
     outcome = nplm(*RUN, "--toys", "10", "--force")
     assert outcome.code == 0, outcome.err
@@ -48,7 +50,7 @@ def test_force_replaces_the_run_and_keeps_everything_else(out: Path, nplm) -> No
     (part,) = out.glob("toys/part-*.parquet")
     assert sorted(p.name for p in (out / "toys").iterdir()) == ["campaign.json", part.name]
     assert len(ToyTable.read(part)) == 10
-    assert not (out / "plots" / "null-old.png").exists()
+    assert not {path.name for path in (out / "plots").iterdir()} & {*older}
     assert json.loads((out / "result.json").read_text())["calibration"]["toys"] == 10
 
 
