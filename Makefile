@@ -14,7 +14,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loa
 CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo picture test test-all lint format benchmarks docs notebooks experiments clean
+.PHONY: help venv demo picture test test-all test-slurm lint format benchmarks docs notebooks experiments clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -42,6 +42,9 @@ test: $(INSTALLED) ## run the tests, without the slow studies
 
 test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
 	$(PYTEST)
+
+test-slurm: $(INSTALLED) ## run the programs of docs/clusters on a SLURM of one node; as root on Debian, whose packages it installs
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slurm tests/slurm
 
 lint: $(INSTALLED) ## check style, format and types
 	$(BIN)/ruff check .

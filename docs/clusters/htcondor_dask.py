@@ -20,6 +20,7 @@ from nplm import NetworkModel, NPLMTest, PoolSampler, read_sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.dask_engine import DaskWorkers
 from nplm.ensemble.engine import EngineError
+from nplm.ensemble.null_campaign import bootstrapped_reference, needs_references
 from nplm.ensemble.run import run_campaign
 
 
@@ -42,9 +43,12 @@ def cluster_of() -> HTCondorCluster:
 
 
 def campaign_of(options: argparse.Namespace) -> Campaign:
-    """Null toys of a test of this reference."""
+    """Null toys of a test of this reference, as `nplm toys run` draws them."""
     test = NPLMTest(read_sample(options.reference, weights="weight"), NetworkModel((4,), clip=7.0))
-    return Campaign(test, PoolSampler(test.reference, test.reference.total_weight), seed=1)
+    expected = test.reference.total_weight
+    # Where the reference is small, it fluctuates from toy to toy as the data do.
+    references = bootstrapped_reference(test) if needs_references(test, expected) else None
+    return Campaign(test, PoolSampler(test.reference, expected), seed=1, reference_sampler=references)
 
 
 def main() -> int:

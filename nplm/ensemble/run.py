@@ -61,7 +61,11 @@ def run_campaign(
         else:
             store.add(table)
         on_toys(table)
-    return ToyTable.concatenate(fresh) if store is None else store.read()
+    if store is None:
+        return ToyTable.concatenate(fresh)
+    stored = store.read()
+    store.finish(stored)
+    return stored
 
 
 def run_missing(

@@ -151,10 +151,10 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
             store = cls(path, plan, toys.start, len(toys), about or {}, warn)
             try:
-                write_new(path / CAMPAIGN_FILE, store._text())
+                _insist(lambda: write_new(path / CAMPAIGN_FILE, store._text()))
             except FileExistsError:  # another process, perhaps with another plan, was quicker
                 return cls.create(path, plan, toys, about, warn)
-        store._remove_stale()
+        store._remove_unfinished(_STALE)
         return store
 
     def require_plan(self, plan: Plan) -> Store:
@@ -188,7 +188,8 @@ class Store:
             self._part = self.path / f"part-{int(table.index.min()):08d}-{secrets.token_hex(4)}.parquet"
         # Remembered before they are written: whatever interrupts the writing, the next part that is written has them.
         self._growing = growing
-        growing.write(self._part, {"plan_hash": self.plan.hash})
+        part, texts = self._part, {"plan_hash": self.plan.hash}
+        _insist(lambda: growing.write(part, texts))
         if len(growing) >= ROWS_OF_A_PART or self._part.stat().st_size >= _BYTES_OF_A_PART:
             self._growing = self._part = None
         with suppress(StoreError):  # toys are stored, and what is wrong with the store is said to whoever opens it
@@ -212,6 +213,15 @@ class Store:
         if message not in self._told:
             self._told.add(message)
             self.warn(message)
+
+    def finish(self, table: ToyTable) -> None:
+        """Removes what processes that were killed have left, if all wanted toys are there and so nobody writes.
+
+        Arguments:
+            table: all toys of the store.
+        """
+        if not len(self.missing(table)):
+            self._remove_unfinished(0.0)
 
     def missing(self, table: ToyTable) -> Int64[np.ndarray, " missing"]:
         """Numbers of the wanted toys that are not in the table."""
@@ -249,8 +259,11 @@ class Store:
             self._describe()
 
     def _describe(self) -> None:
-        with atomic_path(self.path / CAMPAIGN_FILE) as temporary:
-            temporary.write_text(self._text(), encoding="utf-8")
+        def write() -> None:
+            with atomic_path(self.path / CAMPAIGN_FILE) as temporary:
+                temporary.write_text(self._text(), encoding="utf-8")
+
+        _insist(write)
 
     def _text(self) -> str:
         import jax
@@ -266,11 +279,12 @@ class Store:
         }
         return json.dumps({**document, "digest": _digest(document)}, indent=2, allow_nan=False) + "\n"
 
-    def _remove_stale(self) -> None:
+    def _remove_unfinished(self, age: float) -> None:
+        """Removes files that nobody has written to for so many seconds, and that are not whole."""
         for pattern in (".part-*.parquet", ".campaign-*.json"):
             for file in self.path.glob(pattern):
                 with suppress(OSError):  # another process may have been quicker
-                    if time.time() - file.stat().st_mtime > _STALE:
+                    if time.time() - file.stat().st_mtime >= age:
                         file.unlink()
 
 
@@ -278,6 +292,14 @@ def _digest(document: Mapping[str, Any]) -> str:
     """SHA-256 of a description without its digest, as hexadecimal digits."""
     content = {name: value for name, value in document.items() if name != "digest"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _insist(write: Callable[[], None]) -> None:
+    """Writes a file, once more if another process that found all its toys took it for left over; see `Store.finish`."""
+    try:
+        write()
+    except FileNotFoundError:
+        write()
 
 
 def unique(
@@ -358,4 +380,6 @@ def merge_stores(sources: Sequence[Store], target: Path | str) -> tuple[Store, T
     new = toys.select(~np.isin(toys.index, present.index))
     for start in range(0, len(new), ROWS_OF_A_PART):
         store.add(new.select(slice(start, start + ROWS_OF_A_PART)))
-    return store, store.read()
+    merged = store.read()
+    store.finish(merged)
+    return store, merged

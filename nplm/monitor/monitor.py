@@ -273,8 +273,7 @@ class Monitor:
             source=window.source,
             status=status,
             alarms=alarms,
-            message="; ".join([*alarm_words(alarms, values, where, outside), *problems, *notes])
-            or "agrees with the reference",
+            message="; ".join(words) or "agrees with the reference",
             first=first,
             events=len(window),
             yield_=float(np.nansum(window.weights)),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nplm.cli.commands import command_parsers
 from nplm.cli.options import given
+from nplm.cli.progress import Reporter
+from nplm.cli.setup import setup_of
 from nplm.cli.toys_options import RunOptions
+from nplm.cli.toys_run import _campaign
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = DOCS / "clusters"
@@ -80,6 +86,25 @@ def test_dask_scripts_print_their_job(script: str, lines: list[str], tmp_path: P
     assert set(lines) <= set(done.stdout.splitlines())
     assert re.search(r"distributed\.cli\.dask_worker tcp://\S+ .*--nthreads 1 .*--lifetime 220m", done.stdout)
     assert not (tmp_path / "null").exists()
+
+
+@pytest.mark.parametrize("events", [500, 5000])
+@pytest.mark.parametrize("script", ["slurm_dask.py", "htcondor_dask.py"])
+def test_dask_scripts_run_the_toys_of_the_arrays(
+    script: str, events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Also where the reference is so small that each toy has one of its own.
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(1).exponential(size=events)
+    np.savez("reference.npz", x=x, weight=np.full(events, 50 / events))
+    program = runpy.run_path(str(SCRIPTS / script))
+    campaign = program["campaign_of"](argparse.Namespace(reference="reference.npz"))
+    options = "toys run --reference reference.npz --weights weight --clip 7 --toys 10 --seed 1 --output null"
+    begun = parsed(options)
+    there, _ = _campaign(begun, setup_of(begun, pytest.fail), Reporter(quiet=True))
+    assert (there.reference_sampler is not None) == (events == 500)
+    assert campaign.plan().differences(there.plan()) == []
 
 
 def test_links_lead_somewhere() -> None:

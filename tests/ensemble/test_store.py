@@ -378,3 +378,35 @@ def test_toys_that_were_run_twice_may_differ_a_little(tmp_path: Path, difference
     merged, toys = merge_stores(others, tmp_path / "merged")
     assert len(told) == 2 * said
     assert toys.t.tolist() == merged.read().t.tolist() == first.t.tolist()
+
+
+def test_what_killed_processes_left_is_removed_once_no_toy_is_missing(tmp_path: Path) -> None:
+    store = Store.create(tmp_path, PLAN, range(10))
+    left = [tmp_path / f".part-00000003-{'0' * 16}.parquet", tmp_path / f".campaign-{'0' * 16}.json"]
+    for file in left:
+        file.write_text("half")
+    store.add(table_of(range(9)))
+    store.finish(store.read())
+    assert all(file.exists() for file in left), "another process may be writing"
+    store.add(table_of([9]))
+    store.finish(store.read())
+    assert sorted(file.name for file in tmp_path.iterdir())[0] == CAMPAIGN_FILE
+    assert len(store.read()) == 10
+
+
+def test_a_file_that_another_process_takes_for_left_over_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, replace, removed = Store.create(tmp_path, PLAN, range(10)), Path.replace, set()
+
+    def removed_once(path: Path, target: Path) -> Path:
+        if target not in removed:
+            removed.add(target)
+            path.unlink()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", removed_once)
+    store.add(table_of(range(10)))
+    assert Store.create(tmp_path, PLAN, range(20)).count == 20
+    assert len(removed) == 2
+    assert Store.open(tmp_path).read().index.tolist() == list(range(10))
