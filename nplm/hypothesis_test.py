@@ -46,7 +46,7 @@ from nplm.overflow import Overflow
 from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
-from nplm.sample import Sample, require_same_features, require_varying
+from nplm.sample import Sample, in_order, require_same_features, require_varying
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
@@ -285,7 +285,7 @@ class NPLMTest:
             ValueError: if the events do not have the reference's features.
         """
         names = None if isinstance(events, Sample) else self.reference.features
-        sample = as_sample(events, features=names, name="events")
+        sample = in_order(as_sample(events, features=names, name="events"), self.reference.features)
         require_same_features(self.reference, sample)
         return self.prepared.log_ratio(result.parameter_vector, self._within(sample).events)
 

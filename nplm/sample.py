@@ -196,6 +196,16 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
     return together._with(parts, measured[0].auxiliary if measured else None)
 
 
+def in_order(sample: Sample, features: Sequence[str]) -> Sample:
+    """The sample with its features in the given order; as it is, if it has other features."""
+    if sample.features == tuple(features) or set(sample.features) != set(features):
+        return sample
+    columns = [sample.features.index(feature) for feature in features]
+    moved = replace(sample, events=sample.events[:, columns], features=tuple(features))
+    # Not what it was drawn from, which has its features in the order that it had.
+    return moved._with((), sample.auxiliary, sample.stands_for)
+
+
 def require_same_features(expected: Sample, other: Sample) -> None:
     """Raises ValueError, naming the difference, unless both samples have the same features in the same order."""
     if expected.features == other.features:

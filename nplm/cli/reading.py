@@ -12,9 +12,9 @@ from jaxtyping import Int64
 
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
-from nplm.io import column_names, in_order, read_reference, read_sample, row_numbers
+from nplm.io import column_names, read_reference, read_sample, row_numbers
 from nplm.io.expression import columns_are_there
-from nplm.sample import Sample, require_varying
+from nplm.sample import Sample, in_order, require_varying
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
 from nplm._seed import require_seed
@@ -18,8 +17,8 @@ from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_words, test_name
+from nplm.io.tables import Tabular, two_samples
 from nplm.periods import periods_of, within_periods
-from nplm.sample import Sample, require_same_features
 from nplm.support import remarks_on_two, yields_apart
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
@@ -45,7 +44,7 @@ class FamilyTest:
     each class of members amounts to, and calibrate it.
 
     Arguments:
-        a, b: the samples; arrays of events are read as samples of unit weights.
+        a, b: the samples; of tables features are found by name, and arrays of events are samples of unit weights.
         settings: which members there are.
         expected_ratio: yield of B / yield of A that is expected, and then compared apart from the shapes; None compares
             shapes only, whatever the yields.
@@ -61,8 +60,8 @@ class FamilyTest:
     @blas_threads()
     def __init__(
         self,
-        a: Sample | ArrayLike,
-        b: Sample | ArrayLike,
+        a: Tabular,
+        b: Tabular,
         *,
         settings: FamilySettings = USUAL,
         expected_ratio: float | None = None,
@@ -71,10 +70,8 @@ class FamilyTest:
         seed: int = 1,
     ) -> None:
         began = time.perf_counter()
-        self.a = a if isinstance(a, Sample) else Sample(a, name="A")
-        self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
+        self.a, self.b = two_samples(a, b)
         self.seed = require_seed(seed)
-        require_same_features(self.a, self.b)
         periods = periods_of((self.a, self.b), circular or {})
         self.pool = Pool.of(
             within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio

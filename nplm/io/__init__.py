@@ -2,7 +2,6 @@
 
 from nplm.io.read import ReadError as ReadError
 from nplm.io.read import column_names as column_names
-from nplm.io.read import in_order as in_order
 from nplm.io.read import read_reference as read_reference
 from nplm.io.read import read_sample as read_sample
 from nplm.io.read import row_numbers as row_numbers

@@ -23,7 +23,7 @@ from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
 from nplm.io.derived import PART, Derived, in_parts, needs_deriving
 from nplm.io.grammar import suggestion
-from nplm.sample import Sample, concatenate
+from nplm.sample import Sample, concatenate, in_order
 
 _FORMATS: dict[str, OpenTable] = {
     ".npz": open_npz,
@@ -215,14 +215,6 @@ def read_reference(
     except ValueError as error:
         raise ReadError(str(error)) from error
     return replace(total, name=name or " + ".join(Path(path).name for path in paths))
-
-
-def in_order(sample: Sample, features: Sequence[str]) -> Sample:
-    """The sample with its features in the given order; as it is, if it has other features."""
-    if sample.features == tuple(features) or set(sample.features) != set(features):
-        return sample
-    columns = [sample.features.index(feature) for feature in features]
-    return replace(sample, events=sample.events[:, columns], features=tuple(features))
 
 
 def column_names(

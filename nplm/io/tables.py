@@ -16,7 +16,7 @@ from nplm.io._table import ReadError, Table, Values, as_column, listed, require_
 from nplm.io.derived import PART, Derived, in_parts
 from nplm.io.expression import is_expression
 from nplm.io.lists import as_lists
-from nplm.sample import Sample
+from nplm.sample import Sample, in_order, require_same_features
 
 # What `as_sample` takes.
 Tabular: TypeAlias = Sample | ArrayLike | Any
@@ -122,7 +122,7 @@ def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
             them may hold weights; or if the table is bad, see `as_sample`.
     """
     if isinstance(table, Sample):
-        return table
+        return in_order(table, reference.features)
     columns = _columns(table, name)
     if columns is None:
         return as_sample(table, name=name)
@@ -136,6 +136,19 @@ def sample_like(reference: Sample, table: Tabular, name: str) -> Sample:
             " one holds weights, with as_sample(table, weights=..., features=...)"
         )
     return as_sample(table, features=reference.features, name=name)
+
+
+def two_samples(a: Tabular, b: Tabular) -> tuple[Sample, Sample]:
+    """Samples of two tables, their features by name in the order of A; those of an array by position.
+
+    Raises:
+        ValueError: if their features differ, or a table is bad; see `sample_like`.
+    """
+    first = as_sample(a, name="A")
+    array = not isinstance(b, Sample) and _columns(b, "B") is None
+    second = as_sample(b, features=first.features, name="B") if array else sample_like(first, b, "B")
+    require_same_features(first, second)
+    return first, second
 
 
 def _numbers_rows(column: Any, source: str, name: str) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.hypothesis_test import NPLMTest
+from nplm.io.tables import sample_like
 from nplm.nuisance.log_ratio import log_ratio as log_r
 from nplm.plot.reference import expected_weights, reference_log_ratio
 from nplm.result import Result
@@ -78,6 +79,7 @@ def compared(
     Raises:
         ValueError: if the result is not that of these data.
     """
+    data = sample_like(test.reference, data, "data")
     if len(result.log_ratio) != len(data):
         raise ValueError(
             f"the result is about {len(result.log_ratio)} events, but {data.name} has {len(data)}: give the sample that"

@@ -11,6 +11,7 @@ import numpy as np
 
 from nplm._json import json_value
 from nplm.hypothesis_test import NPLMTest
+from nplm.io.tables import sample_like
 from nplm.localization.comparison import Comparison
 from nplm.localization.kernel_without import KernelWithout
 from nplm.models.kernel import LEAST_CENTERS, KernelModel
@@ -88,6 +89,7 @@ def leave_one_out(test: NPLMTest, data: Sample, *, most_centers: int = MOST_CENT
             f"features are left out by fitting kernels again, but the model is {test.model.name}: use project_out"
         )
     centers = min(len(kernel.modes.centers), max(most_centers, LEAST_CENTERS))
+    data = sample_like(test.reference, data, "data")
     seen = data if test.overflow is None else test.overflow(data)
     size = len(test.reference) + test.reference.total_weight
     without = partial(KernelWithout, kernel, 2 * model.penalty * size, centers)

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 
 from nplm._json import json_value
 from nplm.hypothesis_test import NPLMTest
+from nplm.io.tables import sample_like
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.left_out import LeftOut, leave_one_out, project_out
 from nplm.localization.pairs import rank_pairs
@@ -100,6 +101,7 @@ def localize(
     Raises:
         ValueError: if the result is not that of these data, or `top` is negative.
     """
+    data = sample_like(test.reference, data, "data")
     comparison = compared(test, data, result, log_ratio=log_ratio)
     found = localize_samples(comparison, top=top, rows=rows)
     if not left_out or len(comparison.features) < 2:

@@ -14,7 +14,7 @@ from jaxtyping import ArrayLike
 from nplm._printable import printable
 from nplm.coordinates import CoordinateKind
 from nplm.family.settings import FamilySettings
-from nplm.io import in_order
+from nplm.io import as_sample
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.clock import set_back
@@ -27,7 +27,7 @@ from nplm.monitor.shape import ShapeResult, ShapeTest
 from nplm.monitor.verdict import Status, Verdict
 from nplm.monitor.words import alarm_words
 from nplm.periods import Circular
-from nplm.sample import Sample
+from nplm.sample import Sample, in_order
 from nplm.support import Outside, Support
 
 # Digits of a reference's fingerprint that a verdict holds.
@@ -110,7 +110,7 @@ class Monitor:
         self.sums = Sums()
         self.tested: Sample | None = None
         self._buffer: Batch | None = None
-        self._use(reference if isinstance(reference, Sample) else Sample(reference, name="reference"))
+        self._use(as_sample(reference, name="reference"))
 
     def _use(self, reference: Sample) -> None:
         expected, counted = self._rate_of

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nplm.hypothesis_test import NPLMTest
+from nplm.io.tables import sample_like
 from nplm.plot import style
 from nplm.plot.binning import Binning, common_binning, fill
 from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
@@ -68,6 +69,7 @@ def fill_marginal(
     Raises:
         ValueError: if there is no such feature.
     """
+    data = sample_like(test.reference, data, "data")
     if feature not in data.features:
         raise ValueError(f"there is no feature '{feature}': choose one of {', '.join(data.features)}")
     column = data.features.index(feature)

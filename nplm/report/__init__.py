@@ -43,11 +43,13 @@ def write_run(
     """
     # Matplotlib takes its time to import, and a result that only prints itself needs none of it.
     from nplm._atomic import atomic_path
+    from nplm.io.tables import sample_like
     from nplm.plot.reference import reference_log_ratio
     from nplm.report.page import report_page
     from nplm.report.pictures import write_pictures
     from nplm.report.where import write_where
 
+    data = sample_like(test.reference, data, "data")
     if len(result.log_ratio) != len(data):
         raise ValueError(
             f"the result is about {len(result.log_ratio)} events, but {data.name} has {len(data)}: give the sample that"

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nplm._atomic import atomic_path
+from nplm.io.tables import sample_like
 from nplm.multiple import MultipleTest
 from nplm.multiple_result import MultipleResult
 from nplm.plot.multiple import plot_multiple
@@ -51,6 +52,7 @@ def write_multiple_run(
     Returns:
         The path of report.html.
     """
+    data = sample_like(test.tests[0].reference, data, "data")
     with atomic_path(folder / "result.json") as temporary:
         temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     plots = folder / "plots"

@@ -136,6 +136,12 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
             f" ({numbers}); had none failed and none of them exceeded, Z would be {format_z(without_failures)}. The"
             " toys' fits must be repaired first.",
         )
+    if not calibration.toys:
+        return Verdict(
+            "undecided",
+            "Undecided: no toys",
+            f"No toys were run, so nothing has checked the formula that p is read from ({numbers}). Run at least 200.",
+        )
     if exceeding == 0:
         return Verdict(
             "undecided",

@@ -9,12 +9,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import ArrayLike
 
 from nplm._blas import blas_threads
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
+from nplm.io.tables import Tabular, two_samples
 from nplm.sample import Sample, require_same_features
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
@@ -40,7 +40,7 @@ class TwoSampleTest:
     width and penalty makes a test (`nplm.two_sample.scores` has the statistic), and one p-value accounts for all.
 
     Arguments:
-        a, b: the samples; arrays of events are read as samples of unit weights.
+        a, b: the samples; of tables features are found by name, and arrays of events are samples of unit weights.
         widths: of the kernels, in units of the pool's standard deviations; None for four that are taken from the
             distances between pooled events, see `nplm.two_sample.modes.default_widths`.
         penalties: lambda, one test each at every width: modes whose variance in the kernel is below lambda are
@@ -59,8 +59,8 @@ class TwoSampleTest:
     @blas_threads()
     def __init__(
         self,
-        a: Sample | ArrayLike,
-        b: Sample | ArrayLike,
+        a: Tabular,
+        b: Tabular,
         *,
         widths: Sequence[float] | None = None,
         penalties: Sequence[float] = PENALTIES,
@@ -72,8 +72,7 @@ class TwoSampleTest:
         began = time.perf_counter()
         if statistic not in STATISTICS:
             raise ValueError(f"there is no statistic '{statistic}': choose {' or '.join(STATISTICS)}")
-        self.a = a if isinstance(a, Sample) else Sample(a, name="A")
-        self.b = b if isinstance(b, Sample) else Sample(b, features=self.a.features, name="B")
+        self.a, self.b = two_samples(a, b)
         self.statistic, self.seed = statistic, require_seed(seed)
         self.pool = Pool.of(self.a, self.b, expected_ratio=expected_ratio)
         self.basis = Basis.of(self.pool, widths, penalties, centers, seed)
