@@ -52,7 +52,10 @@ def test_a_folder(tmp_path: Path) -> None:
 
 def test_an_unknown_suffix_lists_the_known(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1")
-    _refused(tmp_path / "a.txt", r"unknown suffix '\.txt'; known: \.npz, \.npy, \.csv, \.h5, \.hdf5, \.parquet, \.root")
+    _refused(
+        tmp_path / "a.txt",
+        r"unknown suffix '\.txt'; known: \.npz, \.npy, \.csv, \.h5, \.hdf5, \.parquet, \.feather, \.arrow, \.root",
+    )
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".csv", ".h5", ".hdf5", ".parquet", ".root"])

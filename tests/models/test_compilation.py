@@ -50,7 +50,7 @@ def test_answers_are_float64_and_the_setting_of_jax_stays(
     models = {
         "histogram": HistogramModel(bins=5),
         "network": NetworkModel(optimizer=quick),
-        "adam": NetworkModel(optimizer=Adam(epochs=5)),
+        "adam": NetworkModel(optimizer=Adam(epochs=300, learning_rate=0.01)),
     }
     with jax.enable_x64(flag):
         test = NPLMTest(reference, models[name])

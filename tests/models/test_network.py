@@ -194,13 +194,13 @@ def test_two_features_and_two_layers(quick: BoxSearch, rng: np.random.Generator)
 def test_adam_is_the_published_recipe(exponential: Exponential) -> None:
     reference, data = exponential
     short, long = (
-        NPLMTest(reference, NetworkModel(optimizer=Adam(epochs=epochs, learning_rate=0.01))).fit([data])
+        NPLMTest(reference, NetworkModel(optimizer=Adam(epochs=epochs, learning_rate=0.01))).prepared.fit([data])
         for epochs in (1, 300)
     )
     assert short.starts == long.starts == 1
     assert not long.converged[0]
     assert short.t[0] < long.t[0]
-    other = NPLMTest(reference, NetworkModel(optimizer=Adam(epochs=1, learning_rate=0.01, seed=1))).fit([data])
+    other = NPLMTest(reference, NetworkModel(optimizer=Adam(epochs=1, learning_rate=0.01, seed=1))).prepared.fit([data])
     assert np.abs(other.parameters - short.parameters).max() > 0.1
     # One step of Adam moves each parameter by the learning rate, and the start has biases of zero.
     biases = short.parameters[0, Layout((1, 4, 1)).is_bias]
