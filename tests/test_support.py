@@ -159,7 +159,7 @@ def test_yields_come_first_among_the_cautions(reference: Sample, data: Sample) -
 def test_events_where_the_reference_has_none_are_counted_on_their_own(reference: Sample, data: Sample) -> None:
     """t of wide kernels does not know 3% of the data at -999; their count does, and the verdict says so."""
     moved = with_values(data, 0, np.full(61, -999.0))
-    test = NPLMTest(reference.scaled_to(2000), KernelModel(width=2.0, centers=100))
+    test = NPLMTest(reference.scaled_to(2000), KernelModel(width=2.0, centers=40))
     found, none = test.run(moved, 0), test.run(data, 0)
     assert found.p_value > 1e-3
     assert [(out.feature, out.events) for out in found.outside] == [("pt", 61)]
@@ -195,5 +195,5 @@ def test_one_event_far_out_is_said_to_make_the_scale(rng: np.random.Generator) -
         ("standardized", plain, False),
         ("normal-scores", far, False),
     ):
-        test = NPLMTest(reference.scaled_to(500), KernelModel(width=1.0, centers=50), coordinates=coordinates)  # type: ignore[arg-type]
+        test = NPLMTest(reference.scaled_to(500), KernelModel(width=1.0, centers=5), coordinates=coordinates)  # type: ignore[arg-type]
         assert any("normal-scores" in note and "100000" in note for note in test.run(data, 0).notes) == said

@@ -24,6 +24,7 @@ def runs(folder: Path) -> Path:
     return write_runs(folder)
 
 
+@pytest.mark.slow
 def test_one_kernel_sees_other_coordinates(nplm, runs: Path) -> None:
     found = []
     for i, words in enumerate(("", "--coordinates normal-scores", "--circular y=9", "--coordinates raw")):

@@ -53,7 +53,9 @@ def stop(sent: signal.Signals, words: tuple[str, ...], parts: Path, toys: int) -
     return process.returncode, err
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGINT, signal.SIGKILL))]
+)
 def test_toys_go_on_where_they_were_stopped(nplm, sent: signal.Signals) -> None:
     Path("slow_toys.py").write_text(SLOW)
     code, err = stop(sent, (*MANY, "-o", "out"), Path("out"), 50)
@@ -72,7 +74,7 @@ def test_toys_go_on_where_they_were_stopped(nplm, sent: signal.Signals) -> None:
     same(stored("out"), stored("whole"))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_test_goes_on_where_it_was_stopped(nplm, sent: signal.Signals) -> None:
     many = ("--toys", "3000")
     code, _ = stop(sent, (*TEST, *many, "-o", "out"), Path("out/toys"), 250)

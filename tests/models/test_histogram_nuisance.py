@@ -124,15 +124,15 @@ def test_a_bin_without_data_is_fitted() -> None:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_reference_as_small_as_the_data_keeps_the_size(exact: bool) -> None:
-    """150 pairs of 500 + 500 events, both fresh: 5% fire, but with the reference taken as exact more."""
+    """100 pairs of 500 + 500 events, both fresh: 5% fire, but with the reference taken as exact more."""
     nuisances, p = scale_and_normalization(), []
-    for key in range(150):
+    for key in range(100):
         rng = np.random.default_rng([key, 1])
         reference, moved = Sample(rng.exponential(size=500)), rng.choice([-0.15, 0, 0.15])
         model = HistogramModel(10, reference_exact=exact)
         test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
         p.append(chi2(10).sf(test.statistic(draw_data(rng, moved, expected=500.0))))
-    rejected, error = np.mean(np.array(p) < 0.05), np.sqrt(0.05 * 0.95 / 150)
+    rejected, error = np.mean(np.array(p) < 0.05), np.sqrt(0.05 * 0.95 / 100)
     assert (abs(rejected - 0.05) < 3.3 * error) == (not exact)
 
 

@@ -94,7 +94,9 @@ def test_bins_with_a_nuisance_held_are_those_of_a_simplex_along_the_other(kind: 
     assert abs(by_hand[0] - by_hand[1]) > 0.1
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["histogram", "kernel"])
+@pytest.mark.parametrize(
+    "model", [MODELS[0], pytest.param(MODELS[1], marks=pytest.mark.slow)], ids=["histogram", "kernel"]
+)
 def test_held_is_not_there(model: Model) -> None:
     """Holding the rate is the test that knows the tilt alone, with what is known of it at a rate of 0."""
     reference, data = samples()
