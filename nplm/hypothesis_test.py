@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
+from nplm._errstate import usual_errors
 from nplm._forked import require_not_forked
 from nplm._format import format_seconds
 from nplm._seed import require_seed
@@ -90,6 +91,7 @@ class NPLMTest:
         PreparedError: if the file is that of another reference or other settings.
     """
 
+    @usual_errors()
     @blas_threads()
     def __init__(
         self,
@@ -187,7 +189,7 @@ class NPLMTest:
         """A test goes to other processes as what it was made from, and prepares itself there."""
         return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
 
-    @cached_property
+    @property
     def _fitted(self) -> Model:
         """The model as it is fitted to this reference, see `fitted_to`."""
         return fitted_to(self.model, self.reference, with_nuisances=self.nuisances is not None)
@@ -235,6 +237,7 @@ class NPLMTest:
         """
         return self.reference_exact or self.nuisances is not None
 
+    @usual_errors()
     def formula(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> Formula:
         """The null distribution of t without toys.
 
@@ -256,6 +259,7 @@ class NPLMTest:
                 " settings of the model"
             ) from error
 
+    @usual_errors()
     @blas_threads()
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
@@ -330,6 +334,7 @@ class NPLMTest:
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
         return null_campaign(self, data, seed=seed, pool=pool, reference_per_toy=reference_per_toy)
 
+    @usual_errors()
     def run(
         self,
         data: Tabular,

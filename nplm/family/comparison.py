@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from nplm._blas import blas_threads
+from nplm._errstate import usual_errors
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
@@ -57,6 +58,7 @@ class FamilyTest:
         ValueError: for bad input or settings; the message names it.
     """
 
+    @usual_errors()
     @blas_threads()
     def __init__(
         self,
@@ -99,6 +101,7 @@ class FamilyTest:
         """Samples without a difference: permutations of the labels where these are exchangeable."""
         return FamilyNull(self.family, self.family.surprise(self.family.null(resamples, self.seed)), self.seed)
 
+    @usual_errors()
     @blas_threads()
     def run(
         self,

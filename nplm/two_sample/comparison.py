@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
+from nplm._errstate import usual_errors
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
@@ -56,6 +57,7 @@ class TwoSampleTest:
         ValueError: for bad input or settings; the message names it.
     """
 
+    @usual_errors()
     @blas_threads()
     def __init__(
         self,
@@ -132,6 +134,7 @@ class TwoSampleTest:
         source = Sample(self.pool.scaler(pool.require_yield().events), pool.weights, pool.features, pool.name)
         return drawn_scores(self.basis, source, resamples, chosen).statistics(self.basis)
 
+    @usual_errors()
     @blas_threads()
     def run(
         self,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nplm.cli.errors import MEANINGS, ExitCode
 from nplm.cli.main import main
 
-EXAMPLES = 200
+EXAMPLES = 150
 # Seconds that one command may take, on a machine that does other things too, and bytes by which the process may grow.
 SECONDS, BYTES = 60.0, 1 << 30
 EVENTS = 80

@@ -137,6 +137,7 @@ def test_a_stream_of_lines_and_its_replay(nplm, runs: Path, monkeypatch: pytest.
     assert firsts == [0, 300, 600]
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_where_it_was(runs: Path) -> None:
     # Killed without warning again and again, while files come; the history is that of one undisturbed run.
     rng = np.random.default_rng(6)

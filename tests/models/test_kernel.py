@@ -214,6 +214,7 @@ def test_features_of_very_different_spread_are_named(rng: np.random.Generator) -
     assert not any("spreads" in note for note in turning.run(data, calibrate="analytic").notes)
 
 
+@pytest.mark.slow
 def test_a_prepared_kernel_goes_through_the_public_test() -> None:
     reference, data, signal = set_up_a()
     test = NPLMTest(reference, KernelModel(width=2.3, centers=200), coordinates="raw")
