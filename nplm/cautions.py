@@ -61,7 +61,8 @@ def cautions_of(
             f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
             " give the expected yield, or test the shape only"
         )
-    notes += support_remarks(replace(test.reference, name="the reference"), replace(data, name="the data"))
+    reference = replace(test.reference, name="the reference")
+    notes += support_remarks(reference, replace(data, name="the data"), test.support)
     if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
         notes += _far_events(test.reference)
     if null is None and calibrate != "rare":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
 from nplm.sample import Sample, in_order, require_same_features, require_varying
+from nplm.support import Support
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
@@ -188,6 +189,11 @@ class NPLMTest:
     def __reduce__(self) -> tuple[Any, ...]:
         """A test goes to other processes as what it was made from, and prepares itself there."""
         return partial(NPLMTest, self._given[0], self.model, **self._settings), ()
+
+    @cached_property
+    def support(self) -> Support:
+        """Where the reference has events."""
+        return Support.of(replace(self.reference, name="the reference"))
 
     @property
     def _fitted(self) -> Model:

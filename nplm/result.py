@@ -137,7 +137,8 @@ class Result:
         notes: cautions that belong beside the numbers.
         complete: False if the toys were interrupted.
         nuisances: the fit of the nuisances, of which t is tau - Delta; None without nuisances.
-        outside: data events where the reference has none, counted on their own: no p_value knows them well.
+        outside: data events where the reference has none, counted on their own: no p_value knows them well. With
+            nuisances none, as these may move events there.
     """
 
     t: float

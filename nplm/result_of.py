@@ -17,7 +17,6 @@ from nplm.nuisance.impact import impacts
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result import Calibration, Result
 from nplm.sample import Sample
-from nplm.support import outside
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
@@ -83,7 +82,8 @@ def result_of(
         notes=notes,
         complete=complete,
         nuisances=_nuisances(test, data, fits, complete),
-        outside=outside(test.reference, data),
+        # With nuisances the reference may lack events where the data rightly have some: a caution tells of them.
+        outside=() if test.nuisances is not None else test.support.outside(data),
     )
 
 

@@ -48,8 +48,10 @@ class Outside:
     """Data events where the reference has none, which no model can say much about: counted on their own.
 
     If both samples are drawn from one distribution, any of the n_R + 1 gaps between values of the reference holds k or
-    more of the n_D data events with probability f^k at most, f = n_D / (n_D + n_R), so for all gaps of d features
-    together p <= d (n_R + 1) f^k.
+    more of the n_D data events with probability f^k at most, f = rho / (1 + rho) with rho = n_D / n_R the number of
+    data events for each of the reference; so for all gaps of d features together p <= d (n_R + 1) f^k. Where events
+    have weights rho is the largest that weights allow anywhere, N_D max|w_R| / (N(R) min|w_D|): few heavy events of the
+    reference may leave room for many light ones of the data.
 
     Arguments:
         feature: its name.
@@ -87,25 +89,18 @@ def remarks_on_two(a: Sample, b: Sample) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*support_remarks(a, b), *support_remarks(b, a)]))
 
 
-def support_remarks(reference: Sample, data: Sample) -> tuple[str, ...]:
+def support_remarks(reference: Sample, data: Sample, support: Support | None = None) -> tuple[str, ...]:
     """Words for data where the reference has no events, feature by feature, and for repeated events.
 
     Arguments:
         reference, data: with the same features; events of weight zero do not count.
+        support: of the reference, if it is known already.
     """
     used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
     if not len(used) or not len(seen):
         return ()
-    return (*(found.words for found in outside(reference, data)), *_repeated(used, seen))
-
-
-def outside(reference: Sample, data: Sample) -> tuple[Outside, ...]:
-    """Gaps between values of the reference, and beyond them, that hold more data events than chance does.
-
-    Arguments:
-        reference, data: with the same features; events of weight zero do not count.
-    """
-    return Support.of(reference).outside(data)
+    found = (support or Support.of(reference)).outside(data)
+    return (*(each.words for each in found), *_repeated(used, seen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,29 +111,39 @@ class Support:
         reference: its name.
         features: their names.
         values: of each feature, increasing.
-        size: effective number of events.
+        weight: the largest |w| / N(R); None where nothing is expected.
     """
 
     reference: str
     features: tuple[str, ...]
     values: tuple[Float64[np.ndarray, " _"], ...]
-    size: float
+    weight: float | None
 
     @classmethod
     def of(cls, reference: Sample) -> Support:
         """That of the events whose weight is not zero."""
         used = reference.select(reference.weights != 0)
         values = tuple(np.unique(x) for x in used.events.T)
-        return cls(reference.name, reference.features, values, _effective_size(used) if len(used) else 0.0)
+        expects = used.total_weight > 0
+        largest = float(np.abs(used.weights).max()) / used.total_weight if expects else None
+        return cls(reference.name, reference.features, values, largest)
 
     def outside(self, data: Sample) -> tuple[Outside, ...]:
-        """See the function of that name."""
-        seen = data.select(data.weights != 0)
-        if not len(seen) or not self.size:
-            return ()
-        return tuple(found for j in range(len(self.features)) for found in self._of_feature(seen, j))
+        """Gaps between values of the reference, and beyond them, that hold more data events than chance does.
 
-    def _of_feature(self, data: Sample, j: int) -> list[Outside]:
+        Arguments:
+            data: with the same features; events of weight zero do not count.
+        """
+        seen = data.select(data.weights != 0)
+        if not len(seen) or self.weight is None:
+            return ()
+        size = np.abs(seen.weights)
+        log_share = -np.log1p(1 / (self.weight * size.sum() / size.min()))
+        if log_share == 0:  # of weights so unlike that they leave room for any number
+            return ()
+        return tuple(found for j in range(len(self.features)) for found in self._of_feature(seen, j, log_share))
+
+    def _of_feature(self, data: Sample, j: int, log_share: float) -> list[Outside]:
         """Those of one feature; values that the reference has as well are in no gap."""
         name, values, x = self.features[j], self.values[j], np.sort(data.events[:, j])
         above = np.searchsorted(values, x)
@@ -146,10 +151,8 @@ class Support:
         x, above = x[unknown], above[unknown]
         if not len(x):
             return []
-        # A weighted reference is worth fewer events.
-        share = len(data) / (len(data) + self.size)
         ways = np.log(len(self.features) * (len(values) + 1))
-        least = (np.log(_CHANCE) - ways) / np.log(share)
+        least = (np.log(_CHANCE) - ways) / log_share
         gaps, first, counts = np.unique(above, return_index=True, return_counts=True)
         crowded = np.flatnonzero(counts >= least)
         if len(crowded) > _LISTED:
@@ -160,13 +163,13 @@ class Support:
                 f" {self.reference} has none at, such as {counts[at]} at {middle:g}: is"
                 " it rounded or cut in another way there?"
             )
-            return [Outside(name, int(counts[at]), words, float(ways + counts[at] * np.log(share)))]
+            return [Outside(name, int(counts[at]), words, float(ways + counts[at] * log_share))]
         return [
             Outside(
                 name,
                 int(counts[i]),
                 _gap_words(self.reference, values, gaps[i], x[first[i] : first[i] + counts[i]], name),
-                float(ways + counts[i] * np.log(share)),
+                float(ways + counts[i] * log_share),
             )
             for i in crowded
         ]
@@ -215,9 +218,3 @@ def _copies(reference: Sample, data: Sample) -> Int64[np.ndarray, "k 2"]:
         events, of_data = events[again], of_data[again]
     rows, of = np.unique(events, axis=0, return_inverse=True)
     return np.column_stack([np.bincount(of[of_data == which], minlength=len(rows)) for which in (False, True)])
-
-
-def _effective_size(sample: Sample) -> float:
-    """Kish's number with |w|, which a sample with negative weights has as well."""
-    size = np.abs(sample.weights)
-    return float(size.sum() ** 2 / (size**2).sum())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nplm.monitor.pvalues import PValueDistribution, pvalue_density
 from nplm.monitor.verdict import Verdict
@@ -40,6 +41,7 @@ def draw_history(
         _draw_pvalues(panels[0], verdicts, alpha)
         if drift_limits:
             _draw_sums(panels[1], verdicts, drift_limits)
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         panels[-1].set_xlabel("window" + (" (neighbours overlap)" if overlapping else ""))
         figure.align_ylabels()
         figure.tight_layout()
@@ -66,6 +68,10 @@ def _draw_pvalues(axes: Axes, verdicts: Sequence[Verdict], alpha: float) -> None
                 markeredgecolor=color,
                 label=f"alarm of the {test}",
             )
+    outside = [v.row for v in verdicts if "outside" in v.alarms]
+    if outside:
+        label = "alarm: events where the reference has none"
+        axes.plot(outside, np.ones(len(outside)), "D", color=style.REWEIGHTED, markersize=6, label=label)
     bad = [v.row for v in verdicts if v.status not in ("ok", "alarm")]
     if bad:
         axes.plot(

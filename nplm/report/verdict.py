@@ -62,7 +62,7 @@ def with_outside(of_t: Verdict, outside: Sequence[Outside]) -> Verdict:
 
     Arguments:
         of_t: what the test says.
-        outside: of the data, see `nplm.support.outside`.
+        outside: of the data, see `nplm.support.Support`.
     """
     if not outside or of_t.level == "strong":
         return of_t
