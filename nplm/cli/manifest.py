@@ -95,6 +95,14 @@ class Manifest:
             found += [p for p in path.parent.glob(".*") if is_temporary_of(p, path)]
         return found
 
+    def remove_unfinished(self) -> None:
+        """Removes what killed processes have left half written."""
+        for name in self.files:
+            target = self.folder / name
+            for path in target.parent.glob(".*"):
+                if is_temporary_of(path, target):
+                    path.unlink()
+
     def others(self) -> list[Path]:
         """The files in the folder, and in those within, that are not nplm's."""
         manifest = self.folder / MANIFEST_FILE
@@ -155,6 +163,7 @@ def written_into(folder: Path, program: str, command: str = "") -> Iterator[None
     folder.mkdir(parents=True, exist_ok=True)
     with watching(manifest.claim):
         yield
+    manifest.remove_unfinished()
     manifest.complete = True
     manifest.write()
 
