@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from nplm._errstate import usual_errors
 from nplm._format import format_seconds
 from nplm._seed import require_seed
 from nplm._versions import versions
@@ -190,6 +191,7 @@ class MultipleTest:
         joint = self.joint_null(data, fixed_reference=fixed_reference)
         return JointGlobalNull(joint, self.combination, draws, seed)
 
+    @usual_errors()
     def run(
         self,
         data: Tabular,

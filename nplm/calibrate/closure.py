@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import betabinom, binomtest
 
+from nplm._errstate import usual_errors
 from nplm._json import json_value
 from nplm._seed import LARGEST_SEED, require_seed
 from nplm._whole import require_whole
@@ -164,6 +165,7 @@ class Closure:
         return closure_text(self)
 
 
+@usual_errors()
 def closure(
     test: NPLMTest,
     signal: Tabular,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.stats import norm
 
+from nplm._errstate import usual_errors
 from nplm._json import json_value
 from nplm.calibrate.power import THRESHOLDS
 from nplm.io.tables import Tabular, sample_like
@@ -45,6 +46,7 @@ class ExpectedPower:
         return plain
 
 
+@usual_errors()
 def expected_power(
     test: NPLMTest,
     signal: Tabular,

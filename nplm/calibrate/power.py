@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import norm
 
+from nplm._errstate import usual_errors
 from nplm._json import json_value
 from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.null import Kind, Null
@@ -79,6 +80,7 @@ class Power:
         return plain
 
 
+@usual_errors()
 def signal_power(
     null: Null,
     t: Float64[np.ndarray, " n"],

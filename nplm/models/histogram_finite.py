@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from nplm.models.kernel_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.nuisances import Nuisances
-from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
+from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton, solve_dense
 
 # Tolerance of the Newton decrement, and steps at most: in a bin without data f falls by about one a step.
 _TOLERANCE, _STEPS = 1e-10, 200
@@ -115,9 +115,4 @@ def minimize_in_bins(
         )
         return Expansion(found.value - curve.auxiliary, jnp.concatenate([moves * found.of_f, of_nu], axis=1), hessian)
 
-    def solve(hessian: Array, gradient: Array, damping: Array) -> Array:
-        scale = jnp.maximum(jnp.abs(jnp.diagonal(hessian, axis1=1, axis2=2)), 1e-12)
-        full = hessian + (damping[:, None] * scale)[:, :, None] * jnp.eye(hessian.shape[1])
-        return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
-
-    return damped_newton(expand, solve, start, _TOLERANCE, _STEPS)
+    return damped_newton(expand, solve_dense, start, _TOLERANCE, _STEPS)

@@ -23,7 +23,7 @@ from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, Profile, filled
-from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton
+from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton, solve_dense
 from nplm.sample import Sample
 
 # Tolerance of the Newton decrement, and steps at most.
@@ -124,13 +124,12 @@ class PreparedHistogramWithNuisances:
         bins, free = self.histogram.parameters, self.profile.nuisances.free(held)
         shape = (len(owner), bins)
         start = np.column_stack([np.zeros(shape), nu])
-        delta, without, settled = self._descend(data, owner, start, np.append(np.zeros(bins), free))
+        delta, without, settled, _ = self._descend(data, owner, start, np.append(np.zeros(bins), free))
         start[:, bins:] = without[:, bins:]
-        tau, point, done = self._descend(data, owner, start, np.append(np.ones(bins), free))
+        tau, point, done, decrement = self._descend(data, owner, start, np.append(np.ones(bins), free))
         lowest, best = best_of(delta, owner, len(data)), best_of(tau, owner, len(data))
         t = np.where(plain.failure == "", tau[best] - delta[lowest], np.nan)
         converged = background.converged & settled[lowest] & done[best] & (plain.failure == "")
-        zeros = np.zeros(len(data))
         point = point[best]
         point[:, :bins][self.histogram.counts(data) == 0] = -np.inf
         return Fits(
@@ -139,8 +138,8 @@ class PreparedHistogramWithNuisances:
             converged,
             1,
             np.ones(len(data), dtype=np.int64),
-            zeros,
-            zeros,
+            np.zeros(len(data)),
+            decrement[best],
             plain.failure,
             delta=delta[lowest],
             nu_delta=without[lowest, bins:],
@@ -153,8 +152,8 @@ class PreparedHistogramWithNuisances:
         owner: Int64[np.ndarray, " J"],
         start: Float64[np.ndarray, "J bins_plus_k"],
         free: Float64[np.ndarray, " bins_plus_k"],
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """-2 L at the minimum, where it is, and whether it was reached, from one start for each row."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """-2 L at the minimum, where it is, whether it was reached, and how much was left; one start for each row."""
         ends = []
         for part in calls([len(data[i]) for i in owner.tolist()], start.shape[1]):
             own = [data[i] for i in owner[part].tolist()]
@@ -163,9 +162,9 @@ class PreparedHistogramWithNuisances:
             with jax.enable_x64(True):
                 given = (jnp.asarray(filled(v)) for v in rows)
                 end = minimize_in_bins(self.profile.nuisances, self.rows, self._binned(own), *given)
-                ends.append([np.asarray(v)[:count] for v in (-2 * end.value, end.point, end.converged)])
-        value, point, done = (np.concatenate(values) for values in zip(*ends, strict=True))
-        return value, point, done
+                ends.append([np.asarray(v)[:count] for v in (-2 * end.value, end.point, end.converged, end.decrement)])
+        value, point, done, left = (np.concatenate(values) for values in zip(*ends, strict=True))
+        return value, point, done, left
 
     def _ratios(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B bins"]:
         """rho of each sample and bin."""
@@ -234,10 +233,5 @@ def _minimize(
         hessian = outer - jnp.einsum("bi,bik,bil->bkl", n, score, score)
         return Expansion(value, gradient, hessian + bend(nuisances, nu, left, free) + c.stiffness)
 
-    def solve(hessian: Array, gradient: Array, damping: Array) -> Array:
-        scale = jnp.maximum(jnp.abs(jnp.diagonal(hessian, axis1=1, axis2=2)), 1e-12)
-        full = hessian + (damping[:, None] * scale)[:, :, None] * jnp.eye(hessian.shape[1])
-        return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
-
-    end = damped_newton(expand, solve, start, _TOLERANCE, _STEPS)
+    end = damped_newton(expand, solve_dense, start, _TOLERANCE, _STEPS)
     return end, jax.lax.map(lambda nu: moments(nuisances.coefficients(nu))[0], end.point)

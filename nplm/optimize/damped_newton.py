@@ -49,6 +49,15 @@ class Minimum(NamedTuple):
     iterations: Int[Array, ""]
 
 
+def solve_dense(
+    hessian: Float[Array, "B r r"], gradient: Float[Array, "B r"], damping: Float[Array, " B"]
+) -> Float[Array, "B r"]:
+    """The step where `curvature` is the Hessian itself, damped in proportion to its diagonal."""
+    scale = jnp.maximum(jnp.abs(jnp.diagonal(hessian, axis1=1, axis2=2)), 1e-12)
+    full = hessian + (damping[:, None] * scale)[:, :, None] * jnp.eye(hessian.shape[1])
+    return jnp.linalg.solve(full, -gradient[:, :, None])[:, :, 0]
+
+
 def damped_newton(
     expand: Callable[[Float[Array, "B r"]], Expansion],
     solve: Callable[[Any, Float[Array, "B r"], Float[Array, " B"]], Float[Array, "B r"]],

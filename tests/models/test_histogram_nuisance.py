@@ -24,33 +24,35 @@ from tests.nuisance.problems import draw_data, draw_reference, loss, scale_and_n
 EDGES = (0.0, 0.3, 0.8, 1.5, 3.0, 20.0)
 
 
+SLOPE = np.array([0.5, 0.3, 0.0, -0.3, -0.8])
+SIGMA = np.array([0.3, 0.1])
+
+
 def bins(x: np.ndarray) -> np.ndarray:
     return np.searchsorted(EDGES[1:-1], x[:, 0], side="right")
+
+
+def tilt_and_rate() -> Nuisances:
+    """log r is constant in each bin."""
+    tilt = SeparableLogRatio("tilt", lambda nu: jnp.array([0.0 * nu[0], nu[0]]), lambda x: SLOPE[bins(x)])
+    ratio = SumOfLogRatios([tilt, Normalization("rate")])
+    return Nuisances(ratio, GaussianConstraint(ratio.nuisances, SIGMA))
 
 
 def test_ratio_constant_in_bins_gives_the_saturated_goodness_of_fit() -> None:
     """t = 2 [ln L_sat(D) + max ln L(nu|A) - max_nu (ln L(nu|D) + ln L(nu|A))], to 1e-8."""
     rng = np.random.default_rng(1)
     reference, data = draw_reference(rng, 3000), draw_data(rng, 0.2, 0.1)
-    slope = np.array([0.5, 0.3, 0.0, -0.3, -0.8])
-    ratio = SumOfLogRatios(
-        [
-            SeparableLogRatio("tilt", lambda nu: jnp.array([0.0 * nu[0], nu[0]]), lambda x: slope[bins(x)]),
-            Normalization("rate"),
-        ]
-    )
-    sigma = np.array([0.3, 0.1])
-    nuisances = Nuisances(ratio, GaussianConstraint(("tilt", "rate"), sigma))
     test = NPLMTest(
-        reference, HistogramModel(edges=(EDGES,), reference_exact=True), coordinates="raw", nuisances=nuisances
+        reference, HistogramModel(edges=(EDGES,), reference_exact=True), coordinates="raw", nuisances=tilt_and_rate()
     )
     n = np.bincount(bins(data.events), minlength=5)
     expected = np.bincount(bins(reference.events), reference.weights, 5)
     assert data.auxiliary is not None
 
     def minus_log_likelihood(nu: np.ndarray) -> float:
-        mu = expected * np.exp(nu[0] * slope + nu[1])
-        return float(mu.sum() - n @ np.log(mu) + ((data.auxiliary - nu) ** 2 / sigma**2).sum() / 2)
+        mu = expected * np.exp(nu[0] * SLOPE + nu[1])
+        return float(mu.sum() - n @ np.log(mu) + ((data.auxiliary - nu) ** 2 / SIGMA**2).sum() / 2)
 
     best = minimize(minus_log_likelihood, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12})
     saturated = n.sum() - n @ np.log(n)
@@ -81,25 +83,16 @@ def test_a_finite_reference_gives_the_goodness_of_fit_of_two_poisson_samples() -
     """With r constant in each bin the rates are profiled in closed form: (n + N) / (r + 1/w) events at r = 1."""
     rng = np.random.default_rng(4)
     reference, data = draw_reference(rng, 3000), draw_data(rng, 0.2, 0.1)
-    slope = np.array([0.5, 0.3, 0.0, -0.3, -0.8])
-    ratio = SumOfLogRatios(
-        [
-            SeparableLogRatio("tilt", lambda nu: jnp.array([0.0 * nu[0], nu[0]]), lambda x: slope[bins(x)]),
-            Normalization("rate"),
-        ]
-    )
-    sigma = np.array([0.3, 0.1])
-    nuisances = Nuisances(ratio, GaussianConstraint(("tilt", "rate"), sigma))
-    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=nuisances)
+    test = NPLMTest(reference, HistogramModel(edges=(EDGES,)), coordinates="raw", nuisances=tilt_and_rate())
     n, of_reference = (np.bincount(bins(sample.events), minlength=5) for sample in (data, reference))
     w = reference.weights[0]
     auxiliary = data.auxiliary
     assert auxiliary is not None
 
     def minus_log_likelihood(nu: np.ndarray) -> float:
-        r = np.exp(nu[0] * slope + nu[1])
+        r = np.exp(nu[0] * SLOPE + nu[1])
         rate = (n + of_reference) / (r + 1 / w)
-        constraint = ((auxiliary - nu) ** 2 / sigma**2).sum() / 2
+        constraint = ((auxiliary - nu) ** 2 / SIGMA**2).sum() / 2
         return float(-(n @ np.log(rate * r) + of_reference @ np.log(rate / w)) + constraint)
 
     best = minimize(minus_log_likelihood, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12})

@@ -54,12 +54,9 @@ def loss(
         nu: scale and normalisation.
         f: at the events of the reference and of the data; None for 0.
     """
-    of_reference, of_data = (-nu[0] - sample.events[:, 0] * np.expm1(-nu[0]) + nu[1] for sample in (reference, data))
-    if f is not None:
-        of_reference, of_data = of_reference + f[0], of_data + f[1]
-    a = nuisances.auxiliary if data.auxiliary is None else data.auxiliary
-    known = ((a - nu) ** 2 - a**2) / (2 * nuisances.sigma**2)
-    return float(reference.weights @ np.expm1(of_reference) - data.weights @ of_data + known.sum())
+    of_reference, of_data = _fitted(reference, data, nu, f)
+    value = reference.weights @ np.expm1(of_reference) - data.weights @ of_data
+    return float(value - _log_auxiliary(nuisances, data, nu))
 
 
 def finite_loss(
@@ -74,10 +71,22 @@ def finite_loss(
     sum_R,D log [(1 + w e^(f + log r)) / (1 + w)] - sum_D (f + log r) - log [L(nu|A) / L(0|A)].
     """
     w = reference.weights[0]
-    of_reference, of_data = (-nu[0] - sample.events[:, 0] * np.expm1(-nu[0]) + nu[1] for sample in (reference, data))
-    if f is not None:
-        of_reference, of_data = of_reference + f[0], of_data + f[1]
+    of_reference, of_data = _fitted(reference, data, nu, f)
     both = np.concatenate([of_reference, of_data])
+    value = np.log((1 + w * np.exp(both)) / (1 + w)).sum() - of_data.sum()
+    return float(value - _log_auxiliary(nuisances, data, nu))
+
+
+def _fitted(
+    reference: Sample, data: Sample, nu: np.ndarray, f: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """f + log r at the events of both."""
+    log_r = [-nu[0] - sample.events[:, 0] * np.expm1(-nu[0]) + nu[1] for sample in (reference, data)]
+    of_reference, of_data = (0.0, 0.0) if f is None else f
+    return log_r[0] + of_reference, log_r[1] + of_data
+
+
+def _log_auxiliary(nuisances: Nuisances, data: Sample, nu: np.ndarray) -> float:
+    """log [L(nu|A) / L(0|A)]."""
     a = nuisances.auxiliary if data.auxiliary is None else data.auxiliary
-    known = -(((a - nu) ** 2) - a**2).sum() / (2 * SIGMA**2)
-    return float(np.log((1 + w * np.exp(both)) / (1 + w)).sum() - of_data.sum() - known)
+    return float(-(((a - nu) ** 2 - a**2) / (2 * nuisances.sigma**2)).sum())
