@@ -15,7 +15,6 @@ from scipy.stats import norm
 from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from experiments.family.samples import correlated
-from nplm.family.intervals import log_p_of_root
 from nplm.family.part import rows_of
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import CLASSES, INTERVALS, ONE, PRODUCTS, TWO, FamilySettings
@@ -57,18 +56,15 @@ class Scores:
         y = z @ self.rows.T
         return np.concatenate([y[:, inside] ** 2 @ part.filters for part, inside in rows_of(self.null.family.parts)], 1)
 
-    def roots(self, z: Float64[np.ndarray, "l n"]) -> Float64[np.ndarray, "l i"]:
-        """Of all intervals: sums of their events, in units of their standard deviations."""
-        found = []
+    def roots(self, z: Float64[np.ndarray, "l n"]) -> Float64[np.ndarray, " l"] | None:
+        """Largest of all intervals: sums of their events, in units of their standard deviations."""
+        largest = []
         for each in self.null.family.intervals:
-            cells = np.zeros((len(z), each.cells))
-            np.add.at(cells.T, each.cell, (z * np.sqrt(self.null.family.spread.second)).T)
-            below = np.concatenate([np.zeros((len(z), 1)), np.cumsum(cells, axis=1)], axis=1)
-            variance = np.concatenate([[0], np.cumsum(each.variance)])
-            found.append(
-                (below[:, each.stop] - below[:, each.start]) / np.sqrt(variance[each.stop] - variance[each.start])
-            )
-        return np.concatenate(found, axis=1) if found else np.zeros((len(z), 0))
+            cells = np.zeros((each.cells, len(z)))
+            np.add.at(cells, each.cell, (z * np.sqrt(self.null.family.spread.second)).T)
+            sums = cells.T @ each.weights.T / np.sqrt(each.weights**2 @ each.variance)
+            largest.append(np.abs(sums).max(axis=1))
+        return np.max(largest, axis=0) if largest else None
 
 
 @dataclass(frozen=True)
@@ -142,12 +138,7 @@ def _of_law(null: FamilyNull, statistic: float, seeds: int) -> Drawn:
 
 def _exceeds(scores: Scores, statistic: float, z: np.ndarray, t: np.ndarray) -> np.ndarray:
     null, family = scores.null, scores.null.family
-    surprise = -family.log_p(t)
-    kinds = np.array([member.kind for _, member in family.members])
-    columns = [surprise[:, kinds == kind].max(axis=1) for kind in family.classes if kind in kinds]
-    if family.intervals:
-        columns.append(-log_p_of_root(np.abs(scores.roots(z)).max(axis=1)))
-    return combined(np.column_stack(columns), null.log_tests) >= statistic
+    return combined(family.by_class(t, scores.roots(z)), null.log_tests) >= statistic
 
 
 def _plain(scores: Scores, statistics: dict[float, float], draws: int, rng: np.random.Generator) -> dict[float, Drawn]:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri_exp
 from scipy.stats import beta
 
-from nplm.family.intervals import log_p_of_root
+from nplm.family.intervals import Interval, log_p_of_root, standing_out
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import INTERVALS
 from nplm.family.statistic import Members, Seen
@@ -18,19 +18,18 @@ ENOUGH = 10
 _UNLIKELY = 0.025
 
 
-def likelihood_bound(family: Members, seen: Seen, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | None]:
-    """T with each t no larger than the likelihood ratio allows, and the member that leads (None: an interval).
+def likelihood_bound(family: Members, seen: Seen, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | Interval]:
+    """T with each t no larger than the likelihood ratio allows, and the member or interval that leads.
 
     Where a score is large because of a few events its normal law does not hold, and neither does p; the likelihood
     ratio of two finite samples rises no faster than those events can tell. So t is taken times t / t of one step at the
     maximum, where that is smaller than one. Members are fitted in the order of their p-values until no other can lead.
     """
     tests = dict(zip(family.classes, log_tests.tolist(), strict=True))
-    best, leading = -np.inf, None
-    if seen.root is not None:
-        best = float(-log_p_of_root(seen.root)[0] - tests[INTERVALS])
-    if not family.members:
-        return best, leading
+    best = -np.inf
+    found: int | Interval | None = standing_out(seen.intervals)
+    if isinstance(found, Interval):
+        best = float(-log_p_of_root(np.array(found.root)) - tests[INTERVALS])
     least = np.array([tests[member.kind] for _, member in family.members])
     surprise = -family.log_p(t[None])[0] - least
     bounded = t.copy()
@@ -42,8 +41,9 @@ def likelihood_bound(family: Members, seen: Seen, log_tests: np.ndarray, t: np.n
             bounded[k] *= fit.t / fit.t_one_step
         now = float(-family.log_p(bounded[None])[0, k] - least[k])
         if now > best:
-            best, leading = now, k
-    return best, leading
+            best, found = now, k
+    assert found is not None
+    return best, found
 
 
 def counted(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
@@ -70,8 +70,8 @@ def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
 
 def calibrated(
     null: FamilyNull, seen: Seen, t: np.ndarray, statistic: float
-) -> tuple[TwoSampleCalibration, float, int | None]:
-    """The p-value of the shapes, the statistic it belongs to, and the member that leads (None: an interval).
+) -> tuple[TwoSampleCalibration, float, int | Interval]:
+    """The p-value of the shapes, the statistic it belongs to, and the member or interval that leads.
 
     Arguments:
         null: of the family.

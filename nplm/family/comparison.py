@@ -14,6 +14,7 @@ from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
 from nplm.family.calibration import calibrated, counted, from_law
+from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
@@ -165,7 +166,7 @@ class FamilyTest:
         null: FamilyNull,
         calibration: TwoSampleCalibration,
         statistic: float,
-        leading: int | None,
+        leading: int | Interval,
         notes: list[str],
         seconds: dict[str, float],
     ) -> TwoSampleResult:
@@ -174,22 +175,20 @@ class FamilyTest:
         names = [test_name(member, features) for _, member in family.members]
         t, expected = self.t.tolist(), family.expected_t.tolist() if names else []
         log_p = family.log_p(self.t[None])[0].tolist() if names else []
-        feature = None
         for each in family.intervals:
-            root = each.best()[2]
+            root = each.best.root
             names.append(interval_name(features[each.feature]))
             t.append(root**2)
             expected.append(1.0)
             # One of all intervals of the feature, at the law of all of them.
             log_p.append(min(each.log_tail(abs(root), self.seed), 0.0))
-        if leading is None:
-            feature = max(family.intervals, key=lambda each: abs(each.best()[2])).feature
-            number = len(family.members) + [each.feature for each in family.intervals].index(feature)
+        if isinstance(leading, Interval):
+            number = len(family.members) + family.intervals.index(leading.among)
+            looked_at: tuple[int, ...] = (leading.feature,)
         else:
-            number = leading
-        looked_at = (feature,) if leading is None else family.members[leading][1].features
+            number, looked_at = leading, family.members[leading][1].features
         shape_number, shape = number, calibration
-        words = leading_words(family, leading, feature, features)
+        words = leading_words(family, leading, features)
         if self.rate is not None:
             names.append(RATE)
             t.append(self.rate.root**2)
@@ -200,7 +199,7 @@ class FamilyTest:
             if lead == "both":
                 observed, expected_yield = self.rate.observed, self.rate.expected
                 words += f", together with the yield, {observed:,.6g} where {expected_yield:,.6g} are expected"
-        log_ratio, converged = self._log_ratio(leading, feature)
+        log_ratio, converged = self._log_ratio(leading)
         f_a, f_b = self.pool.to_samples(log_ratio)
         return TwoSampleResult(
             names=tuple(names),
@@ -227,19 +226,16 @@ class FamilyTest:
             configuration={**self._configuration, "calibrate": shape.kind, "resamples": len(null.surprise)},
             notes=tuple(notes),
             leading_words=words,
-            leading_features=tuple(dict.fromkeys(features[j] for j in looked_at if j is not None)),
+            leading_features=tuple(dict.fromkeys(features[j] for j in looked_at)),
             shape=None if self.rate is None else shape,
             rate=self.rate,
         )
 
-    def _log_ratio(self, leading: int | None, feature: int | None) -> tuple[np.ndarray, bool]:
+    def _log_ratio(self, leading: int | Interval) -> tuple[np.ndarray, bool]:
         """f at the events of the pool: the fit of the leading member, or the log of the ratio inside an interval."""
-        family = self.family
-        if leading is not None:
-            fit = family.fit(leading)
-            return fit.log_ratio, fit.converged
-        interval = next(each for each in family.intervals if each.feature == feature)
-        start, stop, _, observed, expected = interval.best()
-        inside = interval.holds(start, stop)
-        # Half an event on both sides keeps an empty interval finite.
-        return np.where(inside, np.log((max(observed, 0.0) + 0.5) / (expected + 0.5)), 0.0), True
+        if isinstance(leading, Interval):
+            # Half an event on both sides keeps an empty interval finite.
+            log_ratio = np.log((max(leading.observed, 0.0) + 0.5) / (leading.expected + 0.5))
+            return np.where(leading.holds, log_ratio, 0.0), True
+        fit = self.family.fit(leading)
+        return fit.log_ratio, fit.converged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -12,6 +12,7 @@ from scipy.special import log_ndtr, ndtri_exp, xlogy
 
 from nplm.family.draws import Draws
 from nplm.family.ranks import CELL, Cells
+from nplm.family.settings import FamilySettings
 
 # Intervals that hold less than this mass, or more than this share of all, are left out.
 LEAST_MASS, LARGEST_SHARE = 4.0, 0.5
@@ -22,11 +23,13 @@ _TINY = 1e-300
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Runs of cells of one feature, of several lengths.
+    """Weighted sums over cells of one feature: boxes and humps of several lengths, or all that is beyond a cell.
 
-    In an interval B has k masses where A lets e = rho n_A be expected, with n_A = (sum m)^2 / sum m^2 the effective
-    number of A's events there and rho = q / (1 - q) sum m^2 / sum m. Given k + n_A, k is binomial with the share
-    rho / (1 + rho); its signed root of the deviance, with half an event taken off, is compared with a normal law.
+    In an interval whose cells have the weights v, B has k = sum v m / u_B effective events, u_B = sum v^2 m^2 / sum v m
+    over its events, and A has n_A of them in the same way; rho n_A are expected, rho = q / (1 - q) u_A / u_B. Given
+    k + n_A, k is binomial with the share rho / (1 + rho); its signed root of the deviance, with half an event taken
+    off, is compared with a normal law. A hump (1 - x^2, x from -1 to 1) finds a peak of its width with the variance of
+    5% more events than the best box; the box is right for a hole with edges.
 
     Arguments:
         feature: its number.
@@ -34,8 +37,9 @@ class Intervals:
         cells: of the grid.
         grid: of normal scores.
         start, stop: first cell, and that after the last, of each interval, shape (i,).
-        share: rho / (1 + rho), shape (i,).
-        unit: sum m^2 / sum m of A in each interval, shape (i,).
+        weights: v of each cell in each interval, shape (i, cells).
+        unit_a, unit_b: u in each interval, shape (i,).
+        ratio: q / (1 - q).
         mass_a, mass_b: of both samples in each cell, shape (cells,).
         variance: null variance of the score in each cell, shape (cells,).
         circular: whether the first cell follows the last.
@@ -47,8 +51,10 @@ class Intervals:
     grid: Cells
     start: Int64[np.ndarray, " i"]
     stop: Int64[np.ndarray, " i"]
-    share: Float64[np.ndarray, " i"]
-    unit: Float64[np.ndarray, " i"]
+    weights: Float64[np.ndarray, "i cells"]
+    unit_a: Float64[np.ndarray, " i"]
+    unit_b: Float64[np.ndarray, " i"]
+    ratio: float
     mass_a: Float64[np.ndarray, " cells"]
     mass_b: Float64[np.ndarray, " cells"]
     variance: Float64[np.ndarray, " cells"]
@@ -63,75 +69,76 @@ class Intervals:
         in_b: np.ndarray,
         second: Float64[np.ndarray, " n"],
         q: float,
-        lengths: Sequence[int],
-        unit_a: Float64[np.ndarray, " n"] | None,
+        settings: FamilySettings,
+        units: tuple[np.ndarray, np.ndarray] | None,
         circular: bool,
     ) -> Intervals | None:
-        """All intervals that hold enough; None if there is none."""
+        """All intervals of a feature that hold enough; None if there is none.
+
+        Arguments:
+            feature: its number.
+            z: normal scores of the events, or angles.
+            masses, in_b: of the events.
+            second: what each adds to the null variance of a score.
+            q: share of the masses that B has.
+            settings: which intervals there are.
+            units: what an event of B, and one of A, counts at each event; None where labels may be exchanged, and the
+                mass of an event must not tell which sample it is from.
+            circular: whether the feature is an angle.
+        """
         cells = Cells.of(z, CELL)
         cell = cells.place[cells.of_event] - cells.place[0]
         grid = int(cells.place[-1] - cells.place[0]) + 1
-        between = partial(_between, circular=circular)
         mass_a = np.bincount(cell, masses * ~in_b, grid)
         mass_b = np.bincount(cell, masses * in_b, grid)
         variance = np.bincount(cell, second, grid)
-        # The unit is that of A's masses nearby, or where labels may be exchanged, and must not tell, of all masses.
-        weights, units = (masses, masses) if unit_a is None else (np.abs(masses), unit_a)
-        firsts, squares = np.bincount(cell, weights, grid), np.bincount(cell, weights * units, grid)
-        # On a circle an interval may begin before the cut and end behind it.
-        last = [max(grid if circular else grid - n, 0) * (n < grid) for n in lengths]
-        start = np.concatenate([np.arange(k) for k in last])
-        stop = np.concatenate([np.arange(k) + n for k, n in zip(last, lengths, strict=True)])
-        total = float(masses.sum())
-        held = between(mass_a + mass_b, start, stop)
-        first = between(firsts, start, stop)
+        b, a = (masses, masses) if units is None else units
+        sizes = masses if units is None else np.abs(masses)
+        firsts = np.bincount(cell, sizes, grid)
+        squares_a, squares_b = np.bincount(cell, sizes * a, grid), np.bincount(cell, sizes * b, grid)
+        total, together = float(masses.sum()), mass_a + mass_b
+        runs = _runs(grid, settings.interval_cells, settings.hump_cells, circular)
+        if not circular:
+            runs += _ends(together, settings.end_masses)
+        if not runs:
+            return None
+        start, stop, weights = (np.array(x) for x in zip(*runs, strict=True))
+        held, first = weights @ together, weights @ firsts
         good = (held >= LEAST_MASS) & (held <= LARGEST_SHARE * total) & (first > 0)
         if not good.any():
             return None
         # Intervals that differ by empty cells only are one.
-        filled = np.concatenate([[0], np.cumsum(np.tile(variance > 0, 1 + circular))])
-        _, once = np.unique(np.column_stack([filled[start], filled[stop]])[good], axis=0, return_index=True)
+        _, once = np.unique(weights[good][:, variance > 0], axis=0, return_index=True)
         chosen = np.flatnonzero(good)[np.sort(once)]
-        start, stop = start[chosen], stop[chosen]
-        unit = between(squares, start, stop) / first[chosen]
-        rho = q / (1 - q) * unit
-        if unit_a is None:
-            rho = np.full(len(start), q / (1 - q))
-        return cls(feature, cell, grid, cells, start, stop, rho / (1 + rho), unit, mass_a, mass_b, variance, circular)
+        start, stop, weights, first = start[chosen], stop[chosen], weights[chosen], first[chosen]
+        unit_a, unit_b = weights**2 @ squares_a / first, weights**2 @ squares_b / first
+        ratio = q / (1 - q)
+        return cls(
+            feature, cell, grid, cells, start, stop, weights, unit_a, unit_b, ratio, mass_a, mass_b, variance, circular
+        )
 
-    def of_expected(self, share: float) -> Intervals:
-        """The same intervals, where B has what A lets be expected, with this share of the masses."""
-        return replace(self, mass_b=share / (1 - share) * self.mass_a)
+    def of_expected(self) -> Intervals:
+        """The same intervals, where B has what A lets be expected."""
+        return replace(self, mass_b=self.ratio * self.mass_a)
 
     def of_window(self, z: Float64[np.ndarray, " m"], share: float) -> Intervals:
         """The same intervals of another B, whose events have mass one, with this share of the masses."""
         mass_b = np.bincount(self.grid.grid_place(z), minlength=self.cells).astype(np.float64)
-        rho = share / (1 - share) * self.unit
-        return replace(self, mass_b=mass_b, share=rho / (1 + rho))
+        return replace(self, mass_b=mass_b, ratio=share / (1 - share))
 
     def observed(self) -> Float64[np.ndarray, " i"]:
         """Signed roots of the deviance of the samples as they are."""
         return self._roots(self.mass_a[None], self.mass_b[None])[0]
 
-    def best(self) -> tuple[int, int, float, float, float]:
-        """First cell and that after the last of the interval of largest root, its root, B's mass and what A expects."""
+    @cached_property
+    def best(self) -> Interval:
+        """The interval of largest root."""
         roots = self.observed()
         i = int(np.argmax(np.abs(roots)))
         start, stop = int(self.start[i]), int(self.stop[i])
-        inside = self._cells_of(i)
-        mass_a, mass_b = self.mass_a[inside].sum(), self.mass_b[inside].sum()
-        rho = self.share[i] / (1 - self.share[i])
-        return start, stop, float(roots[i]), float(mass_b), float(rho * max(mass_a, 0.0) / self.unit[i])
-
-    def holds(self, start: int, stop: int) -> Bool[np.ndarray, " n"]:
-        """Which events are in the cells from `start` to before `stop`."""
-        return np.asarray((self.cell - start) % (self.cells if self.circular else 2**62) < stop - start)
-
-    def _cells_of(self, i: int) -> Int64[np.ndarray, " k"]:
-        return np.arange(self.start[i], self.stop[i]) % self.cells
-
-    def _sums(self, values: np.ndarray) -> np.ndarray:
-        return _between(values, self.start, self.stop, circular=self.circular)
+        inside = np.arange(start, stop) % self.cells
+        expected = self.ratio * max(float(self.mass_a[inside].sum()), 0.0)
+        return Interval(self, start, stop, float(roots[i]), float(self.mass_b[inside].sum()), expected)
 
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""
@@ -150,8 +157,12 @@ class Intervals:
 
     def largest_normal(self, scores: Float64[np.ndarray, "m cells"]) -> Float64[np.ndarray, " m"]:
         """Largest absolute normal score of an interval, from scores of the cells of variance one."""
-        sums = self._sums(scores * np.sqrt(np.maximum(self.variance, 0.0)))
-        return np.asarray(np.abs(sums / np.sqrt(np.maximum(self._sums(self.variance), _TINY))).max(axis=1))
+        sums = (scores * np.sqrt(np.maximum(self.variance, 0.0))) @ self.weights.T
+        return np.asarray(np.abs(sums / np.sqrt(self._held)).max(axis=1))
+
+    @cached_property
+    def _held(self) -> Float64[np.ndarray, " i"]:
+        return np.maximum(self.weights**2 @ self.variance, _TINY)
 
     def log_tail(self, root: float, seed: int) -> float:
         """log P(any root exceeds in absolute value), for roots of normal scores.
@@ -161,27 +172,24 @@ class Intervals:
         lifted beyond the threshold.
         """
         rng = np.random.default_rng([seed, 0x77696E])
-        spread = np.sqrt(np.maximum(self.variance, 0.0))
-        increments = rng.standard_normal((_DRAWS, self.cells)) * spread
-        held = np.maximum(self._sums(self.variance), _TINY)
+        increments = rng.standard_normal((_DRAWS, self.cells)) * np.sqrt(np.maximum(self.variance, 0.0))
         lifted = rng.integers(len(self.start), size=_DRAWS)
         # |Y| given |Y| > root, for a normal Y.
         log_u = np.log(rng.random(_DRAWS)) + log_ndtr(-root)
-        target = -ndtri_exp(log_u)
-        for row, i in enumerate(lifted):
-            inside = self._cells_of(i)
-            now = increments[row, inside].sum()
-            increments[row, inside] += (target[row] * np.sqrt(held[i]) - now) * self.variance[inside] / held[i]
-        scores = self._sums(increments) / np.sqrt(held)
+        held, own = self._held[lifted], self.weights[lifted]
+        missing = -ndtri_exp(log_u) * np.sqrt(held) - (own * increments).sum(axis=1)
+        increments += (missing / held)[:, None] * own * self.variance
+        scores = increments @ self.weights.T / np.sqrt(self._held)
         number = np.maximum((np.abs(scores) >= root * (1 - 1e-12)).sum(axis=1), 1)
         return float(np.log(2 * len(self.start)) + log_ndtr(-root) + np.log((1 / number).mean()))
 
     def _roots(self, mass_a: np.ndarray, mass_b: np.ndarray) -> Float64[np.ndarray, "L i"]:
         """Signed roots of the binomial deviance, half an event nearer to what is expected."""
-        k = np.maximum(self._sums(mass_b), 0.0)
-        other = np.maximum(self._sums(mass_a) / self.unit, 0.0)
+        k = np.maximum(mass_b @ self.weights.T / self.unit_b, 0.0)
+        other = np.maximum(mass_a @ self.weights.T / self.unit_a, 0.0)
         n = k + other
-        mean = n * self.share
+        rho = self.ratio * self.unit_a / self.unit_b
+        mean = n * rho / (1 + rho)
         nearer = np.where(k > mean, np.maximum(k - 0.5, mean), np.minimum(k + 0.5, mean))
         rest = n - nearer
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -189,18 +197,45 @@ class Intervals:
         return np.sign(nearer - mean) * np.sqrt(2 * np.maximum(np.where(n > 0, deviance, 0.0), 0.0))
 
 
+@dataclass(frozen=True)
+class Interval:
+    """One interval of a feature.
+
+    Arguments:
+        among: all of its feature.
+        start, stop: its first cell and that after its last.
+        root: of its deviance, with the sign of what is too much in B.
+        observed, expected: B's mass in these cells, and what A lets be expected.
+    """
+
+    among: Intervals
+    start: int
+    stop: int
+    root: float
+    observed: float
+    expected: float
+
+    @property
+    def feature(self) -> int:
+        """Number of the feature."""
+        return self.among.feature
+
+    @property
+    def holds(self) -> Bool[np.ndarray, " n"]:
+        """Which events are in it."""
+        first = self.among.cell - self.start
+        return np.asarray((first % self.among.cells if self.among.circular else first % 2**62) < self.stop - self.start)
+
+
+def standing_out(intervals: Sequence[Intervals]) -> Interval | None:
+    """The interval of largest root; None without any."""
+    return max((each.best for each in intervals), key=lambda found: abs(found.root), default=None)
+
+
 def largest_root(intervals: Sequence[Intervals]) -> Float64[np.ndarray, " one"] | None:
     """The largest root of the samples as they are, in absolute value; None without an interval."""
-    return np.array([max(np.abs(each.observed()).max() for each in intervals)]) if intervals else None
-
-
-def standing_out(intervals: Sequence[Intervals], feature: int) -> Bool[np.ndarray, " n"] | None:
-    """Which events are in the interval of a feature that stands out most; None without intervals."""
-    for interval in intervals:
-        if interval.feature == feature:
-            start, stop, *_ = interval.best()
-            return interval.holds(start, stop)
-    return None
+    found = standing_out(intervals)
+    return None if found is None else np.array([abs(found.root)])
 
 
 def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
@@ -208,8 +243,31 @@ def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
     return np.minimum(np.log(2.0) + log_ndtr(-np.abs(root)), 0.0)
 
 
-def _between(values: np.ndarray, start: np.ndarray, stop: np.ndarray, *, circular: bool) -> np.ndarray:
-    """Sums over cells from `start` to `stop`, along the last axis, on a circle with the first cell behind the last."""
-    values = np.concatenate([values, values], axis=-1) if circular else values
-    total = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
-    return np.asarray(total[..., stop] - total[..., start])
+_Run = tuple[int, int, Float64[np.ndarray, " cells"]]
+
+
+def _runs(cells: int, boxes: Sequence[int], humps: Sequence[int], circular: bool) -> list[_Run]:
+    """First cell, that after the last, and weights of the cells of each box and each hump."""
+    found = []
+    for lengths, falling in ((boxes, 0), (humps, 1)):
+        for length in lengths:
+            shape = 1.0 - falling * ((2 * np.arange(length) + 1) / length - 1) ** 2
+            # On a circle an interval may begin before the cut and end behind it.
+            for start in range((cells if circular else cells - length) if length < cells else 0):
+                weights = np.zeros(cells)
+                weights[np.arange(start, start + length) % cells] = shape
+                found.append((start, start + length, weights))
+    return found
+
+
+def _ends(held: Float64[np.ndarray, " cells"], masses: Sequence[float]) -> list[_Run]:
+    """The same of all that is beyond a cell, at either end, where so much is held at least."""
+    n = len(held)
+    low, high = np.cumsum(held), np.cumsum(held[::-1])
+    found = []
+    for mass in masses:
+        for sums, upper in ((low, False), (high, True)):
+            count = int(np.argmax(sums >= mass)) + 1
+            start, stop = (n - count, n) if upper else (0, count)
+            found.append((start, stop, np.where((np.arange(n) >= start) & (np.arange(n) < stop), 1.0, 0.0)))
+    return found

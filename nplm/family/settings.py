@@ -17,14 +17,16 @@ class FamilySettings:
     Arguments:
         classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
             scores), "all" (kernels of all features), "raw" (the same of the standardised features themselves,
-            where none is an angle) and "intervals" (of each feature).
+            where none is an angle) and "intervals" (of each feature, at whose ends all that is beyond a value too).
         one_scales, one_penalties: of kernels of one feature, in normal scores.
         two_scales, two_penalties: of kernels of two features.
         all_penalties: of kernels of all features, whose widths are quantiles of the distances between events.
         most_pairs: kernels look at all pairs if there are no more than that, else at the pairs of largest rank
             correlation in both samples together, which does not depend on which event is from which.
         most_for_triples: products of three features are looked at up to so many features.
-        interval_cells: lengths of intervals, in cells of a sixteenth of a normal score.
+        interval_cells, hump_cells: lengths of intervals whose events all count the same, and of those in whose middle
+            they count most, in cells of a sixteenth of a normal score.
+        end_masses: events of both samples that ends hold, at least.
 
     Raises:
         ValueError: if there is no class, or one that is unknown.
@@ -39,6 +41,8 @@ class FamilySettings:
     most_pairs: int = 15
     most_for_triples: int = 12
     interval_cells: tuple[int, ...] = (2, 3, 4, 6, 8, 12)
+    hump_cells: tuple[int, ...] = (4, 6, 8, 12, 16)
+    end_masses: tuple[float, ...] = (8.0, 16.0, 32.0, 64.0, 128.0)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.classes if name not in CLASSES]

@@ -17,7 +17,7 @@ from nplm._chi2 import chi2_log_sf
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, null_draws, observed
 from nplm.family.fit import MemberFit, fit_member
-from nplm.family.intervals import Intervals, largest_root, log_p_of_root, standing_out
+from nplm.family.intervals import Interval, Intervals, largest_root, log_p_of_root, standing_out
 from nplm.family.part import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import INTERVALS, FamilySettings
@@ -141,8 +141,8 @@ class Seen(Protocol):
     def unit_masses(self) -> bool:
         """Whether masses are numbers of events."""
 
-    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
-        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
+    def edges(self, interval: Interval) -> tuple[float, float]:
+        """The smallest and the largest value of the feature in an interval."""
 
     def width(self, feature: int, scale: float) -> float:
         """A scale in the units of a feature, where it stands out most or else in its middle."""
@@ -188,20 +188,11 @@ class Family(Members):
         # An angle as it is has a cut.
         raw = None if any(circles) else pool.events
         parts = family_parts(z, pool.masses, spread, settings, circular=circles, raw=raw, seed=seed)
+        units = None if spread.marks is None else (spread.marks[0].unit, spread.marks[1].unit)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
             found = [
-                Intervals.of(
-                    j,
-                    x,
-                    pool.masses,
-                    pool.in_b,
-                    spread.second,
-                    q,
-                    settings.interval_cells,
-                    None if spread.marks is None else spread.marks[1].unit,
-                    circles[j],
-                )
+                Intervals.of(j, x, pool.masses, pool.in_b, spread.second, q, settings, units, circles[j])
                 for j, x in enumerate(z.T)
             ]
         intervals = tuple(each for each in found if each is not None)
@@ -233,9 +224,9 @@ class Family(Members):
         """Whether masses are numbers of events."""
         return bool(np.allclose(self.pool.masses, 1.0))
 
-    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
-        """The smallest and the largest value of a feature in cells from `start` to `stop`."""
-        inside = interval.holds(start, stop)
+    def edges(self, interval: Interval) -> tuple[float, float]:
+        """The smallest and the largest value of the feature in an interval."""
+        inside = interval.holds
         scaler, j = self.pool.scaler, interval.feature
         x = self.pool.events[inside, j] * scaler.scale[j] + scaler.location[j]
         if self.circular[j] and np.ptp(self.scores[inside, j]) > np.pi:
@@ -247,8 +238,8 @@ class Family(Members):
     def width(self, feature: int, scale: float) -> float:
         """A scale in the units of a feature, where it stands out most or else in its middle."""
         scores = self.scores[:, feature]
-        inside = standing_out(self.intervals, feature)
-        middle = 0.0 if inside is None else float(np.median(scores[inside]))
+        found = standing_out([each for each in self.intervals if each.feature == feature])
+        middle = 0.0 if found is None else float(np.median(scores[found.holds]))
         order = np.argsort(scores)
         ends = np.interp([middle - scale / 2, middle + scale / 2], scores[order], self.pool.events[order, feature])
         return float(np.ptp(ends)) * float(self.pool.scaler.scale[feature])

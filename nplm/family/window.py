@@ -13,7 +13,7 @@ from nplm.averaged_weights import averaged
 from nplm.family.build import family_parts
 from nplm.family.draws import Draws, window_draws
 from nplm.family.fit import MemberFit, fit_rows
-from nplm.family.intervals import Intervals, largest_root, standing_out
+from nplm.family.intervals import Interval, Intervals, largest_root, standing_out
 from nplm.family.leaves import leaves
 from nplm.family.marks import Marks
 from nplm.family.overfit import variance_of_others, without_overfit
@@ -89,15 +89,15 @@ class ReferenceFamily(Members):
                 units.append(np.sqrt(variance))
         intervals: tuple[Intervals, ...] = ()
         if INTERVALS in settings.classes:
-            nobody, unit = np.zeros(len(z), dtype=bool), None
+            nobody, ones = np.zeros(len(z), dtype=bool), np.ones(len(z))
+            counts = (ones, ones)
             if not equal_masses(masses):
                 leaf = leaves(z, max(int(np.log2(len(z) / IN_LEAF)), 0))
-                unit = Marks.of(masses, leaf, leaf).unit
+                counts = (ones, Marks.of(masses, leaf, leaf).unit)
             found = [
-                Intervals.of(j, x, masses, nobody, spread.second, q, settings.interval_cells, unit, False)
-                for j, x in enumerate(z.T)
+                Intervals.of(j, x, masses, nobody, spread.second, q, settings, counts, False) for j, x in enumerate(z.T)
             ]
-            intervals = tuple(each.of_expected(q) for each in found if each is not None)
+            intervals = tuple(each.of_expected() for each in found if each is not None)
         if not parts and not intervals:
             raise ValueError(
                 f"windows of {window:,} events are too small to compare shapes: each test would rest on a handful"
@@ -188,15 +188,15 @@ class Window:
         """Events of the window count one."""
         return True
 
-    def edges(self, interval: Intervals, start: int, stop: int) -> tuple[float, float]:
-        """The smallest and the largest value of a feature in the reference, in cells from `start` to `stop`."""
-        x = self.family.reference.events[interval.holds(start, stop), interval.feature]
+    def edges(self, interval: Interval) -> tuple[float, float]:
+        """The smallest and the largest value of the feature in the reference, in an interval."""
+        x = self.family.reference.events[interval.holds, interval.feature]
         return float(x.min()), float(x.max())
 
     def width(self, feature: int, scale: float) -> float:
         """A scale in the units of a feature, where it stands out most or else in its middle."""
-        inside = standing_out(self.intervals, feature)
-        middle = 0.0 if inside is None else float(np.median(self.family.z[inside, feature]))
+        found = standing_out([each for each in self.intervals if each.feature == feature])
+        middle = 0.0 if found is None else float(np.median(self.family.z[found.holds, feature]))
         ranks = self.family.scales[feature]
         return float(np.ptp(np.interp([middle - scale / 2, middle + scale / 2], ranks.scores, ranks.values)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from nplm.family.intervals import Interval, standing_out
 from nplm.family.part import Member
 from nplm.family.settings import ALL, ONE, RAW
 from nplm.family.statistic import Seen
@@ -25,18 +26,16 @@ def interval_name(feature: str) -> str:
     return f"interval of {feature}"
 
 
-def leading_words(seen: Seen, leading: int | None, feature: int | None, features: tuple[str, ...]) -> str:
+def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]) -> str:
     """The leading test as part of a sentence: which features, at which scale, and where.
 
     Arguments:
         seen: the samples, in all members.
-        leading: number of the member; None for an interval.
-        feature: number of the feature whose intervals lead, if they do.
+        leading: number of the member, or an interval.
         features: names of all features.
     """
-    if leading is None:
-        assert feature is not None
-        return f"in one interval{where_words(seen, feature, features)}"
+    if isinstance(leading, Interval):
+        return "in one interval" + _where(seen, leading, features)
     member = seen.members[leading][1]
     names = [features[j] for j in member.features]
     if member.scale is None:
@@ -60,15 +59,16 @@ def leading_words(seen: Seen, leading: int | None, feature: int | None, features
 
 def where_words(seen: Seen, feature: int, features: tuple[str, ...]) -> str:
     """The interval of a feature that stands out most, with its numbers of events; nothing without intervals."""
-    found = [each for each in seen.intervals if each.feature == feature]
-    if not found:
-        return ""
-    start, stop, _, observed, expected = found[0].best()
-    low, high = (f"{x:.4g}" for x in seen.edges(found[0], start, stop))
-    place = f"at {features[feature]} = {low}" if low == high else f"between {features[feature]} = {low} and {high}"
+    found = standing_out([each for each in seen.intervals if each.feature == feature])
+    return "" if found is None else _where(seen, found, features)
+
+
+def _where(seen: Seen, found: Interval, features: tuple[str, ...]) -> str:
+    name, (low, high) = features[found.feature], (f"{x:.4g}" for x in seen.edges(found))
+    place = f"at {name} = {low}" if low == high else f"between {name} = {low} and {high}"
     a, b = seen.names
     unit = "events" if seen.unit_masses else "effective events"
-    return f" {place}: {observed:,.4g} {unit} of {b} where {expected:,.4g} are expected from {a}"
+    return f" {place}: {found.observed:,.4g} {unit} of {b} where {found.expected:,.4g} are expected from {a}"
 
 
 def _product_name(names: list[str]) -> str:

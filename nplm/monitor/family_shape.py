@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from nplm._blas import blas_threads
 from nplm.family.calibration import ENOUGH, calibrated, likelihood_bound
 from nplm.family.comparison import RESAMPLES, FamilyTest
+from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import combined
@@ -145,12 +146,9 @@ class FamilyShape:
         z = found.z if found.kind == "analytic" else middle_z(found.exceeding, found.resamples)
         return self._result(null, statistic, found.p_value, z, lambda: self._words(seen, leading))
 
-    def _words(self, seen: Window, leading: int | None) -> str:
-        """The leading member; None for an interval."""
-        feature = None
-        if leading is None:
-            feature = max(seen.intervals, key=lambda each: abs(each.best()[2])).feature
-        return leading_words(seen, leading, feature, self.reference.features)
+    def _words(self, seen: Window, leading: int | Interval) -> str:
+        """The leading member or interval."""
+        return leading_words(seen, leading, self.reference.features)
 
     def _result(self, null: FamilyNull, statistic: float, p: float, z: float, words: Callable[[], str]) -> ShapeResult:
         mean, sd = float(null.statistics.mean()), float(null.statistics.std())

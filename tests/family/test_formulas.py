@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -88,15 +90,58 @@ def test_the_tail_of_one_interval_is_that_of_a_normal_score() -> None:
     assert interval.log_tail(5.0, 1) == pytest.approx(np.log(2 * norm.sf(5.0)), abs=1e-9)
 
 
+def test_the_end_of_a_feature_counts_all_that_is_beyond_a_value() -> None:
+    rng = np.random.default_rng(7)
+    a, b = rng.normal(size=2000), np.concatenate([rng.normal(size=990), np.full(10, 9.0)])
+    settings = FamilySettings(classes=("intervals",), interval_cells=(), hump_cells=(), end_masses=(10.0,))
+    (ends,) = Family.of(Pool.of(Sample(a), Sample(b)), settings).intervals
+    assert (ends.start[0], ends.stop[1]) == (0, ends.cells)
+    best = ends.best
+    assert (best.observed, best.expected) == (10, 0)
+    assert best.holds.sum() == 10
+    # Ten of ten; half an event is taken off.
+    deviance = 9.5 * np.log(9.5 * 3 / 10) + 0.5 * np.log(0.5 * 3 / 20)
+    assert best.root == pytest.approx(np.sqrt(2 * deviance))
+
+
+def test_a_hump_is_a_score_of_weighted_events_when_there_are_many() -> None:
+    rng = np.random.default_rng(9)
+    a, b = rng.normal(size=300_000), np.concatenate([rng.normal(size=149_000), rng.normal(1.0, 0.1, 1000)])
+    settings = FamilySettings(classes=("intervals",), interval_cells=(), hump_cells=(8,), end_masses=())
+    family = Family.of(Pool.of(Sample(a), Sample(b)), settings)
+    (humps,) = family.intervals
+    q, total = family.q, humps.mass_a + humps.mass_b
+    y = humps.weights @ ((1 - q) * humps.mass_b - q * humps.mass_a) / np.sqrt(q * (1 - q) * (humps.weights**2 @ total))
+    rich = humps.weights @ total > 5000
+    np.testing.assert_allclose(humps.observed()[rich], y[rich], atol=0.1)
+    assert np.abs(y[rich]).max() > 5
+    # For a peak of this width a hump tells more than the best box.
+    boxes = Family.of(
+        Pool.of(Sample(a), Sample(b)), FamilySettings(classes=("intervals",), hump_cells=(), end_masses=())
+    )
+    assert humps.best.root > boxes.intervals[0].best.root
+
+
+def test_the_tail_of_two_intervals_apart_is_that_of_two_normal_scores() -> None:
+    family, _ = _one_interval()
+    (every,) = family.intervals
+    rows = [np.flatnonzero(every.stop <= every.cells // 2)[-1], np.flatnonzero(every.start >= every.cells // 2)[0]]
+    two = replace(every, **{name: getattr(every, name)[rows] for name in _OF_INTERVALS})
+    p = 2 * norm.sf(2.0)
+    assert np.exp(two.log_tail(2.0, 1)) == pytest.approx(2 * p - p**2, rel=0.02)
+
+
+_OF_INTERVALS = ("start", "stop", "weights", "unit_a", "unit_b")
+
+
 def _one_interval() -> tuple[Family, Intervals]:
     rng = np.random.default_rng(6)
     a, b = rng.normal(size=4000), np.concatenate([rng.normal(size=800), rng.normal(1.0, 0.02, 25)])
-    settings = FamilySettings(classes=("intervals",), interval_cells=(4,))
+    settings = FamilySettings(classes=("intervals",), interval_cells=(4,), hump_cells=(), end_masses=())
     family = Family.of(Pool.of(Sample(a, np.full(4000, 0.2)), Sample(b), expected_ratio=1.0), settings)
     every = family.intervals[0]
     best = int(np.argmax(every.observed()))
-    one = {name: getattr(every, name)[best : best + 1] for name in ("start", "stop", "share", "unit")}
-    return family, Intervals(**{**vars(every), **one})
+    return family, replace(every, **{name: getattr(every, name)[best : best + 1] for name in _OF_INTERVALS})
 
 
 def test_the_fit_is_the_minimum_that_an_independent_minimiser_finds() -> None:
