@@ -15,6 +15,8 @@ from nplm._histogram import require_no_histogram
 
 # How large features and weights may be, and one over how small the spread of a feature, or the largest weight.
 _LARGEST_SQUARED = 1e100
+# Events whose squares are held at a time.
+_ROWS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +167,8 @@ class Sample:
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""
         digest = hashlib.sha256("\0".join(self.features).encode())
-        digest.update(np.ascontiguousarray(self.events).tobytes())
-        digest.update(np.ascontiguousarray(self.weights).tobytes())
+        digest.update(np.ascontiguousarray(self.events).data)
+        digest.update(np.ascontiguousarray(self.weights).data)
         return digest.hexdigest()
 
 
@@ -244,7 +246,10 @@ class Scaler:
         require_varying(reference)
         share = np.abs(reference.weights) / np.abs(reference.weights).sum()
         mean = share @ reference.events
-        return cls(mean, np.sqrt(share @ (reference.events - mean) ** 2))
+        # Some rows at a time: of a large sample no copy fits into memory.
+        starts = range(0, len(reference), _ROWS)
+        squares = [share[i : i + _ROWS] @ (reference.events[i : i + _ROWS] - mean) ** 2 for i in starts]
+        return cls(mean, np.sqrt(np.sum(squares, axis=0)))
 
     @classmethod
     def identity(cls, dimension: int) -> Scaler:
@@ -252,7 +257,9 @@ class Scaler:
         return cls(np.zeros(dimension), np.ones(dimension))
 
     def __call__(self, events: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
-        return (events - self.location) / self.scale
+        scaled = events - self.location
+        scaled /= self.scale
+        return scaled
 
     @property
     def dimension(self) -> int:

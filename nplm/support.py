@@ -6,6 +6,7 @@ about a tenth of a percent of cases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,7 +87,13 @@ def remarks_on_two(a: Sample, b: Sample) -> tuple[str, ...]:
     Arguments:
         a, b: with the same features.
     """
-    return tuple(dict.fromkeys([*support_remarks(a, b), *support_remarks(b, a)]))
+    first, second = _used(a), _used(b)
+    if not len(first) or not len(second):
+        return ()
+    outside = [
+        each.words for x, y in ((first, second), (second, first)) for each in Support.of(x, held=False).outside(y)
+    ]
+    return (*outside, *_repeated(first, second))
 
 
 def support_remarks(reference: Sample, data: Sample, support: Support | None = None) -> tuple[str, ...]:
@@ -96,10 +103,10 @@ def support_remarks(reference: Sample, data: Sample, support: Support | None = N
         reference, data: with the same features; events of weight zero do not count.
         support: of the reference, if it is known already.
     """
-    used, seen = (sample.select(sample.weights != 0) for sample in (reference, data))
+    used, seen = _used(reference), _used(data)
     if not len(used) or not len(seen):
         return ()
-    found = (support or Support.of(reference)).outside(data)
+    found = (support or Support.of(reference, held=False)).outside(data)
     return (*(each.words for each in found), *_repeated(used, seen))
 
 
@@ -110,20 +117,27 @@ class Support:
     Arguments:
         reference: its name.
         features: their names.
-        values: of each feature, increasing.
+        values: of each feature, increasing; made as they are asked for where only one sample of data is looked at.
         weight: the largest |w| / N(R); None where nothing is expected.
     """
 
     reference: str
     features: tuple[str, ...]
-    values: tuple[Float64[np.ndarray, " _"], ...]
+    values: Sequence[Float64[np.ndarray, " _"]]
     weight: float | None
 
     @classmethod
-    def of(cls, reference: Sample) -> Support:
-        """That of the events whose weight is not zero."""
-        used = reference.select(reference.weights != 0)
-        values = tuple(np.unique(x) for x in used.events.T)
+    def of(cls, reference: Sample, *, held: bool = True) -> Support:
+        """That of the events whose weight is not zero.
+
+        Arguments:
+            reference: the sample.
+            held: whether its sorted values are kept, for many samples of data.
+        """
+        used = _used(reference)
+        values: Sequence[np.ndarray] = _Sorted(used)
+        if held:
+            values = tuple(values)
         expects = used.total_weight > 0
         largest = float(np.abs(used.weights).max()) / used.total_weight if expects else None
         return cls(reference.name, reference.features, values, largest)
@@ -134,7 +148,7 @@ class Support:
         Arguments:
             data: with the same features; events of weight zero do not count.
         """
-        seen = data.select(data.weights != 0)
+        seen = _used(data)
         if not len(seen) or self.weight is None:
             return ()
         size = np.abs(seen.weights)
@@ -148,7 +162,8 @@ class Support:
         name, values, x = self.features[j], self.values[j], np.sort(data.events[:, j])
         above = np.searchsorted(values, x)
         unknown = values[above.clip(max=len(values) - 1)] != x
-        x, above = x[unknown], above[unknown]
+        if not unknown.all():
+            x, above = x[unknown], above[unknown]
         if not len(x):
             return []
         ways = np.log(len(self.features) * (len(values) + 1))
@@ -173,6 +188,27 @@ class Support:
             )
             for i in crowded
         ]
+
+
+class _Sorted(Sequence[np.ndarray]):
+    """Values of each feature of a sample, sorted when they are asked for: all at once would be another copy of it."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+
+    def __len__(self) -> int:
+        return len(self._sample.features)
+
+    def __getitem__(self, feature: Any) -> Any:
+        if not 0 <= feature < len(self):
+            raise IndexError(feature)
+        return np.unique(self._sample.events[:, feature])
+
+
+def _used(sample: Sample) -> Sample:
+    """The events whose weight is not zero."""
+    counts = sample.weights != 0
+    return sample if counts.all() else sample.select(counts)
 
 
 def _gap_words(
@@ -209,12 +245,17 @@ def _repeated(reference: Sample, data: Sample) -> list[str]:
 
 def _copies(reference: Sample, data: Sample) -> Int64[np.ndarray, "k 2"]:
     """How often each event that occurs more than once in the two samples together occurs in either."""
-    events = np.concatenate([reference.events, data.events])
-    of_data = np.arange(len(events)) >= len(reference)
     # One continuous feature leaves hardly any: rows are compared only where each of their values occurs again.
-    for j in range(events.shape[1]):
-        _, of, counts = np.unique(events[:, j], return_inverse=True, return_counts=True)
-        again = counts[of] > 1
-        events, of_data = events[again], of_data[again]
-    rows, of = np.unique(events, axis=0, return_inverse=True)
-    return np.column_stack([np.bincount(of[of_data == which], minlength=len(rows)) for which in (False, True)])
+    rows = np.arange(len(reference) + len(data))
+    for first, second in zip(reference.events.T, data.events.T, strict=True):
+        values = np.concatenate([first, second])[rows]
+        order = np.argsort(values)
+        same = values[order[1:]] == values[order[:-1]]
+        again = np.zeros(len(rows), dtype=bool)
+        again[order[1:]] |= same
+        again[order[:-1]] |= same
+        rows = rows[again]
+    of_data = rows >= len(reference)
+    events = np.concatenate([reference.events[rows[~of_data]], data.events[rows[of_data] - len(reference)]])
+    distinct, of = np.unique(events, axis=0, return_inverse=True)
+    return np.column_stack([np.bincount(of[of_data == which], minlength=len(distinct)) for which in (False, True)])

@@ -48,7 +48,7 @@ class Scores:
     def rows(self) -> Float64[np.ndarray, "r n"]:
         """sqrt(s_e) phi(x_e): each of norm one, and those of a kernel orthogonal."""
         family = self.null.family
-        columns = [part.phi if part.cell is None else part.phi[part.cell] for part in family.parts]
+        columns = [part.phi_of(slice(None) if part.cell is None else part.cell) for part in family.parts]
         return np.ascontiguousarray((np.concatenate(columns, axis=1) * np.sqrt(family.spread.second)[:, None]).T)
 
     def t(self, z: Float64[np.ndarray, "l n"]) -> Float64[np.ndarray, "l k"]:
@@ -61,7 +61,7 @@ class Scores:
         largest = []
         for each in self.null.family.intervals:
             cells = np.zeros((each.cells, len(z)))
-            np.add.at(cells, each.cell, (z * np.sqrt(self.null.family.spread.second)).T)
+            np.add.at(cells, each.grid.on[each.grid.of_event], (z * np.sqrt(self.null.family.spread.second)).T)
             sums = cells.T @ each.weights.T / np.sqrt(each.weights**2 @ each.variance)
             largest.append(np.abs(sums).max(axis=1))
         return np.max(largest, axis=0) if largest else None

@@ -109,7 +109,7 @@ def _monitor(reference: Sample, settings: dict[str, Any], limits: ControlLimits)
 def _modes(monitor: Monitor, settings: dict[str, Any]) -> int:
     """Of the kernel, or of all parts of the family."""
     if isinstance(monitor.shape, FamilyShape):
-        return sum(part.phi.shape[1] for part in monitor.shape.null(settings["window"]).family.parts)
+        return sum(part.modes for part in monitor.shape.null(settings["window"]).family.parts)
     return monitor.shape.prepared.modes.count
 
 

@@ -44,6 +44,7 @@ def run_family(options: Options) -> int:
                 exact_yield=named or options.expected_yield is not None,
                 circular=periods(options.circular),
                 seed=options.seed,
+                progress=reporter.stages(),
             )
             result = test.run(resamples=options.toys, notify=reporter.note)
         document = result.to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Seconds between two lines on progress where there is no terminal for a bar.
 _BETWEEN_LINES = 30.0
+# Seconds between two lines on the stages of a test without toys.
+_BETWEEN_STAGES = 10.0
 
 
 class Reporter:
@@ -44,6 +47,20 @@ class Reporter:
             say(f"nplm: {message}", sys.stderr)
         else:  # the bar must be lifted for the line
             self._bar.console.print(f"nplm: {message}", markup=False, highlight=False, soft_wrap=True)
+
+    def stages(self) -> Callable[[str, float], None]:
+        """What a long test calls with what it does next and the share that is done; said with the time that is left."""
+        began = line = time.monotonic()
+
+        def tell(what: str, share: float) -> None:
+            nonlocal line
+            raise_if_interrupted()
+            now = time.monotonic()
+            if now - line > _BETWEEN_STAGES:
+                line = now
+                self.note(describe_stage(what, share, now - began))
+
+        return tell
 
     def expect(self, toys: int) -> Reporter:
         """Sets how many toys the bar counts; use the value in a `with` statement."""
@@ -90,6 +107,12 @@ def describe_pace(done: int, total: int, seconds: float) -> str:
     else:
         pace = f"{1 / rate:.3g} s a toy" if rate > 0.01 else f"{format_seconds(1 / rate)} a toy"
     return f"{pace}, done" if done >= total else f"{pace}, {format_seconds((total - done) / rate)} left"
+
+
+def describe_stage(what: str, share: float, seconds: float) -> str:
+    """What comes next, and the time left, from the share that is done and the seconds on the clock that it took."""
+    left = format_seconds(seconds * (1 - share) / share)
+    return f"about {round(100 * share)}% done after {format_seconds(seconds)}, {left} left; next: {what}"
 
 
 def _bar() -> Progress:

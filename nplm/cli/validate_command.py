@@ -127,6 +127,7 @@ def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporte
             resamples=options.permutations,
             pool=inputs.pool,
             notify=reporter.note,
+            progress=reporter.stages(),
             expected_ratio=options.expected_ratio,
             **_settings(options),
         )

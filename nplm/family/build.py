@@ -5,6 +5,7 @@ Functions are taken about their means over both samples: shapes are compared, an
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -16,10 +17,17 @@ from nplm.family.circular import embedded
 from nplm.family.leaves import leaves
 from nplm.family.look import Grid, Kernels, Products, gaussian
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
-from nplm.family.ranks import CELL, PAIR_CELL, Cells
+from nplm.family.ranks import PAIR_CELL, Cells
 from nplm.family.settings import ALL, ONE, PRODUCTS, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.models.kernel_centers import choose_centers
+
+Progress = Callable[[str, float], None]
+
+
+def unseen(what: str, share: float) -> None:
+    """Progress that nobody looks at."""
+
 
 # Products of two kernels that are kept at most.
 _MOST_PRODUCTS = 80
@@ -31,6 +39,8 @@ _STREAM = 0x66616D696C79
 # Beyond so many events kernels of all features are evaluated in the leaves of so many splits: their modes would not fit
 # into memory, and leaves of some events are narrower than the kernels.
 _MOST_ROWS, _SPLITS = 60_000, 14
+# Events among which centres are chosen, at most.
+_MOST_CHOSEN = 1_000_000
 
 
 def family_parts(
@@ -40,8 +50,10 @@ def family_parts(
     settings: FamilySettings,
     *,
     circular: tuple[bool, ...],
+    fine: Sequence[Cells],
     raw: Float64[np.ndarray, "n d"] | None = None,
     seed: int,
+    progress: Progress = unseen,
 ) -> list[Part]:
     """All parts that have a mode.
 
@@ -51,14 +63,16 @@ def family_parts(
         spread: what they add to the variance of a score.
         settings: which members there are.
         circular: which features are angles: products are not of these.
+        fine: narrow cells of each feature.
         raw: the features themselves, standardised; None to leave kernels of them out.
         seed: of the centres of kernels of all features.
+        progress: told what comes next, and which share of all is about done.
     """
     columns = (masses, spread.second, spread.fourth)
     of_events = Moments.of(columns, None, len(z))
     parts: list[Part | None] = []
     d = z.shape[1]
-    fine = [Cells.of(x, CELL) for x in z.T]
+    progress("kernels of each feature", 0.1)
     if ONE in settings.classes:
         for j, cells in enumerate(fine):
             look = Grid((j,), (cells,))
@@ -67,15 +81,21 @@ def family_parts(
                 psi = kernel_root(embedded(cells.centre, circular[j]), scale, 1e-8)
                 penalties = settings.one_penalties
                 parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, look))
+    progress("kernels of pairs", 0.15)
     if TWO in settings.classes and d > 1:
         parts += _pairs(z, columns, settings, circular)
+    progress("products", 0.3)
     straight = [j for j in range(d) if not circular[j]]
     if PRODUCTS in settings.classes and straight:
         parts += _products(z, straight, masses, of_events, settings)
+    progress("kernels of all features", 0.45)
     # A kernel of all features is that of the one in one dimension.
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
-        points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
+        points = z
+        if any(circular):
+            points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
         parts += _all_features(ALL, points, d, masses, columns, settings, seed)
+    progress("kernels of all features as they are", 0.6)
     if RAW in settings.classes and raw is not None:
         parts += _all_features(RAW, raw, d, masses, columns, settings, seed)
     return [part for part in parts if part is not None]
@@ -99,8 +119,8 @@ def _pairs(
     found: list[Part | None] = []
     for i, j in pairs:
         # With the cells that are empty, as events that are looked at later may fall into them.
-        look = Grid((i, j), (coarse[i], coarse[j]))
-        cell = look.of_event
+        cell = Grid((i, j), (coarse[i], coarse[j])).of_event
+        look = Grid((i, j), (coarse[i].without_events(), coarse[j].without_events()))
         moments = Moments.of(columns, cell, look.rows)
         for scale in settings.two_scales:
             (first, v), (second, w) = roots[i, scale], roots[j, scale]
@@ -148,13 +168,16 @@ def _all_features(
 ) -> list[Part | None]:
     """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves."""
     rng = np.random.default_rng([seed, _STREAM])
-    sizes = np.abs(masses)
-    distinct = len(np.unique(z[sizes > 0], axis=0))
+    sizes, some = np.abs(masses), z
+    if len(z) > _MOST_CHOSEN:
+        rows = np.sort(rng.choice(len(z), _MOST_CHOSEN, replace=False))
+        some, sizes = z[rows], sizes[rows]
+    distinct = len(np.unique(some[sizes > 0], axis=0))
     count = min(int(np.clip(_CENTERS * np.sqrt(len(z)), _FEWEST, _MOST)), distinct)
-    centers = choose_centers(z, sizes, count, "uniform", seed)
+    centers = choose_centers(some, sizes, count, "uniform", seed)
     usable = np.flatnonzero(sizes)
     drawn = rng.choice(usable, min(_PAIRED, len(usable)), replace=False, p=sizes[usable] / sizes.sum())
-    distances = pdist(z[drawn])
+    distances = pdist(some[drawn])
     distances = distances[distances > 0]
     if not len(distances):
         return []

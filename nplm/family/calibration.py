@@ -58,7 +58,7 @@ def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
     log_p = min(log_p, 0.0)
     p, z = float(np.exp(log_p)), float(-ndtri_exp(min(log_p, -1e-16)))
     family = null.family
-    scores = sum(part.phi.shape[1] for part in family.parts)
+    scores = sum(part.modes for part in family.parts)
     tests = np.exp(null.log_tests).sum()
     checked = "follow" if null.law_holds else f"do not follow at their {100 * null.checked_share:.2g}% point"
     words = (

@@ -13,6 +13,7 @@ from nplm._errstate import usual_errors
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
+from nplm.family.build import Progress, unseen
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
@@ -54,6 +55,7 @@ class FamilyTest:
         circular: features that are angles, which are looked at as points on a circle, each with its period; None for
             one that is recognised, 2 pi or 360.
         seed: of centres and samples.
+        progress: told what is done next, and which share of all that takes time is about done.
 
     Raises:
         ValueError: for bad input or settings; the message names it.
@@ -71,16 +73,20 @@ class FamilyTest:
         exact_yield: bool = False,
         circular: Mapping[str, float | None] | None = None,
         seed: int = 1,
+        progress: Progress = unseen,
     ) -> None:
         began = time.perf_counter()
         self.a, self.b = two_samples(a, b)
+        # Before anything is held in memory beside the samples.
+        self._remarks = remarks_on_two(self.a, self.b)
         self.seed = require_seed(seed)
         periods = periods_of((self.a, self.b), circular or {})
         self.pool = Pool.of(
             within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
         )
         circles = tuple(name in periods for name in self.a.features)
-        self.family = Family.of(self.pool, settings, circular=circles, seed=seed)
+        self.family = Family.of(self.pool, settings, circular=circles, seed=seed, progress=progress)
+        self._progress = progress
         self.rate = Rate.of(self.pool, exact=exact_yield)
         self._configuration = {
             "family": list(settings.classes),
@@ -136,13 +142,15 @@ class FamilyTest:
             raise ValueError(
                 f"{resamples} samples without a difference are more than a family draws: take {MOST} at most"
             )
-        notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *remarks_on_two(self.a, self.b)]
+        notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *self._remarks]
         for note in notes:
             notify(note)
         began = time.perf_counter()
         family = self.family
+        self._progress("the samples in all members", 0.75)
         surprise = family.by_class(self.t[None], family.root)
         fitted = time.perf_counter()
+        self._progress(f"{resamples:,} samples without a difference", 0.8)
         null = self.null(resamples)
         statistic = float(combined(surprise, null.log_tests)[0])
         calibration, statistic, leading = calibrated(null, family, self.t, statistic)

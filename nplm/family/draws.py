@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float64, Int64
-from scipy.sparse import csr_array
+from jaxtyping import Float64, Int
+from scipy.sparse import csc_array, csr_array
 
 from nplm.family.marks import Marks
 from nplm.family.part import Part
+from nplm.family.ranks import smallest
 from nplm.family.spread import Spread, equal_masses
 from nplm.two_sample.pool import Pool
 
@@ -20,6 +22,9 @@ _MOST_BAGS = 4096
 _MOST_DRAWN = 20_000_000
 # Share of values that are not zero below which a matrix is sparse, and values of one that is filled up.
 _SPARSE, _FILLED = 0.02, 4_000_000
+# Events whose bags are summed at a time.
+_AT_A_TIME = 1 << 20
+_EVERY = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Draws:
 
     events: csr_array
     constant: Float64[np.ndarray, " n"]
-    bag: Int64[np.ndarray, " n"] | None = None
+    bag: Int[np.ndarray, " n"] | None = None
     signed: Float64[np.ndarray, " n"] | None = None
     multipliers: Float64[np.ndarray, "L bags"] | None = None
 
@@ -47,7 +52,7 @@ class Draws:
         """Number of pairs, L."""
         return self.events.shape[0]
 
-    def summed(self, cell: Int64[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
+    def summed(self, cell: Int[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
         """The measures of all pairs in cells."""
         found = self._drawn(cell, rows)
         if self.multipliers is None:
@@ -59,20 +64,36 @@ class Draws:
         cell, measure, bags = None, np.empty((0, 0)), csr_array((0, 0))
         for part in parts:
             if part.cell is None:
-                found = _product(self.events, part.phi) - self.constant @ part.phi
-                if self.multipliers is not None:
-                    found = found + self._of_bags(self._bags(np.arange(len(part.phi)), len(part.phi)) @ part.phi)
-                yield np.asarray(found)
+                yield self._of_events(part)
                 continue
             if part.cell is not cell:
                 cell = part.cell
-                measure = self._drawn(cell, len(part.phi))
+                measure = self._drawn(cell, part.rows)
                 if self.multipliers is not None:
-                    bags = self._bags(cell, len(part.phi))
-            found = measure @ part.phi
-            yield found if self.multipliers is None else found + self._of_bags(bags @ part.phi)
+                    bags = self._bags(cell, part.rows)
+            phi = part.phi_of(slice(None))
+            found = measure @ phi
+            yield found if self.multipliers is None else found + self._of_bags(bags @ phi)
 
-    def _drawn(self, cell: Int64[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
+    def _of_events(self, part: Part) -> Float64[np.ndarray, "L r"]:
+        """y of each pair in a part in which each event has a row of its own."""
+        found = np.zeros((self.count, part.modes))
+        of_bags = np.zeros((0 if self.multipliers is None else self.multipliers.shape[1], part.modes))
+        blocks = part.blocks
+        for rows in blocks:
+            phi = part.phi_of(rows)
+            if self.events.nnz:
+                found += _product(self.events if len(blocks) == 1 else self._by_event[:, rows], phi)
+            found -= self.constant[rows] @ phi
+            if self.multipliers is not None:
+                of_bags += self._bags(np.arange(len(phi)), len(phi), rows) @ phi
+        return found if self.multipliers is None else found + self._of_bags(of_bags)
+
+    @cached_property
+    def _by_event(self) -> csc_array:
+        return self.events.tocsc()
+
+    def _drawn(self, cell: Int[np.ndarray, " n"], rows: int) -> Float64[np.ndarray, "L rows"]:
         """The measures of drawn events in cells, or one row for all pairs if none are drawn."""
         constant = np.bincount(cell, self.constant, rows)
         drawn = self.events
@@ -82,14 +103,21 @@ class Draws:
         place = toy * rows + cell[drawn.indices]
         return np.bincount(place, drawn.data, self.count * rows).reshape(self.count, rows) - constant
 
-    def _bags(self, cell: Int64[np.ndarray, " n"], rows: int) -> csr_array:
-        """What the events of each bag add in each cell."""
+    def _bags(self, cell: Int[np.ndarray, " n"], rows: int, events: slice = _EVERY) -> csr_array:
+        """What events of each bag add in each cell."""
         assert self.bag is not None
         assert self.signed is not None
         assert self.multipliers is not None
-        inside = self.bag >= 0
+        bag, signed = self.bag[events], self.signed[events]
         shape = (self.multipliers.shape[1], rows)
-        return csr_array((self.signed[inside], (self.bag[inside], cell[inside])), shape=shape)
+        found = csr_array(shape)
+        # Some events at a time, as sorting millions of them by their cells takes several copies.
+        for begin in range(0, len(bag), _AT_A_TIME):
+            some = slice(begin, begin + _AT_A_TIME)
+            inside = bag[some] >= 0
+            place = bag[some][inside], cell[some][inside]
+            found = found + csr_array((signed[some][inside], place), shape=shape)
+        return found
 
     def _of_bags(self, each: np.ndarray) -> Float64[np.ndarray, "L columns"]:
         """Sums over the bags, of values of each bag."""
@@ -97,7 +125,7 @@ class Draws:
         return np.asarray(self.multipliers @ (each - each.mean(axis=0)))
 
 
-def _product(events: csr_array, phi: Float64[np.ndarray, "n r"]) -> Float64[np.ndarray, "L r"]:
+def _product(events: csr_array | csc_array, phi: Float64[np.ndarray, "n r"]) -> Float64[np.ndarray, "L r"]:
     """events phi; rows that are not sparse are filled up, as a product of full matrices takes less time."""
     if events.nnz < _SPARSE * events.shape[0] * events.shape[1]:
         return np.asarray(events @ phi)
@@ -108,7 +136,7 @@ def _product(events: csr_array, phi: Float64[np.ndarray, "n r"]) -> Float64[np.n
 def observed(pool: Pool, q: float) -> Draws:
     """The pair of samples as they are: y = (1 - q) sum_B m phi - q sum_A m phi."""
     signed = pool.masses * np.where(pool.in_b, 1 - q, -q)
-    return Draws(csr_array(signed[None]), np.zeros(len(pool)))
+    return Draws(csr_array((1, len(pool))), -signed)
 
 
 def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> Draws:
@@ -129,11 +157,11 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
     rng = np.random.default_rng([seed, 0x6E756C6C])
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)
-    bag, signed, bags = np.full(n, -1), np.zeros(n), 0
+    bag, signed, bags = np.full(n, -1, dtype=np.int16), np.zeros(n), 0
     if pool.exchange.allowed:
         if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= _MOST_DRAWN:
             return Draws(*_relabelled(pool, q, count, rng))
-        bag, bags = rng.permutation(n) % _MOST_BAGS, _MOST_BAGS
+        bag, bags = smallest(rng.permutation(n) % _MOST_BAGS), _MOST_BAGS
         signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
         return Draws(events, constant, bag, signed, rng.standard_normal((count, bags)))
     assert spread.marks is not None, "labels that may not be exchanged have marks"
@@ -185,7 +213,7 @@ def window_draws(
         variance = (q * masses) ** 2
     bags = min(_MOST_BAGS, n)
     signed = np.sqrt(variance) * rng.choice([-1.0, 1.0], n)
-    return Draws(events, constant, rng.permutation(n) % bags, signed, rng.standard_normal((count, bags)))
+    return Draws(events, constant, smallest(rng.permutation(n) % bags), signed, rng.standard_normal((count, bags)))
 
 
 def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> tuple[csr_array, np.ndarray]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.special import log_ndtr, ndtri_exp, xlogy
 
 from nplm.family.draws import Draws
-from nplm.family.ranks import CELL, Cells
+from nplm.family.ranks import Cells
 from nplm.family.settings import FamilySettings
 
 # Intervals that hold less than this mass, or more than this share of all, are left out.
@@ -33,9 +33,7 @@ class Intervals:
 
     Arguments:
         feature: its number.
-        cell: of each event on the grid, shape (n,).
-        cells: of the grid.
-        grid: of normal scores.
+        grid: cells of the events, among which those that hold none count too.
         start, stop: first cell, and that after the last, of each interval, shape (i,).
         weights: v of each cell in each interval, shape (i, cells).
         unit_a, unit_b: u in each interval, shape (i,).
@@ -46,8 +44,6 @@ class Intervals:
     """
 
     feature: int
-    cell: Int64[np.ndarray, " n"]
-    cells: int
     grid: Cells
     start: Int64[np.ndarray, " i"]
     stop: Int64[np.ndarray, " i"]
@@ -64,7 +60,7 @@ class Intervals:
     def of(
         cls,
         feature: int,
-        z: Float64[np.ndarray, " n"],
+        cells: Cells,
         masses: Float64[np.ndarray, " n"],
         in_b: np.ndarray,
         second: Float64[np.ndarray, " n"],
@@ -77,7 +73,7 @@ class Intervals:
 
         Arguments:
             feature: its number.
-            z: normal scores of the events, or angles.
+            cells: of the events.
             masses, in_b: of the events.
             second: what each adds to the null variance of a score.
             q: share of the masses that B has.
@@ -86,18 +82,14 @@ class Intervals:
                 mass of an event must not tell which sample it is from.
             circular: whether the feature is an angle.
         """
-        cells = Cells.of(z, CELL)
-        cell = cells.place[cells.of_event] - cells.place[0]
-        grid = int(cells.place[-1] - cells.place[0]) + 1
-        mass_a = np.bincount(cell, masses * ~in_b, grid)
-        mass_b = np.bincount(cell, masses * in_b, grid)
-        variance = np.bincount(cell, second, grid)
+        mass_a, mass_b = cells.on_grid(masses * ~in_b), cells.on_grid(masses * in_b)
+        variance = cells.on_grid(second)
         b, a = (masses, masses) if units is None else units
         sizes = masses if units is None else np.abs(masses)
-        firsts = np.bincount(cell, sizes, grid)
-        squares_a, squares_b = np.bincount(cell, sizes * a, grid), np.bincount(cell, sizes * b, grid)
+        firsts, squares_a = cells.on_grid(sizes), cells.on_grid(sizes * a)
+        squares_b = squares_a if b is a else cells.on_grid(sizes * b)
         total, together = float(masses.sum()), mass_a + mass_b
-        runs = _runs(grid, settings.interval_cells, settings.hump_cells, circular)
+        runs = _runs(cells.grid, settings.interval_cells, settings.hump_cells, circular)
         if not circular:
             runs += _ends(together, settings.end_masses)
         if not runs:
@@ -113,9 +105,12 @@ class Intervals:
         start, stop, weights, first = start[chosen], stop[chosen], weights[chosen], first[chosen]
         unit_a, unit_b = weights**2 @ squares_a / first, weights**2 @ squares_b / first
         ratio = q / (1 - q)
-        return cls(
-            feature, cell, grid, cells, start, stop, weights, unit_a, unit_b, ratio, mass_a, mass_b, variance, circular
-        )
+        return cls(feature, cells, start, stop, weights, unit_a, unit_b, ratio, mass_a, mass_b, variance, circular)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells."""
+        return self.grid.grid
 
     def of_expected(self) -> Intervals:
         """The same intervals, where B has what A lets be expected."""
@@ -142,7 +137,9 @@ class Intervals:
 
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""
-        measure = draws.summed(self.cell, self.cells)
+        filled = draws.summed(self.grid.of_event, self.grid.count)
+        measure = np.zeros((len(filled), self.cells))
+        measure[:, self.grid.on] = filled
         together = self.mass_a + self.mass_b
         # y = (1 - q) B - q A and A + B as observed; where weights differ so that A + B is not known, about it.
         mass_b = measure + q * together
@@ -151,7 +148,7 @@ class Intervals:
     def cell_modes(self, rows: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k cells"]:
         """For some events, one in their cell and zero elsewhere, such that the score of a cell has variance one."""
         modes = np.zeros((len(rows), self.cells))
-        cell = self.cell[rows]
+        cell = self.grid.on[self.grid.of_event[rows]]
         modes[np.arange(len(rows)), cell] = 1 / np.sqrt(np.maximum(self.variance[cell], _TINY))
         return modes
 
@@ -223,8 +220,10 @@ class Interval:
     @property
     def holds(self) -> Bool[np.ndarray, " n"]:
         """Which events are in it."""
-        first = self.among.cell - self.start
-        return np.asarray((first % self.among.cells if self.among.circular else first % 2**62) < self.stop - self.start)
+        cell = self.among.grid.on[self.among.grid.of_event]
+        if self.among.circular:
+            return np.asarray((cell - self.start) % self.among.cells < self.stop - self.start)
+        return np.asarray((cell >= self.start) & (cell < self.stop))
 
 
 def standing_out(intervals: Sequence[Intervals]) -> Interval | None:

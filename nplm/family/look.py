@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int
 from scipy.spatial.distance import cdist
 
-from nplm.family.ranks import Cells
+from nplm.family.ranks import Cells, smallest
 
 # Products are of scores within this, so that a single event far out makes none of them.
 _CLIP = 3.0
 # Directions of the scores with less than this share of the largest variance say nothing of residuals.
 _COLLINEAR = 1e-3
 # Events whose kernels are evaluated at a time.
-_ROWS, _BLOCK = 2048, 256
+_ROWS, _SMALL = 2048, 256
+# Events whose products are held in memory at a time.
+BLOCK = 65_536
 
 
 class Look(Protocol):
@@ -48,9 +50,9 @@ class Grid:
         return int(np.prod([each.count for each in self.cells]))
 
     @property
-    def of_event(self) -> Int64[np.ndarray, " n"]:
+    def of_event(self) -> Int[np.ndarray, " n"]:
         """The cell of each event that the cells were made of."""
-        return self._joined([each.of_event for each in self.cells])
+        return smallest(self._joined([each.of_event for each in self.cells]))
 
     def summed(self, z: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " q"]:
         """Mass in each cell."""
@@ -66,7 +68,7 @@ class Grid:
     def _joined(self, places: Sequence[np.ndarray]) -> np.ndarray:
         joined = places[0]
         for place, cells in zip(places[1:], self.cells[1:], strict=True):
-            joined = joined * cells.count + place
+            joined = joined * np.int32(cells.count) + place
         return joined
 
 
@@ -88,12 +90,15 @@ class Products:
         cls, subsets: Sequence[tuple[int, ...]], z: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]
     ) -> Products:
         """Residuals are C^-1 z with the correlation C of all scores, in units of their spread."""
-        within = np.clip(z, -_CLIP, _CLIP)
         weights = np.abs(masses) / np.abs(masses).sum()
-        mean = weights @ within
-        centred = within - mean
-        inverse = np.linalg.pinv((centred * weights[:, None]).T @ centred, rcond=_COLLINEAR, hermitian=True)
-        spread = np.sqrt(weights @ (centred @ inverse) ** 2)
+        mean, square = np.zeros(z.shape[1]), np.zeros((z.shape[1], z.shape[1]))
+        for rows in blocks(len(z)):
+            within = np.clip(z[rows], -_CLIP, _CLIP)
+            mean += weights[rows] @ within
+            square += (within * weights[rows, None]).T @ within
+        covariance = square - np.outer(mean, mean)
+        inverse = np.linalg.pinv(covariance, rcond=_COLLINEAR, hermitian=True)
+        spread = np.sqrt(np.diag(inverse @ covariance @ inverse).clip(min=0))
         return cls(tuple(subsets), mean, inverse / np.where(spread > 0, spread, 1.0))
 
     def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
@@ -154,14 +159,19 @@ class Kernels:
         centers, points = self.centers * unit, z * unit
         squares, own = (centers**2).sum(axis=1), (points**2).sum(axis=1)
         total = np.zeros(len(centers))
-        for i in range(0, len(points), _BLOCK):
-            rows = slice(i, i + _BLOCK)
+        for i in range(0, len(points), _SMALL):
+            rows = slice(i, i + _SMALL)
             # -|x - c|^2 in units of 2 width^2.
             exponent = points[rows] @ (2 * centers).T
             exponent -= squares
             exponent -= own[rows, None]
             total += masses[rows] @ np.exp(exponent, out=exponent)
         return total @ self.root
+
+
+def blocks(n: int) -> list[slice]:
+    """Rows in blocks of a size at which functions of them fit into memory."""
+    return [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
 
 
 def gaussian(x: np.ndarray, y: np.ndarray, width: float) -> Float64[np.ndarray, "n m"]:

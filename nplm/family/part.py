@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int
 from scipy.linalg import eigh
 
 from nplm._blas import blas_threads
-from nplm.family.look import Grid, Look, Products
+from nplm.family.look import BLOCK, Grid, Look, Products, blocks
 
 # Modes with a variance below this share of the smallest penalty add nothing that could be seen in t.
 SEEN = 0.05
@@ -38,6 +38,11 @@ class Member:
     shrinkage: Float64[np.ndarray, " r"]
     residual: bool = False
 
+    @property
+    def used(self) -> Bool[np.ndarray, " r"]:
+        """Modes that it looks at."""
+        return self.shrinkage > 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -45,36 +50,63 @@ class Part:
 
     Arguments:
         cell: row of `phi` for each event, shape (n,); None if each event has a row of its own.
-        phi: shape (rows, r).
+        phi: shape (rows, r); None if it is made of `points` as it is needed: too many for the memory.
         variance: eigenvalue mu_i of the kernel's covariance in each mode, shape (r,); ones for products.
         members: the tests.
         look: functions psi of any event.
         linear, mean: phi = (psi - mean) linear, shapes (q, r) and (q,); None where psi is one in the row of the event.
+        points: normal scores of the events, shape (n, d); None where phi is held.
     """
 
-    cell: Int64[np.ndarray, " n"] | None
-    phi: Float64[np.ndarray, "rows r"]
+    cell: Int[np.ndarray, " n"] | None
+    phi: Float64[np.ndarray, "rows r"] | None
     variance: Float64[np.ndarray, " r"]
     members: tuple[Member, ...]
     look: Look | None = None
     linear: Float64[np.ndarray, "q r"] | None = None
     mean: Float64[np.ndarray, " q"] | None = None
+    points: Float64[np.ndarray, "n d"] | None = None
+
+    @property
+    def modes(self) -> int:
+        """Number of modes, r."""
+        return len(self.variance)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of phi."""
+        if self.phi is not None:
+            return len(self.phi)
+        assert self.points is not None
+        return len(self.points)
+
+    @property
+    def blocks(self) -> list[slice]:
+        """All rows, in blocks that fit into memory."""
+        return [slice(0, self.rows)] if self.phi is not None else blocks(self.rows)
+
+    def phi_of(self, rows: slice | Int[np.ndarray, " k"]) -> Float64[np.ndarray, "k r"]:
+        """Rows of phi."""
+        if self.phi is not None:
+            return self.phi[rows]
+        assert self.points is not None
+        return self.at(self.points[rows])
 
     def summed(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " rows"]:
         """Sums of values of the events over the rows."""
-        return values if self.cell is None else np.bincount(self.cell, values, len(self.phi))
+        return values if self.cell is None else np.bincount(self.cell, values, self.rows)
 
     def score(self, sums: Float64[np.ndarray, " q"], mass: float) -> Float64[np.ndarray, " r"]:
         """sum_e m phi of events for which sum_e m psi and sum_e m are these."""
         if self.linear is None or self.mean is None:
-            return sums @ self.phi
+            return sums @ self.phi_of(slice(None))
         return (sums - mass * self.mean) @ self.linear
 
     def at(self, z: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m r"]:
         """phi of other events, with these normal scores."""
         assert self.look is not None
         if self.linear is None or self.mean is None:
-            return self.look.times(z, self.phi)
+            return self.look.times(z, self.phi_of(slice(None)))
         return self.look.times(z, self.linear) - self.mean @ self.linear
 
     @property
@@ -96,7 +128,7 @@ class Moments:
     fourth: Float64[np.ndarray, " rows"]
 
     @classmethod
-    def of(cls, columns: Sequence[np.ndarray], cell: Int64[np.ndarray, " n"] | None, rows: int) -> Moments:
+    def of(cls, columns: Sequence[np.ndarray], cell: Int[np.ndarray, " n"] | None, rows: int) -> Moments:
         """Mass, second and fourth moments of events, summed over cells if there are any."""
         return cls(*(c if cell is None else np.bincount(cell, c, rows) for c in columns))
 
@@ -112,7 +144,7 @@ def kernel_part(
     scale: float,
     penalties: Sequence[float],
     psi: Float64[np.ndarray, "rows q"],
-    cell: Int64[np.ndarray, " n"] | None,
+    cell: Int[np.ndarray, " n"] | None,
     moments: Moments,
     look: Look,
 ) -> Part | None:
@@ -159,15 +191,17 @@ def product_part(
     Returns:
         None if no function varies on more than a handful of events.
     """
-    values = look(z)
-    mean = moments.mean(values)
-    values -= mean
-    norm = moments.second @ values**2
+    mean = np.zeros(len(look.subsets))
+    for rows in blocks(len(z)):
+        mean += moments.mass[rows] @ look(z[rows])
+    mean /= moments.mass.sum()
+    norm, fourth = np.zeros(len(mean)), np.zeros(len(mean))
+    for rows in blocks(len(z)):
+        squares = np.square(look(z[rows]) - mean)
+        norm += moments.second[rows] @ squares
+        fourth += moments.fourth[rows] @ np.square(squares)
     varies = norm > 1e-12 * moments.second.sum()
-    phi = values[:, varies] / np.sqrt(norm[varies])
-    smooth = moments.fourth @ np.square(phi**2) < LARGEST_KURTOSIS
-    phi = np.ascontiguousarray(phi[:, smooth])
-    kept = np.flatnonzero(varies)[smooth]
+    kept = np.flatnonzero(varies & (fourth < LARGEST_KURTOSIS * np.square(norm)))
     chosen = [look.subsets[i] for i in kept]
     if not chosen:
         return None
@@ -175,7 +209,8 @@ def product_part(
     linear = np.zeros((len(norm), len(kept)))
     linear[kept, np.arange(len(kept))] = 1 / np.sqrt(norm[kept])
     members = tuple(Member(kind, subset, None, None, units[i], residual) for i, subset in enumerate(chosen))
-    return Part(None, phi, np.ones(len(chosen)), members, look, linear, mean)
+    part = Part(None, None, np.ones(len(chosen)), members, look, linear, mean, z)
+    return part if len(z) > BLOCK else replace(part, phi=part.phi_of(slice(None)), points=None)
 
 
 def shrinkage(mu: Float64[np.ndarray, " r"], penalty: float) -> Float64[np.ndarray, " r"]:
@@ -195,6 +230,6 @@ def rows_of(parts: Sequence[Part]) -> Iterator[tuple[Part, slice]]:
     """Each part with its columns in the scores of all parts side by side."""
     start = 0
     for part in parts:
-        stop = start + part.phi.shape[1]
+        stop = start + part.modes
         yield part, slice(start, stop)
         start = stop

@@ -41,6 +41,11 @@ class Spread:
     def of(cls, pool: Pool, z: Float64[np.ndarray, "n d"], q: float) -> Spread:
         """The moments for a pool whose events have the normal scores z."""
         m, in_b = pool.masses, pool.in_b
+        if pool.exchange.allowed and equal_masses(m):
+            one = m[0]
+            moments = one**2 * q * (1 - q), one**4 * q * (1 - q) * (q**3 + (1 - q) ** 3)
+            second, fourth = (np.broadcast_to(np.asarray(each), m.shape) for each in moments)
+            return cls(second, fourth, m)
         positive = np.empty(len(m))
         for rows in (np.flatnonzero(in_b), np.flatnonzero(~in_b)):
             positive[rows] = averaged(z[rows], m[rows])

@@ -14,12 +14,12 @@ from scipy.special import ndtr
 
 from nplm._blas import blas_threads
 from nplm._chi2 import chi2_log_sf
-from nplm.family.build import family_parts
+from nplm.family.build import Progress, family_parts, unseen
 from nplm.family.draws import Draws, null_draws, observed
 from nplm.family.fit import MemberFit, fit_member
 from nplm.family.intervals import Interval, Intervals, largest_root, log_p_of_root, standing_out
 from nplm.family.part import Member, Part
-from nplm.family.ranks import RankScale
+from nplm.family.ranks import CELL, Cells, normal_scores
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
 from nplm.two_sample.calibration import Kind
@@ -167,7 +167,15 @@ class Family(Members):
 
     @classmethod
     @blas_threads()
-    def of(cls, pool: Pool, settings: FamilySettings, *, circular: Sequence[bool] = (), seed: int = 1) -> Family:
+    def of(
+        cls,
+        pool: Pool,
+        settings: FamilySettings,
+        *,
+        circular: Sequence[bool] = (),
+        seed: int = 1,
+        progress: Progress = unseen,
+    ) -> Family:
         """Prepares a family.
 
         Arguments:
@@ -175,6 +183,7 @@ class Family(Members):
             settings: which members there are.
             circular: which features are angles; none by default.
             seed: of the centres of kernels of all features.
+            progress: told what comes next, and which share of all is about done.
 
         Raises:
             ValueError: if no member is left.
@@ -182,18 +191,21 @@ class Family(Members):
         q = pool.share
         sizes = np.abs(pool.masses)
         circles = tuple(circular) or (False,) * pool.events.shape[1]
-        z = np.column_stack([RankScale.of(x, sizes)(x) for x in pool.events.T])
+        z = normal_scores(pool.events, sizes)
         z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
         spread = Spread.of(pool, z, q)
         # An angle as it is has a cut.
         raw = None if any(circles) else pool.events
-        parts = family_parts(z, pool.masses, spread, settings, circular=circles, raw=raw, seed=seed)
+        fine = [Cells.of(x, CELL) for x in z.T]
+        parts = family_parts(
+            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=raw, seed=seed, progress=progress
+        )
         units = None if spread.marks is None else (spread.marks[0].unit, spread.marks[1].unit)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
             found = [
-                Intervals.of(j, x, pool.masses, pool.in_b, spread.second, q, settings, units, circles[j])
-                for j, x in enumerate(z.T)
+                Intervals.of(j, cells, pool.masses, pool.in_b, spread.second, q, settings, units, circles[j])
+                for j, cells in enumerate(fine)
             ]
         intervals = tuple(each for each in found if each is not None)
         if not parts and not intervals:

@@ -42,7 +42,7 @@ class JointLaw:
         n = len(second)
         rows = np.arange(n) if n <= _EVENTS else rng.choice(n, _EVENTS, p=second / second.sum())
         weights = second if n <= _EVENTS else np.full(_EVENTS, second.sum() / _EVENTS)
-        columns = [part.phi[rows if part.cell is None else part.cell[rows]] for part in parts]
+        columns = [part.phi_of(rows if part.cell is None else part.cell[rows]) for part in parts]
         columns += [each.cell_modes(rows) for each in intervals]
         phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
         self._covariance = phi.T @ phi

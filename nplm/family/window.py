@@ -18,7 +18,7 @@ from nplm.family.leaves import leaves
 from nplm.family.marks import Marks
 from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.part import Member, Part
-from nplm.family.ranks import RankScale
+from nplm.family.ranks import CELL, Cells, RankScale
 from nplm.family.settings import ALL, INTERVALS, RAW, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses
 from nplm.family.statistic import Members
@@ -78,7 +78,8 @@ class ReferenceFamily(Members):
             q * (1 - q) * positive + (q * masses) ** 2, q * (1 - q) ** 3 * positive + (q * masses) ** 4, positive
         )
         parts, units = [], []
-        for part in family_parts(z, masses, spread, settings, circular=(False,) * z.shape[1], seed=seed):
+        fine, circular = [Cells.of(x, CELL) for x in z.T], (False,) * z.shape[1]
+        for part in family_parts(z, masses, spread, settings, circular=circular, fine=fine, seed=seed):
             kept: Part | None = part
             variance = np.ones(len(part.variance))
             if part.members[0].kind == ALL:
@@ -95,7 +96,8 @@ class ReferenceFamily(Members):
                 leaf = leaves(z, max(int(np.log2(len(z) / IN_LEAF)), 0))
                 counts = (ones, Marks.of(masses, leaf, leaf).unit)
             found = [
-                Intervals.of(j, x, masses, nobody, spread.second, q, settings, counts, False) for j, x in enumerate(z.T)
+                Intervals.of(j, cells, masses, nobody, spread.second, q, settings, counts, False)
+                for j, cells in enumerate(fine)
             ]
             intervals = tuple(each.of_expected() for each in found if each is not None)
         if not parts and not intervals:
@@ -203,7 +205,7 @@ class Window:
     def fit(self, member: int) -> MemberFit:
         """The fit of a kernel or product, to rows of the reference and the events of the window."""
         part, chosen = self.members[member]
-        phi = np.concatenate([part.phi, part.at(self.z)])
+        phi = np.concatenate([part.phi_of(slice(None)), part.at(self.z)])[:, chosen.used]
         mass = part.summed(self.family.spread.positive)
         ones = np.ones(len(self.z))
         return fit_rows(

@@ -61,7 +61,7 @@ class Pool:
         masses = np.concatenate([unit_a * a.weights, unit_b * b.weights])
         in_b = np.arange(len(events)) >= len(a)
         # The order of events and that of the samples must not matter, but centres are drawn by row, and sums rounded.
-        order = np.lexsort((masses, *events.T[::-1]))
+        order = _lexical_order(events, masses)
         together = Sample(events[order], masses[order], a.features, f"{a.name} with {b.name}")
         require_varying(together)
         scaler = Scaler.fit(together)
@@ -110,3 +110,14 @@ class Pool:
         unsorted[self.order] = values
         first = len(self) - int(self.in_b.sum())
         return unsorted[:first], unsorted[first:]
+
+
+def _lexical_order(events: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    """Rows by their first feature; those that have it in common by the others, and then by their mass."""
+    order = np.argsort(events[:, 0], kind="stable")
+    first = events[order, 0]
+    same = np.concatenate([[False], first[1:] == first[:-1], [False]])
+    tied = same[1:] | same[:-1]
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((masses[rows], *events[rows].T[::-1]))]
+    return order

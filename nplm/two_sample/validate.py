@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from nplm.family.build import Progress, unseen
 from nplm.family.comparison import FamilyTest
 from nplm.family.settings import FamilySettings
 from nplm.sample import Sample
@@ -29,6 +30,7 @@ def validate(
     pool: Sample | None = None,
     draws: int = DRAWS,
     notify: Callable[[str], None] = lambda message: None,
+    progress: Progress = unseen,
     **settings: Any,
 ) -> TwoSampleResult:
     """Are two finite samples from one distribution, and if not, where do they differ?
@@ -42,6 +44,7 @@ def validate(
         family: classes of tests, of "one", "two", "products", "all" and "intervals"; None for all of them.
         calibrate, resamples, notify: see `FamilyTest.run`, or `TwoSampleTest.run`.
         pool, draws: see `TwoSampleTest.run`.
+        progress: see `FamilyTest`.
         settings: see `FamilyTest` (expected_ratio, exact_yield, seed) or `TwoSampleTest`.
 
     Returns:
@@ -54,7 +57,8 @@ def validate(
     own = [name for name in KERNEL_SETTINGS if name in given]
     if not own and calibrate not in KERNEL_CALIBRATIONS and pool is None:
         chosen = FamilySettings() if family is None else FamilySettings(classes=tuple(family))
-        return FamilyTest(a, b, settings=chosen, **given).run(calibrate, resamples, notify=notify)
+        test = FamilyTest(a, b, settings=chosen, progress=progress, **given)
+        return test.run(calibrate, resamples, notify=notify)
     if family is not None:
         name = own[0] if own else "pool" if pool is not None else "calibrate"
         raise ValueError(

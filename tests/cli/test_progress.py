@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.cli.progress import describe_pace
+from nplm.cli.progress import describe_pace, describe_stage
 
 
 def test_pace() -> None:
@@ -12,3 +12,8 @@ def test_pace() -> None:
     assert describe_pace(4000, 6000, 2.0) == "2,000 toys/s, 1 s left"
     assert describe_pace(200, 200, 4.0) == "50 toys/s, done"
     assert describe_pace(1, 2, 0.0) == "inf toys/s, 1 s left"
+
+
+def test_stages_foresee_what_is_left() -> None:
+    said = describe_stage("products", 0.25, 20.0)
+    assert said == "about 25% done after 20 s, 60 s left; next: products"

@@ -151,7 +151,8 @@ def test_the_fit_is_the_minimum_that_an_independent_minimiser_finds() -> None:
     family = Family.of(pool, FamilySettings(classes=("one",), one_scales=(1.0,)))
     part, member = family.members[0]
     fit = fit_member(pool, family.spread, part, member, family.q)
-    phi = part.phi[part.cell]
+    assert part.cell is not None
+    phi = part.phi_of(part.cell)
     columns = np.column_stack([phi, np.ones(len(phi))])
     assert member.penalty is not None
     ratios = np.append(member.penalty / part.variance, 0.0)

@@ -30,7 +30,7 @@ def test_all_classes_look_at_other_events_as_at_their_own(family: ReferenceFamil
     z, masses = scored(family.scales, _mixed(rng, 400)), rng.uniform(0.5, 2, 400)
     for part, score in zip(family.parts, family.scores(z, masses), strict=True):
         assert part.look is not None
-        own = part.phi if part.cell is None else part.phi[part.cell]
+        own = part.phi_of(slice(None) if part.cell is None else part.cell)
         np.testing.assert_allclose(part.at(family.z), own, atol=1e-9)
         each = masses @ part.at(z)
         np.testing.assert_allclose(score, each, atol=1e-6)
@@ -71,7 +71,7 @@ def test_scores_have_the_variance_of_a_window_and_its_reference() -> None:
 def test_the_variance_of_fresh_events_is_foreseen() -> None:
     rng = np.random.default_rng(4)
     family = ReferenceFamily.of(Sample(rng.normal(size=(2000, 4))), 400, FamilySettings(classes=("all",)))
-    part = max(family.parts, key=lambda each: each.phi.shape[1])
+    part = max(family.parts, key=lambda each: each.modes)
     foreseen = variance_of_others(part, family.z, family.spread.second, 1)
     fresh = part.at(scored(family.scales, rng.normal(size=(40_000, 4))))
     found = fresh.var(axis=0) * family.spread.second.sum()
