@@ -74,7 +74,7 @@ def cautions_of(
     if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
         notes += _toys_elsewhere(test, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-    if calibrate != "toys" and isinstance(formula, MixtureNull):
+    if calibrate not in ("toys", "toys+analytic") and isinstance(formula, MixtureNull):
         return (*notes, *(_formula_of_small_reference(test, expected) if null is None else []))
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation

@@ -363,9 +363,10 @@ class NPLMTest:
                 unchecked, or to the formula of a kernel model. Default: 200, and 5000 for "rare".
             calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
                 formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
-                counts toys otherwise; "rare" draws toys of a kernel model where t is as large as that of the data, and
-                counts them with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
-                "toys" for others, and "analytic" without toys.
+                counts toys otherwise; "toys+analytic" counts toys, and does so only where none of them has a t as
+                large; "rare" draws toys of a kernel model where t is as large as that of the data, and counts them
+                with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
+                "toys+analytic" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of those of data and reference.
             reference_per_toy: whether each toy has a reference of its own, so that its fluctuation is in t: events of
@@ -491,4 +492,4 @@ class NPLMTest:
 def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
     if toys == 0:
         return "analytic"
-    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys"
+    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys+analytic"

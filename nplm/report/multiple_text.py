@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
 from nplm.multiple_result import MultipleResult
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
+    check_words,
     count,
     format_duration,
     format_p,
-    format_share,
     format_z,
     p_interval_text,
     p_text,
     printable,
+    share_of,
     z_interval_text,
     z_text,
 )
-from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, with_outside
+from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
@@ -39,17 +41,31 @@ def _of_all(result: MultipleResult) -> Verdict:
             "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
             f" share, widens every t ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
         )
-    share = f"about {format_share(found.p_value)}"
-    chance = f"in {share} of samples drawn from the reference the {tests} together show as much ({numbers})"
+    limit = found.kind == "empirical" and found.exceeding == 0
+    share = share_of(found.p_value, "samples drawn from the reference", limit=limit)
+    chance = f"in {share} the {tests} together show as much ({numbers})"
+    toys = count(result.toys, "joint toy")
+    if found.z < MILD and limit:
+        return Verdict(
+            "undecided",
+            "Undecided: too few toys",
+            f"None of {toys} differs from the reference as much as the data do, but so few cannot show more than"
+            f" Z = {format_z(found.z)} ({numbers}). Run at least 200.",
+        )
+    if found.z < MILD and not result.complete and result.toys < LEAST_TOYS_FOR_CHECK:
+        return interrupted(toys, numbers)
     if found.z < MILD:
         return Verdict("agreement", "Agreement", f"The data agree with the reference: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"
     ending = "Check both samples before reading physics into it." if level == "strong" else "It may be chance."
+    if limit:
+        ending = f"None of {toys} differs as much, so Z is limited by their number; more toys may raise it."
+    least = "at least a " if limit else "a "
     return Verdict(
         level,
-        f"{level.capitalize()} discrepancy",
-        f"The data show a {level} discrepancy with the reference, most in the test '{result.names[result.leading]}':"
-        f" {chance}. {ending}",
+        f"{least}{level} discrepancy".removeprefix("a ").capitalize(),
+        f"The data show {least}{level} discrepancy with the reference, most in the test"
+        f" '{result.names[result.leading]}': {chance}. {ending}",
     )
 
 
@@ -133,5 +149,5 @@ def multiple_line(result: MultipleResult) -> str:
 def _checked(result: MultipleResult) -> str:
     if result.check is None:
         return "" if result.global_p.kind == "empirical" else "; unchecked"
-    answer = "accepted" if result.check.accepted else "refused the joint normal law"
+    answer = check_words(result.check) if result.check.accepted else "refused the joint normal law"
     return f"; {answer} by {count(result.toys, 'toy')} (p = {format_p(result.check.p_value)})"

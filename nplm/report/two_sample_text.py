@@ -13,11 +13,11 @@ from nplm.report.numbers import (
     count,
     format_duration,
     format_p,
-    format_share,
     format_z,
     p_interval_text,
     p_text,
     printable,
+    share_of,
     z_interval_text,
     z_text,
 )
@@ -45,9 +45,8 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
             f"None of {found.null} differs as much as {a} and {b} do, but so few cannot show more than"
             f" Z = {format_z(found.z)} ({numbers}). Take more.",
         )
-    share = f"about {format_share(found.p_value)}"
-    at_most = "no more than " * found.limit
-    chance = f"in {at_most}{share} of pairs of samples from one distribution they differ at least as much ({numbers})"
+    share = share_of(found.p_value, "pairs of samples from one distribution", limit=found.limit)
+    chance = f"in {share} they differ at least as much ({numbers})"
     if found.z < MILD:
         return Verdict("agreement", "Agreement", f"{a} and {b} agree: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"

@@ -200,7 +200,7 @@ def test_file_names_of_features_are_plain_and_distinct() -> None:
         (0, 0, ["χ²(5): unchecked, no toys were run"]),
         (1, 0, ["χ²(5): ", "1 toy"]),
         (100, 0, ["χ²(5): accepted (p = ", "100 toys"]),
-        (100, 7, ["χ²(5): accepted (p = ", "93 toys (and 7 failed, not shown)"]),
+        (100, 7, ["χ²(5): not refuted (p = ", "93 toys (and 7 failed, not shown)"]),
     ],
 )
 def test_null_says_what_it_shows(toys: int, failing: int, expected: list[str], run: Callable[..., Any]) -> None:
