@@ -9,6 +9,7 @@ from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
 from nplm.calibrate.null import Null
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.ensemble.no_toys import why_no_toys
 from nplm.result import Calibration
 from nplm.sample import Sample
 
@@ -74,6 +75,7 @@ def calibrated(
         formula_z=formula.z(t),
         ensemble=ensemble,
         rare=None if rare is None else rare.to_dict(t),
+        no_toys="" if run is not None else why_no_toys(test.reference, data, shape_only=test.shape_only),
     )
 
 

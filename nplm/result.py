@@ -47,6 +47,7 @@ class Calibration:
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
             None without toys.
         rare: numbers behind a p-value from weighted toys, see `nplm.calibrate.rare.RareNull.to_dict`; else None.
+        no_toys: why none can be drawn, where there are none and no pool; empty if they can.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class Calibration:
     formula_z: float
     ensemble: EnsembleSummary | None
     rare: Mapping[str, Any] | None = None
+    no_toys: str = ""
 
     @property
     def counted(self) -> bool:

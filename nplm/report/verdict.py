@@ -91,7 +91,7 @@ def _of_t(result: Result) -> Verdict:
             "Not calibrated",
             "No toys were run, so this result is not calibrated: only if t followed a chi2 with"
             f" {calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
-            " before concluding anything.",
+            f"{f' from a pool ({calibration.no_toys})' * bool(calibration.no_toys)} before concluding anything.",
         )
     # The law of a kernel model has the fluctuation of the reference in it; a chi2 knows no more than the toys.
     if calibration.inflation > LARGEST_INFLATION and (calibration.counted or calibration.kind.startswith("chi2")):
@@ -105,7 +105,7 @@ def _of_t(result: Result) -> Verdict:
     if result.z < MILD:
         sentence = (
             "The data agree with the reference: differences at least this large occur in"
-            f" {share_of(result.p_value, _SAMPLES)} ({numbers})."
+            f" {share_of(result.p_value, _SAMPLES)} ({numbers}).{_unchecked(calibration)}"
         )
         return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
@@ -113,7 +113,7 @@ def _of_t(result: Result) -> Verdict:
     least = "at least a" if limit else "a"
     sentence = (
         f"The data show {least} {level} discrepancy with the reference: differences at least this large occur in"
-        f" {share_of(result.p_value, _SAMPLES, limit=limit)} ({numbers})."
+        f" {share_of(result.p_value, _SAMPLES, limit=limit)} ({numbers}).{_unchecked(calibration)}"
     )
     if limit:
         toys = count(calibration.toys, "toy")
@@ -147,6 +147,8 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
             " toys' fits must be repaired first.",
         )
     toys = count(calibration.toys, "toy")
+    if not calibration.toys and calibration.no_toys:
+        return None
     if not calibration.toys:
         return Verdict(
             "undecided",
@@ -171,6 +173,11 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
             f" leaves open whether Z is above {MILD:g} ({numbers}). Run at least 200.",
         )
     return None
+
+
+def _unchecked(calibration: Calibration) -> str:
+    """That the formula stands alone, where there can be no toys."""
+    return f" The formula is unchecked: {calibration.no_toys}." if calibration.no_toys else ""
 
 
 def _standing(calibration: Calibration) -> str:
