@@ -49,7 +49,7 @@ from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
 from nplm.sample import Sample, in_order, require_same_features, require_varying
-from nplm.support import Support
+from nplm.support import Support, require_toys_of_such_yields
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
@@ -415,6 +415,8 @@ class NPLMTest:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
             counted = requested > 0 and kernel is None
+            if counted:
+                require_toys_of_such_yields(self.expected_yield(sample), sample.total_weight)
             # A toy's own reference has a range of its own, so its events are those that were given.
             drawn = partial(self.campaign, given, seed=seed, pool=pool, reference_per_toy=reference_per_toy)
             campaign = drawn() if counted else None

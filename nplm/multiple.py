@@ -40,6 +40,7 @@ from nplm.multiple_result import MultipleResult
 from nplm.nuisance.nuisances import Nuisances
 from nplm.periods import Circular
 from nplm.sample import Sample
+from nplm.support import require_toys_of_such_yields
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
 
@@ -240,6 +241,8 @@ class MultipleTest:
             expected = first.expected_yield(sample)
             reference_per_toy = pool is None and any(needs_references(test, expected) for test in self.tests)
         drawn: dict[str, Any] = {"seed": seed, "pool": pool, "reference_per_toy": reference_per_toy}
+        if toys:
+            require_toys_of_such_yields(first.expected_yield(sample), sample.total_weight)
         campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
         own = [cautions_of(test, sample, test.formula(sample), null, pool, calibrate) for test in self.tests]

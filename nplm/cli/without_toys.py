@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nplm.cli.errors import InputError
+from nplm.cli.reading import refusing_bad_input
 from nplm.cli.test_options import Options
 
 if TYPE_CHECKING:
@@ -18,9 +19,14 @@ def toys_of(options: Options, samples: Samples) -> int:
         InputError: if toys are needed that cannot be drawn; before anything is prepared.
     """
     from nplm.ensemble.no_toys import why_no_toys
+    from nplm.support import require_toys_of_such_yields
 
     if not options.toys or options.null is not None or options.calibrate == "rare":
         return options.toys
+    if not options.shape_only:
+        with refusing_bad_input():
+            expected = options.expected_yield or samples.reference.total_weight
+            require_toys_of_such_yields(expected, samples.data.total_weight)
     why = why_no_toys(samples.reference, samples.data, samples.pool, shape_only=options.shape_only)
     if not why:
         return options.toys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.zscore import z_score
 from nplm.multiple_result import MultipleResult
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
@@ -13,6 +14,7 @@ from nplm.report.numbers import (
     format_duration,
     format_p,
     format_z,
+    key_numbers,
     p_interval_text,
     p_text,
     printable,
@@ -21,6 +23,7 @@ from nplm.report.numbers import (
     z_text,
 )
 from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
+from nplm.yields import where_apart
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
@@ -63,10 +66,20 @@ def _of_all(result: MultipleResult) -> Verdict:
     least = "at least a " if limit else "a "
     return Verdict(
         level,
-        f"{least}{level} discrepancy".removeprefix("a ").capitalize(),
+        f"{least}{level} discrepancy".removeprefix("a ").capitalize() + _apart(result),
         f"The data show {least}{level} discrepancy with the reference, most in the test"
         f" '{result.names[result.leading]}': {chance}. {ending}",
     )
+
+
+def _apart(result: MultipleResult) -> str:
+    """Whether yield, shape or both differ; of the shapes the smallest p-value, times their number."""
+    rate, shapes = result.tests[0].rate, [test.shape for test in result.tests]
+    if rate is None:
+        return ""
+    known = [shape.p_value for shape in shapes if shape is not None]
+    shape_z = z_score(min(1.0, len(known) * min(known))) if len(known) == len(shapes) else None
+    return where_apart(rate.z, shape_z, MILD)
 
 
 def multiple_rows(result: MultipleResult) -> list[tuple[str, ...]]:
@@ -90,6 +103,7 @@ def multiple_numbers(result: MultipleResult) -> Mapping[str, str]:
     leading = result.tests[result.leading]
     interval = f"68% interval: {p_interval_text(found.p_interval)}"
     rows = {
+        **{name: value for name, value in key_numbers(first).items() if name == "yield"},
         "global p": f"{p_text(found.p_value).removeprefix('p ').removeprefix('= ')} ({interval})",
         "global Z": f"{z_text(found.z).removeprefix('Z ').removeprefix('= ')}"
         f" (68% interval: {z_interval_text(found.z_interval)})",
@@ -130,11 +144,13 @@ def multiple_text(result: MultipleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
     table = aligned([TABLE_HEAD, *multiple_rows(result)], right=range(1, 5))
     rows = [*multiple_numbers(result).items()]
+    first = [row for row in rows if row[0] == "yield"]
+    rows = [row for row in rows if row[0] != "yield"]
     features = result.tests[0].features
     rows += [("features", f"{len(features)}: {', '.join(printable(f) for f in features)}")]
     rows += [("caution", printable(text)) for text in multiple_cautions(result)]
     title = f"NPLM, {count(len(result.tests), 'test')}: {multiple_verdict(result).title}"
-    return "\n".join([title, *table, *labelled(rows)])
+    return "\n".join([title, *labelled(first), *table, *labelled(rows)])
 
 
 def multiple_line(result: MultipleResult) -> str:

@@ -123,7 +123,10 @@ def count(number: int, thing: str) -> str:
 
 def key_numbers(result: Result) -> Mapping[str, str]:
     """What was found and what it stands on, by name, for screen, notebook and report; holds no text from files."""
-    rows = {"t": "none: the fit failed"} if math.isnan(result.t) else {"t": f"{result.t:.2f}"}
+    rate, shape = result.rate, result.shape
+    rows = {} if result.configuration.get("shape_only") else {"yield": _yields(result)}
+    of_rate = "" if rate is None else f" ({rate.of_t:.2f} of the yield alone)"
+    rows["t"] = "none: the fit failed" if math.isnan(result.t) else f"{result.t:.2f}{of_rate}"
     if not math.isnan(result.t):
         if result.nuisances is not None:
             rows["tau, Delta"] = decomposition(result.nuisances)
@@ -136,6 +139,10 @@ def key_numbers(result: Result) -> Mapping[str, str]:
         rows["Z"] = _with_interval(
             format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result), largest
         )
+        if shape is not None:
+            rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}, t = {shape.t:.2f}, from {shape.law}"
+        elif rate is not None:
+            rows["shape"] = "not known apart from the yield: --shape-only tests it"
         rows["stands on"] = _stands_on(result)
         if comparison := _formula_comparison(result):
             rows["formula"] = comparison
@@ -146,6 +153,19 @@ def key_numbers(result: Result) -> Mapping[str, str]:
     rows["model"] = f"{result.model}, {freedom:.4g} degrees of freedom; fit {converged}{_agreement(result)}"
     rows["time"] = format_duration(sum(result.seconds.values()))
     return rows
+
+
+def _yields(result: Result) -> str:
+    """Observed over expected, and what the yield says on its own."""
+    own = "" if result.nuisances is None else "; nuisances may move it"
+    if result.rate is not None:
+        own = f"; {p_text(result.rate.p_value)} (both sides)"
+    return yields_text(result.observed_yield, result.expected_yield) + own
+
+
+def yields_text(observed: float, expected: float) -> str:
+    """2,123 observed / 3,000 expected = 0.708."""
+    return f"{observed:,.6g} observed / {expected:,.6g} expected = {observed / expected:.3g}"
 
 
 def _agreement(result: Result) -> str:

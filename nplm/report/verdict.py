@@ -19,9 +19,11 @@ from nplm.report.numbers import (
     p_text,
     share_of,
     why_unchecked,
+    yields_text,
 )
 from nplm.result import Calibration, Result
 from nplm.support import Outside
+from nplm.yields import where_apart
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
 MILD = 2.0
@@ -107,7 +109,7 @@ def _of_t(result: Result) -> Verdict:
             "The data agree with the reference: differences at least this large occur in"
             f" {share_of(result.p_value, _SAMPLES)} ({numbers}).{_unchecked(calibration)}"
         )
-        return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
+        return _undecided(result, numbers) or Verdict("agreement", f"Agreement{_but(result)}", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
     limit = is_limit(result)
     least = "at least a" if limit else "a"
@@ -127,7 +129,11 @@ def _of_t(result: Result) -> Verdict:
         sentence += " Check both samples before reading physics into it."
     elif not limit:
         sentence += " It may be chance."
-    title = f"{least} {level} discrepancy" if limit else f"{level} discrepancy"
+    apart = ""
+    if result.rate is not None:
+        apart = where_apart(result.rate.z, None if result.shape is None else result.shape.z, MILD)
+        sentence += f" {_apart(result)}"
+    title = (f"{least} {level} discrepancy" if limit else f"{level} discrepancy") + apart
     return Verdict(level, title[0].upper() + title[1:], sentence)
 
 
@@ -173,6 +179,20 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
             f" leaves open whether Z is above {MILD:g} ({numbers}). Run at least 200.",
         )
     return None
+
+
+def _but(result: Result) -> str:
+    """That the yield alone is far off, which many degrees of freedom may hide."""
+    far = result.rate is not None and result.rate.z >= STRONG
+    return ", but the yield alone differs" if far else ""
+
+
+def _apart(result: Result) -> str:
+    """Yield and shape on their own, as a sentence."""
+    assert result.rate is not None
+    shape = "not known without toys of its own" if result.shape is None else p_text(result.shape.p_value)
+    observed = yields_text(result.rate.observed, result.rate.expected)
+    return f"Apart: yield {observed}, {p_text(result.rate.p_value)}; shape {shape}."
 
 
 def _unchecked(calibration: Calibration) -> str:

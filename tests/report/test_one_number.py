@@ -25,7 +25,7 @@ def test_a_limit_of_toys_gives_way_to_a_formula_that_they_follow(run: Callable[.
     assert result.calibration.kind == "chi2 given"
     assert result.p_value == pytest.approx(chi2.sf(60, 5))
     answer = verdict(result)
-    assert (answer.level, answer.title) == ("strong", "Strong discrepancy")
+    assert (answer.level, answer.title) == ("strong", "Strong discrepancy in the shape; the yield agrees")
     assert "None of the 100 toys differs as much: p is read from chi2(5), which they follow." in answer.sentence
     stands_on = key_numbers(result)["stands on"]
     assert "of which none of 100 reaches the observed t" in stands_on
