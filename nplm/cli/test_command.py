@@ -18,6 +18,7 @@ from nplm.cli.say import say
 from nplm.cli.test_options import Options, command_of
 from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
+from nplm.cli.values import ReferenceFile
 from nplm.cli.without_toys import toys_of
 
 if TYPE_CHECKING:
@@ -209,11 +210,17 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         say(f"{result!r}\n\n{result_line(result)}\nreport: {report}")
 
 
+def _as_given(file: ReferenceFile) -> dict[str, Any]:
+    """A file of the reference as it was asked for; a cross-section is no yield."""
+    special = {"given": str(file)} if file.unit or file.before_cut else {}
+    return {"path": file.path, "expected_yield": None if file.unit else file.expected_yield, **special}
+
+
 def provenance(options: Options, samples: Samples) -> dict[str, Any]:
     """What it takes to repeat the test, and to see that the files are still the same."""
     files = {
         "data": options.data,
-        "reference": [{"path": f.path, "expected_yield": f.expected_yield} for f in options.reference],
+        "reference": [_as_given(f) for f in options.reference],
         "pool": options.pool,
         "null": options.null,
     }
