@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
     from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
-    from nplm.io import ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
+    from nplm.io import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
     from nplm.localization.comparison import Comparison, compared
     from nplm.localization.left_out import LeftOut, leave_one_out, project_out
     from nplm.localization.localize import Localization, localize, localize_samples
@@ -119,6 +119,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam",
     "AsymmetricNormalization",
+    "BeforeCut",
     "BestTest",
     "BinnedLogRatio",
     "BootstrapSampler",
@@ -284,6 +285,7 @@ _HOME = {
     "AsymmetricNormalization": "nplm.nuisance.separable_ratio",
     "Adam": "nplm.optimize.adam",
     "BestTest": "nplm.calibrate.best_test",
+    "BeforeCut": "nplm.io",
     "BinnedLogRatio": "nplm.nuisance.binned_ratio",
     "BootstrapSampler": "nplm.ensemble.sampler",
     "BoxSearch": "nplm.models.box_search",

@@ -9,6 +9,7 @@ from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
 from nplm.calibrate.null import Null
 from nplm.calibrate.rare import RareNull
 from nplm.calibrate.summary import EnsembleSummary, summarize_toys
+from nplm.ensemble.no_toys import why_no_toys
 from nplm.result import Calibration
 from nplm.sample import Sample
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import NPLMTest
 
-Calibrate = Literal["toys", "analytic", "analytic+toys", "rare"]
+Calibrate = Literal["toys", "analytic", "analytic+toys", "toys+analytic", "rare"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 
 
@@ -43,14 +44,15 @@ def calibrated(
         requested: toys that were asked for.
     """
     own = None if null is None else null.formula
-    fixed = null is None or not null.resampled
+    fixed = null is not None and not null.resampled
     for_toys = test.formula(data, fixed_reference=fixed) if own is None else own
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)
     standing: Null = formula if rare is None else rare
     if counted is not None:
-        standing = counted if calibrate == "toys" else _trusted(formula, for_toys, counted, ensemble)
+        enough = calibrate == "toys+analytic" and not counted.is_limit(t)
+        standing = counted if calibrate == "toys" or enough else _trusted(formula, for_toys, counted, ensemble)
     run = counted if rare is None else rare
     source = "" if null is None else null.source
     if rare is not None:
@@ -73,6 +75,7 @@ def calibrated(
         formula_z=formula.z(t),
         ensemble=ensemble,
         rare=None if rare is None else rare.to_dict(t),
+        no_toys="" if run is not None else why_no_toys(test.reference, data, shape_only=test.shape_only),
     )
 
 

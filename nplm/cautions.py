@@ -11,6 +11,7 @@ from scipy.stats import norm
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
+from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
 from nplm.models.histogram import HistogramModel
@@ -66,7 +67,12 @@ def cautions_of(
     if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
         notes += _far_events(test.reference)
     if null is None and calibrate != "rare":
-        notes.append(f"no toys: nothing has checked the formula ({formula.name}) for this test")
+        why = why_no_toys(test.reference, data, pool, shape_only=test.shape_only)
+        notes.append(
+            f"no toys: {why}, so nothing has checked the formula ({formula.name}) for this test; toys from a pool would"
+            if why
+            else f"no toys: nothing has checked the formula ({formula.name}) for this test"
+        )
     if test.coordinate_kind == "raw" and isinstance(formula, MixtureNull):
         notes += _unlike_scales(test)
     if test.nuisances is not None:
@@ -74,7 +80,7 @@ def cautions_of(
     if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
         notes += _toys_elsewhere(test, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-    if calibrate != "toys" and isinstance(formula, MixtureNull):
+    if calibrate not in ("toys", "toys+analytic") and isinstance(formula, MixtureNull):
         return (*notes, *(_formula_of_small_reference(test, expected) if null is None else []))
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation

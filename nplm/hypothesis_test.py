@@ -27,6 +27,7 @@ from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
 from nplm.coordinates import CoordinateKind, coordinates_of
 from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.null_campaign import null_campaign
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.plan import Plan
@@ -48,7 +49,7 @@ from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
 from nplm.sample import Sample, in_order, require_same_features, require_varying
-from nplm.support import Support
+from nplm.support import Support, require_toys_of_such_yields
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200
@@ -312,13 +313,12 @@ class NPLMTest:
         if pool is not None:
             pool = sample_like(self.reference, pool, "pool")
             require_same_features(self.reference, pool)
-        if self.shape_only and data.has_negative_weights:
-            raise ValueError(
-                f"{data.name} has negative weights, and toys of a shape-only test are scaled to their yield, which"
-                " then may be negative: merge the weights, or test shape and yield"
-            )
+        source = self.reference if pool is None else pool
+        why = why_no_toys(self.reference, data, pool, shape_only=self.shape_only)
+        if why and not source.has_negative_weights:
+            raise ValueError(f"{why}: merge the weights, or test shape and yield")
         as_given = PoolSampler(
-            self.reference if pool is None else pool,
+            source,
             expected_yield=self.expected_yield(data),
             data_weights=data.weights if data.is_weighted else None,
             fixed_size=len(data) if self.shape_only else None,
@@ -360,12 +360,14 @@ class NPLMTest:
         Arguments:
             data: a Sample, an array of events of shape (n, d), or a table with the reference's features as columns.
             toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
-                unchecked, or to the formula of a kernel model. Default: 200, and 5000 for "rare".
+                unchecked, or to the formula of a kernel model. Default: 200, 5000 for "rare", and none for kernels
+                where toys cannot be drawn, as from a reference with negative weights.
             calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
                 formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
-                counts toys otherwise; "rare" draws toys of a kernel model where t is as large as that of the data, and
-                counts them with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
-                "toys" for others, and "analytic" without toys.
+                counts toys otherwise; "toys+analytic" counts toys, and does so only where none of them has a t as
+                large; "rare" draws toys of a kernel model where t is as large as that of the data, and counts them
+                with weights, see `nplm.calibrate.rare_run`. Default: "analytic+toys" for a kernel model,
+                "toys+analytic" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of those of data and reference.
             reference_per_toy: whether each toy has a reference of its own, so that its fluctuation is in t: events of
@@ -390,6 +392,8 @@ class NPLMTest:
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
         formula = self.formula(sample)
+        if calibrate is None and toys is None and isinstance(formula, MixtureNull):
+            toys = 0 if why_no_toys(self.reference, sample, pool, shape_only=self.shape_only) else None
         calibrate = calibrate or _usual_calibration(formula, toys)
         if calibrate not in CALIBRATIONS:
             raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
@@ -411,6 +415,8 @@ class NPLMTest:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
             counted = requested > 0 and kernel is None
+            if counted:
+                require_toys_of_such_yields(self.expected_yield(sample), sample.total_weight)
             # A toy's own reference has a range of its own, so its events are those that were given.
             drawn = partial(self.campaign, given, seed=seed, pool=pool, reference_per_toy=reference_per_toy)
             campaign = drawn() if counted else None
@@ -491,4 +497,4 @@ class NPLMTest:
 def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
     if toys == 0:
         return "analytic"
-    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys"
+    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys+analytic"

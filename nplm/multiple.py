@@ -25,6 +25,7 @@ from nplm.calibration import Calibrate
 from nplm.cautions import cautions_of
 from nplm.coordinates import CoordinateKind
 from nplm.ensemble.campaign import Campaign
+from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.null_toys import NullToys
 from nplm.ensemble.sampler import Sampler, ToyKey
@@ -39,6 +40,7 @@ from nplm.multiple_result import MultipleResult
 from nplm.nuisance.nuisances import Nuisances
 from nplm.periods import Circular
 from nplm.sample import Sample
+from nplm.support import require_toys_of_such_yields
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
 
@@ -239,12 +241,15 @@ class MultipleTest:
             expected = first.expected_yield(sample)
             reference_per_toy = pool is None and any(needs_references(test, expected) for test in self.tests)
         drawn: dict[str, Any] = {"seed": seed, "pool": pool, "reference_per_toy": reference_per_toy}
+        if toys:
+            require_toys_of_such_yields(first.expected_yield(sample), sample.total_weight)
         campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
         own = [cautions_of(test, sample, test.formula(sample), null, pool, calibrate) for test in self.tests]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
-            notes.append("no toys: nothing has checked the joint normal law of these tests")
+            why = why_no_toys(first.reference, sample, pool, shape_only=first.shape_only)
+            notes.append(f"no toys: {f'{why}, so ' * bool(why)}nothing has checked the joint normal law of these tests")
         for note in notes:
             notify(note)
         projected = sum(test.prepared.projected_seconds(sample, 1 + toys) for test in self.tests)

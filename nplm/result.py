@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -19,6 +19,9 @@ from nplm.coordinates import Coordinates
 from nplm.ensemble.table import ToyTable
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.support import Outside
+
+if TYPE_CHECKING:
+    from nplm.yields import OwnRate, Shape
 
 SCHEMA = "nplm-result/1"
 
@@ -47,6 +50,7 @@ class Calibration:
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
             None without toys.
         rare: numbers behind a p-value from weighted toys, see `nplm.calibrate.rare.RareNull.to_dict`; else None.
+        no_toys: why none can be drawn, where there are none and no pool; empty if they can.
     """
 
     kind: Kind
@@ -65,6 +69,7 @@ class Calibration:
     formula_z: float
     ensemble: EnsembleSummary | None
     rare: Mapping[str, Any] | None = None
+    no_toys: str = ""
 
     @property
     def counted(self) -> bool:
@@ -137,6 +142,8 @@ class Result:
         notes: cautions that belong beside the numbers.
         complete: False if the toys were interrupted.
         nuisances: the fit of the nuisances, of which t is tau - Delta; None without nuisances.
+        rate, shape: yield and shape on their own, see `nplm.yields`; None where yields are not compared, and with
+            nuisances. The shape is also None where it is not known without toys of its own.
         outside: data events where the reference has none, counted on their own: no p_value knows them well. With
             nuisances none, as these may move events there.
     """
@@ -170,6 +177,8 @@ class Result:
     notes: tuple[str, ...]
     complete: bool
     nuisances: NuisanceSummary | None = None
+    rate: OwnRate | None = None
+    shape: Shape | None = None
     outside: tuple[Outside, ...] = ()
 
     @property
@@ -216,6 +225,8 @@ class Result:
             "notes": self.notes,
             "complete": self.complete,
             "nuisances": None if self.nuisances is None else self.nuisances.to_dict(),
+            "rate": None if self.rate is None else self.rate.to_dict(),
+            "shape": None if self.shape is None else self.shape.to_dict(),
             "outside": [found.to_dict() for found in self.outside],
         }
         plain: dict[str, Any] = json_value(document)

@@ -17,6 +17,7 @@ from nplm.nuisance.impact import impacts
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result import Calibration, Result
 from nplm.sample import Sample
+from nplm.yields import own_rate, own_shape
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys
@@ -52,6 +53,7 @@ def result_of(
     t = float(fits.t[0])
     p_interval = None if standing is calibration.formula else standing.interval(t)
     prepared = test.prepared
+    rate = own_rate(test, data)
     return Result(
         t=t,
         p_value=standing.pvalue(t),
@@ -82,6 +84,8 @@ def result_of(
         notes=notes,
         complete=complete,
         nuisances=_nuisances(test, data, fits, complete),
+        rate=rate,
+        shape=own_shape(test, data, t, rate, calibration, standing),
         # With nuisances the reference may lack events where the data rightly have some: a caution tells of them.
         outside=() if test.nuisances is not None else test.support.outside(data),
     )

@@ -18,6 +18,8 @@ from nplm.sample import Sample
 
 # Yields that differ by more than this factor are rather not in the same units than different.
 LARGEST_FACTOR = 10.0
+# Toys of more events, and of more times those of the data, are refused.
+_MOST_EVENTS, _HOPELESS = 1e6, 1e3
 # Probability, under the null and for all features together, of a remark on where the data lie.
 _CHANCE = 1e-3
 # Share of the events of a gap that must have one value for it to be called a default value.
@@ -42,6 +44,22 @@ def yields_apart(expected: float, observed: float) -> str | None:
         " anything else. If the reference is not scaled to the data, name the yields (FILE=YIELD or --expected-yield),"
         " or test the shape only (--shape-only)"
     )
+
+
+def require_toys_of_such_yields(expected: float, observed: float) -> None:
+    """Refuses to draw toys of a million events or more where they are a thousand times those of the data.
+
+    Such toys take all memory, for an answer that is known: the reference was not scaled to the data.
+
+    Arguments:
+        expected: sum of the reference's weights.
+        observed: sum of the data's weights.
+
+    Raises:
+        ValueError: with `yields_apart`.
+    """
+    if expected > _MOST_EVENTS and expected > _HOPELESS * max(observed, 1.0):
+        raise ValueError(f"{yields_apart(expected, observed)}; toys of so many events are not drawn")
 
 
 @dataclass(frozen=True)

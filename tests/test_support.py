@@ -10,7 +10,7 @@ from scipy.special import ndtri_exp
 
 from nplm import GaussianConstraint, HistogramModel, KernelModel, Normalization, NPLMTest, Nuisances, Sample, support
 from nplm.report.verdict import verdict
-from nplm.support import Support, support_remarks, yields_apart
+from nplm.support import Support, require_toys_of_such_yields, support_remarks, yields_apart
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -219,3 +219,17 @@ def test_one_event_far_out_is_said_to_make_the_scale(rng: np.random.Generator) -
     ):
         test = NPLMTest(reference.scaled_to(500), KernelModel(width=1.0, centers=5), coordinates=coordinates)  # type: ignore[arg-type]
         assert any("normal-scores" in note and "100000" in note for note in test.run(data, 0).notes) == said
+
+
+def test_toys_of_millions_of_events_for_a_few_of_the_data_are_refused(rng: np.random.Generator) -> None:
+    require_toys_of_such_yields(5e6, 1e4)
+    require_toys_of_such_yields(9e5, 1.0)
+    require_toys_of_such_yields(5e6, 4e7)
+    with pytest.raises(ValueError, match=r"expects 5e\+06 events, but the data have 100.*--shape-only.*not drawn"):
+        require_toys_of_such_yields(5e6, 100.0)
+    reference = Sample(rng.exponential(size=500), np.full(500, 1e4), ("x",), "reference")
+    data = Sample(rng.exponential(size=100), None, ("x",), "data")
+    test = NPLMTest(reference, HistogramModel(bins=3))
+    with pytest.raises(ValueError, match="toys of so many events are not drawn"):
+        test.run(data, 10)
+    assert any("t tells these apart" in note for note in test.run(data, 0).notes)

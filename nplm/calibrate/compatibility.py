@@ -81,6 +81,23 @@ class Compatibility:
         """Whether the toys follow the law as far as these tests see: p_value >= 0.05."""
         return self.p_value >= ACCEPTED
 
+    @property
+    def weakest(self) -> tuple[str, float]:
+        """The test of smallest p-value, and that p-value."""
+        tests = {
+            "bulk": min(self.kolmogorov_smirnov, self.anderson_darling),
+            "upper tail": self.upper_tail,
+            **{f"toys beyond {100 * (1 - tail.probability):g}%": tail.p_value for tail in self.tails},
+            "width": self.width,
+        }
+        name = min(tests, key=lambda each: tests[each])
+        return name, tests[name]
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether none of the tests, taken alone, would refuse the law; of all together some look odd by chance."""
+        return self.accepted and self.weakest[1] >= ACCEPTED
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {**vars(self), "tails": [vars(tail) for tail in self.tails], "accepted": self.accepted}

@@ -31,7 +31,11 @@ def run_family(options: Options) -> int:
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
 
-    named = all(file.expected_yield is not None for file in options.reference)
+    # Of a yield before the cut, what passes is known no better than the number of events that do.
+    named = all(
+        file.expected_yield is not None and not file.unit and not (file.before_cut and options.where)
+        for file in options.reference
+    )
     if folder is not None:
         folder.create()
     try:

@@ -69,5 +69,12 @@ class WatchedReference:
 
     def _paths(self) -> list[Path]:
         """The files, without the tree or group that is named after a colon."""
-        given = [Path(file.path) for file in self.options.reference]
+        from nplm.io import ReadError, matching_files
+
+        given: list[Path] = []
+        for file in self.options.reference:
+            try:
+                given += map(Path, matching_files(file.path))
+            except ReadError:  # a pattern whose files went away has changed, which is said when it is read again
+                given.append(Path(file.path))
         return [path if path.exists() else Path(str(path).rpartition(":")[0] or path) for path in given]

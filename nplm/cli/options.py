@@ -17,9 +17,11 @@ from nplm.cli.coordinates_options import (
 from nplm.cli.errors import UsageError
 from nplm.cli.values import (
     CircularFeature,
+    Luminosity,
     ReferenceFile,
     feature_names,
     layers,
+    luminosity,
     output_path,
     positive_count,
     positive_number,
@@ -44,6 +46,7 @@ class InputOptions:
     features: tuple[str, ...] | None = None
     weights: str | None = None
     expected_yield: float | None = None
+    luminosity: Luminosity | None = None
     where: str | None = None
     pool: str | None = None
     tree: str | None = None
@@ -91,6 +94,11 @@ def require_input(values: Mapping[str, Any]) -> None:
         raise UsageError(
             f"--expected-yield and the yield of {with_yield[0]} contradict each other; give the sum or its parts"
         )
+    sections = [str(f) for f in values.get("reference", ()) if f.unit]
+    if sections and "luminosity" not in values:
+        raise UsageError(f"{sections[0]} is a cross-section: add --luminosity, such as --luminosity 140/fb")
+    if "luminosity" in values and not sections:
+        raise UsageError("--luminosity goes with cross-sections of the reference, such as mc.root=12.3pb; leave it out")
     repeated = [f for f in values.get("features", ()) if values["features"].count(f) > 1]
     if repeated:
         raise UsageError(f"--features names '{repeated[0]}' twice")
@@ -141,7 +149,14 @@ def add_reference_options(group: argparse._ArgumentGroup) -> None:
         type=reference_file,
         metavar="REF",
         help="files of what is expected, which add up; REF=1200 scales the weights of that file to 1200 events"
-        " after the cut",
+        " after the cut, REF=1200@before-cut to as many before it, and REF=12.3pb to a cross-section times"
+        ' --luminosity; "mc*.root" (in quotes) is all files that match, together',
+    )
+    group.add_argument(
+        "--luminosity",
+        type=luminosity,
+        metavar="L",
+        help="with cross-sections: the luminosity of the data, such as 140/fb",
     )
     add_features_option(group)
     group.add_argument(

@@ -12,7 +12,8 @@ from jaxtyping import Int64
 
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
-from nplm.io import column_names, read_reference, read_sample, row_numbers
+from nplm.cli.values import ReferenceFile
+from nplm.io import BeforeCut, column_names, matching_files, read_reference, read_sample, row_numbers
 from nplm.io.expression import columns_are_there
 from nplm.sample import Sample, in_order, require_varying
 
@@ -50,15 +51,16 @@ class Reader:
             InputError: if a file, a column or a value is bad, or the files do not fit together.
         """
         options = self.options
-        if options.where and (options.expected_yield or options.reference[0].expected_yield):
-            self.note("the expected yield is taken to be that after the cut")
+        after = any(f.expected_yield and not f.before_cut and not f.unit for f in options.reference)
+        if options.where and (options.expected_yield or after):
+            self.note("the expected yield is taken to be that after the cut (FILE=YIELD@before-cut: before it)")
         with refusing_bad_input():
             # All headers first: a misspelt name should not wait for the large files before it.
-            everything = [*(path for path in paths if path is not None), *(f.path for f in options.reference)]
+            everything = [*(path for path in paths if path is not None), *self._reference_files()]
             columns = {path: column_names(path, **access_of(self.options)) for path in everything}
             reference = read_reference(
                 [f.path for f in options.reference],
-                [f.expected_yield for f in options.reference],
+                [_yield_of(f, options) for f in options.reference],
                 features=options.features,
                 weights=options.weights,
                 where=options.where,
@@ -80,6 +82,10 @@ class Reader:
                 path, where=self.options.where, allow_empty=path == self.empty, **access_of(self.options)
             )
 
+    def _reference_files(self) -> list[str]:
+        """The files of the reference, those of patterns too."""
+        return [file for given in self.options.reference for file in matching_files(given.path)]
+
     def _like(self, reference: Sample, path: str, columns: Sequence[str]) -> Sample:
         """The sample in a file, which must have the features of the reference."""
         weights = self.options.weights
@@ -97,6 +103,16 @@ class Reader:
             **access_of(self.options),
         )
         return ordered_like(reference, sample, path, "the reference")
+
+
+def _yield_of(file: ReferenceFile, options: InputOptions) -> float | BeforeCut | None:
+    """What is expected of a file, after the cut or before it."""
+    if file.expected_yield is None or not (file.unit or file.before_cut):
+        return file.expected_yield
+    if not file.unit:
+        return BeforeCut(file.expected_yield)
+    assert options.luminosity is not None, "require_input refuses a cross-section without it"
+    return BeforeCut(options.luminosity.events(file.expected_yield, file.unit), generated=True)
 
 
 class AccessOptions(Protocol):

@@ -18,6 +18,8 @@ from nplm.cli.say import say
 from nplm.cli.test_options import Options, command_of
 from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
+from nplm.cli.values import ReferenceFile
+from nplm.cli.without_toys import toys_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +67,12 @@ def run_test(options: Options) -> int:
     resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
     folder = folder_of(options, resume)
     samples = read_samples(options, reporter.note)
+    toys = toys_of(options, samples)
     if folder is not None:
         folder.create()
     try:
         test = _prepare(options, samples)
-        result = _run(test, options, samples, folder, reporter)
+        result = _run(test, options, toys, samples, folder, reporter)
         _deliver(result, test, options, samples, folder)
     finally:
         if folder is not None:
@@ -100,7 +103,9 @@ def _prepare(options: Options, samples: Samples) -> NPLMTest:
         return test_of(options, samples.reference, options.expected_yield)
 
 
-def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None, reporter: Reporter) -> Result:
+def _run(
+    test: NPLMTest, options: Options, number: int, samples: Samples, folder: RunFolder | None, reporter: Reporter
+) -> Result:
     """Fits and runs toys, which are written as they come; on Ctrl-C the result holds those that were done.
 
     Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
@@ -112,7 +117,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     from nplm.hypothesis_test import FitError, Interrupted
     from nplm.result_of import with_impacts
 
-    toys: int | NullToys = options.toys
+    toys: int | NullToys = number
     known, per_toy = None, options.reference_per_toy
     if options.null is not None:
         with refusing_bad_input():
@@ -120,7 +125,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
     elif options.calibrate == "rare":
         with refusing_bad_input():
             require_rare(test.prepared, test.reference, samples.data, options.toys)
-    elif options.toys:
+    elif number:
         with refusing_bad_input():
             drawn = partial(test.campaign, samples.data, seed=options.seed, pool=samples.pool)
             campaign = drawn(reference_per_toy=per_toy)
@@ -132,7 +137,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
                 campaign.plan()  # refuses what no toys can be drawn from
             else:
                 about = {"data": samples.data.fingerprint(), "command": join(command_of(options))}
-                known = folder.expect(campaign, options.toys, about)
+                known = folder.expect(campaign, number, about)
                 if len(known):
                     reporter.note(f"going on with the {len(known)} toys of the unfinished run in {folder.path}")
 
@@ -142,7 +147,7 @@ def _run(test: NPLMTest, options: Options, samples: Samples, folder: RunFolder |
         reporter.advance(table)
 
     try:
-        with reporter.expect(0 if options.null else options.toys - (0 if known is None else len(known))):
+        with reporter.expect(0 if options.null else number - (0 if known is None else len(known))):
             result = test.run(
                 samples.data,
                 toys,
@@ -205,11 +210,17 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         say(f"{result!r}\n\n{result_line(result)}\nreport: {report}")
 
 
+def _as_given(file: ReferenceFile) -> dict[str, Any]:
+    """A file of the reference as it was asked for; a cross-section is no yield."""
+    special = {"given": str(file)} if file.unit or file.before_cut else {}
+    return {"path": file.path, "expected_yield": None if file.unit else file.expected_yield, **special}
+
+
 def provenance(options: Options, samples: Samples) -> dict[str, Any]:
     """What it takes to repeat the test, and to see that the files are still the same."""
     files = {
         "data": options.data,
-        "reference": [{"path": f.path, "expected_yield": f.expected_yield} for f in options.reference],
+        "reference": [_as_given(f) for f in options.reference],
         "pool": options.pool,
         "null": options.null,
     }

@@ -251,10 +251,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     test.add_argument(
         "--calibrate",
-        choices=("toys", "analytic", "analytic+toys", "rare"),
+        choices=("toys", "analytic", "analytic+toys", "toys+analytic", "rare"),
         help="count toys; or take the formula, unchecked; or take it if the toys follow it, with its scale fitted if"
-        " they follow that, and count them otherwise; or (rare, for small p) draw toys where t is as large as in data,"
-        " and count them with weights (default: analytic+toys for kernels, toys for others)",
+        " they follow that, and count them otherwise; or count toys, and take the formula so only where none of them"
+        " reaches t; or (rare, for small p) draw toys where t is as large as in data, and count them with weights"
+        " (default: analytic+toys for kernels, toys+analytic for others)",
     )
     test.add_argument(
         "--null",

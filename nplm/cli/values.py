@@ -10,30 +10,75 @@ from pathlib import Path
 
 from nplm._seed import LARGEST_SEED
 
+# Units of cross-sections, in picobarns.
+PICOBARNS = {"fb": 1e-3, "pb": 1.0, "nb": 1e3, "ub": 1e6, "mb": 1e9, "b": 1e12}
+BEFORE_CUT = "@before-cut"
+
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """A file of the reference and, if its weights are to be scaled, the yield expected from it."""
+    """A file of the reference and, if its weights are to be scaled, the yield expected from it.
+
+    Arguments:
+        path: the file, or a pattern of files.
+        expected_yield: of all of them; a cross-section if there is a unit.
+        before_cut: whether it is that of all events, before the cut.
+        unit: of a cross-section.
+    """
 
     path: str
     expected_yield: float | None
+    before_cut: bool = False
+    unit: str = ""
 
     def __str__(self) -> str:
-        return self.path if self.expected_yield is None else f"{self.path}={self.expected_yield!r}"
+        if self.expected_yield is None:
+            return self.path
+        return f"{self.path}={self.expected_yield!r}{self.unit}{BEFORE_CUT * self.before_cut}"
 
 
 def reference_file(word: str) -> ReferenceFile:
-    """FILE, or FILE=YIELD if the right side is a number and no file has the whole word as its name."""
-    path, equals, number = word.rpartition("=")
+    """FILE, FILE=YIELD, FILE=YIELD@before-cut or FILE=12.3pb, if no file has the whole word as its name."""
+    path, equals, expected = word.rpartition("=")
+    bare = expected.removesuffix(BEFORE_CUT)
+    unit = next((unit for unit in sorted(PICOBARNS, key=len, reverse=True) if bare.endswith(unit)), "")
+    number = bare.removesuffix(unit)
     try:
         value = float(number)
     except ValueError:
         return ReferenceFile(text(word), None)
     if not equals or Path(word).exists():
         return ReferenceFile(text(word), None)
+    what = "cross-section" if unit else "expected yield"
     if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"the expected yield of {path} must be a positive number, not {number}")
-    return ReferenceFile(text(path), value)
+        raise argparse.ArgumentTypeError(f"the {what} of {path} must be a positive number, not {number}")
+    if unit and bare != expected:
+        raise argparse.ArgumentTypeError(f"the cross-section of {path} is before any cut: leave out {BEFORE_CUT}")
+    return ReferenceFile(text(path), value, bare != expected, unit)
+
+
+@dataclass(frozen=True)
+class Luminosity:
+    """An integrated luminosity: 140/fb."""
+
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value!r}/{self.unit}"
+
+    def events(self, cross_section: float, unit: str) -> float:
+        """How many events a cross-section makes."""
+        return self.value * cross_section * PICOBARNS[unit] / PICOBARNS[self.unit]
+
+
+def luminosity(word: str) -> Luminosity:
+    """140/fb, or 140fb-1."""
+    match = re.fullmatch(r"\s*([0-9.eE+-]+?)\s*(?:/\s*([munpf]?b)|([munpf]?b)\s*\^?-1)\s*", word)
+    value = _float(match[1]) if match else math.nan
+    if match is None or not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"it must be a number and a unit, such as 140/fb, not '{word}'")
+    return Luminosity(value, match[2] or match[3])
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from nplm.cli.reading import refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.test_command import Samples, folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
+from nplm.cli.without_toys import toys_of
 
 if TYPE_CHECKING:
     from nplm.calibrate.combine import Combine
@@ -39,11 +40,12 @@ def run_widths(options: Options) -> int:
     reporter = Reporter(options.quiet)
     folder = folder_of(options)
     samples = read_samples(options, reporter.note)
+    toys = toys_of(options, samples)
     if folder is not None:
         folder.create()
     try:
-        test = _prepare(options, samples)
-        result = _run(test, options, samples, reporter)
+        test = _prepare(options, toys, samples)
+        result = _run(test, options, toys, samples, reporter)
         _deliver(result, test, options, samples, folder)
     finally:
         if folder is not None:
@@ -51,7 +53,7 @@ def run_widths(options: Options) -> int:
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
 
 
-def _prepare(options: Options, samples: Samples) -> MultipleTest:
+def _prepare(options: Options, toys: int, samples: Samples) -> MultipleTest:
     from nplm.multiple import MultipleTest, kernel_widths
 
     assert options.widths is not None
@@ -68,13 +70,13 @@ def _prepare(options: Options, samples: Samples) -> MultipleTest:
             overflow=options.overflow,
         )
         test = MultipleTest(tests, cast("Combine", options.combine or "min-p"))
-        if options.toys:
+        if toys:
             for one in tests:
                 one.sampler(samples.data, samples.pool)  # refuses what no toys can be drawn from
     return test
 
 
-def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Reporter) -> MultipleResult:
+def _run(test: MultipleTest, options: Options, toys: int, samples: Samples, reporter: Reporter) -> MultipleResult:
     """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
     from nplm.calibrate.formula import FormulaError
     from nplm.hypothesis_test import FitError
@@ -84,10 +86,10 @@ def _run(test: MultipleTest, options: Options, samples: Samples, reporter: Repor
         reporter.advance(tables[0])
 
     try:
-        with reporter.expect(options.toys):
+        with reporter.expect(toys):
             result = test.run(
                 samples.data,
-                options.toys,
+                toys,
                 seed=options.seed,
                 pool=samples.pool,
                 reference_per_toy=options.reference_per_toy,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float64, Key
 from scipy.stats.sampling import DiscreteAliasUrn
 
+from nplm.ensemble.no_toys import why_not_drawn
 from nplm.ensemble.plan import rounded, summary
 from nplm.io.tables import Tabular, as_sample
 from nplm.sample import Sample, concatenate
@@ -75,10 +76,9 @@ class PoolSampler:
     _urn: DiscreteAliasUrn | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.pool.has_negative_weights:
+        if why := why_not_drawn(self.pool):
             raise ValueError(
-                f"toys cannot be drawn from {self.pool.name}: it has negative weights, which are not probabilities."
-                " Give a pool of unweighted (or positively weighted) events drawn from the same distribution"
+                f"{why}. Give a pool of unweighted (or positively weighted) events drawn from the same distribution"
             )
         weights = self.pool.require_yield().weights
         equal = bool((weights == weights[0]).all())

@@ -14,6 +14,9 @@ from nplm.io._table import Options, ReadError, Table, Values, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
+# Trees of NanoAOD that keep books of runs, beside the one with events.
+_BOOKS = ("Runs", "LuminosityBlocks", "MetaData", "ParameterSets")
+
 _NO_EVENTS = " holds counts, not events: take the file that it was filled from"
 
 
@@ -68,6 +71,9 @@ def _tree_name(source: str, classes: dict[str, str], wanted: str | None) -> str:
     if not trees:
         counts = f"; a histogram{_NO_EVENTS}" if any(map(_is_histogram, classes.values())) else ""
         raise ReadError(f"{source} holds no tree of events (it holds: {', '.join(classes) or 'nothing'}){counts}")
+    events = [name for name in trees if name not in _BOOKS]
+    if len(events) == 1:
+        return events[0]
     if len(trees) > 1:
         raise ReadError(f"{source} holds several trees ({listed}); choose one, as in {source}:{trees[0]}")
     return trees[0]

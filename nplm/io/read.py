@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
 from nplm.io.derived import PART, Derived, in_parts, needs_deriving
 from nplm.io.grammar import suggestion
-from nplm.sample import Sample, concatenate, in_order
+from nplm.sample import Sample
 
 _FORMATS: dict[str, OpenTable] = {
     ".npz": open_npz,
@@ -161,60 +160,33 @@ def row_numbers(
     return np.flatnonzero(_passing(source, cut, found, rows, allow_empty))
 
 
-def read_reference(
-    paths: Sequence[str | Path],
-    yields: Sequence[float | None],
+def sum_of_weights(
+    path: str | Path,
     *,
     features: Sequence[str] | None = None,
     weights: str | None = None,
-    where: str | None = None,
-    name: str | None = None,
     tree: str | None = None,
     allow_remote: bool = False,
     allow_external_links: bool = False,
-    notify: Callable[[str], None] | None = None,
-) -> Sample:
-    """The sum of several processes, one file each, with the features in the order of the first.
+) -> float:
+    """The sum of the weights of all events of a file, whatever a cut lets pass; their number where each has weight one.
 
-    Arguments:
-        paths: the files.
-        yields: for each file the number of events expected from it (after the cut), to which its weights are scaled;
-            or None for each file, to take the weights as they are.
-        name: what to call the sum. Default: the names of the files, joined with +.
-
-    The other arguments are those of `read_sample` and hold for every file.
+    The arguments are those of `read_sample`.
 
     Raises:
-        ReadError: (a ValueError) if a file cannot be read, some files have a yield and others have none, a yield is
-            not positive, or the files have different features.
+        ReadError: (a ValueError) if the file or the weights cannot be read.
     """
-    if not paths:
-        raise ReadError("a reference needs at least one file")
-    if len(paths) != len(yields):
-        raise ReadError(f"{len(paths)} files but {len(yields)} yields; give one yield for each file, or None for each")
-    without = [str(path) for path, expected in zip(paths, yields, strict=True) if expected is None]
-    if without and len(without) < len(paths):
-        raise ReadError(f"no expected yield for {', '.join(without)}; give one for every file, or for none")
-    samples = [
-        read_sample(
-            path,
-            features=features,
-            weights=weights,
-            where=where,
-            name=str(path),  # messages about a mismatch then say which file, even if two folders hold the same name
-            tree=tree,
-            allow_remote=allow_remote,
-            allow_external_links=allow_external_links,
-            notify=notify,
-        )
-        for path in paths
-    ]
-    try:
-        scaled = [s if y is None else s.scaled_to(y) for s, y in zip(samples, yields, strict=True)]
-        total = concatenate([in_order(s, samples[0].features) for s in scaled])
-    except ValueError as error:
-        raise ReadError(str(error)) from error
-    return replace(total, name=name or " + ".join(Path(path).name for path in paths))
+    source, tree = _split_tree(str(path), tree)
+    with _opener(source, allow_remote)(source, Options(tree, allow_external_links)) as table:
+        _require_columns(source, table)
+        if weights is not None:
+            derived = Derived.of(source, table, (), weights, None)
+            w = derived.read(parts_of(table, derived.columns), allow_empty=True)[1]
+            return 0.0 if w is None else float(w.sum())
+        # Columns of one file may belong to different events: those of a feature are meant.
+        asked = [table.aliases.get(name, name) for name in (*(features or ()), *table.features)]
+        column = next(name for name in (*asked, *table.columns) if name in table.columns)
+        return float(sum(len(part[column]) for part in parts_of(table, (column,))))
 
 
 def column_names(

@@ -30,7 +30,9 @@ def plot_log_ratio(
         log_ratio: f at each reference event, shape (n,), if it is known already.
     """
     f_reference = reference_log_ratio(test, result) if log_ratio is None else log_ratio
-    weights = expected_weights(test, result) * (result.observed_yield / result.expected_yield)
+    # With nuisances the weights add up to the yield that was fitted, not to the expected one.
+    expected = expected_weights(test, result)
+    weights = expected * (result.observed_yield / expected.sum())
     with style.house_style():
         figure = style.new_figure(height=4.2)
         axes = figure.add_axes((0.125, 0.13, 0.845, 0.79))

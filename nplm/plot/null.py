@@ -71,9 +71,11 @@ def formula_name(formula: Formula) -> str:
 
 def verdict_label(formula: Formula, check: Compatibility) -> str:
     """What the toys say about a formula."""
-    verdict = "accepted" if check.accepted else "rejected"
+    alone, least = check.weakest
+    weakest = "" if check.unanimous or not check.accepted else f", {alone} alone {format_p(least)}"
+    verdict = "rejected" if not check.accepted else "not refuted" if weakest else "accepted"
     fitted = "fitted, " if check.kind.endswith("fitted") else ""
-    return f"{formula_name(formula)}: {fitted}{verdict} (p = {format_p(check.p_value)})"
+    return f"{formula_name(formula)}: {fitted}{verdict} (p = {format_p(check.p_value)}{weakest})"
 
 
 def draw_density(axes: Axes, t: Float64[np.ndarray, " n"], color: str, label: str) -> float:

@@ -119,7 +119,7 @@ def comparison_rows(t: Float64[np.ndarray, " n"], formula: Formula | None, summa
     checks = [check for _, check in compared]
     rows: Rows = [
         ("compared with", *(f"{null.name}, {_origin(check.kind)}" for null, check in compared)),
-        ("all tests together", *(f"{p_text(c.p_value)}, {'accepted' if c.accepted else 'rejected'}" for c in checks)),
+        ("all tests together", *(f"{p_text(c.p_value)}, {_answer(c)}" for c in checks)),
         ("Kolmogorov-Smirnov", *(p_text(check.kolmogorov_smirnov) for check in checks)),
         ("Anderson-Darling", *(p_text(check.anderson_darling) for check in checks)),
         ("upper tail alone", *(p_text(check.upper_tail) for check in checks)),
@@ -187,6 +187,13 @@ def _formulas(
     if summary.fitted is not None:
         formulas.append((fit_formula(t, formula), summary.fitted))
     return formulas
+
+
+def _answer(check: Compatibility) -> str:
+    """The rows below name the test that would refuse the formula if it stood alone."""
+    if not check.accepted:
+        return "rejected"
+    return "accepted" if check.unanimous else "not refuted"
 
 
 def _origin(kind: Kind) -> str:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.zscore import z_score
 from nplm.multiple_result import MultipleResult
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
+    check_words,
     count,
     format_duration,
     format_p,
-    format_share,
     format_z,
+    key_numbers,
     p_interval_text,
     p_text,
     printable,
+    share_of,
     z_interval_text,
     z_text,
 )
-from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, with_outside
+from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
+from nplm.yields import where_apart
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
@@ -39,18 +44,42 @@ def _of_all(result: MultipleResult) -> Verdict:
             "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
             f" share, widens every t ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
         )
-    share = f"about {format_share(found.p_value)}"
-    chance = f"in {share} of samples drawn from the reference the {tests} together show as much ({numbers})"
+    limit = found.kind == "empirical" and found.exceeding == 0
+    share = share_of(found.p_value, "samples drawn from the reference", limit=limit)
+    chance = f"in {share} the {tests} together show as much ({numbers})"
+    toys = count(result.toys, "joint toy")
+    if found.z < MILD and limit:
+        return Verdict(
+            "undecided",
+            "Undecided: too few toys",
+            f"None of {toys} differs from the reference as much as the data do, but so few cannot show more than"
+            f" Z = {format_z(found.z)} ({numbers}). Run at least 200.",
+        )
+    if found.z < MILD and not result.complete and result.toys < LEAST_TOYS_FOR_CHECK:
+        return interrupted(toys, numbers)
     if found.z < MILD:
         return Verdict("agreement", "Agreement", f"The data agree with the reference: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"
     ending = "Check both samples before reading physics into it." if level == "strong" else "It may be chance."
+    if limit:
+        ending = f"None of {toys} differs as much, so Z is limited by their number; more toys may raise it."
+    least = "at least a " if limit else "a "
     return Verdict(
         level,
-        f"{level.capitalize()} discrepancy",
-        f"The data show a {level} discrepancy with the reference, most in the test '{result.names[result.leading]}':"
-        f" {chance}. {ending}",
+        f"{least}{level} discrepancy".removeprefix("a ").capitalize() + _apart(result),
+        f"The data show {least}{level} discrepancy with the reference, most in the test"
+        f" '{result.names[result.leading]}': {chance}. {ending}",
     )
+
+
+def _apart(result: MultipleResult) -> str:
+    """Whether yield, shape or both differ; of the shapes the smallest p-value, times their number."""
+    rate, shapes = result.tests[0].rate, [test.shape for test in result.tests]
+    if rate is None:
+        return ""
+    known = [shape.p_value for shape in shapes if shape is not None]
+    shape_z = z_score(min(1.0, len(known) * min(known))) if len(known) == len(shapes) else None
+    return where_apart(rate.z, shape_z, MILD)
 
 
 def multiple_rows(result: MultipleResult) -> list[tuple[str, ...]]:
@@ -74,6 +103,7 @@ def multiple_numbers(result: MultipleResult) -> Mapping[str, str]:
     leading = result.tests[result.leading]
     interval = f"68% interval: {p_interval_text(found.p_interval)}"
     rows = {
+        **{name: value for name, value in key_numbers(first).items() if name == "yield"},
         "global p": f"{p_text(found.p_value).removeprefix('p ').removeprefix('= ')} ({interval})",
         "global Z": f"{z_text(found.z).removeprefix('Z ').removeprefix('= ')}"
         f" (68% interval: {z_interval_text(found.z_interval)})",
@@ -114,11 +144,13 @@ def multiple_text(result: MultipleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
     table = aligned([TABLE_HEAD, *multiple_rows(result)], right=range(1, 5))
     rows = [*multiple_numbers(result).items()]
+    first = [row for row in rows if row[0] == "yield"]
+    rows = [row for row in rows if row[0] != "yield"]
     features = result.tests[0].features
     rows += [("features", f"{len(features)}: {', '.join(printable(f) for f in features)}")]
     rows += [("caution", printable(text)) for text in multiple_cautions(result)]
     title = f"NPLM, {count(len(result.tests), 'test')}: {multiple_verdict(result).title}"
-    return "\n".join([title, *table, *labelled(rows)])
+    return "\n".join([title, *labelled(first), *table, *labelled(rows)])
 
 
 def multiple_line(result: MultipleResult) -> str:
@@ -133,5 +165,5 @@ def multiple_line(result: MultipleResult) -> str:
 def _checked(result: MultipleResult) -> str:
     if result.check is None:
         return "" if result.global_p.kind == "empirical" else "; unchecked"
-    answer = "accepted" if result.check.accepted else "refused the joint normal law"
+    answer = check_words(result.check) if result.check.accepted else "refused the joint normal law"
     return f"; {answer} by {count(result.toys, 'toy')} (p = {format_p(result.check.p_value)})"

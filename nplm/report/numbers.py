@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
 from nplm.report.nuisances import decomposition
-from nplm.result import Result
+from nplm.result import Calibration, Result
 
 # Below this a p-value from a formula has lost its meaning, and soon its digits.
 SMALLEST_P = 1e-300
@@ -123,7 +123,10 @@ def count(number: int, thing: str) -> str:
 
 def key_numbers(result: Result) -> Mapping[str, str]:
     """What was found and what it stands on, by name, for screen, notebook and report; holds no text from files."""
-    rows = {"t": "none: the fit failed"} if math.isnan(result.t) else {"t": f"{result.t:.2f}"}
+    rate, shape = result.rate, result.shape
+    rows = {} if result.configuration.get("shape_only") else {"yield": _yields(result)}
+    of_rate = "" if rate is None else f" ({rate.of_t:.2f} of the yield alone)"
+    rows["t"] = "none: the fit failed" if math.isnan(result.t) else f"{result.t:.2f}{of_rate}"
     if not math.isnan(result.t):
         if result.nuisances is not None:
             rows["tau, Delta"] = decomposition(result.nuisances)
@@ -136,8 +139,13 @@ def key_numbers(result: Result) -> Mapping[str, str]:
         rows["Z"] = _with_interval(
             format_z_score(result).removeprefix("Z ").removeprefix("= "), format_z_interval(result), largest
         )
+        if shape is not None:
+            rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}, t = {shape.t:.2f}, from {shape.law}"
+        elif rate is not None:
+            rows["shape"] = "not known apart from the yield: --shape-only tests it"
         rows["stands on"] = _stands_on(result)
-        rows["formula"] = _formula_comparison(result)
+        if comparison := _formula_comparison(result):
+            rows["formula"] = comparison
     rows["data"] = f"{count(result.n_data, 'event')}, yield {result.observed_yield:,.6g}"
     rows["expected"] = f"{result.expected_yield:,.6g}, from {count(result.n_reference, 'event')} of the reference"
     freedom = result.calibration.degrees_of_freedom
@@ -145,6 +153,19 @@ def key_numbers(result: Result) -> Mapping[str, str]:
     rows["model"] = f"{result.model}, {freedom:.4g} degrees of freedom; fit {converged}{_agreement(result)}"
     rows["time"] = format_duration(sum(result.seconds.values()))
     return rows
+
+
+def _yields(result: Result) -> str:
+    """Observed over expected, and what the yield says on its own."""
+    own = "" if result.nuisances is None else "; nuisances may move it"
+    if result.rate is not None:
+        own = f"; {p_text(result.rate.p_value)} (both sides)"
+    return yields_text(result.observed_yield, result.expected_yield) + own
+
+
+def yields_text(observed: float, expected: float) -> str:
+    """2,123 observed / 3,000 expected = 0.708."""
+    return f"{observed:,.6g} observed / {expected:,.6g} expected = {observed / expected:.3g}"
 
 
 def _agreement(result: Result) -> str:
@@ -167,8 +188,8 @@ def _stands_on(result: Result) -> str:
         known = f"{beyond}, which know p to {100 * error:.0f}% ({effective:.0f} effective ones)"
         return f"{calibration.kind}: {calibration.null}; {known}"
     if not calibration.counted:
-        checked = {None: "", True: "; accepted by toys", False: "; refused by toys as computed"}
-        return f"{calibration.kind}: {calibration.null}{checked[calibration.formula_accepted]}"
+        checked = "" if calibration.ensemble is None else _checked(calibration)
+        return f"{calibration.kind}: {calibration.null}{checked}{_none_reaches(calibration)}"
     exceeding = calibration.toys_exceeding - calibration.toys_failed
     counted = f"{exceeding or 'none'} of {count(calibration.toys, 'toy')} with t at least the observed one"
     if calibration.toys_failed:
@@ -176,23 +197,53 @@ def _stands_on(result: Result) -> str:
     return f"{calibration.kind}: {counted}, (1 + {calibration.toys_exceeding}) / (1 + {calibration.toys})"
 
 
+def check_words(check: Compatibility) -> str:
+    """What toys say of a formula in one word, or in a few where one of the tests alone would refuse it."""
+    if not check.accepted:
+        return "refused"
+    name, p = check.weakest
+    return "accepted" if check.unanimous else f"not refuted ({name} alone: {p_text(p)})"
+
+
+def _checked(calibration: Calibration) -> str:
+    given = None if calibration.ensemble is None else calibration.ensemble.given
+    if given is None:
+        return ""
+    return f"; {check_words(given)} by toys" if given.accepted else "; refused by toys as computed"
+
+
+def _none_reaches(calibration: Calibration) -> str:
+    """That toys alone would show less, where none is as far out as the data."""
+    if not calibration.toys or calibration.toys_exceeding:
+        return ""
+    return f", of which none of {calibration.toys:,} reaches the observed t"
+
+
 def _formula_comparison(result: Result) -> str:
-    """The formula's p-value is shown only where its check allows."""
+    """The formula's p-value is shown only where its check allows; empty where it is all that p stands on."""
     calibration = result.calibration
+    if not calibration.toys and not calibration.counted:
+        return ""
     name = calibration.formula_for_toys.name
+    if not calibration.counted and name != calibration.formula.name:
+        name = f"that of toys, whose reference is always the same one, {name}:"
     if calibration.rare is not None:
-        formula = f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
-        return f"{calibration.formula.name}: {formula}; the toys {_ratio_to_formula(result)}"
+        return f"{calibration.formula.name}: {formula_answer(calibration)}; the toys {_ratio_to_formula(result)}"
     if calibration.formula_check is None:
         return f"{name} is unchecked: nothing shows that t follows it"
     compared = count(calibration.toys - calibration.toys_failed, "toy")
     check = f"by {compared} (p = {format_p(calibration.formula_check)} of the tests of bulk, tail and width)"
     if not calibration.formula_accepted:
         return f"{name} refused {check}, so it gives no p-value here"
-    if not calibration.counted:
-        return f"{name} accepted {check}"
-    formula = f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
-    return f"{name} accepted {check}; from the formula, not counted: {formula}"
+    assert calibration.ensemble is not None
+    assert calibration.ensemble.given is not None
+    said = f"{name} {check_words(calibration.ensemble.given)} {check}"
+    return f"{said}; from the formula, not counted: {formula_answer(calibration)}" if calibration.counted else said
+
+
+def formula_answer(calibration: Calibration) -> str:
+    """p and Z of the formula, for the data."""
+    return f"{p_text(calibration.formula_p_value)}, {z_text(calibration.formula_z)}"
 
 
 def _ratio_to_formula(result: Result) -> str:
@@ -205,7 +256,24 @@ def _ratio_to_formula(result: Result) -> str:
 
 
 def format_share(p: float) -> str:
-    """A probability in percent, or as one in so many."""
+    """A probability in percent, or as one in so many; one below 1e-300 has no digits left."""
     if p >= 1e-3:
         return f"{100 * p:.2g}%" if p < 0.995 else f"{100 * p:.0f}%"
-    return f"one in {float(f'{1 / p:.2g}'):,.0f}" if p >= 1e-9 else f"{format_p(p)} (a fraction)"
+    if p >= 1e-9:
+        return f"one in {float(f'{1 / p:.2g}'):,.0f}"
+    return f"one in 10^{-math.log10(max(p, SMALLEST_P)):.0f}"
+
+
+def share_of(p: float, samples: str, *, limit: bool = False) -> str:
+    """How often chance does something: about 2.3% of samples, no more than about one in 200 samples.
+
+    Arguments:
+        p: the probability.
+        samples: in which it happens, in the plural.
+        limit: whether p is an upper limit.
+    """
+    share = format_share(p)
+    counted = f"{share} of {samples}" if share.endswith("%") else f"{share} {samples}"
+    if p < SMALLEST_P:
+        return f"fewer than {counted}"
+    return f"{'no more than ' * limit}about {counted}"

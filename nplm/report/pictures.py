@@ -155,7 +155,7 @@ def _marginal_caption(data: Sample) -> str:
 
 def _null_caption(result: Result) -> str:
     calibration = result.calibration
-    if calibration.kind == "chi2 given":
+    if calibration.kind == "chi2 given" and not calibration.toys:
         return (
             "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
@@ -175,6 +175,8 @@ def _null_caption(result: Result) -> str:
     stands = (
         "The p-value is counted from the toys; the dashed formula is for comparison."
         if calibration.counted
+        else "None of the toys reaches the data, so the p-value is read from the formula, which they follow."
+        if calibration.kind.startswith("chi2")
         else "The dashed line is the formula for these toys, whose reference is always the same one; the p-value of the"
         " data is read from the formula for a reference that could have been another."
     )

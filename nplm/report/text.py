@@ -18,7 +18,7 @@ def result_text(result: Result) -> str:
 
 def result_line(result: Result) -> str:
     """The answer on one line: t = 36.62, p = 0.0196, Z = 2.06 (empirical; a limit of the toys: none exceeds t)."""
-    remark = "; not calibrated" if result.calibration.kind == "chi2 given" else ""
+    remark = "; not calibrated" if result.calibration.kind == "chi2 given" and not result.calibration.toys else ""
     if is_limit(result):
         remark = "; a limit of the toys: none exceeds t"
     stands_on = f"{result.calibration.kind}{remark}"

@@ -13,15 +13,17 @@ from nplm.report.numbers import (
     count,
     format_duration,
     format_p,
-    format_share,
     format_z,
     p_interval_text,
     p_text,
     printable,
+    share_of,
+    yields_text,
     z_interval_text,
     z_text,
 )
 from nplm.report.verdict import MILD, STRONG, Level, Verdict
+from nplm.yields import rate_z, where_apart
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import TwoSampleCalibration
@@ -45,11 +47,10 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
             f"None of {found.null} differs as much as {a} and {b} do, but so few cannot show more than"
             f" Z = {format_z(found.z)} ({numbers}). Take more.",
         )
-    share = f"about {format_share(found.p_value)}"
-    at_most = "no more than " * found.limit
-    chance = f"in {at_most}{share} of pairs of samples from one distribution they differ at least as much ({numbers})"
+    share = share_of(found.p_value, "pairs of samples from one distribution", limit=found.limit)
+    chance = f"in {share} they differ at least as much ({numbers})"
     if found.z < MILD:
-        return Verdict("agreement", "Agreement", f"{a} and {b} agree: {chance}.")
+        return Verdict("agreement", f"Agreement{_but(result)}", f"{a} and {b} agree: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"
     least = "at least a " if found.limit else "a "
     ending = "It may be chance." if level == "mild" and not found.limit else ""
@@ -57,9 +58,21 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
         ending = f"None of {found.null} differs as much, so Z is limited by their number."
         if result.analytic is not None and not result.analytic.limit:
             ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
-    title = f"{least}{level} difference".removeprefix("a ").capitalize()
+    title = f"{least}{level} difference".removeprefix("a ").capitalize() + _apart(result)
     sentence = f"{a} and {b} show {least}{level} difference, most {_leading(result)}: {chance}."
     return Verdict(level, title, f"{sentence} {ending}".rstrip())
+
+
+def _apart(result: TwoSampleResult) -> str:
+    """Whether yield, shape or both differ; nothing where only shapes are compared."""
+    if result.rate is None:
+        return ""
+    return where_apart(rate_z(result.rate), None if result.shape is None else result.shape.z, MILD)
+
+
+def _but(result: TwoSampleResult) -> str:
+    """That the yield alone is far off, in spite of an agreement of all together."""
+    return ", but the yield alone differs" if result.rate is not None and rate_z(result.rate) >= STRONG else ""
 
 
 def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
@@ -81,9 +94,10 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     found = result.calibration
     within = found.p_interval[0] < found.p_interval[1]
     rows = {
+        **_yields(result),
         "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
         "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
-        "stands on" if result.rate is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
+        "stands on" if result.shape is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
         rows["formula"] = (
@@ -91,12 +105,9 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
             " comparison"
         )
     if result.shape is not None and result.rate is not None:
-        shape, rate = result.shape, result.rate
+        shape = result.shape
         limit = " (a lower limit of Z)" if shape.limit else ""
         rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}{limit}"
-        rows["yield"] = (
-            f"{rate.observed:,.6g} observed, {rate.expected:,.6g} expected: {p_text(rate.p_value)} (both sides)"
-        )
     if result.leading_words:
         rows["leading"] = result.leading_words
     tests = len(result.names)
@@ -114,6 +125,14 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     return rows
 
 
+def _yields(result: TwoSampleResult) -> dict[str, str]:
+    """Observed over expected, first of all numbers, where yields are compared apart from shapes."""
+    rate = result.rate
+    if rate is None:
+        return {}
+    return {"yield": f"{yields_text(rate.observed, rate.expected)}; {p_text(rate.p_value)} (both sides)"}
+
+
 def two_sample_cautions(result: TwoSampleResult) -> list[str]:
     """What a reader must know beside the numbers."""
     found = list(result.notes)
@@ -125,10 +144,12 @@ def two_sample_cautions(result: TwoSampleResult) -> list[str]:
 def two_sample_text(result: TwoSampleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
     table = aligned([TABLE_HEAD, *two_sample_rows(result)], right=range(1, 5))
-    rows = [*two_sample_numbers(result).items()]
+    first = _yields(result)
+    rows = [(name, value) for name, value in two_sample_numbers(result).items() if name not in first]
     rows += [("features", f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}")]
     rows += [("caution", printable(text)) for text in two_sample_cautions(result)]
-    return "\n".join([f"NPLM, two samples: {two_sample_verdict(result).title}", *table, *labelled(rows)])
+    title = f"NPLM, two samples: {two_sample_verdict(result).title}"
+    return "\n".join([title, *labelled([*first.items()]), *table, *labelled(rows)])
 
 
 def two_sample_line(result: TwoSampleResult) -> str:

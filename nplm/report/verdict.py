@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
 from nplm.calibrate.zscore import z_score
 from nplm.report.numbers import (
     count,
     format_p_value,
-    format_share,
     format_z,
     format_z_score,
+    formula_answer,
     is_limit,
     p_text,
+    share_of,
     why_unchecked,
+    yields_text,
 )
-from nplm.result import Result
+from nplm.result import Calibration, Result
 from nplm.support import Outside
+from nplm.yields import where_apart
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
 MILD = 2.0
@@ -28,6 +32,7 @@ STRONG = 3.0
 ENOUGH_TO_DOUBT = 20
 # Above this widening of t by a fluctuation that data and toys do not share, toys do not say what chance does.
 LARGEST_INFLATION = 1.25
+_SAMPLES = "samples drawn from the reference"
 
 Level = Literal["agreement", "mild", "strong", "undecided", "uncalibrated", "failed"]
 
@@ -81,43 +86,54 @@ def _of_t(result: Result) -> Verdict:
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
         return Verdict("failed", "No answer", sentence)
     numbers = f"{format_p_value(result)}, {format_z_score(result)}, {result.calibration.kind}"
-    if result.calibration.kind == "chi2 given":
+    calibration = result.calibration
+    if calibration.kind == "chi2 given" and not calibration.toys:
         return Verdict(
             "uncalibrated",
             "Not calibrated",
             "No toys were run, so this result is not calibrated: only if t followed a chi2 with"
-            f" {result.calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
-            " before concluding anything.",
+            f" {calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
+            f"{f' from a pool ({calibration.no_toys})' * bool(calibration.no_toys)} before concluding anything.",
         )
-    if result.calibration.counted and result.calibration.inflation > LARGEST_INFLATION:
+    # The law of a kernel model has the fluctuation of the reference in it; a chi2 knows no more than the toys.
+    if calibration.inflation > LARGEST_INFLATION and (calibration.counted or calibration.kind.startswith("chi2")):
         return Verdict(
             "undecided",
             "Undecided: toys from too small a sample",
             "The sample that the toys were drawn from is too small: its own fluctuation, which data and toys do not"
-            f" share, widens t by a factor of about {result.calibration.inflation:.3g}, so these toys do not calibrate"
+            f" share, widens t by a factor of about {calibration.inflation:.3g}, so these toys do not calibrate"
             f" the test ({numbers}). Give a larger reference, or a larger pool to draw the toys from.",
         )
     if result.z < MILD:
         sentence = (
-            "The data agree with the reference: differences at least this large occur in about"
-            f" {format_share(result.p_value)} of samples drawn from the reference ({numbers})."
+            "The data agree with the reference: differences at least this large occur in"
+            f" {share_of(result.p_value, _SAMPLES)} ({numbers}).{_unchecked(calibration)}"
         )
-        return _undecided(result, numbers) or Verdict("agreement", "Agreement", sentence)
+        return _undecided(result, numbers) or Verdict("agreement", f"Agreement{_but(result)}", sentence)
     level: Level = "mild" if result.z < STRONG else "strong"
     limit = is_limit(result)
-    least, chance = ("at least a", "no more than about") if limit else ("a", "about")
+    least = "at least a" if limit else "a"
     sentence = (
         f"The data show {least} {level} discrepancy with the reference: differences at least this large occur in"
-        f" {chance} {format_share(result.p_value)} of samples drawn from the reference ({numbers})."
+        f" {share_of(result.p_value, _SAMPLES, limit=limit)} ({numbers}).{_unchecked(calibration)}"
     )
     if limit:
-        toys = count(result.calibration.toys, "toy")
+        toys = count(calibration.toys, "toy")
         sentence += f" None of the {toys} differs as much, so Z is limited by their number; more toys may raise it."
+        if calibration.formula_accepted:
+            sentence += f" {calibration.formula.name}, which they follow, says {formula_answer(calibration)}."
+    elif calibration.toys and not calibration.toys_exceeding and calibration.rare is None:
+        toys = count(calibration.toys, "toy")
+        sentence += f" None of the {toys} differs as much: p is read from {_standing(calibration)}, which they follow."
     if level == "strong":
         sentence += " Check both samples before reading physics into it."
     elif not limit:
         sentence += " It may be chance."
-    title = f"{least} {level} discrepancy" if limit else f"{level} discrepancy"
+    apart = ""
+    if result.rate is not None:
+        apart = where_apart(result.rate.z, None if result.shape is None else result.shape.z, MILD)
+        sentence += f" {_apart(result)}"
+    title = (f"{least} {level} discrepancy" if limit else f"{level} discrepancy") + apart
     return Verdict(level, title[0].upper() + title[1:], sentence)
 
 
@@ -136,20 +152,72 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
             f" ({numbers}); had none failed and none of them exceeded, Z would be {format_z(without_failures)}. The"
             " toys' fits must be repaired first.",
         )
+    toys = count(calibration.toys, "toy")
+    if not calibration.toys and calibration.no_toys:
+        return None
     if not calibration.toys:
         return Verdict(
             "undecided",
             "Undecided: no toys",
             f"No toys were run, so nothing has checked the formula that p is read from ({numbers}). Run at least 200.",
         )
-    if exceeding == 0:
+    if exceeding == 0 and calibration.counted:
         return Verdict(
             "undecided",
             "Undecided: too few toys",
-            f"No toy differs from the reference as much as the data do, but {count(calibration.toys, 'toy')} cannot"
+            f"No toy differs from the reference as much as the data do, but {toys} cannot"
             f" show more than Z = {format_z(max(without_failures, 0.0))} ({numbers}). Run at least 200.",
         )
+    few = calibration.toys < LEAST_TOYS_FOR_CHECK
+    if few and not result.complete:
+        return interrupted(toys, numbers)
+    if few and calibration.counted and result.z_interval is not None and result.z_interval[1] >= MILD:
+        return Verdict(
+            "undecided",
+            "Undecided: too few toys",
+            f"{calibration.toys_exceeding} of {toys} differ from the reference at least as much as the data do, which"
+            f" leaves open whether Z is above {MILD:g} ({numbers}). Run at least 200.",
+        )
     return None
+
+
+def _but(result: Result) -> str:
+    """That the yield alone is far off, which many degrees of freedom may hide."""
+    far = result.rate is not None and result.rate.z >= STRONG
+    return ", but the yield alone differs" if far else ""
+
+
+def _apart(result: Result) -> str:
+    """Yield and shape on their own, as a sentence."""
+    assert result.rate is not None
+    shape = "not known without toys of its own" if result.shape is None else p_text(result.shape.p_value)
+    observed = yields_text(result.rate.observed, result.rate.expected)
+    return f"Apart: yield {observed}, {p_text(result.rate.p_value)}; shape {shape}."
+
+
+def _unchecked(calibration: Calibration) -> str:
+    """That the formula stands alone, where there can be no toys."""
+    return f" The formula is unchecked: {calibration.no_toys}." if calibration.no_toys else ""
+
+
+def _standing(calibration: Calibration) -> str:
+    """The formula that p is read from, shortly."""
+    return f"{calibration.formula.name}{', fitted to them' * calibration.kind.endswith('fitted')}"
+
+
+def interrupted(toys: str, numbers: str) -> Verdict:
+    """The verdict of a run that was interrupted before its toys could tell.
+
+    Arguments:
+        toys: that were done, counted in words.
+        numbers: what they give.
+    """
+    return Verdict(
+        "undecided",
+        "Undecided: interrupted",
+        f"The run was interrupted after {toys}, which is too few for an answer ({numbers}). The same command goes on"
+        " with them where it writes a folder (-o).",
+    )
 
 
 def cautions(result: Result) -> list[str]:

@@ -17,6 +17,7 @@ from nplm._versions import versions
 from nplm._whole import require_whole
 from nplm.io.tables import Tabular, two_samples
 from nplm.sample import Sample, require_same_features
+from nplm.support import yields_apart
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.law import ScoreLaw
@@ -24,6 +25,7 @@ from nplm.two_sample.logistic_fit import fit_labels
 from nplm.two_sample.modes import PENALTIES, Basis
 from nplm.two_sample.notes import notes_on, notes_on_calibration
 from nplm.two_sample.pool import Pool
+from nplm.two_sample.rate import Rate
 from nplm.two_sample.resample import bootstrap_scores, drawn_scores, label_batches, permuted_scores
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.scores import Scores, rate_deviance, test_names
@@ -164,7 +166,10 @@ class TwoSampleTest:
         if calibrate is None:
             calibrate = "pool" if pool is not None else "permutation" if self.pool.exchange.allowed else "analytic"
         self._require(calibrate, resamples, pool, draws)
-        notes = [*notes_on(self.a, self.b, self.pool), *notes_on_calibration(self.basis, calibrate)]
+        rate = Rate.of(self.pool, exact=False)
+        apart = None if rate is None else yields_apart(rate.expected, rate.observed)
+        notes = [] if apart is None else [apart]
+        notes += [*notes_on(self.a, self.b, self.pool), *notes_on_calibration(self.basis, calibrate)]
         for note in notes:
             notify(note)
         statistic = float(self.combined(self.t[None])[0])
@@ -224,6 +229,7 @@ class TwoSampleTest:
                 "draws": draws,
             },
             notes=tuple(notes),
+            rate=rate,
         )
 
     def _require(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> None:

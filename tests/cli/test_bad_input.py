@@ -199,3 +199,13 @@ def test_a_bug_is_not_mistaken_for_bad_input(folder: Path, nplm, monkeypatch) ->
     with pytest.raises(ValueError, match="broadcast"):
         nplm("test", "data.npz", *GOOD, *ENDING)
     assert not (folder / "out").exists()
+
+
+def test_a_reference_that_nobody_scaled_is_refused_before_toys_take_all_memory(
+    refused, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nplm.cli.test_command._prepare", None)
+    np.savez(folder / "large.npz", x=np.arange(100.0), w=np.full(100, 1e6))
+    message = refused("data.npz", "--reference", "large.npz", "--features", "x", "--weights", "w")
+    assert "expects 1e+08 events, but the data have 400" in message
+    assert "--expected-yield" in message

@@ -182,7 +182,7 @@ def test_a_run_with_stored_toys_is_a_whole_run(nplm, null: str, folder: Path) ->
 def test_more_data_are_calibrated_without_more_toys(nplm, null: str) -> None:
     with np.load("data.npz") as columns:
         np.savez("more.npz", x=np.append(columns["x"], np.full(60, 3.0)), y=np.append(columns["y"], np.zeros(60)))
-    result = json.loads(nplm("test", "more.npz", *TEST[2:], "--null", null, "--json").out)
+    result = json.loads(nplm("test", "more.npz", *TEST[2:], "--null", null, "--calibrate", "toys", "--json").out)
     assert result["p_value"] == pytest.approx(1 / (1 + TOYS))
 
 

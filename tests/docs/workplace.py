@@ -137,6 +137,9 @@ def nanoaod() -> None:
             columns["LHEPdfWeight"] = ak.from_regular(ak.Array(1 + members.T), axis=1)
         with uproot.recreate(f"{name}.root") as file:
             file.mktree("Events", {k: ak.type(ak.Array(v)).content for k, v in columns.items()}).extend(columns)
+            if name == "mc":
+                runs = {"genEventSumw": np.full(2, 35e6), "genEventCount": np.full(2, 2500)}
+                file.mktree("Runs", {k: v.dtype for k, v in runs.items()}).extend(runs)
     Path("scales.yaml").write_text(blocks(ROOT / "docs/nanoaod.md", "yaml")[0], encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 
+from nplm import GaussianConstraint, Normalization, Nuisances
 from nplm.calibrate.chi2 import Chi2Null, fit_chi2
 from nplm.calibrate.summary import summarize_toys
 from nplm.hypothesis_test import NPLMTest
@@ -200,7 +201,7 @@ def test_file_names_of_features_are_plain_and_distinct() -> None:
         (0, 0, ["χ²(5): unchecked, no toys were run"]),
         (1, 0, ["χ²(5): ", "1 toy"]),
         (100, 0, ["χ²(5): accepted (p = ", "100 toys"]),
-        (100, 7, ["χ²(5): accepted (p = ", "93 toys (and 7 failed, not shown)"]),
+        (100, 7, ["χ²(5): not refuted (p = ", "93 toys (and 7 failed, not shown)"]),
     ],
 )
 def test_null_says_what_it_shows(toys: int, failing: int, expected: list[str], run: Callable[..., Any]) -> None:
@@ -346,3 +347,18 @@ def test_pictures_are_reproducible_and_leave_matplotlib_alone(run: Callable[...,
         first, *others = ((tmp_path / f"{stem}.{suffix}").read_bytes() for stem in "abc")
         assert all(other == first for other in others)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pdf", "a.png", "b.pdf", "b.png", "c.pdf", "c.png"]
+
+
+def test_the_log_ratio_scales_a_reference_with_a_fitted_yield_once(rng: np.random.Generator) -> None:
+    """Data of a tenth more events than expected, which the yield's own nuisance takes: once, not twice."""
+    reference = Sample(rng.exponential(size=20_000), np.full(20_000, 0.1), ("x",), "reference")
+    data = Sample(rng.exponential(size=2200), None, ("x",), "data")
+    nuisances = Nuisances(Normalization("yield"), GaussianConstraint(("yield",), [0.3]))
+    test = NPLMTest(reference, HistogramModel(bins=5), nuisances=nuisances)
+    result = test.run(data, toys=0)
+    assert result.nuisances is not None
+    assert abs(result.nuisances.nu[0]) > 0.05, "or the yield would not be fitted"
+    axes = plot_log_ratio(test, data, result).axes[0]
+    (steps,) = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    assert steps.get_data().values.sum() == pytest.approx(2200)
+    assert "reference, scaled to the data's yield: 2,200" in legend_texts(axes.figure)

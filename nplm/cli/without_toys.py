@@ -1,0 +1,43 @@
+"""How many toys a test runs: none where they cannot be drawn and a closed form needs none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nplm.cli.errors import InputError
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.test_options import Options
+
+if TYPE_CHECKING:
+    from nplm.cli.test_command import Samples
+
+
+def toys_of(options: Options, samples: Samples) -> int:
+    """The toys to run, once it is known that they can be drawn; 0 for kernels whose toys nobody has asked for if not.
+
+    Raises:
+        InputError: if toys are needed that cannot be drawn; before anything is prepared.
+    """
+    from nplm.ensemble.no_toys import why_no_toys
+    from nplm.support import require_toys_of_such_yields
+
+    if not options.toys or options.null is not None or options.calibrate == "rare":
+        return options.toys
+    if not options.shape_only:
+        with refusing_bad_input():
+            expected = options.expected_yield or samples.reference.total_weight
+            require_toys_of_such_yields(expected, samples.data.total_weight)
+    why = why_no_toys(samples.reference, samples.data, samples.pool, shape_only=options.shape_only)
+    if not why:
+        return options.toys
+    closed_form = options.model == "kernel" and not (options.widths and options.nuisances)
+    wanted = options.calibrate is not None or options.toys != Options.toys or options.reference_per_toy
+    if closed_form and not wanted and options.pool is None:
+        return 0
+    other = "leave the toys to the kernel model, whose p-value needs none (--toys 0)"
+    if not closed_form:
+        other = "take the family or one kernel (--model kernel --width W), which need none"
+    raise InputError(
+        f"{why}. Give a pool of unweighted (or positively weighted) events drawn from the same distribution (--pool),"
+        f" or {other}"
+    )

@@ -1,0 +1,127 @@
+"""One number to quote: what the headline says where toys are few, and where a formula that they follow says more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
+from nplm.calibrate.compatibility import chi2_compatibility
+from nplm.calibrate.zscore import z_interval, z_score
+from nplm.report.multiple_text import multiple_text, multiple_verdict
+from nplm.report.numbers import check_words, key_numbers, share_of
+from nplm.report.text import result_line, result_text
+from nplm.report.verdict import verdict
+
+
+def test_a_limit_of_toys_gives_way_to_a_formula_that_they_follow(run: Callable[..., Any]) -> None:
+    result = run(toys=100, t=60.0).result
+    assert result.calibration.formula_accepted
+    assert result.calibration.kind == "chi2 given"
+    assert result.p_value == pytest.approx(chi2.sf(60, 5))
+    answer = verdict(result)
+    assert (answer.level, answer.title) == ("strong", "Strong discrepancy in the shape; the yield agrees")
+    assert "None of the 100 toys differs as much: p is read from chi2(5), which they follow." in answer.sentence
+    stands_on = key_numbers(result)["stands on"]
+    assert "of which none of 100 reaches the observed t" in stands_on
+    assert "not calibrated" not in result_text(result) + result_line(result)
+
+
+def test_toys_that_reach_t_are_counted(run: Callable[..., Any]) -> None:
+    result = run(toys=100, t=8.0).result
+    assert result.calibration.kind == "empirical"
+    assert result.p_value == (1 + np.sum(result.toys.t >= 8.0)) / 101
+
+
+def test_a_formula_that_no_toys_have_checked_replaces_no_count(run: Callable[..., Any]) -> None:
+    assert run(toys=49, t=60.0).result.calibration.kind == "empirical"
+    assert run(toys=100, t=60.0, failing=1).result.calibration.kind == "empirical"
+
+
+def test_who_asks_for_a_count_gets_it_and_what_the_formula_says(run: Callable[..., Any]) -> None:
+    case = run(toys=5)
+    test = NPLMTest(case.test.reference, replace(case.test.model, t=60.0))
+    result = test.run(case.data, toys=100, calibrate="toys")
+    assert result.p_value == pytest.approx(1 / 101)
+    assert "chi2(5), which they follow, says p = " in verdict(result).sentence
+
+
+def test_an_interrupted_run_of_few_toys_is_no_agreement(run: Callable[..., Any]) -> None:
+    result = run(toys=5, t=1.0).result
+    assert verdict(result).level == "agreement"
+    stopped = verdict(replace(result, complete=False))
+    assert (stopped.level, stopped.title) == ("undecided", "Undecided: interrupted")
+    assert "after 5 toys" in stopped.sentence
+    assert verdict(replace(run(toys=50, t=1.0).result, complete=False)).level == "agreement"
+
+
+def test_few_toys_whose_interval_reaches_two_leave_it_open(run: Callable[..., Any]) -> None:
+    result = run(toys=5).result
+
+    def with_interval(toys: int) -> Any:
+        p, interval = 2 / (1 + toys), (0.01, 0.15)
+        found = replace(result.calibration, kind="empirical", toys=toys, toys_exceeding=1)
+        return replace(
+            result, p_value=p, z=z_score(p), p_interval=interval, z_interval=z_interval(interval), calibration=found
+        )
+
+    assert "leaves open whether Z is above 2" in verdict(with_interval(20)).sentence
+    assert verdict(with_interval(60)).level == "agreement"
+
+
+@pytest.mark.parametrize(
+    ("p", "limit", "words"),
+    [
+        (0.0123, False, "about 1.2% of samples"),
+        (4e-4, True, "no more than about one in 2,500 samples"),
+        (2e-12, False, "about one in 10^12 samples"),
+        (0.0, False, "fewer than one in 10^300 samples"),
+    ],
+)
+def test_a_share_is_part_of_a_sentence(p: float, limit: bool, words: str) -> None:
+    assert share_of(p, "samples", limit=limit) == words
+
+
+def test_accepted_is_not_said_if_one_test_alone_would_refuse() -> None:
+    t = chi2.ppf((np.arange(400) + 0.5) / 400, 13)
+    found = chi2_compatibility(t, 13, simulations=99)
+    assert check_words(found) == "accepted"
+    odd = replace(found, width=0.045)
+    assert check_words(odd) == "not refuted (width alone: p = 0.045)"
+    assert check_words(replace(odd, p_value=0.01)) == "refused"
+
+
+def _samples(rng: np.random.Generator, signal: int = 0) -> tuple[Sample, Sample]:
+    reference = Sample(rng.exponential(size=4000), np.full(4000, 0.1), ("x",), "reference")
+    events = np.concatenate([rng.exponential(size=400), rng.normal(2, 0.05, size=signal)])
+    return reference, Sample(events, None, ("x",), "data")
+
+
+def test_without_toys_one_formula_is_shown(rng: np.random.Generator) -> None:
+    reference, data = _samples(rng)
+    result = NPLMTest(reference, KernelModel(width=0.7, centers=50)).run(data, toys=0)
+    assert result.calibration.formula_for_toys.mean == result.calibration.formula.mean
+    assert "formula" not in key_numbers(result)
+
+
+def test_few_joint_toys_that_show_as_much_leave_several_widths_undecided(rng: np.random.Generator) -> None:
+    reference, data = _samples(rng, 60)
+    tests = kernel_widths(reference, [0.3, 0.7], model=KernelModel(centers=50))
+    answer = multiple_verdict(MultipleTest(tests).run(data, toys=10))
+    assert (answer.level, answer.title) == ("undecided", "Undecided: too few toys")
+    found = MultipleTest(tests).run(data, toys=99, calibrate="toys")
+    assert "At least a mild discrepancy" in multiple_text(found)
+    stopped = replace(MultipleTest(tests).run(_samples(rng)[1], toys=10), complete=False)
+    assert multiple_verdict(stopped).level == "undecided"
+
+
+def test_bins_with_a_signal_quote_the_chi2(rng: np.random.Generator) -> None:
+    reference, data = _samples(rng, 60)
+    result = NPLMTest(reference, HistogramModel(bins=8)).run(data, toys=60)
+    if result.calibration.formula_accepted:
+        assert result.p_value == pytest.approx(chi2.sf(result.t, 8))
