@@ -170,6 +170,7 @@ def _settings(options: Options, reference: Sample) -> dict[str, Any]:
 
     # A column by the expression that makes it; their order may differ, as in another file of the reference.
     features = reference.features if options.features is None else options.features
+    angles = [] if options.kernel else sorted(str(feature) for feature in options.circular)
     return {
         "source": "folder" if options.stream is None else f"{options.stream} stream",
         "features": sorted(features),
@@ -179,7 +180,7 @@ def _settings(options: Options, reference: Sample) -> dict[str, Any]:
         "time": options.time,
         "where": options.where,
         "tree": options.tree,
-        "shape": "one kernel" if options.kernel else "family " + ",".join(options.family or CLASSES),
+        "shape": "one kernel" if options.kernel else "family " + ",".join([*(options.family or CLASSES), *angles]),
     }
 
 

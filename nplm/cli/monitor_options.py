@@ -28,7 +28,7 @@ from nplm.cli.options import (
 from nplm.cli.values import CircularFeature, number, positive_count, positive_number, reference_file, text
 
 # Options of one kernel of all features, which then takes the place of the family.
-_KERNEL = ("width", "centers", "penalty", "selection", "coordinates", "circular")
+_KERNEL = ("width", "centers", "penalty", "selection", "coordinates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--windows-per-day", type=positive_number, metavar="Y", help="windows that a day brings")
     limits.add_argument("--drift", action=FLAG, help="keep charts of drifts: cumulative sums of Z (default: yes)")
     limits.add_argument("--shift", type=number, metavar="Z", help="shift of Z that they are made for (default: 1)")
-    add_family_option(parser.add_argument_group("how shapes are compared"))
+    shapes = parser.add_argument_group("how shapes are compared")
+    add_family_option(shapes)
+    add_circular_option(shapes)
     model = parser.add_argument_group("one kernel of all features, in place of the family where one of these is given")
     model.add_argument("--width", type=positive_number, metavar="W", help="of the kernels (default: as nplm test)")
     model.add_argument("--centers", type=positive_count, metavar="M", help="number of kernels (default: as nplm test)")
@@ -197,7 +199,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--selection", choices=("uniform", "covering"), help="of the centres (default: uniform)")
     add_coordinates_option(model)
-    add_circular_option(model)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for history and page; the monitor in it goes on")
     control.add_argument(

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
-from nplm.family.circular import embedded
+from nplm.family.circular import embedded, points_of
 from nplm.family.leaves import leaves
 from nplm.family.look import Grid, Kernels, Products, gaussian
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
@@ -91,13 +91,10 @@ def family_parts(
     progress("kernels of all features", 0.45)
     # A kernel of all features is that of the one in one dimension.
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
-        points = z
-        if any(circular):
-            points = np.column_stack([embedded(x, circle) for x, circle in zip(z.T, circular, strict=True)])
-        parts += _all_features(ALL, points, d, masses, columns, settings, seed)
+        parts += _all_features(ALL, points_of(z, circular), circular, masses, columns, settings, seed)
     progress("kernels of all features as they are", 0.6)
     if RAW in settings.classes and raw is not None:
-        parts += _all_features(RAW, raw, d, masses, columns, settings, seed)
+        parts += _all_features(RAW, raw, circular, masses, columns, settings, seed)
     return [part for part in parts if part is not None]
 
 
@@ -160,7 +157,7 @@ def _products(
 def _all_features(
     kind: str,
     z: np.ndarray,
-    dimension: int,
+    circular: tuple[bool, ...],
     masses: np.ndarray,
     columns: tuple[np.ndarray, ...],
     settings: FamilySettings,
@@ -188,11 +185,12 @@ def _all_features(
         points = np.column_stack([np.bincount(cell, x) for x in z.T]) / sizes[:, None]
     moments = Moments.of(columns, cell, len(points))
     found: list[Part | None] = []
-    features = tuple(range(dimension))
+    features = tuple(range(len(circular)))
     for quantile, factor in _WIDTHS:
         width = factor * float(np.quantile(distances, quantile))
         values, vectors = eigh(gaussian(centers, centers, width))
         kept = values > _RANK_CUT * values[-1]
-        look = Kernels(centers, width, vectors[:, kept] / np.sqrt(values[kept]))
-        found.append(kernel_part(kind, features, width, settings.all_penalties, look(points), cell, moments, look))
+        look = Kernels(centers, width, vectors[:, kept] / np.sqrt(values[kept]), circular)
+        psi = look.of_points(points, np.eye(look.root.shape[1]))
+        found.append(kernel_part(kind, features, width, settings.all_penalties, psi, cell, moments, look))
     return found

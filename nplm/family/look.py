@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.spatial.distance import cdist
 
+from nplm.family.circular import points_of
 from nplm.family.ranks import Cells, smallest
 
 # Products are of scores within this, so that a single event far out makes none of them.
@@ -134,14 +135,16 @@ class Kernels:
     """Gaussian kernels of all features, times a root of the inverse of their matrix.
 
     Arguments:
-        centers: shape (M, d).
+        centers: shape (M, e), with two coordinates of each angle.
         width: of the kernels.
         root: shape (M, q).
+        circular: which features are angles.
     """
 
-    centers: Float64[np.ndarray, "M d"]
+    centers: Float64[np.ndarray, "M e"]
     width: float
     root: Float64[np.ndarray, "M q"]
+    circular: tuple[bool, ...]
 
     def __call__(self, z: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q"]:
         """psi of each event."""
@@ -149,6 +152,12 @@ class Kernels:
 
     def times(self, z: Float64[np.ndarray, "n d"], linear: Float64[np.ndarray, "q r"]) -> Float64[np.ndarray, "n r"]:
         """psi of each event, times a matrix."""
+        return self.of_points(points_of(z, self.circular), linear)
+
+    def of_points(
+        self, z: Float64[np.ndarray, "n e"], linear: Float64[np.ndarray, "q r"]
+    ) -> Float64[np.ndarray, "n r"]:
+        """The same of points, which have two coordinates of each angle."""
         matrix = self.root @ linear
         parts = [gaussian(z[i : i + _ROWS], self.centers, self.width) @ matrix for i in range(0, len(z), _ROWS)]
         return np.concatenate(parts)
@@ -156,7 +165,7 @@ class Kernels:
     def summed(self, z: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " q"]:
         """Sums of psi, in blocks of events that stay in the cache."""
         unit = np.sqrt(0.5) / self.width
-        centers, points = self.centers * unit, z * unit
+        centers, points = self.centers * unit, points_of(z, self.circular) * unit
         squares, own = (centers**2).sum(axis=1), (points**2).sum(axis=1)
         total = np.zeros(len(centers))
         for i in range(0, len(points), _SMALL):

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import ndtr
 
 from nplm._blas import blas_threads
 from nplm._chi2 import chi2_log_sf
 from nplm.family.build import Progress, family_parts, unseen
+from nplm.family.circular import ends, with_angles
 from nplm.family.draws import Draws, null_draws, observed
 from nplm.family.fit import MemberFit, fit_member
 from nplm.family.intervals import Interval, Intervals, largest_root, log_p_of_root, standing_out
@@ -191,8 +191,7 @@ class Family(Members):
         q = pool.share
         sizes = np.abs(pool.masses)
         circles = tuple(circular) or (False,) * pool.events.shape[1]
-        z = normal_scores(pool.events, sizes)
-        z[:, circles] = 2 * np.pi * (ndtr(z[:, circles]) - 0.5)
+        z = with_angles(normal_scores(pool.events, sizes), circles)
         spread = Spread.of(pool, z, q)
         # An angle as it is has a cut.
         raw = None if any(circles) else pool.events
@@ -241,11 +240,7 @@ class Family(Members):
         inside = interval.holds
         scaler, j = self.pool.scaler, interval.feature
         x = self.pool.events[inside, j] * scaler.scale[j] + scaler.location[j]
-        if self.circular[j] and np.ptp(self.scores[inside, j]) > np.pi:
-            # Across the cut of the angle.
-            beyond = self.scores[inside, j] > 0
-            return float(x[beyond].min()), float(x[~beyond].max())
-        return float(x.min()), float(x.max())
+        return ends(x, self.scores[inside, j], self.circular[j])
 
     def width(self, feature: int, scale: float) -> float:
         """A scale in the units of a feature, where it stands out most or else in its middle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from jaxtyping import Float64
 from nplm._blas import blas_threads
 from nplm.averaged_weights import averaged
 from nplm.family.build import family_parts
+from nplm.family.circular import ends, with_angles
 from nplm.family.draws import Draws, window_draws
 from nplm.family.fit import MemberFit, fit_rows
 from nplm.family.intervals import Interval, Intervals, largest_root, standing_out
@@ -22,6 +24,7 @@ from nplm.family.ranks import CELL, Cells, RankScale
 from nplm.family.settings import ALL, INTERVALS, RAW, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses
 from nplm.family.statistic import Members
+from nplm.periods import within_periods
 from nplm.sample import Sample, require_varying
 from nplm.two_sample.calibration import Kind
 
@@ -41,6 +44,7 @@ class ReferenceFamily(Members):
         scales: normal scores of each feature.
         z: those of the reference, shape (n, d).
         units: standard deviation of the scores of windows in each part, in those of its modes' own events.
+        periods: of circular features, by number; the reference is within them.
     """
 
     reference: Sample
@@ -49,16 +53,26 @@ class ReferenceFamily(Members):
     scales: tuple[RankScale, ...]
     z: Float64[np.ndarray, "n d"]
     units: tuple[Float64[np.ndarray, " r"], ...]
+    periods: Mapping[int, float]
 
     @classmethod
     @blas_threads()
-    def of(cls, reference: Sample, window: int, settings: FamilySettings, *, seed: int = 1) -> ReferenceFamily:
+    def of(
+        cls,
+        reference: Sample,
+        window: int,
+        settings: FamilySettings,
+        *,
+        periods: Mapping[str, float] | None = None,
+        seed: int = 1,
+    ) -> ReferenceFamily:
         """Prepares the reference.
 
         Arguments:
             reference: what is expected.
             window: number of events of a window.
             settings: which members there are.
+            periods: of features that are angles.
             seed: of the centres of kernels of all features.
 
         Raises:
@@ -68,17 +82,20 @@ class ReferenceFamily(Members):
         require_varying(reference)
         if set(settings.classes) == {RAW}:
             raise ValueError(f"windows are compared by ranks, not as features are: choose more classes than '{RAW}'")
+        reference = within_periods(reference, periods or {})
+        turns = {reference.features.index(name): period for name, period in (periods or {}).items()}
+        circular = tuple(j in turns for j in range(len(reference.features)))
         w = reference.weights
         masses = w * w.sum() / (w @ w)
         scales = tuple(RankScale.of(x, np.abs(w)) for x in reference.events.T)
-        z = scored(scales, reference.events)
+        z = with_angles(scored(scales, reference.events), circular)
         q = window / (window + masses.sum())
         positive = averaged(z, masses)
         spread = Spread(
             q * (1 - q) * positive + (q * masses) ** 2, q * (1 - q) ** 3 * positive + (q * masses) ** 4, positive
         )
         parts, units = [], []
-        fine, circular = [Cells.of(x, CELL) for x in z.T], (False,) * z.shape[1]
+        fine = [Cells.of(x, CELL) for x in z.T]
         for part in family_parts(z, masses, spread, settings, circular=circular, fine=fine, seed=seed):
             kept: Part | None = part
             variance = np.ones(len(part.variance))
@@ -96,7 +113,7 @@ class ReferenceFamily(Members):
                 leaf = leaves(z, max(int(np.log2(len(z) / IN_LEAF)), 0))
                 counts = (ones, Marks.of(masses, leaf, leaf).unit)
             found = [
-                Intervals.of(j, cells, masses, nobody, spread.second, q, settings, counts, False)
+                Intervals.of(j, cells, masses, nobody, spread.second, q, settings, counts, circular[j])
                 for j, cells in enumerate(fine)
             ]
             intervals = tuple(each.of_expected() for each in found if each is not None)
@@ -104,7 +121,7 @@ class ReferenceFamily(Members):
             raise ValueError(
                 f"windows of {window:,} events are too small to compare shapes: each test would rest on a handful"
             )
-        return cls(spread, tuple(parts), intervals, q, reference, window, masses, scales, z, tuple(units))
+        return cls(spread, tuple(parts), intervals, q, reference, window, masses, scales, z, tuple(units), turns)
 
     @property
     def kind(self) -> tuple[Kind, str]:
@@ -132,10 +149,22 @@ class ReferenceFamily(Members):
             found.append(part.score(sums, total))
         return found
 
+    @property
+    def circular(self) -> tuple[bool, ...]:
+        """Which features are angles."""
+        return tuple(j in self.periods for j in range(len(self.scales)))
+
+    def _scored(self, events: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m d"]:
+        if self.periods:
+            events = events.copy()
+            for j, period in self.periods.items():
+                events[:, j] %= period
+        return with_angles(scored(self.scales, events), self.circular)
+
     @blas_threads()
     def see(self, events: Float64[np.ndarray, "m d"]) -> Window:
         """A window of events, each of mass one."""
-        z = scored(self.scales, events)
+        z = self._scored(events)
         n = len(z)
         q = n / (n + float(self.masses.sum()))
         # y = (1 - q) sum_W phi - q sum_R m phi, whose variance is that of the prepared size times the ratio of q.
@@ -192,8 +221,9 @@ class Window:
 
     def edges(self, interval: Interval) -> tuple[float, float]:
         """The smallest and the largest value of the feature in the reference, in an interval."""
-        x = self.family.reference.events[interval.holds, interval.feature]
-        return float(x.min()), float(x.max())
+        family, inside = self.family, interval.holds
+        x = family.reference.events[inside, interval.feature]
+        return ends(x, family.z[inside, interval.feature], family.circular[interval.feature])
 
     def width(self, feature: int, scale: float) -> float:
         """A scale in the units of a feature, where it stands out most or else in its middle."""

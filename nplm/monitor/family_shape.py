@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from nplm.family.statistic import combined
 from nplm.family.window import ReferenceFamily, Window
 from nplm.family.words import leading_words
 from nplm.monitor.shape import USUAL, ShapeResult
+from nplm.periods import Circular, periods_of
 from nplm.sample import Sample, require_varying
 from nplm.two_sample.weights import has_equal_weights
 
@@ -76,16 +77,25 @@ class FamilyShape:
         settings: which members there are.
         window: events of a window; None if windows differ.
         seed: of centres and of samples without a difference.
+        periods: of features that are angles.
     """
 
     reference: Sample
     settings: FamilySettings
     window: int | None
     seed: int = 1
+    periods: Mapping[str, float] = field(default_factory=dict)
     _nulls: OrderedDict[int, TabulatedNull] = field(default_factory=OrderedDict, repr=False)
 
     @classmethod
-    def of(cls, reference: Sample, settings: FamilySettings, window: int | None, seed: int = 1) -> FamilyShape:
+    def of(
+        cls,
+        reference: Sample,
+        settings: FamilySettings,
+        window: int | None,
+        seed: int = 1,
+        circular: Circular = (),
+    ) -> FamilyShape:
         """Takes a reference.
 
         Raises:
@@ -93,7 +103,7 @@ class FamilyShape:
         """
         reference.require_yield()
         require_varying(reference)
-        return cls(reference, settings, window, seed)
+        return cls(reference, settings, window, seed, periods_of((reference,), circular))
 
     def warm_up(self) -> None:
         """Prepares what the first window would have to wait for, where its size is known."""
@@ -111,7 +121,9 @@ class FamilyShape:
         usual = self.window or max(1, round(self.reference.effective_size / USUAL))
         size = max(1, round(usual * 10 ** (round(_SIZES * np.log10(events / usual)) / _SIZES)))
         if size not in self._nulls:
-            family = ReferenceFamily.of(self._looked_at(size), size, self.settings, seed=self.seed)
+            family = ReferenceFamily.of(
+                self._looked_at(size), size, self.settings, periods=self.periods, seed=self.seed
+            )
             draws = family.null(RESAMPLES, self.seed)
             with blas_threads():
                 self._nulls[size] = TabulatedNull(family, family.surprise(draws), self.seed)
@@ -164,7 +176,8 @@ class FamilyShape:
 
     def compared(self, window: Sample) -> FamilyTest:
         """The test of two samples: the reference, and a window."""
-        return FamilyTest(self._looked_at(len(window)), window, settings=self.settings, seed=self.seed)
+        reference = self._looked_at(len(window))
+        return FamilyTest(reference, window, settings=self.settings, circular=self.periods, seed=self.seed)
 
     def shared_fluctuation(self, n: float) -> float:
         """The correlation of T, and so of Z, of two windows of n unit weights, which share the reference, at most.

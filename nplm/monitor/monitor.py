@@ -64,7 +64,8 @@ class Monitor:
         reference_exposure: of the reference, whose own count then says what is expected; in place of `expected_rate`.
         exposure: of a batch without times, which is a window of its own.
         least_events: that a window needs to be tested in shape.
-        coordinates, circular: what one kernel sees in place of the features, see `coordinates_of`.
+        coordinates: what one kernel sees in place of the features, see `coordinates_of`.
+        circular: features that are angles, with their periods or None for 2 pi or 360.
 
     Raises:
         ValueError: if a setting is out of its range, or the reference cannot serve.
@@ -98,8 +99,8 @@ class Monitor:
             raise ValueError(f"a test needs 1 event or more, not {least_events}")
         if model is not None and family is not None:
             raise ValueError("a monitor compares shapes with one kernel model or in a family: give one of them")
-        if model is None and (circular or coordinates != "standardized"):
-            raise ValueError("coordinates and circular features are those of one kernel model: give the model as well")
+        if model is None and coordinates != "standardized":
+            raise ValueError("coordinates are those of one kernel model: give the model as well")
         self.model, self.family = model, FamilySettings() if model is None and family is None else family
         self.window, self.step = window, window if step is None else step
         self.limits = limits or ControlLimits()
@@ -122,7 +123,7 @@ class Monitor:
             shape = ShapeTest.of(reference, self.model, self.window, self.coordinates, self.circular)
         else:
             assert self.family is not None
-            shape = FamilyShape.of(reference, self.family, self.window)
+            shape = FamilyShape.of(reference, self.family, self.window, circular=self.circular)
         if self.window is not None and self.limits.drift:  # refuses a reference that is too small
             self.limits.drift_limit(self._tests(rate), self.stride, shape.shared_fluctuation(self.window))
         shape.warm_up()

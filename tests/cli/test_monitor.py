@@ -222,10 +222,6 @@ def test_following_a_folder_with_a_reference_that_is_replaced(runs: Path) -> Non
         (("ref.npz", "-o", "out", "--folder", "runs", "--expected-yield", "1"), ("--expected-rate",)),
         (("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--width", "1"), ("--family", "--width")),
         (
-            ("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--circular", "y"),
-            ("--family", "--circular"),
-        ),
-        (
             ("ref.npz", "-o", "out", "--folder", "runs", "--family", "one", "--no-standardize"),
             ("--family", "--coordinates (or --standardize)"),
         ),

@@ -101,3 +101,26 @@ def test_signed_weights_of_the_reference_widen_its_scores() -> None:
     assert family.spread.second.sum() == pytest.approx(1000 * n / (1000 + n))
     plain = ReferenceFamily.of(replace(sample, weights=np.ones(4000)), 1000, FamilySettings(classes=("products",)))
     assert plain.spread.second.sum() == pytest.approx(800)
+
+
+def test_an_angle_is_looked_at_on_its_circle() -> None:
+    rng = np.random.default_rng(11)
+    events = np.column_stack([rng.normal(size=4000), rng.uniform(0, 2 * np.pi, 4000)])
+    reference = Sample(events, features=("pt", "phi"))
+    family = ReferenceFamily.of(reference, 500, FamilySettings(), periods={"phi": 2 * np.pi})
+    for part in family.parts:
+        own = part.phi_of(slice(None) if part.cell is None else part.cell)
+        np.testing.assert_allclose(part.at(family.z), own, atol=1e-9)
+    window = np.column_stack([rng.normal(size=500), rng.uniform(0, 2 * np.pi, 500)])
+    turned = window + np.array([0.0, 20 * np.pi])
+    np.testing.assert_allclose(family.see(turned).t, family.see(window).t, rtol=1e-6, atol=1e-9)
+    # A cluster on both sides of the cut is one interval.
+    window[:40, 1] = rng.normal(0.0, 0.05, 40)
+    seen = family.see(window)
+    best = seen.intervals[1].best
+    low, high = seen.edges(best)
+    assert best.observed > 40
+    assert low > 6
+    assert high < 0.5
+    assert seen.root is not None
+    assert seen.root[0] > 5

@@ -261,9 +261,8 @@ def test_refusals() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             _monitor(**settings)
-    for own in ({"coordinates": "normal-scores"}, {"circular": {"pt": 10.0}}):
-        with pytest.raises(ValueError, match="are those of one kernel model"):
-            Monitor(_reference(), **own)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="are those of one kernel model"):
+        Monitor(_reference(), coordinates="normal-scores")
     with pytest.raises(ValueError, match="name their column"):
         list(_monitor(window=400, expected_rate=1.0).watch([np.ones(3)]))
     with pytest.raises(ValueError, match="some events have times"):
