@@ -50,6 +50,7 @@ def run_closure(options: Options) -> int:
                 ideal=ideal,
                 calibrate=cast("Literal['analytic', 'toys'] | None", options.calibrate),
                 pool=pool,
+                notify=reporter.note,
                 on_toys=reporter.advance,
             )
     command = join(command_of(options))
