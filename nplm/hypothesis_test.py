@@ -420,8 +420,10 @@ class NPLMTest:
         for note in notes:
             notify(note)
         asked = time.perf_counter()
-        projected = self.prepared.projected_seconds(sample, 1 + left * (1 if kernel is None else FITS_A_TOY))
-        projected += 0.0 if campaign is None else campaign.preparation_seconds(left)
+        if campaign is None:
+            projected = self.prepared.projected_seconds(sample, 1 + left * FITS_A_TOY)
+        else:
+            projected = campaign.projected_seconds(sample, left, more=1)
         quicker = QUICKER_TESTS.get(self.model.name, ())
         notify(projection(projected, left, f"the fit and {left} toys", quicker if left else ()))
 

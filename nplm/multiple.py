@@ -248,8 +248,10 @@ class MultipleTest:
             notes.append("no toys: nothing has checked the joint normal law of these tests")
         for note in notes:
             notify(note)
-        projected = sum(test.prepared.projected_seconds(sample, 1 + toys) for test in self.tests)
-        projected += sum(campaign.preparation_seconds(toys) for campaign in campaigns)
+        if campaigns:
+            projected = sum(campaign.projected_seconds(sample, toys, more=1) for campaign in campaigns)
+        else:
+            projected = sum(test.prepared.projected_seconds(sample, 1) for test in self.tests)
         quicker = QUICKER_TESTS.get(first.model.name, ()) if toys else ()
         notify(projection(projected, toys, f"the fits of {len(self.tests)} tests", quicker))
         for name, test in zip(self.names, self.tests, strict=True):

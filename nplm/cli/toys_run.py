@@ -127,8 +127,7 @@ def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Repor
         reporter.note(f"{options.output} holds {len(done)} toys; {left} are left to run")
     if not left or options.dask is not None:
         return left, None
-    seconds = campaign.test.prepared.projected_seconds(campaign.draw(options.first), left)
-    seconds += campaign.preparation_seconds(left)
+    seconds = campaign.projected_seconds(campaign.draw(options.first), left)
     quicker = QUICKER_TOYS.get(campaign.test.model.name, ())
     reporter.note(projection(seconds, left, f"{left} toys on all cores", quicker))
     return left, seconds / left
