@@ -83,17 +83,17 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     rows = {
         "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
         "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
-        "stands on" if result.rate is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
+        "stands on" if result.shape is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
         rows["formula"] = (
             f"{p_text(result.analytic.p_value)}, {z_text(result.analytic.z)} from the {result.analytic.null}, for"
             " comparison"
         )
-    if result.shape is not None and result.rate is not None:
-        shape, rate = result.shape, result.rate
+    if (shape := result.shape) is not None:
         limit = " (a lower limit of Z)" if shape.limit else ""
         rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}{limit}"
+    if (rate := result.rate) is not None:
         rows["yield"] = (
             f"{rate.observed:,.6g} observed, {rate.expected:,.6g} expected: {p_text(rate.p_value)} (both sides)"
         )
