@@ -41,6 +41,16 @@ def test_the_toys_of_a_test_come_in_batches_of_seconds(reference: Sample, rng: n
     assert len(result.toys.t) == 60
 
 
+def test_toys_with_references_of_their_own_are_fitted_one_by_one(reference: Sample, rng: np.random.Generator) -> None:
+    """A core each, after their references were prepared; the fit of the data comes on top."""
+    data, test = Sample(rng.normal(size=100)), NPLMTest(reference, MODEL)
+    shared, own = (test.campaign(data, reference_per_toy=each) for each in (False, True))
+    assert shared.projected_seconds(data, 60, more=1) == 610
+    fits = 10.0 * -(-60 // CORES)
+    assert fits < own.projected_seconds(data, 60) < 1.5 * fits
+    assert fits + 10 < own.projected_seconds(data, 60, more=1) < 1.5 * (fits + 10)
+
+
 def test_so_do_those_of_several_tests(reference: Sample, rng: np.random.Generator) -> None:
     said, sizes = [], []
     test = MultipleTest(kernel_widths(reference, [0.5, 1.0]))
