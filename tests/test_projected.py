@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from nplm import KernelModel, MultipleTest, NPLMTest, Sample, closure, kernel_widths
+from nplm import KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
 from nplm._cores import available_cores
 from nplm._projected import projection
+from nplm.cli.main import main
 from nplm.models.kernel_fit import PreparedKernel
 
 MODEL = KernelModel(width=1.0, centers=20)
@@ -59,12 +62,17 @@ def test_so_do_those_of_several_tests(reference: Sample, rng: np.random.Generato
     assert max(sizes) == CORES
 
 
-def test_so_do_those_of_a_closure(reference: Sample, rng: np.random.Generator) -> None:
-    said, sizes = [], []
-    signal = Sample(rng.normal(2, 0.1, size=300))
-    test = NPLMTest(reference, MODEL)
-    closure(test, signal, [5], 40, ideal=None, notify=said.append, on_toys=lambda table: sizes.append(len(table)))
-    assert said == [
-        "projected time: at most 13 min for 80 toys; quicker: fewer --centers, or fewer toys (with 50 of 80: 8 min)"
-    ]
-    assert max(sizes) == CORES
+def test_a_closure_says_it_too(
+    reference: Sample,
+    rng: np.random.Generator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("ref.npz", x=reference.events[:, 0], w=reference.weights)
+    np.savez("signal.npz", x=rng.normal(2, 0.1, size=300))
+    words = "closure --reference ref.npz --weights w --signal signal.npz --n 5 --toys 40 --ideal none --centers 20"
+    assert main([*words.split(), "--width", "1"]) == 0
+    said = "projected time: at most 13 min for 80 toys; quicker: fewer --centers, or fewer toys (with 50 of 80: 8 min)"
+    assert said in capsys.readouterr().err

@@ -12,7 +12,6 @@ from scipy.stats import betabinom, binomtest
 
 from nplm._errstate import usual_errors
 from nplm._json import json_value
-from nplm._projected import QUICKER_TOYS, projection
 from nplm._seed import LARGEST_SEED, require_seed
 from nplm._whole import require_whole
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
@@ -177,7 +176,6 @@ def closure(
     ideal: KnownRatio | Literal["classifier"] | None = "classifier",
     calibrate: Literal["analytic", "toys"] | None = None,
     pool: Tabular | None = None,
-    notify: Callable[[str], None] = lambda message: None,
     on_toys: Callable[[ToyTable], None] = lambda table: None,
 ) -> Closure:
     """Injects signals of given sizes, and compares the Z that the test finds with that of the best test.
@@ -203,7 +201,6 @@ def closure(
             those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small
             reference, which these toys share; else "analytic".
         pool: background events; default: the reference itself.
-        notify: told how long the toys are projected to take.
         on_toys: called with each batch of toys.
 
     Raises:
@@ -219,13 +216,6 @@ def closure(
     injection = Injection(test, background, signal, pool is None)
     injection.require(numbers)
     null_sampler, samplers = injection.sampler(), [injection.sampler(float(n)) for n in numbers]
-    # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
-    shared = pool is None and needs_references(test, test.reference.total_weight)
-    counted = test.model.name == "network" or (shared and not isinstance(injection.law, MixtureNull))
-    calibrate = calibrate or ("toys" if counted else "analytic")
-    total = toys * (len(numbers) + 1 + (calibrate == "toys"))
-    seconds = test.prepared.projected_seconds(Campaign(test, null_sampler, seed).draw(0), total)
-    notify(projection(seconds, total, f"{total} toys", QUICKER_TOYS.get(test.model.name, ())))
     best: BestTest | None = None
     if ideal == "classifier":
         best = learned_best_test(test.reference, signal, numbers, seed, shape_only=test.shape_only)
@@ -233,10 +223,13 @@ def closure(
         best = known_best_test(test.reference, signal, numbers, ideal, shape_only=test.shape_only)
 
     def run(sampler: Sampler, root: int) -> ToyTable:
-        campaign = Campaign(test, sampler, root % (LARGEST_SEED + 1))
-        return run_campaign(campaign, toys, seconds=seconds / total, on_toys=on_toys)
+        return run_campaign(Campaign(test, sampler, root % (LARGEST_SEED + 1)), toys, on_toys=on_toys)
 
     null: Null = injection.law
+    # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
+    shared = pool is None and needs_references(test, test.reference.total_weight)
+    counted = test.model.name == "network" or (shared and not isinstance(null, MixtureNull))
+    calibrate = calibrate or ("toys" if counted else "analytic")
     if calibrate == "toys":
         null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
 
