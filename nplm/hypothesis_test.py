@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from nplm._blas import blas_threads
 from nplm._errstate import usual_errors
 from nplm._forked import require_not_forked
-from nplm._format import format_seconds
+from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
@@ -426,9 +426,12 @@ class NPLMTest:
         for note in notes:
             notify(note)
         asked = time.perf_counter()
-        projected = self.prepared.projected_seconds(sample, 1 + left * (1 if kernel is None else FITS_A_TOY))
-        projected += 0.0 if campaign is None else campaign.preparation_seconds(left)
-        notify(f"projected time: at most {format_seconds(projected)} for the fit and {left} toys")
+        if campaign is None:
+            projected = self.prepared.projected_seconds(sample, 1 + left * FITS_A_TOY)
+        else:
+            projected = campaign.projected_seconds(sample, left, more=1)
+        quicker = QUICKER_TESTS.get(self.model.name, ())
+        notify(projection(projected, left, f"the fit and {left} toys", quicker if left else ()))
 
         began = time.perf_counter()
         fits = self.fit([sample])
@@ -458,7 +461,7 @@ class NPLMTest:
             return result(null)
         tables = [done]
         try:
-            for table in run_missing(campaign, range(requested), done):
+            for table in run_missing(campaign, range(requested), done, seconds=projected / (1 + left)):
                 tables.append(table)
                 on_toys(table)
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._errstate import usual_errors
-from nplm._format import format_seconds
+from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
@@ -28,6 +28,7 @@ from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.null_toys import NullToys
+from nplm.ensemble.run import within_seconds
 from nplm.ensemble.sampler import Sampler, ToyKey
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
@@ -252,15 +253,18 @@ class MultipleTest:
             notes.append(f"no toys: {f'{why}, so ' * bool(why)}nothing has checked the joint normal law of these tests")
         for note in notes:
             notify(note)
-        projected = sum(test.prepared.projected_seconds(sample, 1 + toys) for test in self.tests)
-        projected += sum(campaign.preparation_seconds(toys) for campaign in campaigns)
-        notify(f"projected time: at most {format_seconds(projected)} for the fits of {len(self.tests)} tests")
+        if campaigns:
+            projected = sum(campaign.projected_seconds(sample, toys, more=1) for campaign in campaigns)
+        else:
+            projected = sum(test.prepared.projected_seconds(sample, 1) for test in self.tests)
+        quicker = QUICKER_TESTS.get(first.model.name, ()) if toys else ()
+        notify(projection(projected, toys, f"the fits of {len(self.tests)} tests", quicker))
         for name, test in zip(self.names, self.tests, strict=True):
             fits = test.fit([sample])
             if not np.isfinite(fits.t[0]):
                 raise FitError(f"the fit of {sample.name} failed in the test '{name}': {fits.failure[0]}")
         fitted = time.perf_counter()
-        tables, complete = _joint_toys(campaigns, toys, on_toys)
+        tables, complete = _joint_toys(campaigns, toys, projected / (1 + toys), on_toys)
         counted = time.perf_counter()
 
         done = len(tables[0]) if tables else 0
@@ -371,14 +375,21 @@ class _Remembered:
 
 
 def _joint_toys(
-    campaigns: Sequence[Campaign], toys: int, on_toys: Callable[[Sequence[ToyTable]], None]
+    campaigns: Sequence[Campaign], toys: int, seconds: float, on_toys: Callable[[Sequence[ToyTable]], None]
 ) -> tuple[list[ToyTable], bool]:
-    """The toys of all campaigns, which have one sampler and seed, and whether all were done before Ctrl-C."""
+    """The toys of all campaigns, which have one sampler and seed, and whether all were done before Ctrl-C.
+
+    Arguments:
+        campaigns: one for each test.
+        toys: how many.
+        seconds: projected for a toy in all tests.
+        on_toys: called with each batch.
+    """
     if not toys:
         return [], True
     remembered = _Remembered(campaigns[0].sampler)
     sharing = [replace(campaign, sampler=remembered) for campaign in campaigns]
-    size = min(campaign.test.prepared.batch_size for campaign in campaigns)
+    size = within_seconds(min(campaign.test.prepared.batch_size for campaign in campaigns), seconds)
     parts: list[list[ToyTable]] = []
     complete = True
     try:

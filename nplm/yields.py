@@ -17,7 +17,8 @@ from nplm.models.falkon_fit import PreparedFalkon
 from nplm.models.histogram import PreparedHistogram
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import Sample
-from nplm.two_sample.rate import Rate, binomial_root, poisson_root
+from nplm.two_sample.rate import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
+from nplm.two_sample.weights import has_equal_weights
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
@@ -32,7 +33,7 @@ class OwnRate(Rate):
         of_t: t of a model that sees nothing but the yield.
     """
 
-    of_t: float
+    of_t: float = 0.0
 
     @property
     def z(self) -> float:
@@ -85,9 +86,17 @@ def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
         return None
     known = poisson_root(k, mean)
     finite = binomial_root(k, k + events, mean / (mean + events))
-    root = known if test.normalized or test.reference_exact else finite
     of_t = known if test.reference_exact else finite
-    return OwnRate(observed, expected, root, weight * of_t**2)
+    counted = None
+    if test.normalized or test.reference_exact:
+        root = known
+        if has_equal_weights(data):
+            counted = log_p_of_poisson(k, mean)
+    else:
+        root = finite
+        if has_equal_weights(data) and has_equal_weights(test.reference):
+            counted = log_p_of_binomial(k, k + events, mean / (mean + events))
+    return OwnRate(observed, expected, root, counted, weight * of_t**2)
 
 
 def own_shape(

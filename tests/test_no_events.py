@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import poisson
+from scipy.stats import binom, norm, poisson
 
 from nplm import (
+    FamilyTest,
     GaussianConstraint,
     HistogramModel,
     KernelModel,
@@ -124,13 +125,53 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wo
     assert main([*asked, *one, "--shape-only", "-o", "shape"]) == 3
 
 
-def test_a_family_says_which_test_takes_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_family_has_the_p_value_of_the_yield(exact: bool) -> None:
+    """Twice P(0): Poisson, or binomial of the reference's 800 events if their number is all that is known."""
+    reference, none = _reference(8.0), Sample(np.empty((0, 1)), features=("x",), name="none")
+    test = FamilyTest(reference, none, expected_ratio=0.5, exact_yield=exact)
+    said: list[str] = []
+    result = test.run(notify=said.append)
+    p_none = poisson.pmf(0, 4.0) if exact else binom.pmf(0, 800, 4 / 804)
+    assert result.p_value == pytest.approx(2 * p_none)
+    assert result.z == pytest.approx(norm.isf(2 * p_none))
+    assert "so that shapes are not compared" in said[0]
+    assert list(result.notes) == said
+    assert "0 observed, 4 expected" in repr(result)
+    assert f"{'Poisson' if exact else 'binomial'} law" in repr(result)
+    assert json.loads(result.to_json())["rate"]["observed"] == 0
+    for of_shapes in (lambda: test.t, lambda: test.null(), lambda: test.run("permutation")):
+        with pytest.raises(ValueError, match="none has no events, and so no shape"):
+            of_shapes()
+
+
+def test_shapes_and_other_features_are_refused() -> None:
+    reference, none = _reference(8.0), Sample(np.empty((0, 1)), features=("x",), name="none")
+    with pytest.raises(ValueError, match="none"):
+        FamilyTest(reference, none)
+    with pytest.raises(ValueError, match="different features"):
+        FamilyTest(reference, Sample(np.empty((0, 1)), features=("y",)), expected_ratio=1.0)
+    with pytest.raises(ValueError, match="none"):
+        FamilyTest(none, reference, expected_ratio=1.0)
+
+
+@pytest.mark.parametrize("words", ["none.npz", "some.npz --where x<50"])
+def test_the_family_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reference = _reference(3.0)
+    reference = _reference(12.0)
     np.savez("ref.npz", x=reference.events[:, 0], w=reference.weights)
     np.savez("none.npz", x=np.empty(0))
-    assert main(["test", "none.npz", "--reference", "ref.npz", "--weights", "w", "-o", "out"]) == 3
-    assert "none.npz holds no events, and a family of tests compares shapes" in capsys.readouterr().err
-    assert not Path("out").exists()
+    np.savez("some.npz", x=np.full(3, 99.0))
+    asked = ["test", *words.split(), "--reference", "ref.npz", "--weights", "w"]
+    assert main([*asked, "--expected-yield", "12", "-o", "out"]) == 0
+    assert json.loads(Path("out/result.json").read_text())["p_value"] == pytest.approx(2 * np.exp(-12.0))
+    page = Path("out/report.html").read_text()
+    assert "in the yield: none where 12 are expected" in page
+    assert "Where is it?" not in page
+    assert not Path("out/events.csv").exists()
+    capsys.readouterr()
+    assert main([*asked, "--shape-only", "-o", "shape"]) == 3
+    assert "holds no events" in (said := capsys.readouterr().err) or "passes the cut" in said
+    assert not Path("shape").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from nplm._projected import QUICKER_TOYS, projection
 from nplm.cli.closure_options import Options, command_of
 from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.manifest import manifest_of, some, written_into
@@ -19,6 +20,8 @@ from nplm.cli.say import say
 if TYPE_CHECKING:
     from nplm.calibrate.best_test import KnownRatio
     from nplm.calibrate.closure import Closure
+    from nplm.hypothesis_test import NPLMTest
+    from nplm.sample import Sample
 
 _PROGRAM = "nplm closure"
 
@@ -40,7 +43,9 @@ def run_closure(options: Options) -> int:
         test = test_of(options, reference, options.expected_yield)
         ideal = _ideal(options.ideal)
         counted = options.calibrate == "toys" or (options.calibrate is None and options.model == "network")
-        with reporter.expect(options.toys * (len(options.n) + 1 + counted)):
+        toys = options.toys * (len(options.n) + 1 + counted)
+        reporter.note(_projection(test, reference, pool, toys))
+        with reporter.expect(toys):
             found = closure(
                 test,
                 signal,
@@ -60,6 +65,13 @@ def run_closure(options: Options) -> int:
         _write(options.output, found, document, subject, command)
     say(document if options.json else repr(found))
     return ExitCode.DONE
+
+
+def _projection(test: NPLMTest, reference: Sample, pool: Sample | None, toys: int) -> str:
+    """How long so many toys are projected to take, and what would be quicker."""
+    without_signal = test.campaign(reference, pool=pool, reference_per_toy=False).draw(0)
+    seconds = test.prepared.projected_seconds(without_signal, toys)
+    return projection(seconds, toys, f"{toys} toys", QUICKER_TOYS.get(test.model.name, ()))
 
 
 def _ideal(word: str) -> KnownRatio | Literal["classifier"] | None:

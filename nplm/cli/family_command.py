@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nplm.cli.coordinates_options import periods
-from nplm.cli.errors import ExitCode, InputError
+from nplm.cli.errors import ExitCode
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.test_command import folder_of, provenance, read_samples
@@ -21,11 +21,6 @@ def run_family(options: Options) -> int:
     folder = folder_of(options)
     samples = read_samples(options, reporter.note)
     reference, data = samples.reference, samples.data
-    if len(data) == 0:
-        raise InputError(
-            f"{options.data} holds no events, and a family of tests compares shapes, which need some: take one model to"
-            " test the yield, such as --model histogram"
-        )
     if options.expected_yield is not None:
         reference = reference.scaled_to(options.expected_yield)
     from nplm.family.comparison import FamilyTest

@@ -149,4 +149,5 @@ def _table(path: Path, ratio: LearnedLogRatio, file: LearnFile) -> str:
     ]
     verdict = "all checks passed" if validation is not None and validation.passed else "CHECKS FAILED"
     sizes = ", ".join(f"{name} (sigma {file.sigma_of(name):g})" for name in ratio.nuisances)
-    return "\n".join([f"{path}: {sizes}; {ratio.members} networks each; {verdict}", *lines])
+    left_out = f" ({ratio.left_out} left out)" if ratio.left_out else ""
+    return "\n".join([f"{path}: {sizes}; {ratio.members} networks each{left_out}; {verdict}", *lines])

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
-from nplm._format import format_seconds
+from nplm._projected import QUICKER_TOYS, projection
 from nplm.cli.errors import ExitCode, OutputError, WorkersError
 from nplm.cli.models import test_with
 from nplm.cli.progress import Reporter
@@ -43,7 +43,7 @@ def run_toys(options: RunOptions) -> int:
     wanted = range(options.first, options.first + options.toys)
     try:
         with refusing_failed_toys(store.path, lambda: _kept(store)):
-            left = _left(options, store, campaign, reporter)
+            left, seconds = _left(options, store, campaign, reporter)
             with reporter.expect(left):
                 run_campaign(
                     campaign,
@@ -51,6 +51,7 @@ def run_toys(options: RunOptions) -> int:
                     store=store,
                     engine=engine_of(options, reporter.note),
                     batch=options.batch,
+                    seconds=seconds,
                     shard=options.shard,
                     on_toys=reporter.advance,
                 )
@@ -116,19 +117,20 @@ def going_on(folder: Path, campaigns: Iterable[Campaign]) -> Campaign:
     return next((campaign for campaign in found if campaign.plan().hash == begun), found[0])
 
 
-def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Reporter) -> int:
-    """How many toys are to be run; says so, and how long they are projected to take."""
+def _left(options: RunOptions, store: Store, campaign: Campaign, reporter: Reporter) -> tuple[int, float | None]:
+    """How many toys are to be run, and the projected seconds of one; says so, and how long all take."""
     i, n = options.shard
     wanted = range(options.first, options.first + options.toys)[i - 1 :: n]
     done = store.read()
     left = len(set(wanted) - set(done.index.tolist()))
     if len(done):
         reporter.note(f"{options.output} holds {len(done)} toys; {left} are left to run")
-    if left and options.dask is None:
-        seconds = campaign.test.prepared.projected_seconds(campaign.draw(options.first), left)
-        seconds += campaign.preparation_seconds(left)
-        reporter.note(f"projected time: at most {format_seconds(seconds)} for {left} toys on all cores")
-    return left
+    if not left or options.dask is not None:
+        return left, None
+    seconds = campaign.projected_seconds(campaign.draw(options.first), left)
+    quicker = QUICKER_TOYS.get(campaign.test.model.name, ())
+    reporter.note(projection(seconds, left, f"{left} toys on all cores", quicker))
+    return left, seconds / left
 
 
 def engine_of(options: EngineOptions, note: Callable[[str], None]) -> Engine:

@@ -125,7 +125,7 @@ def circular_features(word: str) -> tuple[CircularFeature, ...]:
 
 
 def feature_names(word: str) -> tuple[str, ...]:
-    """One name or expression, or several with commas between them; those within brackets belong to an expression."""
+    """One name or expression, or several with commas between them; those within brackets or backticks belong to it."""
     names = tuple(name.strip() for name in _split(word))
     if not all(names):
         raise argparse.ArgumentTypeError(f"'{word}' has an empty name between its commas")
@@ -135,8 +135,10 @@ def feature_names(word: str) -> tuple[str, ...]:
 def _split(word: str) -> list[str]:
     parts, depth, quote = [""], 0, ""
     for letter in word:
-        if depth > 0:
-            quote = "" if letter == quote else quote or (letter if letter in "'\"" else "")
+        if letter == quote:
+            quote = ""
+        elif not quote and (letter == "`" or (depth > 0 and letter in "'\"")):
+            quote = letter
         if not quote:
             depth += (letter in "([") - (letter in ")]")
         if letter == "," and depth <= 0 and not quote:

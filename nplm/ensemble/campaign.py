@@ -237,14 +237,17 @@ class Campaign:
         with ThreadPoolExecutor(len(available_cores())) as pool:
             return Fits.concatenate([kept(fits) for fits in pool.map(fit_one, toys, indices)])
 
-    def preparation_seconds(self, toys: int) -> float:
-        """How long it is projected to take to prepare the references of so many toys."""
+    def projected_seconds(self, data: Sample, toys: int, more: int = 0) -> float:
+        """How long so many toys like some data are projected to take, and more fits to the reference of the test."""
         if self.reference_sampler is None or not toys:
-            return 0.0
+            return self.test.prepared.projected_seconds(data, toys + more)
         began = time.perf_counter()
+        prepared = self.test.prepared
         with suppress(ValueError):  # what is wrong with one reference is said of its toy
-            self.test.with_reference(self._reference(PROBE))
-        return (time.perf_counter() - began) * -(-toys // len(available_cores()))
+            prepared = self.test.with_reference(self._reference(PROBE)).prepared
+        # Toys with references of their own are fitted one by one, a core each.
+        seconds = time.perf_counter() - began + prepared.projected_seconds(data, 1)
+        return seconds * -(-toys // len(available_cores())) + (prepared.projected_seconds(data, more) if more else 0.0)
 
     def _reference(self, index: int) -> Sample:
         assert self.reference_sampler is not None

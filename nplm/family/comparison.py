@@ -22,9 +22,11 @@ from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_words, test_name
 from nplm.io.tables import Tabular, two_samples
 from nplm.periods import periods_of, within_periods
+from nplm.sample import require_same_features
 from nplm.support import remarks_on_two, yields_apart
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
+from nplm.two_sample.no_events import rate_of_none, result_of_rate
 from nplm.two_sample.notes import notes_on
 from nplm.two_sample.pool import Pool
 from nplm.two_sample.rate import Rate
@@ -51,7 +53,8 @@ class FamilyTest:
         settings: which members there are.
         expected_ratio: yield of B / yield of A that is expected, and then compared apart from the shapes; None compares
             shapes only, whatever the yields.
-        exact_yield: whether the yield of A is known from elsewhere, and not from the number of its events.
+        exact_yield: whether the yield of A is known from elsewhere, and not from the number of its events. With an
+            expected ratio B may have no events: then the yield alone is compared, as of events of unit weight.
         circular: features that are angles, which are looked at as points on a circle, each with its period; None for
             one that is recognised, 2 pi or 360.
         seed: of centres and samples.
@@ -81,13 +84,7 @@ class FamilyTest:
         self._remarks = remarks_on_two(self.a, self.b)
         self.seed = require_seed(seed)
         periods = periods_of((self.a, self.b), circular or {})
-        self.pool = Pool.of(
-            within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
-        )
-        circles = tuple(name in periods for name in self.a.features)
-        self.family = Family.of(self.pool, settings, circular=circles, seed=seed, progress=progress)
         self._progress = progress
-        self.rate = Rate.of(self.pool, exact=exact_yield)
         self._configuration = {
             "family": list(settings.classes),
             "expected_ratio": expected_ratio,
@@ -95,17 +92,30 @@ class FamilyTest:
             "circular": periods,
             "seed": seed,
         }
+        if len(self.b) == 0 and expected_ratio is not None:
+            require_same_features(self.a, self.b)
+            self.a.require_yield()
+            self.rate: Rate | None = rate_of_none(self.a, expected_ratio, exact=exact_yield)
+        else:
+            self.pool = Pool.of(
+                within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
+            )
+            circles = tuple(name in periods for name in self.a.features)
+            self.family = Family.of(self.pool, settings, circular=circles, seed=seed, progress=progress)
+            self.rate = Rate.of(self.pool, exact=exact_yield)
         self.prepare_seconds = time.perf_counter() - began
 
     @cached_property
     @blas_threads()
     def t(self) -> np.ndarray:
         """t of each member of kernels and products, shape (k,)."""
+        self._require_shapes()
         return np.asarray(self.family.t(self.family.observed())[0])
 
     @blas_threads()
     def null(self, resamples: int = RESAMPLES) -> FamilyNull:
         """Samples without a difference: permutations of the labels where these are exchangeable."""
+        self._require_shapes()
         return FamilyNull(self.family, self.family.surprise(self.family.null(resamples, self.seed)), self.seed)
 
     @usual_errors()
@@ -132,6 +142,7 @@ class FamilyTest:
         if calibrate not in (None, *CALIBRATIONS):
             raise ValueError(f"the family is not calibrated with '{calibrate}': choose {' or '.join(CALIBRATIONS)}")
         if calibrate == "permutation":
+            self._require_shapes()
             require_exchangeable(self.pool)
         if require_whole(resamples, "samples without a difference") < FEWEST:
             raise ValueError(
@@ -142,6 +153,13 @@ class FamilyTest:
             raise ValueError(
                 f"{resamples} samples without a difference are more than a family draws: take {MOST} at most"
             )
+        if len(self.b) == 0 and self.rate is not None:
+            words = f"{self.b.name} has no events, so that shapes are not compared: the p-value is that of the yield"
+            alone = [words, *self._yields_apart()]
+            for note in alone:
+                notify(note)
+            seconds = self.prepare_seconds
+            return result_of_rate(self.a, self.b, self.rate, self._configuration, alone, self.seed, seconds)
         notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *self._remarks]
         for note in notes:
             notify(note)
@@ -162,6 +180,10 @@ class FamilyTest:
         return self._result(
             null, calibration, statistic, leading, notes, {"fit": fitted - began, "null": drawn - fitted}
         )
+
+    def _require_shapes(self) -> None:
+        if len(self.b) == 0:
+            raise ValueError(f"{self.b.name} has no events, and so no shape: only its yield can be compared, by run()")
 
     def _yields_apart(self) -> list[str]:
         if self.rate is None:

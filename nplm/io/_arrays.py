@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from nplm.io._table import ReadError, Table, Values, as_column, listed, require_distinct, require_numeric
+from nplm.io._table import ReadError, Table, Values, as_column, jagged, listed, require_distinct, require_numeric
+from nplm.io.lists import as_lists
 
 # The groups that hold something, and its name.
 Key = tuple[str, ...]
@@ -82,7 +84,8 @@ def array_table(
     """The columns of a file with named arrays.
 
     A column goes by its own name where no other has it, and by its full name always. The columns of one matrix are the
-    features beside arrays that are columns by themselves; of several tables one must be chosen.
+    features beside arrays that are columns by themselves; of several tables one must be chosen. A matrix is a column of
+    lists as well, for expressions such as NAME[0].
 
     Arguments:
         source: the file, for messages.
@@ -106,8 +109,20 @@ def array_table(
             places.setdefault("/".join(column.path), column)
     aliases = {"/".join(column.path): name for name, column in places.items() if "/".join(column.path) != name}
 
+    lists = _lists(inside, {*places, *aliases})
+
     def read(wanted: Sequence[str]) -> dict[str, Values]:
+        if many := [name for name in wanted if name in lists]:
+            raise jagged(source, many[0])
         return _read(source, {name: places[name] for name in wanted}, load)
+
+    def parts(wanted: Sequence[str], size: int) -> Iterator[dict[str, Any]]:
+        many = {name: _matrix(source, name, lists[name], load) for name in wanted if name in lists}
+        whole: dict[str, Any] = {**read([name for name in wanted if name not in lists]), **many}
+        events = max((len(values) for values in whole.values()), default=0)
+        for start in range(0, max(events, 1), size):
+            some = {name: values[start : start + size] for name, values in whole.items()}
+            yield {name: as_lists(values) if name in lists else values for name, values in some.items()}
 
     tables = list(dict.fromkeys(column.table for column in inside if column.table is not None))
     matrix = len(tables) == 1 and any(column.table and column.field is None for column in inside)
@@ -123,7 +138,23 @@ def array_table(
     several = (
         f"{len(tables)} tables ({listed(named)}); choose one, as in {source}:{named[0]}" if len(tables) > 1 else ""
     )
-    return Table(tuple(places), read, tuple(features), aliases, left_out, several)
+    names = (*places, *lists)
+    return Table(names, read, tuple(features), aliases, left_out, several, tuple(lists), parts if lists else None)
+
+
+def _lists(columns: Sequence[Column], taken: Collection[str]) -> dict[str, Column]:
+    """The matrices, each as one of its columns, by names that no column has."""
+    found = {c.array: c for c in columns if c.part is not None and c.field is None and c.table == c.array and c.array}
+    times = Counter(key[-1] for key in found)
+    named = {key[-1] if times[key[-1]] == 1 and key[-1] not in taken else "/".join(key): c for key, c in found.items()}
+    return {name: column for name, column in named.items() if name not in taken}
+
+
+def _matrix(
+    source: str, name: str, column: Column, load: Callable[[Key, Sequence[str] | None], np.ndarray]
+) -> np.ndarray:
+    require_numeric(column.dtype, source, name)
+    return load(column.array, None)
 
 
 def _lies_in(path: Key, chosen: str | None) -> bool:

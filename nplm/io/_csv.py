@@ -6,41 +6,47 @@ import csv
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nplm.io._arrow import arrow_column
-from nplm.io._table import Options, ReadError, Table, Values, decoding, require_distinct
+from nplm.io._table import INDEX, Options, ReadError, Table, Values, decoding, require_distinct
 
 
 @contextmanager
 def open_csv(source: str, options: Options) -> Iterator[Table]:
-    """The columns that the header line names."""
-    columns, has_rows = _header(source)
+    """The columns that the header line names; those before them without a name are the index of a data frame."""
+    columns, has_rows, index = _header(source)
 
     def read(wanted: Sequence[str]) -> dict[str, Values]:
         # Arrow has several errors for a file that ends after the header.
         return _read(source, columns, wanted) if has_rows else {name: np.empty(0) for name in wanted}
 
-    yield Table(columns, read, columns)
+    yield Table(columns, read, columns[len(index) :], left_out=dict.fromkeys(index, INDEX))
 
 
-def _header(source: str) -> tuple[tuple[str, ...], bool]:
-    """The names in the header line, and whether anything follows it."""
+def _header(source: str) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """The names in the header line, whether anything follows it, and which of them pandas would give to an index."""
     errors = (OSError, UnicodeDecodeError, csv.Error)
     with decoding(source, "CSV", errors), Path(source).open(encoding="utf-8-sig", newline="") as stream:
         names = [name.strip() for name in next(csv.reader(stream), [])]
         has_rows = any(line.strip("\r\n") for line in stream)
     if names:
         names[0] = names[0].removeprefix("#").lstrip()  # numpy.savetxt writes the header as a comment
-    if not names or not all(names):
+    # As pandas writes a frame by default, and as it calls the columns when it reads them.
+    index = tuple(f"Unnamed: {j}" for j, _ in enumerate(takewhile(lambda name: not name, names)))
+    names[: len(index)] = index
+    if len(index) == len(names) or not all(names):
         raise ReadError(f"{source}: line 1 must be a header with a name for each column, separated by commas")
-    if all(_is_number(name) for name in names):
+    # Of an array, pandas counts the columns.
+    counted = bool(index) and names[len(index) :] == [str(j) for j in range(len(names) - len(index))]
+    if not counted and all(_is_number(name) for name in names[len(index) :]):
         raise ReadError(f"{source}: line 1 holds numbers, but a header with the names of the columns is needed there")
     require_distinct(names, source)
-    return tuple(names), has_rows
+    return tuple(names), has_rows, index
 
 
 def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[str, Values]:

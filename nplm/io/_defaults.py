@@ -7,12 +7,16 @@ import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from jaxtyping import Float64
 
 from nplm.io._table import Values, listed
+from nplm.sample import Sample
 
 # What data frames call the numbers of their rows where they become a column of a file.
 _NAME = re.compile(r"(.*[/.])?(index|level_\d+|Unnamed: \d+|__index_level_\d+__)", re.DOTALL)
 ROW_NUMBERS = "row numbers"
+# Fewer whole numbers than these may well be all different.
+_FEWEST_NUMBERS = 20
 
 
 def may_number_rows(name: str) -> bool:
@@ -23,11 +27,40 @@ def may_number_rows(name: str) -> bool:
 def number_rows(values: Values) -> bool:
     """Whether the values count up from row to row, if with gaps, as after a cut, or from 0 again, as in merged files.
 
-    Two samples of one distribution differ in them as soon as they have different numbers of events.
+    So do many that are all different, as after rows were shuffled. Two samples of one distribution differ in them as
+    soon as they have different numbers of events.
     """
+    if not (np.all(values >= 0) and np.all(values == np.floor(values))):
+        return False
     before, after = values[:-1], values[1:]
     counts_on = (after > before) | ((after == 0) & (before > 0))
-    return bool(np.all(values >= 0) and np.all(values == np.floor(values)) and np.all(counts_on))
+    shuffled = len(values) >= _FEWEST_NUMBERS and len(np.unique(values)) == len(values)
+    return bool(np.all(counts_on)) or shuffled
+
+
+def numbers_events(values: Float64[np.ndarray, " n"]) -> bool:
+    """Whether a feature looks like the number of the event: whole numbers, all different, that count up (or down) from
+    row to row, or are evenly spaced if they are put in order."""
+    if len(values) < _FEWEST_NUMBERS or not all(np.all(v == np.floor(v)) for v in (values[:_FEWEST_NUMBERS], values)):
+        return False
+    steps = np.diff(values)
+    if np.all(steps > 0) or np.all(steps < 0):
+        return True
+    in_order = np.diff(np.sort(values))
+    return bool(in_order[0] > 0 and np.all(in_order == in_order[0]))
+
+
+def what_numbers_events(sample: Sample) -> str:
+    """One line on features that look like numbers of events; empty if there are none."""
+    names = [name for name, values in zip(sample.features, sample.events.T, strict=True) if numbers_events(values)]
+    if not names:
+        return ""
+    numbers = "numbers" if len(names) > 1 else "a number"
+    return (
+        f"{sample.name}: {listed(names, 10)}, among the features, may be {numbers} of the event or row, as the values"
+        " are whole, all different and in a row: two samples differ in such numbers whatever their events are. If so,"
+        " name the features without"
+    )
 
 
 def what_is_left_out(source: str, left_out: Mapping[str, str]) -> str:

@@ -57,8 +57,8 @@ def parse_cut(text: str, available: Iterable[str] | None = None) -> Cut:
 
     Numbers, columns, + - * / ** %, comparisons (also chained), and, or, not, &, |, ~, parentheses and the functions
     abs sqrt log log10 exp sin cos tan cosh sinh min max hypot arctan2. A column whose name is not a plain word is
-    written col("jet pt"); dots are fine as they are (jet.pt). Columns of lists: NAME[0], NAME[CONDITION], len sum min
-    max mean count any all, get(NAME, 0, DEFAULT).
+    written `jet pt` or col("jet pt"); dots are fine as they are (jet.pt). Columns of lists: NAME[0], NAME[CONDITION],
+    len sum min max mean count any all, get(NAME, 0, DEFAULT).
 
     Arguments:
         text: the cut.

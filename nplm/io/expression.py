@@ -59,14 +59,14 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def is_expression(text: str) -> bool:
-    """Whether a text is more than the name of a column: it has operators, calls or brackets, and can be parsed."""
+    """Whether a text is more than the name of a column: it has operators, calls, brackets or quotes, and is parsed."""
     name, body = split_name(text)
     try:
         tree = parsed(body, "expression", "")
     except ReadError:
         return name != body
     names = any(isinstance(node, ast.Name) for node in ast.walk(tree))
-    return name != body or (names and column_name(tree) is None)
+    return name != body or (names and column_name(tree) != body)
 
 
 def columns_are_there(text: str, available: Iterable[str]) -> bool:
@@ -96,4 +96,6 @@ def parse_expression(text: str, available: Iterable[str] | None = None) -> Expre
             require_known(used, tuple(available))
     except ReadError as error:
         raise ReadError(f"the expression '{shortened(body)}' is refused: {error}") from None
-    return Expression(name, body, tuple(sorted(used)), number)
+    # A column whose name is quoted goes by that name.
+    label = name if name != body else column_name(tree) or name
+    return Expression(label, body, tuple(sorted(used)), number)

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float64
 
 from nplm.io import lists
 from nplm.io._table import LARGEST_EXACT, Columns, ReadError, Values, listed
+from nplm.io.quoted import without_backticks
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
@@ -257,7 +258,7 @@ def parsed(text: str, what: str, remedy: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ReadError(f"the {what} has {len(text)} characters, more than {MAX_LENGTH}; {remedy}")
     try:
-        source = text.replace("\n", " ").strip()
+        source = without_backticks(text.replace("\n", " ").strip())
         tree = ast.parse(source, mode="eval").body
         _spell_as_written(tree, source)
         return tree

@@ -37,8 +37,10 @@ def is_list(values: Any) -> bool:
 
 def as_lists(values: Any) -> Any:
     """Lists of numbers as float64; a matrix, which has as many values for each event, as lists too."""
-    import awkward as ak
-
+    try:
+        import awkward as ak
+    except ImportError as error:
+        raise ReadError(f'columns of lists need awkward: pip install "nplm-jax[root]" ({error})') from error
     return ak.values_astype(ak.from_regular(ak.Array(values), axis=None), np.float64)
 
 

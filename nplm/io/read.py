@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from nplm.io._arrow_files import open_feather, open_parquet
 from nplm.io._csv import open_csv
-from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
+from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events
 from nplm.io._generator import open_hepmc, open_lhe
 from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
@@ -98,7 +98,8 @@ def read_sample(
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
             derived = Derived.of(source, table, wanted, weights, cut)
             events, w, _ = derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)
-            return _sample(source, events, w, [each.name for each in derived.features], name, allow_empty, weights)
+            labels = tuple(each.name for each in derived.features)
+            return _sample(source, events, w, labels, name, allow_empty, weights, notify)
         names = _features(source, table, asked, weights)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
         cut_columns = () if cut is None else cut.columns
@@ -122,7 +123,7 @@ def read_sample(
     for j, column in enumerate(names):
         events[:, j] = _select(source, column, columns[column], kept)
     w = None if weight is None else _select(source, weight, columns[weight], kept)
-    return _sample(source, events, w, labels, name, allow_empty, weights)
+    return _sample(source, events, w, labels, name, allow_empty, weights, notify)
 
 
 def row_numbers(
@@ -219,13 +220,18 @@ def _sample(
     name: str | None,
     allow_empty: bool,
     of_weights: str | None,
+    notify: Callable[[str], None] | None,
 ) -> Sample:
     try:
         sample = Sample(events, weights, features, name or Path(source).name)
-        return sample if allow_empty and len(sample) == 0 else sample.require_yield()
+        if not (allow_empty and len(sample) == 0):
+            sample.require_yield()
     except ValueError as error:
         column = "" if of_weights is None else f" (weights: '{of_weights}')"
         raise ReadError(f"{source}{column}: {error}") from error
+    if counted := what_numbers_events(sample):
+        say(counted, notify)
+    return sample
 
 
 def _split_tree(path: str, tree: str | None) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from nplm._histogram import require_no_histogram
 from nplm.io._arrow import arrow_column, lists_or_numbers
-from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out
+from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events
 from nplm.io._table import ReadError, Table, Values, as_column, listed, require_distinct
 from nplm.io.derived import PART, Derived, in_parts
 from nplm.io.expression import is_expression
@@ -80,7 +80,14 @@ def as_sample(
         lengths = ", ".join(f"{c} {len(v)}" for c, v in values.items())
         raise ReadError(f"{name}: the columns have different lengths ({lengths}); name those that belong together")
     given = weights if weight is None else values[weight]
-    return Sample(np.column_stack([values[c] for c in wanted]), given, wanted, name)
+    return _cautioned(Sample(np.column_stack([values[c] for c in wanted]), given, wanted, name))
+
+
+def _cautioned(sample: Sample) -> Sample:
+    """The sample, with a warning if a feature looks like the number of the event."""
+    if counted := what_numbers_events(sample):
+        say(counted, None)
+    return sample
 
 
 def _derived(
@@ -93,7 +100,8 @@ def _derived(
     wanted = tuple(c for c in names if c != of_weights) if asked is None else asked
     derived = Derived.of(name, table, wanted, of_weights, None)
     events, w, _ = derived.read(in_parts(table.read(derived.columns), PART))
-    return Sample(events, weights if of_weights is None else w, [each.name for each in derived.features], name)
+    labels = [each.name for each in derived.features]
+    return _cautioned(Sample(events, weights if of_weights is None else w, labels, name))
 
 
 def _lists_or_numbers(column: Any, source: str, name: str) -> Any:

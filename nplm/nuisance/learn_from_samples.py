@@ -72,7 +72,7 @@ def learn_from_samples(
     scaled = [s.scaled_to(central.total_weight) for s in samples] if yields == "factor-out" else samples
     rows = [settings.split(sample, number) for number, sample in enumerate(scaled)]
     parts = Learner(names, scaled, rows, seen, settings).learn_all(groups)
-    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central))
+    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central)).converged_only()
     return ratio.with_validation(validate_ratio(ratio, *held_out(central, varied, settings)))
 
 

@@ -80,7 +80,7 @@ def learn_from_weights(
         samples = [sample.scaled_to(central.total_weight) for sample in samples]
     rows = [settings.split(central, 0)] * len(samples)
     parts = Learner(names, samples, rows, seen, settings, paired=True).learn_all(groups)
-    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central))
+    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central)).converged_only()
     return ratio.with_validation(validate_ratio(ratio, *held_out(central, moved, settings, paired=True), paired=True))
 
 
@@ -173,7 +173,7 @@ def _learn(
         parts: tuple[LearnedTerms, ...] = ()
         for terms in groups:
             parts = (*parts, _fit(central, names, terms, derivatives, scales, seen, settings, parts))
-    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central))
+    ratio = LearnedLogRatio(names, central.features, parts, yields, effects, summary(central)).converged_only()
     kept = held_out(central, moved, settings, paired=True)
     return ratio.with_validation(validate_ratio(ratio, *kept, paired=True))
 

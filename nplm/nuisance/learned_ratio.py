@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float, Float64, Int64
 
 from nplm.ensemble.plan import rounded, summary
 from nplm.nuisance.quadratic_fit import Term, term_names, traced_terms
@@ -65,6 +66,16 @@ class LearnedTerms:
         """The networks of one member of the ensemble."""
         return replace(self, thetas=self.thetas[member : member + 1])
 
+    def by_member(self) -> list[tuple[FitRecord, ...]]:
+        """How the fits of each member went."""
+        each = len(self.records) // len(self.thetas)
+        return [self.records[m * each : (m + 1) * each] for m in range(len(self.thetas))]
+
+    def of_members(self, members: Int64[np.ndarray, " k"]) -> LearnedTerms:
+        """The networks of some members, with their records."""
+        records = self.by_member()
+        return replace(self, thetas=self.thetas[members], records=tuple(r for m in members for r in records[m]))
+
     def shifted(self, shifts: Float64[np.ndarray, "members terms"]) -> LearnedTerms:
         """The same with constants added to the outputs."""
         thetas = self.thetas.copy()
@@ -89,6 +100,7 @@ class LearnedLogRatio:
         yield_effect: what nu = 1 adds to the logarithm of the yield besides, for each nuisance.
         reference: what the reference holds that r belongs to, see `nplm.ensemble.plan.summary`.
         validation: how r fared on events that it was not learned from; None if nobody has looked.
+        left_out: how many more members there were, whose fits did not converge.
     """
 
     nuisances: tuple[str, ...]
@@ -98,6 +110,7 @@ class LearnedLogRatio:
     yield_effect: Mapping[str, float]
     reference: Mapping[str, Any]
     validation: RatioValidation | None = None
+    left_out: int = 0
 
     @property
     def members(self) -> int:
@@ -214,7 +227,8 @@ class LearnedLogRatio:
         if not self.validation.passed:
             raise ValueError(
                 f"the learned log-ratio of {names} failed its checks: {self.validation.describe_failures()}. Look at"
-                " its plots; learn it from more events, with more neurons, or from variations of another size"
+                " its plots; learn it from more events, with more neurons, from variations of another size, or, where"
+                " these move an edge such as a threshold, of events beyond it only (where)"
             )
         if not self.converged:
             records = [record for part in self.parts for record in part.records]
@@ -223,6 +237,25 @@ class LearnedLogRatio:
                 f"{failed} of the {len(records)} fits of the learned log-ratio of {names} did not converge: learn it"
                 " with more iterations, or fewer neurons"
             )
+
+    def converged_only(self) -> LearnedLogRatio:
+        """The same of the members whose fits have all converged, if half or more of them have; else all of them.
+
+        What is left out is told in a warning.
+        """
+        good = np.ones(self.members, dtype=bool)
+        for part in self.parts:
+            good &= [all(record.converged for record in records) for records in part.by_member()]
+        if good.all() or 2 * good.sum() < self.members:
+            return self
+        kept = np.flatnonzero(good)
+        left_out = self.members - len(kept)
+        warnings.warn(
+            f"{left_out} of the {self.members} networks of {', '.join(self.nuisances)} did not converge and are left"
+            " out of the ensemble: more iterations in the settings, or fewer neurons, may keep them",
+            stacklevel=3,
+        )
+        return replace(self, parts=tuple(part.of_members(kept) for part in self.parts), left_out=left_out)
 
     def with_validation(self, validation: RatioValidation) -> LearnedLogRatio:
         """The same ratio with the outcome of its checks."""

@@ -89,7 +89,15 @@ class Learner:
         for m, (v, number) in enumerate(zip(design, group.numbers, strict=True)):
             for member, g in enumerate(values):
                 log_r = g @ v + self._alone(group, m, parts, member, central.events)
-                missing[member, m] = np.log(self.samples[number].total_weight / (central.weights @ np.exp(log_r)))
+                with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                    total = central.weights @ np.exp(log_r)
+                    missing[member, m] = np.log(self.samples[number].total_weight / total)
+        if not np.isfinite(missing).all():
+            raise ValueError(
+                f"the log-ratio of {', '.join(self.names[i] for i in group.moved)} that the networks found makes no"
+                " positive yield of the central sample: learn it with fewer neurons, from more events, or from"
+                " variations of another size"
+            )
         return part.shifted(np.linalg.lstsq(design, missing.T, rcond=None)[0].T)
 
     def _stacked(

@@ -56,6 +56,7 @@ def write_ratio(path: str | Path, ratio: LearnedLogRatio) -> None:
         "reference": dict(ratio.reference),
         "parts": parts,
         "validation": None if ratio.validation is None else ratio.validation.to_dict(),
+        "left_out": ratio.left_out,
     }
     write_npz(Path(path), header, arrays)
 
@@ -85,6 +86,7 @@ def read_ratio(path: str | Path, reference: Sample | None = None, *, allow_faile
             yield_effect=header["yield_effect"],
             reference=header["reference"],
             validation=None if header["validation"] is None else RatioValidation.from_dict(header["validation"]),
+            left_out=header.get("left_out", 0),
         )
     except OSError as error:
         raise RatioFileError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -21,6 +21,8 @@ _CURVED_ROWS, _FEWEST_CURVED = 300, 30_000
 # A step is taken if it gains this share of its promise, and damping decreases if it gains the second one.
 _ACCEPTED, _GOOD = 0.05, 0.7
 _FIRST_DAMPING, _GROWTH, _DECAY = 1e-5, 4.0, 0.2
+# Steps that are damped more than this are lost in the digits of float32: there is no way on from where the fit is.
+_LARGEST_DAMPING = 1e6
 # Steps between two looks at the held-out events: what gains nothing there only follows single events in the tails.
 _BETWEEN_LOOKS = 10
 # Weights that x alone determines have no noise: a fit shall not go on to their last digit.
@@ -36,7 +38,7 @@ class FitRecord:
     Arguments:
         losses: by unit of weight, at the start and after each step.
         held_out: the loss at the end on events that were kept out of the fit.
-        decrement: twice the log-likelihood that the next step promised.
+        decrement: twice the log-likelihood that the last step promised; None if there was none.
         gradient: norm of the gradient at the end, penalties included, relative to that at the start.
         parameters: how many parameters the data determine, rather than the penalties.
         converged: whether the decrement went below the tolerance, or the held-out loss, as a log-likelihood, gained
@@ -45,7 +47,7 @@ class FitRecord:
 
     losses: tuple[float, ...]
     held_out: float
-    decrement: float
+    decrement: float | None
     gradient: float
     parameters: float
     converged: bool
@@ -90,42 +92,66 @@ def fit_rows(
     Returns:
         The parameters, and how the fit went.
     """
-    p = network.parameters
-    start = np.stack([network.start(rng) for _ in range(outputs)])
-    if form == "positive":
-        start[1, network.groups == FREE] = _LIFTED
+    fewest = -(-max(_CURVED_ROWS * outputs * network.parameters, _FEWEST_CURVED) // CHUNK)
+    curved = min(len(rows.x), max(1, fewest))
+    for within in (curved, len(rows.x)):
+        start = np.stack([network.start(rng) for _ in range(outputs)])
+        if form == "positive":
+            start[1, network.groups == FREE] = _LIFTED
+        theta, record, stuck = _descend(network, kind, form, start, rows, held_out, within, iterations, tolerance)
+        # Where no step leads on, another start and the curvature of all rows may; a spent budget is for its owner.
+        if not stuck:
+            break
+    return theta, record
+
+
+def _descend(
+    network: RatioNetwork,
+    kind: Loss,
+    form: Form,
+    start: Float64[np.ndarray, "T p"],
+    rows: Rows,
+    held_out: Rows,
+    curved: int,
+    iterations: int,
+    tolerance: float,
+) -> tuple[Float64[np.ndarray, "T p"], FitRecord, bool]:
+    """The fit from one start, with the curvature of the first `curved` chunks of rows; and whether it got stuck."""
     deviations = np.array([_EXPECTED.get(int(group), np.inf) for group in network.groups])
-    penalty = np.tile(deviations**-2, outputs)
-    curved = min(len(rows.x), max(1, -(-max(_CURVED_ROWS * outputs * p, _FEWEST_CURVED) // CHUNK)))
+    penalty = np.tile(deviations**-2, len(start))
 
     def expand(point: Float64[np.ndarray, " Tp"], on: Rows = rows) -> Any:
-        return jax.device_get(sums(network, kind, form, curved, jnp.asarray(point.reshape(outputs, p)), on))
+        return jax.device_get(sums(network, kind, form, curved, jnp.asarray(point.reshape(start.shape)), on))
 
     theta = start.ravel()
     at = expand(theta)
     first = float(np.linalg.norm(at.gradient))
-    losses, damping, decrement = [float(at.loss / at.weight)], _FIRST_DAMPING, np.inf
+    losses, damping = [float(at.loss / at.weight)], _FIRST_DAMPING
+    decrement: float | None = None
     converged, outside = False, expand(theta, held_out)
     for _ in range(iterations):
         known = at.second > 0 and at.square * _LARGEST_SCALE > at.second
         kappa = float(at.second / at.square) if known else _LARGEST_SCALE if at.second > 0 else 1.0
         gradient = kappa * at.gradient + penalty * theta
         step = _solve(kappa * at.curvature + np.diag(penalty), gradient, damping)
-        decrement = np.inf if step is None else float(-gradient @ step)
-        if step is None or decrement < tolerance:
-            converged = step is not None and damping < 1
+        accepted = False
+        if step is not None:
+            decrement = promised = float(-gradient @ step)
+            # A step that is damped this much promises little whether or not there is much to gain.
+            converged = promised < tolerance and damping < 1
             if converged:
                 break
+            trial = expand(theta + step)
+            gain = kappa * (float(at.loss) - float(trial.loss)) + float(penalty @ (theta**2 - (theta + step) ** 2)) / 2
+            accepted = bool(np.isfinite(trial.loss)) and gain > _ACCEPTED * promised / 2
+        if not accepted:
             damping *= _GROWTH
-            continue
-        trial = expand(theta + step)
-        gain = kappa * float(at.loss - trial.loss) + float(penalty @ (theta**2 - (theta + step) ** 2)) / 2
-        if not gain > _ACCEPTED * decrement / 2:
-            damping *= _GROWTH
+            if damping > _LARGEST_DAMPING:
+                break
             continue
         theta, at = theta + step, trial
         losses.append(float(at.loss / at.weight))
-        if gain > _GOOD * decrement / 2:
+        if gain > _GOOD * promised / 2:
             damping *= _DECAY
         if (len(losses) - 1) % _BETWEEN_LOOKS == 0:
             before, outside = outside, expand(theta, held_out)
@@ -133,7 +159,12 @@ def fit_rows(
             if converged:
                 break
     outside = expand(theta, held_out)
-    return theta.reshape(outputs, p), FitRecord(
+    stuck = damping > _LARGEST_DAMPING
+    if not np.isfinite(outside.loss):
+        # A loss with weights below zero may have no minimum. What ran away from events that it did not see is nothing.
+        theta, converged, stuck = start.ravel(), False, True
+        outside = expand(theta, held_out)
+    record = FitRecord(
         losses=tuple(losses),
         held_out=float(outside.loss / outside.weight),
         decrement=decrement,
@@ -141,6 +172,7 @@ def fit_rows(
         parameters=_determined(kappa * at.curvature, penalty),
         converged=converged,
     )
+    return theta.reshape(start.shape), record, stuck
 
 
 def _solve(

@@ -61,6 +61,8 @@ def write_two_sample(
 ) -> Path:
     """Writes result.json, events.csv, localization.json, plots, and last report.html, each whole or not at all.
 
+    If B has no events there is nothing to be drawn or listed.
+
     Arguments:
         folder: where to; it must exist.
         a, b: the samples.
@@ -85,7 +87,8 @@ def write_two_sample(
             if number == 0
             else "The same for this feature.",
         )
-        for number, feature in enumerate(_in_order(result)[:_MOST_FEATURES])
+        # A sample without events has no shape to be drawn.
+        for number, feature in enumerate(_in_order(result)[:_MOST_FEATURES] if len(b) else ())
     ]
     if result.null is not None:
         pictures.append(
@@ -103,7 +106,7 @@ def write_two_sample(
                 "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5.",
             )
         )
-    where = _write_where(folder, a, b, result, top, rows)
+    where = _write_where(folder, a, b, result, top, rows) if len(b) else ""
     return _write_page(folder, _page(result, pictures, where, sweep, content["configuration"]))
 
 

@@ -104,8 +104,7 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
             f"{p_text(result.analytic.p_value)}, {z_text(result.analytic.z)} from the {result.analytic.null}, for"
             " comparison"
         )
-    if result.shape is not None and result.rate is not None:
-        shape = result.shape
+    if (shape := result.shape) is not None:
         limit = " (a lower limit of Z)" if shape.limit else ""
         rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}{limit}"
     if result.leading_words:

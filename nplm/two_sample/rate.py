@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, xlogy
+from jaxtyping import Float64
+from scipy.special import betainc, gammainc, gammaincc, log_ndtr, xlogy
 
 from nplm.two_sample.pool import Pool
+
+# Masses of events of equal weights are one to this.
+_ROUNDING = 1e-9
+# Below this, tails lose digits in float64; the root of the deviance has their logarithm there, to a percent or better.
+_DEEPEST = 1e-290
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,14 @@ class Rate:
     Arguments:
         observed, expected: masses of B; of unit weights they are numbers of events.
         root: signed root of the deviance, normal without a difference.
+        counted: logarithm of the exact two-sided p-value of numbers of events, twice that of the smaller tail; None for
+            other masses, whose p-value is that of the root.
     """
 
     observed: float
     expected: float
     root: float
+    counted: float | None = None
 
     @classmethod
     def of(cls, pool: Pool, *, exact: bool) -> Rate | None:
@@ -36,8 +45,10 @@ class Rate:
         observed, mass = pool.total_b, pool.total
         expected = (mass - observed) * share / (1 - share)
         if exact:
-            return cls(observed, expected, poisson_root(observed, expected))
-        return cls(observed, expected, binomial_root(observed, mass, share))
+            counted = log_p_of_poisson(observed, expected) if _are_events(pool.masses[pool.in_b]) else None
+            return cls(observed, expected, poisson_root(observed, expected), counted)
+        counted = log_p_of_binomial(observed, mass, share) if _are_events(pool.masses) else None
+        return cls(observed, expected, binomial_root(observed, mass, share), counted)
 
     @property
     def p_value(self) -> float:
@@ -51,7 +62,35 @@ class Rate:
     @property
     def log_p(self) -> float:
         """Its logarithm."""
-        return float(min(np.log(2.0) + log_ndtr(-abs(self.root)), 0.0))
+        return log_p_of_root(self.root) if self.counted is None else self.counted
+
+
+def log_p_of_root(root: float) -> float:
+    """Logarithm of the two-sided p-value of a normal number."""
+    return float(min(np.log(2.0) + log_ndtr(-abs(root)), 0.0))
+
+
+def log_p_of_poisson(k: float, mean: float) -> float:
+    """Logarithm of 2 min[P(N <= k), P(N >= k)], at most 0, of a Poisson number N: exact to where float64 ends."""
+    k = round(k)
+    tail = min(float(gammaincc(k + 1, mean)), float(gammainc(k, mean)) if k else 1.0)
+    return _log_of_both_sides(tail, poisson_root(k, mean))
+
+
+def log_p_of_binomial(k: float, n: float, share: float) -> float:
+    """Logarithm of 2 min[P(K <= k), P(K >= k)], at most 0, of a binomial number K of n."""
+    k, n = round(k), round(n)
+    lower = float(betainc(n - k, k + 1, 1 - share)) if k < n else 1.0
+    tail = min(lower, float(betainc(k, n - k + 1, share)) if k else 1.0)
+    return _log_of_both_sides(tail, binomial_root(k, n, share))
+
+
+def _log_of_both_sides(tail: float, root: float) -> float:
+    return float(min(np.log(2.0 * tail), 0.0)) if tail > _DEEPEST else log_p_of_root(root)
+
+
+def _are_events(masses: Float64[np.ndarray, " n"]) -> bool:
+    return bool(np.all(np.abs(masses - 1) <= _ROUNDING))
 
 
 def binomial_root(k: float, n: float, share: float) -> float:

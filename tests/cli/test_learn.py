@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nplm import read_ratio, read_sample
+from nplm.nuisance.learn_file import _KEYS, _OF_NUISANCE
+from nplm.nuisance.ratio_settings import RatioSettings
 
 pytestmark = pytest.mark.usefixtures("samples")
 
@@ -248,3 +251,12 @@ def test_a_member_of_a_set_that_is_too_large_is_named(nplm) -> None:
     outcome = nplm("learn", "in/nuisances.yaml", "-o", "out")
     assert outcome.code == 3
     assert "the weights of column 'b' of in/central.npz reach 5e+199" in outcome.err
+
+
+def test_all_that_the_file_may_say_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "nuisances.md").read_text()
+    for field in fields(RatioSettings):
+        value = list(field.default) if isinstance(field.default, tuple) else field.default
+        shown = f"{value:g}" if isinstance(value, float) else value
+        assert f"| `{field.name}` | {shown} |" in text
+    assert [key for key in (*_KEYS, *_OF_NUISANCE) if f"`{key}`" not in text and f"{key}:" not in text] == []

@@ -11,7 +11,7 @@ import pytest
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS
 from nplm.cli.main import main
 from nplm.cli.test_options import Options
-from nplm.cli.values import ReferenceFile, layers, reference_file
+from nplm.cli.values import ReferenceFile, feature_names, layers, reference_file
 
 USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")
 
@@ -137,3 +137,17 @@ def test_defaults_are_those_of_the_manual() -> None:
     options = Options.of({"data": "d", "reference": (ReferenceFile("r", None),), "json": True})
     assert (options.model, options.hidden, options.clip, options.bins) == ("family", (4,), 9.0, 10)
     assert (options.toys, options.seed, options.coordinates, options.shape_only) == (999, 1, "standardized", False)
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("pt,mll", ("pt", "mll")),
+        ("hypot(px, py),eta", ("hypot(px, py)", "eta")),
+        ("`m (j, j)`,`it's` + 1", ("`m (j, j)`", "`it's` + 1")),
+        ("max(`m, (`[`a'` > 1]),x", ("max(`m, (`[`a'` > 1])", "x")),
+        ('col("a, (b"),x', ('col("a, (b")', "x")),
+    ],
+)
+def test_commas_in_brackets_and_quotes_part_no_features(word: str, names: tuple[str, ...]) -> None:
+    assert feature_names(word) == names

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 
+from nplm._cores import available_cores
 from nplm.ensemble.campaign import PROBE, Campaign
-from nplm.ensemble.run import run_campaign, run_missing
+from nplm.ensemble.run import run_campaign, run_missing, within_seconds
 from nplm.ensemble.store import Store, StoreError
 from nplm.ensemble.table import ToyTable
 from tests.ensemble.programs import EDGES, QUICK, exponential_campaign
@@ -44,6 +45,22 @@ def test_batches_come_one_by_one(campaign: Campaign) -> None:
     run_campaign(campaign, 10, batch=4, on_toys=lambda table: sizes.append(len(table)))
     assert sizes == [4, 4, 2]
     assert list(run_missing(campaign, [], ToyTable.empty())) == []
+
+
+def test_batches_take_some_seconds(campaign: Campaign, assert_same: Callable[..., None]) -> None:
+    """Of toys whose seconds are known; the toys are the same. A batch that was asked for is as large as that."""
+    sizes: list[int] = []
+    whole = run_campaign(campaign, 40)
+    table = run_campaign(campaign, 40, seconds=0.6, on_toys=lambda table: sizes.append(len(table)))
+    assert_same(table, whole)
+    assert sizes == [16, 16, 8]
+    sizes.clear()
+    run_campaign(campaign, 40, seconds=0.6, batch=30, on_toys=lambda table: sizes.append(len(table)))
+    assert sizes == [30, 10]
+    cores = len(available_cores())
+    assert within_seconds(250, 1e9) == cores
+    assert [within_seconds(250, seconds) for seconds in (0.0, 1e-9)] == [250, 250]
+    assert within_seconds(1, 1e-9) == 1
 
 
 def test_table_holds_what_was_fitted(campaign: Campaign) -> None:

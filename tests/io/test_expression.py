@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
 
+from nplm.io import as_sample, read_sample
 from nplm.io._table import ReadError
 from nplm.io.cut import parse_cut
 from nplm.io.expression import parse_expression
@@ -144,3 +147,50 @@ def test_invariant_mass_of_two_muons_is_that_of_their_momenta() -> None:
     pt, eta, phi = (ak.to_numpy(columns[f"Muon_{name}"][:, :2]) for name in ("pt", "eta", "phi"))
     momenta = np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)]).sum(axis=2)
     np.testing.assert_allclose(mass, np.sqrt(momenta[0] ** 2 - (momenta[1:] ** 2).sum(axis=0)), rtol=1e-9)
+
+
+UNITS = {"pt [GeV]": np.array([10.0, 40.0, 50.0]), "it's": np.array([1.0, 2.0, 3.0]), "x": np.array([0.0, 1.0, 2.0])}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ("`pt [GeV]`", "pt [GeV]", [10, 40, 50]),
+        ("`pt [GeV]` / 10", "`pt [GeV]` / 10", [1, 4, 5]),
+        ("pt = `pt [GeV]` + `it's` * x", "pt", [10, 42, 56]),
+        ('col("pt [GeV]")', "pt [GeV]", [10, 40, 50]),
+    ],
+)
+def test_names_in_backticks(text: str, name: str, expected: list[float]) -> None:
+    expression = parse_expression(text, UNITS)
+    assert expression.name == name
+    np.testing.assert_array_equal(expression(UNITS, 3), expected)
+
+
+def test_cuts_have_backticks_too() -> None:
+    assert parse_cut("20 < `pt [GeV]` < 45 and x == 1", UNITS)(UNITS).tolist() == [False, True, False]
+    # Not in other quotes.
+    assert parse_cut('col("a`b") > 1', ["a`b"]).columns == ("a`b",)
+
+
+@pytest.mark.parametrize("text", ["`pt [GeV] > 30", "`` > 30", "x > 1 and `", '`x" > 1'])
+def test_a_backtick_without_its_other_one_is_refused(text: str) -> None:
+    with pytest.raises(ReadError, match=r"cannot be parsed: a backtick lacks its other one"):
+        parse_cut(text)
+
+
+def test_what_is_in_backticks_is_a_name_and_nothing_else() -> None:
+    with pytest.raises(ReadError, match="there is no column 'x\\) or col\\(\"y'"):
+        parse_cut('`x) or col("y` > 1', UNITS)
+
+
+def test_features_weights_and_cuts_of_files_have_backticks(tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    path.write_text("pt [GeV],event weight\n10,1\n40,2\n50,3\n")
+    where, features = "`pt [GeV]` > 20", ["`pt [GeV]`", "t = `pt [GeV]` / 1000"]
+    sample = read_sample(path, features=features, weights="`event weight`", where=where)
+    assert sample.features == ("pt [GeV]", "t")
+    np.testing.assert_allclose(sample.events, [[40, 0.04], [50, 0.05]])
+    np.testing.assert_array_equal(sample.weights, [2, 3])
+    columns = {"pt [GeV]": [10.0, 40.0], "event weight": [1.0, 2.0]}
+    assert as_sample(columns, weights="`event weight`", features=["`pt [GeV]`"]).total_weight == 3

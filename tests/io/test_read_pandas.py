@@ -5,7 +5,7 @@ The layouts are written with h5py as pandas 3.0 and PyTables 3.11 write them, so
 
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -272,3 +272,70 @@ def test_the_index_that_a_parquet_file_notes_is_no_feature(tmp_path: Path) -> No
         plain = pa.table({"pt": PT, "eta": ETA}).replace_schema_metadata({b"pandas": noted})
         pa.parquet.write_table(plain, tmp_path / "b.parquet")
         assert read_sample(tmp_path / "b.parquet").features == ("pt", "eta")
+
+
+def shuffled(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sample(frac=1, random_state=1)
+
+
+@pytest.mark.parametrize("of", [pd.DataFrame.copy, shuffled, lambda frame: frame.set_index(frame.pt.astype(str))])
+def test_the_index_of_a_csv_file_is_no_feature(tmp_path: Path, of: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """As pandas writes it by default, in a column without a name: numbers of rows, shuffled ones, or text."""
+    path, said = tmp_path / "a.csv", []
+    frame = of(pd.DataFrame(FRAME)).rename_axis(None)
+    frame.to_csv(path)
+    sample = read_sample(path, notify=said.append)
+    assert sample.features == ("pt", "njet", "eta")
+    np.testing.assert_array_equal(sample.events, frame.to_numpy())
+    assert said == [
+        f"{path}: not among the features: Unnamed: 0 (the index of a data frame). To choose, name the features"
+    ]
+
+
+def test_an_index_of_several_levels_and_columns_that_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    frame = pd.DataFrame(np.column_stack([PT, ETA]), index=pd.MultiIndex.from_product([range(N // 3), range(3)]))
+    frame.to_csv(path)
+    with pytest.warns(UserWarning, match="Unnamed: 0, Unnamed: 1"):
+        sample = read_sample(path)
+    assert sample.features == ("0", "1")
+    # It can be cut on, and be a feature if it is named.
+    cut = read_sample(path, features=["0", "`Unnamed: 0`"], where="`Unnamed: 1` == 2")
+    assert cut.features == ("0", "Unnamed: 0")
+    np.testing.assert_array_equal(cut.events, np.column_stack([PT[2::3], np.arange(N // 3)]))
+
+
+def test_row_numbers_in_any_order_are_no_features(tmp_path: Path) -> None:
+    """What a frame with an index becomes when it is read from a CSV file, shuffled, and written without another."""
+    path = tmp_path / "a.csv"
+    frame = pd.DataFrame({"Unnamed: 0": np.arange(N), **FRAME})
+    shuffled(frame).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match=r"Unnamed: 0 \(row numbers\)"):
+        assert read_sample(path).features == ("pt", "njet", "eta")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [np.arange(N) + 7, 10 * np.arange(N), RNG.permutation(N) - 4, np.cumsum(RNG.integers(1, 9, N)), -np.arange(N)],
+)
+def test_a_feature_that_counts_events_is_cautioned(tmp_path: Path, numbers: np.ndarray) -> None:
+    path, said = tmp_path / "a.csv", []
+    frame = pd.DataFrame({**FRAME, "event": numbers})
+    frame.to_csv(path, index=False)
+    sample = read_sample(path, notify=said.append)
+    assert sample.features == ("pt", "njet", "eta", "event")
+    assert len(said) == 1
+    assert said[0].startswith("a.csv: event, among the features, may be a number of the event or row")
+    with pytest.warns(UserWarning, match="event, among the features, may be a number"):
+        as_sample(frame)
+    # In expressions too, but not where it is not.
+    read_sample(path, features=["pt", "2 * event"], notify=said.append)
+    read_sample(path, features=["pt", "njet"], notify=said.append)
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize("numbers", [NJET, np.sort(PT), np.arange(N) // 2, np.zeros(N), np.append(np.arange(N - 1), 0)])
+def test_other_features_are_not(numbers: np.ndarray, recwarn: pytest.WarningsRecorder) -> None:
+    as_sample({"pt": PT, "event": numbers})
+    as_sample({"pt": PT[:10], "event": np.arange(10)})  # ten may well be so by chance
+    assert not recwarn.list

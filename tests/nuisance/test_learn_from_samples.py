@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,11 +18,16 @@ from nplm import Sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.log_ratio import log_ratio
+from nplm.nuisance.ratio_loss import in_chunks
+from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_settings import RatioSettings
+from nplm.nuisance.ratio_store import read_ratio, write_ratio
+from nplm.nuisance.ratio_training import FitRecord, fit_rows
 from nplm.nuisance.validate_ratio import coverage
 from tests.nuisance.learned_problems import SIGMA, exponential, of_exponential, rms
 
 EVENTS = 20_000
+NETWORK = RatioNetwork(1, (3,))
 GROWTH = 0.5  # the varied samples' yield moves by e^(nu / 2)
 
 
@@ -96,6 +106,91 @@ def test_the_positive_form_finds_the_same_ratio_and_is_positive() -> None:
     both = [*varied, *alone, ({"other": 1, "share": 0.5}, mixture(0.5))]
     with pytest.raises(ValueError, match="no cross terms"):
         learn_from_samples(mixture(0.0), both, settings=RatioSettings(form="positive"))
+
+
+def falling(rng: np.random.Generator, scale: float, events: int = 50_000) -> Sample:
+    """Two falling spectra that were scaled and then cut, as of the transverse momentum and mass of dijets."""
+    medians, deviations, cuts = (50, 400), (0.5, 0.6), (30, 200)
+    spectra = [np.exp(rng.normal(np.log(m), d, 2 * events)) for m, d in zip(medians, deviations, strict=True)]
+    x = scale * np.column_stack(spectra)
+    return Sample(x[(x > cuts).all(axis=1)][:events], features=["pt", "mjj"], name=f"scale {scale:g}")
+
+
+def test_a_fit_whose_steps_have_to_be_damped_goes_on() -> None:
+    """A step that has to be damped promises less than the tolerance while there is more to gain."""
+    rng = np.random.default_rng(2)
+    central, down, up = (falling(rng, scale) for scale in (1.0, 0.98, 1.02))
+    settings = RatioSettings(members=1)
+    ratio = learn_from_samples(central, [({"scale": -1}, down), ({"scale": 1}, up)], settings=settings)
+    assert ratio.converged
+    ratio.require_valid()
+    # More iterations, which are only a limit, change nothing.
+    settings = RatioSettings(members=1, iterations=5000)
+    more = learn_from_samples(central, [({"scale": -1}, down), ({"scale": 1}, up)], settings=settings)
+    np.testing.assert_array_equal(more.basis(central.events[:9]), ratio.basis(central.events[:9]))
+
+
+@pytest.mark.parametrize("iterations", [1, 3, 10**6])
+def test_a_fit_without_a_minimum_ends_and_can_be_stored(iterations: int) -> None:
+    """Regression with weights below zero has none: whatever the budget, numbers that JSON has."""
+    rng, n = np.random.default_rng(1), 600
+    x, ones = rng.normal(size=(n, 1)), np.ones(n)
+    rows = in_chunks(x, ones[:, None], 0 * ones, -100 * ones, 100 * x[:, 0], ones)
+    with jax.enable_x64(True):
+        theta, record = fit_rows(
+            RatioNetwork(1, (3,)), "regression", "exponential", 1, rows, rows, rng, iterations, 1.0
+        )
+    assert not record.converged
+    assert np.isfinite(theta).all()
+    assert FitRecord.from_dict(json.loads(json.dumps(record.to_dict(), allow_nan=False))) == record
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+def test_a_fit_that_is_stuck_begins_anew_elsewhere(monkeypatch: pytest.MonkeyPatch, stuck: bool) -> None:
+    """With the curvature of all rows; a fit that spent its iterations does not, as the next one would."""
+    starts, chunks = [], []
+
+    def descend(network: RatioNetwork, kind: str, form: str, start: np.ndarray, *others: Any) -> Any:
+        starts.append(start)
+        chunks.append(others[2])
+        return start, FitRecord((1.0,), 1.0, 2.0, 1.0, 1.0, False), stuck
+
+    monkeypatch.setattr("nplm.nuisance.ratio_training._descend", descend)
+    rng, n = np.random.default_rng(1), 50_000
+    ones = np.ones(n)
+    rows = in_chunks(rng.normal(size=(n, 1)), ones[:, None], 0 * ones, ones, ones, ones)
+    fit_rows(NETWORK, "regression", "exponential", 1, rows, rows, rng, 150, 1.0)
+    assert chunks == ([8, 13] if stuck else [8])
+    assert not stuck or np.abs(starts[0] - starts[1]).max() > 0.1
+
+
+def with_failures(monkeypatch: pytest.MonkeyPatch, failed: set[int]) -> LearnedLogRatio:
+    """A ratio of four members, some of which are said not to have converged."""
+    count = iter(range(4))
+
+    def marked(*arguments: Any) -> Any:
+        theta, record = fit_rows(*arguments)
+        return theta, replace(record, converged=next(count) not in failed)
+
+    monkeypatch.setattr("nplm.nuisance.ratio_learner.fit_rows", marked)
+    return learn(np.random.default_rng(11), settings=RatioSettings(members=4, hidden=(2,)))
+
+
+def test_members_that_did_not_converge_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole = with_failures(monkeypatch, set())
+    with pytest.warns(UserWarning, match="1 of the 4 networks of scale did not converge and are left out"):
+        ratio = with_failures(monkeypatch, {1})
+    assert (ratio.members, ratio.left_out, ratio.converged) == (3, 1, True)
+    ratio.require_valid()
+    events = np.linspace(0, 5, 7)[:, None]
+    np.testing.assert_array_equal(ratio.member_basis(events), whole.member_basis(events)[[0, 2, 3]])
+    write_ratio(tmp_path / "ratio.npz", ratio)
+    assert read_ratio(tmp_path / "ratio.npz").left_out == 1
+    # Of an ensemble most of which failed, nothing is taken.
+    most = with_failures(monkeypatch, {0, 1, 3})
+    assert most.members == 4
+    with pytest.raises(ValueError, match=r"3 of the 4 fits .* did not converge"):
+        most.require_valid()
 
 
 @pytest.mark.slow
