@@ -90,11 +90,11 @@ def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
     counted = None
     if test.normalized or test.reference_exact:
         root = known
-        if has_equal_weights(data):
+        if not len(data) or has_equal_weights(data):
             counted = log_p_of_poisson(k, mean)
     else:
         root = finite
-        if has_equal_weights(data) and has_equal_weights(test.reference):
+        if (not len(data) or has_equal_weights(data)) and has_equal_weights(test.reference):
             counted = log_p_of_binomial(k, k + events, mean / (mean + events))
     return OwnRate(observed, expected, root, counted, weight * of_t**2)
 
