@@ -35,7 +35,8 @@ def run_family(options: Options) -> int:
         folder.create()
     try:
         with refusing_bad_input():
-            test = FamilyTest(
+            # Nothing is kept of what is prepared: the report needs the memory.
+            result = FamilyTest(
                 reference,
                 data,
                 settings=FamilySettings() if options.family is None else FamilySettings(classes=options.family),
@@ -44,8 +45,7 @@ def run_family(options: Options) -> int:
                 circular=periods(options.circular),
                 seed=options.seed,
                 progress=reporter.stages(),
-            )
-            result = test.run(resamples=options.toys, notify=reporter.note)
+            ).run(resamples=options.toys, notify=reporter.note)
         document = result.to_dict()
         document["configuration"] |= provenance(options, samples)
         deliver(

@@ -72,7 +72,7 @@ def family_parts(
     of_events = Moments.of(columns, None, len(z))
     parts: list[Part | None] = []
     d = z.shape[1]
-    progress("kernels of each feature", 0.1)
+    progress("kernels of each feature", 0.35)
     if ONE in settings.classes:
         for j, cells in enumerate(fine):
             look = Grid((j,), (cells,))
@@ -81,14 +81,14 @@ def family_parts(
                 psi = kernel_root(embedded(cells.centre, circular[j]), scale, 1e-8)
                 penalties = settings.one_penalties
                 parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, look))
-    progress("kernels of pairs", 0.15)
+    progress("kernels of pairs", 0.4)
     if TWO in settings.classes and d > 1:
         parts += _pairs(z, columns, settings, circular)
-    progress("products", 0.3)
+    progress("products", 0.45)
     straight = [j for j in range(d) if not circular[j]]
     if PRODUCTS in settings.classes and straight:
         parts += _products(z, straight, masses, of_events, settings)
-    progress("kernels of all features", 0.45)
+    progress("kernels of all features", 0.5)
     # A kernel of all features is that of the one in one dimension.
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
         parts += _all_features(ALL, points_of(z, circular), circular, masses, columns, settings, seed)
