@@ -18,7 +18,7 @@ from nplm._forked import require_not_forked
 from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
-from nplm._whole import require_whole
+from nplm._whole import require_few, require_whole
 from nplm.calibrate.formula import Formula, FormulaError
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibrate.rare import RareNull
@@ -411,7 +411,7 @@ class NPLMTest:
             campaign, requested = None, len(toys.table)
             null: NullToys | None = toys.like(sample)
         else:
-            if require_whole(toys, "toys") < 0:
+            if require_few(require_whole(toys, "toys")) < 0:
                 raise ValueError(f"the number of toys must be 0 or more, not {toys}")
             requested = max(toys, len(done))
             counted = requested > 0 and kernel is None

@@ -15,7 +15,7 @@ from nplm._errstate import usual_errors
 from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
-from nplm._whole import require_whole
+from nplm._whole import require_few, require_whole
 from nplm.calibrate.combine import Combination, Combine
 from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.calibrate.global_null import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
@@ -321,7 +321,7 @@ class MultipleTest:
     def _require(self, calibrate: Calibrate, toys: int, draws: int) -> None:
         if calibrate not in MULTIPLE_CALIBRATIONS:
             raise ValueError(f"there is no joint calibration '{calibrate}': choose {', '.join(MULTIPLE_CALIBRATIONS)}")
-        if require_whole(toys, "toys") < 0:
+        if require_few(require_whole(toys, "toys")) < 0:
             raise ValueError(f"the number of toys must be 0 or more, not {toys}")
         if require_whole(draws, "draws") < 1:
             raise ValueError(f"the number of draws must be 1 or more, not {draws}")

@@ -29,7 +29,7 @@ from nplm.cli.options import (
     to_command,
 )
 from nplm.cli.style import add_style_option
-from nplm.cli.values import count, positive_numbers, seed, text
+from nplm.cli.values import count, number_of_toys, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
@@ -244,7 +244,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     test.add_argument(
         "--toys",
-        type=count,
+        type=number_of_toys,
         metavar="N",
         help="null toys that calibrate t, or samples without a difference for a family (default: 999 for a family, 200"
         " for one model, with --calibrate rare 5000; 0 trusts the formula of one model, unchecked)",

@@ -26,7 +26,17 @@ from nplm.cli.options import (
 )
 from nplm.cli.style import add_style_option
 from nplm.cli.toys_nuisances import NuisanceOptions, add_nuisance_options, require_nuisances
-from nplm.cli.values import count, number, positive_count, positive_number, seed, shard, text, z_threshold
+from nplm.cli.values import (
+    count,
+    number,
+    positive_count,
+    positive_number,
+    seed,
+    shard,
+    text,
+    toys_of_a_plan,
+    z_threshold,
+)
 
 DASK_HERE = "local"
 N_REFERENCE = 100_000
@@ -194,7 +204,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         " reference's effective events, without a pool, a generator, nuisances, or a reference that is taken as exact)",
     )
     toys.add_argument("--parameters", action=FLAG, help="keep the fitted parameters of each toy")
-    toys.add_argument("--toys", type=positive_count, metavar="N", help="number of toys (default: 200)")
+    toys.add_argument("--toys", type=toys_of_a_plan, metavar="N", help="number of toys (default: 200)")
     toys.add_argument("--first", type=count, metavar="I", help="number of the first toy (default: 0)")
     toys.add_argument("--seed", type=seed, metavar="N", help="root of the toys' keys (default: 1)")
     test = parser.add_argument_group("test")

@@ -143,12 +143,12 @@ def _header(store: Store, table: ToyTable) -> dict[str, Any]:
         "store": str(store.path),
         "toys_from": store.about["toys"],
         "plan_hash": store.plan.hash,
-        "missing": len(store.missing(table)),
+        "missing": sum(map(len, store.missing(table))),
     }
 
 
 def _title(store: Store, table: ToyTable) -> str:
-    missing = len(store.missing(table))
+    missing = sum(map(len, store.missing(table)))
     return f"{store.path}: {store.about['toys']}" + (
         f"\n  {missing:,} of {store.count:,} toys are missing" if missing else ""
     )

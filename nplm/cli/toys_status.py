@@ -98,7 +98,8 @@ def _refusing_bad_stores() -> Iterator[None]:
 
 def status(store: Store, table: ToyTable) -> dict[str, Any]:
     """What a store holds, as JSON values."""
-    missing = store.missing(table)
+    runs = store.missing(table)
+    missing = sum(map(len, runs))
     reasons = Counter(str(reason) for reason in table.failure[~table.succeeded])
     mean_seconds = float(table.seconds.mean()) if len(table) else None
     return {
@@ -108,14 +109,14 @@ def status(store: Store, table: ToyTable) -> dict[str, Any]:
         "wanted": store.count,
         "first": store.first,
         "done": len(table),
-        "missing": len(missing),
-        "missing_toys": _ranges(missing),
+        "missing": missing,
+        "missing_toys": [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs],
         "failed": int((~table.succeeded).sum()),
         "failures": dict(reasons),
         "not_converged": int((table.succeeded & ~table.converged).sum()),
         "one_start_agreeing": int((table.succeeded & (table.starts_agreeing == 1)).sum()),
         "seconds_per_toy": mean_seconds,
-        "seconds_left": None if mean_seconds is None else mean_seconds * len(missing),
+        "seconds_left": None if mean_seconds is None else mean_seconds * missing,
         "nuisances": _nuisances(store, table),
         "command": store.about.get("command"),
     }
@@ -171,11 +172,3 @@ def _nuisances(store: Store, table: ToyTable) -> dict[str, Any] | None:
     nu = None if truth is None else dict(zip(truth.names, truth.nu.tolist(), strict=True))
     means = {} if fitted is None else {"tau": fitted.tau.mean, "delta": fitted.delta.mean}
     return {"nu": nu, "tau": None, "delta": None, **means}
-
-
-def _ranges(numbers: np.ndarray) -> list[str]:
-    """Numbers as ranges: 3, 7-12."""
-    if not len(numbers):
-        return []
-    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    return [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nplm._seed import LARGEST_SEED
+from nplm._whole import require_few
 
 # Units of cross-sections, in picobarns.
 PICOBARNS = {"fb": 1e-3, "pb": 1.0, "nb": 1e3, "ub": 1e6, "mb": 1e9, "b": 1e12}
@@ -220,6 +221,23 @@ def count(word: str) -> int:
 def positive_count(word: str) -> int:
     """A whole number, 1 or more."""
     return _whole(word, 1)
+
+
+def number_of_toys(word: str) -> int:
+    """A number of toys that one run can list, 0 or more."""
+    return _few(_whole(word, 0))
+
+
+def toys_of_a_plan(word: str) -> int:
+    """The same, 1 or more."""
+    return _few(_whole(word, 1))
+
+
+def _few(toys: int) -> int:
+    try:
+        return require_few(toys)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def tuning_toys(word: str) -> int:

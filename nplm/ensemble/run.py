@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from nplm._cores import available_cores
+from nplm._whole import require_few
 from nplm.ensemble.campaign import PROBE, Campaign, SamplerError
 from nplm.ensemble.engine import Batch, Engine, InProcess
 from nplm.ensemble.store import Store
@@ -52,6 +53,7 @@ def run_campaign(
     wanted = range(toys) if isinstance(toys, int) else toys
     if not 1 <= shard[0] <= shard[1]:
         raise ValueError(f"shard {shard[0]} of {shard[1]} does not exist: count them from 1")
+    require_few(len(wanted[shard[0] - 1 :: shard[1]]))
     if isinstance(store, (Path, str)):
         about = dict(campaign.describe())
         store = Store.create(store, campaign.plan(), wanted, about, _warn)
@@ -82,6 +84,7 @@ def run_missing(
     seconds: float | None = None,
 ) -> Iterator[ToyTable]:
     """Runs the wanted toys that are not known yet, and yields them batch by batch; see `run_campaign`."""
+    require_few(len(wanted))
     if len(wanted) and not (min(wanted) >= 0 and max(wanted) < PROBE):
         raise ValueError(f"toys are numbered from 0 to {PROBE - 1}, not {min(wanted)} to {max(wanted)}")
     if batch is not None and batch < 1:

@@ -220,12 +220,15 @@ class Store:
         Arguments:
             table: all toys of the store.
         """
-        if not len(self.missing(table)):
+        if not self.missing(table):
             self._remove_unfinished(0.0)
 
-    def missing(self, table: ToyTable) -> Int64[np.ndarray, " missing"]:
-        """Numbers of the wanted toys that are not in the table."""
-        return np.setdiff1d(np.arange(self.first, self.first + self.count), table.index)
+    def missing(self, table: ToyTable) -> list[range]:
+        """Numbers of the wanted toys that are not in the table, run by run: a plan may want any number."""
+        last = self.first + self.count
+        there = np.unique(table.index[(table.index >= self.first) & (table.index < last)])
+        begin, end = np.concatenate([[self.first], there + 1]), np.concatenate([there, [last]])
+        return [range(i, j) for i, j in zip(begin.tolist(), end.tolist(), strict=True) if i < j]
 
     def _read_part(self, path: Path) -> ToyTable | None:
         try:

@@ -133,3 +133,8 @@ if __name__ == "__main__":
     from tests.ensemble import programs
 
     programs.main(*sys.argv[1:])
+
+
+def numbers(runs: list[range]) -> list[int]:
+    """All numbers of runs of them."""
+    return [number for run in runs for number in run]

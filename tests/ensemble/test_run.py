@@ -29,6 +29,11 @@ def test_toys_do_not_depend_on_batch_or_order(model: object, assert_same: Callab
     assert_same(run_campaign(campaign, range(6, 7)), expected.select(slice(6, 7)))
 
 
+def test_more_toys_than_a_run_lists_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="1,000,000,000 toys in one run are more than 10,000,000"):
+        run_campaign(exponential_campaign(), 10**9)
+
+
 def test_toy_i_is_drawn_with_the_key_of_its_number(campaign: Campaign) -> None:
     key = jax.random.fold_in(jax.random.key(campaign.seed), 5)
     assert campaign.draw(5).fingerprint() == campaign.sampler(key).fingerprint()

@@ -18,7 +18,7 @@ from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store, StoreError, merge_stores
 from nplm.ensemble.table import ToyTable
-from tests.ensemble.programs import exponential_campaign
+from tests.ensemble.programs import exponential_campaign, numbers
 
 PLAN = Plan.of({"seed": 1, "test": {"clip": 9}})
 
@@ -42,7 +42,7 @@ def test_a_store_is_opened_as_it_was_made(tmp_path: Path, assert_same: Callable[
     assert opened.wanted == range(5, 25)
     assert opened.about == {"toys": "invented", "command": "nplm"}
     assert_same(opened.read(), table_of([5, 6, 7, 20]))
-    assert opened.missing(opened.read()).tolist() == [*range(8, 20), *range(21, 25)]
+    assert numbers(opened.missing(opened.read())) == [*range(8, 20), *range(21, 25)]
     document = json.loads((opened.path / CAMPAIGN_FILE).read_text())
     assert document["plan_hash"] == PLAN.hash
     assert {"nplm", "jax", "numpy"} <= set(document["versions"])
@@ -52,7 +52,13 @@ def test_a_store_is_opened_as_it_was_made(tmp_path: Path, assert_same: Callable[
 def test_an_empty_store_has_no_toys(tmp_path: Path) -> None:
     store = Store.create(tmp_path, PLAN, range(3))
     assert len(store.read()) == 0
-    assert store.missing(store.read()).tolist() == [0, 1, 2]
+    assert numbers(store.missing(store.read())) == [0, 1, 2]
+
+
+def test_a_plan_of_a_billion_toys_is_read_at_once(tmp_path: Path) -> None:
+    store = Store.create(tmp_path, PLAN, range(10**9))
+    store.add(table_of([3, 199_999]))
+    assert store.missing(store.read()) == [range(3), range(4, 199_999), range(200_000, 10**9)]
 
 
 def test_more_toys_extend_a_store(tmp_path: Path) -> None:
@@ -63,7 +69,7 @@ def test_more_toys_extend_a_store(tmp_path: Path) -> None:
     opened = Store.open(tmp_path)
     assert opened.wanted == range(40)
     assert opened.about == {"toys": "first"}
-    assert len(opened.missing(opened.read())) == 30
+    assert len(numbers(opened.missing(opened.read()))) == 30
 
 
 def test_a_range_that_another_process_overwrote_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +180,7 @@ def test_a_hundred_thousand_toys(tmp_path: Path, assert_same: Callable[..., None
             store.add(table_of(range(start, min(start + 8000, n), 2)))
         halves.append(Store.open(store.path))
         assert len(list(store.path.glob(PARTS))) <= 6
-    assert halves[0].missing(halves[0].read()).tolist() == list(range(1, n, 2))
+    assert numbers(halves[0].missing(halves[0].read())) == list(range(1, n, 2))
     merged, toys = merge_stores(halves, tmp_path / "merged")
     assert_same(toys, table_of(range(n)))
     assert len(merged.missing(toys)) == 0
