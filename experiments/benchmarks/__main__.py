@@ -19,6 +19,7 @@ NAMES = (
     "rare",
     "several_dimensions",
     "large_sample",
+    "large_family",
     "nuisances",
     "many_nuisances",
     "lists",
