@@ -178,7 +178,7 @@ class TwoSampleResult(SavedResult):
         if any(each is None for each in given):
             raise ValueError(
                 "this result does not know its samples: give those that were compared, in their order, as"
-                " result.write(folder, a, b)"
+                " result.write(folder, a, b), or result.write(folder, reference, data)"
             )
         first, second = two_samples(*given)
         if (len(first), len(second)) != self.sizes or first.features != self.features:
