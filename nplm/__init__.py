@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
     from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
     from nplm.result import Calibration, Result
+    from nplm.result_file import SavedResultError, load_result
     from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
     from nplm.two_sample.comparison import TwoSampleTest
@@ -192,6 +193,7 @@ __all__ = [
     "Result",
     "Sample",
     "SamplerError",
+    "SavedResultError",
     "Scaler",
     "SearchSettings",
     "SeparableLogRatio",
@@ -225,6 +227,7 @@ __all__ = [
     "learn_from_set",
     "learn_from_weights",
     "leave_one_out",
+    "load_result",
     "local_regions",
     "localize",
     "localize_samples",
@@ -357,6 +360,7 @@ _HOME = {
     "Result": "nplm.result",
     "Sample": "nplm.sample",
     "SamplerError": "nplm.ensemble.campaign",
+    "SavedResultError": "nplm.result_file",
     "Scaler": "nplm.sample",
     "SearchSettings": "nplm.optimize.search",
     "SeparableLogRatio": "nplm.nuisance.separable_ratio",
@@ -389,6 +393,7 @@ _HOME = {
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
     "learn_from_weights": "nplm.nuisance.learn_from_weights",
     "leave_one_out": "nplm.localization.left_out",
+    "load_result": "nplm.result_file",
     "local_regions": "nplm.localization.region",
     "localize": "nplm.localization.localize",
     "localize_samples": "nplm.localization.localize",

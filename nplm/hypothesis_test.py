@@ -450,7 +450,8 @@ class NPLMTest:
             }
             stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, calibrate, requested)
             asked_for = {"calibrate": calibrate, "toys": requested, "seed": seed}
-            return result_of(self, sample, fits, *stands_on, null, asked_for, seconds, notes, complete)
+            found = result_of(self, sample, fits, *stands_on, null, asked_for, seconds, notes, complete)
+            return replace(found, _of=(self, given))
 
         if kernel is not None:
             assert isinstance(formula, MixtureNull)

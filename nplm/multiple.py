@@ -308,6 +308,7 @@ class MultipleTest:
             },
             notes=tuple(notes),
             complete=complete,
+            _of=(self, given),
         )
         if not complete:
             raise MultipleInterrupted(result)

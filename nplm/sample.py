@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -47,6 +47,11 @@ class Sample:
     auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, repr=False, default=None)
     stands_for: float | None = field(init=False, repr=False, default=None)
 
+    # No sequence of events, which NumPy would take apart and lose the weights of; and NumPy's numbers multiply it as
+    # others do.
+    __iter__ = None
+    __array_ufunc__ = None
+
     def __init__(
         self,
         events: ArrayLike,
@@ -78,6 +83,57 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.events)
+
+    @overload
+    def __getitem__(self, key: str) -> Float64[np.ndarray, " n"]: ...
+
+    @overload
+    def __getitem__(self, key: Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Sample: ...
+
+    def __getitem__(self, key: Any) -> Float64[np.ndarray, " n"] | Sample:
+        """The values of a feature, for its name; the sample of the events at rows, for a mask, a slice or indices.
+
+        Raises:
+            ValueError: if there is no such feature or row, or a mask is not one value for each event.
+        """
+        if isinstance(key, str):
+            if key not in self.features:
+                raise ValueError(f"{self.name}: no feature '{key}'; its features: {', '.join(self.features)}")
+            return self.events[:, self.features.index(key)]
+        rows = key if isinstance(key, slice) else np.asarray(key)
+        if isinstance(rows, np.ndarray):
+            if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
+                raise ValueError(
+                    f"{self.name}[...] takes the name of a feature, a mask, a slice or a list of rows, not {key!r:.60}"
+                )
+            if rows.dtype.kind == "b" and len(rows) != len(self):
+                raise ValueError(f"{self.name}: a mask of {len(rows)} values for {len(self)} events")
+            if rows.dtype.kind != "b":
+                rows = rows.astype(np.int64)
+                if rows.size and not -len(self) <= rows.min() <= rows.max() < len(self):
+                    raise ValueError(f"{self.name}: row {rows.max()} or {rows.min()} of {len(self)} events")
+        return self.select(rows)
+
+    def __add__(self, other: Sample) -> Sample:
+        """The events of both, as processes add up to a reference; see `concatenate`."""
+        if not isinstance(other, Sample):
+            return NotImplemented
+        return concatenate([self, in_order(other, self.features)])
+
+    def __mul__(self, factor: float) -> Sample:
+        """The same events with weights multiplied by a positive number, as by a luminosity or a cross-section.
+
+        Raises:
+            ValueError: if the number is not positive and finite.
+        """
+        if isinstance(factor, bool) or not isinstance(factor, (int, float, np.integer, np.floating)):
+            return NotImplemented
+        if not (np.isfinite(factor) and factor > 0):
+            raise ValueError(f"{self.name}: weights are multiplied by a positive number, not {factor:g}")
+        one = None if self.stands_for is None else self.stands_for * float(factor)
+        return replace(self, weights=self.weights * float(factor))._with(self.drawn, self.auxiliary, one)
+
+    __rmul__ = __mul__
 
     @property
     def dimension(self) -> int:
@@ -126,6 +182,17 @@ class Sample:
             auxiliary=self.auxiliary, stands_for=self.stands_for
         )
 
+    def where(self, cut: str) -> Sample:
+        """The events that pass a cut on features, such as "pt > 30 and abs(eta) < 2.4"; see `nplm.io.grammar`.
+
+        Raises:
+            ReadError: (a ValueError) if the text is no cut, or names no feature.
+        """
+        from nplm.io.cut import parse_cut
+
+        parsed = parse_cut(cut, self.features)
+        return self.select(parsed({name: self[name] for name in parsed.columns}))
+
     def draw(
         self, rows: Int64[np.ndarray, " m"], weights: Float64[np.ndarray, " m"] | None = None, name: str = "toy"
     ) -> Sample:
@@ -160,9 +227,7 @@ class Sample:
         """
         if not (np.isfinite(expected_yield) and expected_yield > 0):
             raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
-        factor = expected_yield / self.require_yield().total_weight
-        one = None if self.stands_for is None else self.stands_for * factor
-        return replace(self, weights=self.weights * factor)._with(self.drawn, self.auxiliary, one)
+        return self * (expected_yield / self.require_yield().total_weight)
 
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""

@@ -59,6 +59,8 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert t > 0
     assert 0 < p_value < 0.05
     assert z > 1.6
+    assert (tmp_path / "run8" / "report.html").exists()
+    assert nplm.load_result("network.npz").p_value == pytest.approx(p_value)
     exec(compile(kernels, "README.md", "exec"), names)
     assert names["test"].formula().name in capsys.readouterr().out
     exec(compile(nuisances, "README.md", "exec"), names)

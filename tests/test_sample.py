@@ -139,3 +139,76 @@ def test_a_feature_whose_spread_cannot_be_squared_is_refused(factor: float, rng:
     with pytest.raises(ValueError, match=r"feature 'pt' of run7 lies between .* multiply it by a constant"):
         require_varying(Sample(x, features=("eta", "pt"), name="run7"))
     require_varying(Sample(x / [1.0, factor], features=("eta", "pt")))
+
+
+def _jets() -> Sample:
+    return Sample([[10.0, 0.5], [40.0, -1.0], [70.0, 3.0]], [1.0, 2.0, 3.0], ("pt", "eta"), "jets")
+
+
+def test_brackets_give_a_feature_or_events() -> None:
+    jets = _jets()
+    np.testing.assert_array_equal(jets["eta"], [0.5, -1.0, 3.0])
+    for rows in (jets["pt"] > 30, [False, True, True], [1, -1], np.array([1, 2], dtype=np.uint8), slice(1, None)):
+        chosen = jets[rows]
+        np.testing.assert_array_equal(chosen.events, jets.events[1:])
+        np.testing.assert_array_equal(chosen.weights, [2.0, 3.0])
+        assert (chosen.features, chosen.name) == (jets.features, "jets")
+    assert len(jets[[]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("mass", "jets: no feature 'mass'; its features: pt, eta"),
+        ([True, False], "jets: a mask of 2 values for 3 events"),
+        ([0, 3], "jets: row 3 or 0 of 3 events"),
+        (1, r"jets\[\.\.\.\] takes the name of a feature, a mask, a slice or a list of rows, not 1"),
+        ([1.0, 2.0], "takes the name"),
+    ],
+)
+def test_bad_brackets_are_refused_in_a_line(key: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _jets()[key]  # type: ignore[call-overload]
+
+
+def test_a_sample_is_no_sequence_of_events() -> None:
+    # NumPy would ask for sample[0], sample[1], ... and lose the weights.
+    with pytest.raises(TypeError):
+        iter(_jets())  # type: ignore[call-overload]
+    with pytest.raises((TypeError, ValueError)):
+        np.asarray(_jets(), dtype=np.float64)
+
+
+def test_a_cut_selects_events_by_their_features() -> None:
+    assert _jets().where("pt > 30 and abs(eta) < 2.4").weights.tolist() == [2.0]
+    with pytest.raises(ValueError, match=r"the cut 'mass > 1' is refused: .*mass"):
+        _jets().where("mass > 1")
+
+
+def test_samples_add_up_as_processes_do() -> None:
+    other = Sample([[1.0, 20.0]], [0.5], ("eta", "pt"), "more")
+    total = _jets() + other
+    assert (total.name, total.total_weight, total.features) == ("jets + more", 6.5, ("pt", "eta"))
+    assert total.events[-1].tolist() == [20.0, 1.0]
+    with pytest.raises(ValueError, match="jets and sample have different features"):
+        _jets() + Sample([1.0])
+    with pytest.raises(TypeError):
+        _jets() + 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("factor", [2, 2.0, np.float64(2), np.int64(2)])
+def test_a_number_multiplies_the_weights(factor: float) -> None:
+    jets = _jets().with_auxiliary(np.array([1.0]))
+    for scaled in (jets * factor, factor * jets):
+        assert scaled.weights.tolist() == [2.0, 4.0, 6.0]
+        assert scaled.auxiliary is not None
+        np.testing.assert_array_equal(scaled.events, jets.events)
+    assert (factor * jets.as_expectation(0.5)).stands_for == 1.0
+
+
+def test_what_multiplies_weights_is_a_positive_number() -> None:
+    for bad in (0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="jets: weights are multiplied by a positive number"):
+            _jets() * bad
+    with pytest.raises(TypeError):
+        _jets() * np.ones(3)  # type: ignore[operator]

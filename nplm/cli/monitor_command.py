@@ -45,6 +45,7 @@ def run_monitor(options: Options) -> int:
     from nplm.monitor.history import History, HistoryError
     from nplm.monitor.position import OtherStreamError
     from nplm.monitor.watch import watch
+    from nplm.report.numbers import count
 
     reporter = Reporter(options.quiet)
     if options.folder is not None and not options.folder.is_dir():
@@ -84,7 +85,8 @@ def run_monitor(options: Options) -> int:
         history.close()
     if monitor.waiting:
         reporter.note(f"{monitor.waiting} events wait for their window to fill; the next call goes on with them")
-    reporter.note(f"{watched.windows} windows, {watched.alarms} alarms, {watched.problems} problems; page: {page.path}")
+    numbers = {"window": watched.windows, "alarm": watched.alarms, "problem": watched.problems}
+    reporter.note(f"{', '.join(count(n, thing) for thing, n in numbers.items())}; page: {page.path}")
     if watched.alarms:
         return ExitCode.ALARM
     return ExitCode.UNTESTED if watched.problems else ExitCode.DONE

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _USUAL_FILES = ("result.json", "report.html", "localization.json", "events.csv")
 _RUN_FOLDERS = ("plots", "toys")
 # The programs that replace each other's runs.
-_PROGRAMS = ("nplm test", "nplm validate")
+_PROGRAMS = ("nplm test", "nplm validate", "result.write")
 # The schemas of result.json.
 _SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 

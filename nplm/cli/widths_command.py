@@ -114,15 +114,12 @@ def _deliver(
 
     report = None
     if folder is not None:
+        from nplm.report.folder import write_toys
         from nplm.report.multiple import write_multiple_run
 
         with folder.writing():
             folder.begin()
-            if result.toys:
-                toys = folder.path / "toys"
-                toys.mkdir(exist_ok=True)
-                for number, (name, one) in enumerate(zip(result.names, result.tests, strict=True)):
-                    one.toys.write(toys / f"part-{number:05d}.parquet", {"test": name})
+            write_toys(folder.path, {name: one.toys for name, one in zip(result.names, result.tests, strict=True)})
             report = write_multiple_run(
                 folder.path,
                 test,

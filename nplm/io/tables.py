@@ -30,6 +30,7 @@ def as_sample(
     weights: str | ArrayLike | None = None,
     features: str | Sequence[str] | None = None,
     name: str = "sample",
+    expected_yield: float | None = None,
 ) -> Sample:
     """A sample of the events in a table; its columns become the features, in float64.
 
@@ -47,12 +48,21 @@ def as_sample(
             "ht = sum(Jet_pt)", see `nplm.io.grammar`. Default: all but the weights and, with a warning, the numbers of
             the rows.
         name: what to call the sample in messages and plots.
+        expected_yield: what the weights are to add up to, see `Sample.scaled_to`. Default: they are left as they are.
 
     Raises:
         ReadError: (a ValueError) if there is no such column, or a column that is wanted holds no numbers, several
             values in an event, or missing ones; the message names the column.
-        ValueError: if a value is not finite, or the shapes of an array and of its weights do not fit.
+        ValueError: if a value is not finite, the shapes of an array and of its weights do not fit, or the yield is not
+            positive.
     """
+    sample = _sample_of(table, weights, features, name)
+    return sample if expected_yield is None else sample.scaled_to(expected_yield)
+
+
+def _sample_of(
+    table: Tabular, weights: str | ArrayLike | None, features: str | Sequence[str] | None, name: str
+) -> Sample:
     asked = (features,) if isinstance(features, str) else None if features is None else tuple(features)
     if isinstance(table, Sample):
         return _chosen(table, weights, asked)

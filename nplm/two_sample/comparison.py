@@ -230,6 +230,7 @@ class TwoSampleTest:
             },
             notes=tuple(notes),
             rate=rate,
+            _of=(self.a, self.b),
         )
 
     def _require(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> None:

@@ -61,4 +61,5 @@ def result_of_rate(
         notes=tuple(notes),
         leading_words=f"in the yield: none where {rate.expected:,.6g} are expected",
         rate=rate,
+        _of=(a, b),
     )

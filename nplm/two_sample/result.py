@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
+from nplm.result_file import SavedResult
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
+
+if TYPE_CHECKING:
+    from nplm.io.tables import Tabular
+    from nplm.sample import Sample
 
 SCHEMA = "nplm-two-sample/1"
 
 
 @dataclass(frozen=True, eq=False)
-class TwoSampleResult:
+class TwoSampleResult(SavedResult):
     """The answer of `validate`.
 
     Arguments:
@@ -76,6 +82,7 @@ class TwoSampleResult:
     leading_features: tuple[str, ...] = ()
     shape: TwoSampleCalibration | None = None
     rate: Rate | None = None
+    _of: tuple[Sample, Sample] | None = field(default=None, repr=False)
 
     @property
     def p_value(self) -> float:
@@ -136,6 +143,55 @@ class TwoSampleResult:
     def to_json(self) -> str:
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def write(
+        self,
+        folder: str | Path,
+        a: Tabular | None = None,
+        b: Tabular | None = None,
+        *,
+        force: bool = False,
+        top: int = 200,
+    ) -> Path:
+        """Writes what `nplm validate -o FOLDER` does: result.json, report.html, plots, and where the difference is.
+
+        Arguments:
+            folder: where to; it is made. What nplm did not write is never replaced.
+            a, b: the samples that were compared, such as reference and data. The result of `validate` knows them; those
+                of a `FamilyTest`, and results that were loaded, do not.
+            force: replace an older run in the folder.
+            top: events of B that go to events.csv, those of largest f.
+
+        Returns:
+            The path of report.html.
+
+        Raises:
+            ValueError: if the samples are not known, or are others.
+            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
+        """
+        from nplm.io.tables import two_samples
+        from nplm.report.folder import write_folder
+        from nplm.report.two_sample import write_two_sample
+
+        own_a, own_b = self._of or (None, None)
+        given = (a if a is not None else own_a, b if b is not None else own_b)
+        if any(each is None for each in given):
+            raise ValueError(
+                "this result does not know its samples: give those that were compared, in their order, as"
+                " result.write(folder, a, b), or result.write(folder, reference, data)"
+            )
+        first, second = two_samples(*given)
+        if (len(first), len(second)) != self.sizes or first.features != self.features:
+            sizes = f"{len(first)} and {len(second)} events of {', '.join(first.features)}"
+            raise ValueError(
+                f"the result is about {self.sizes[0]} and {self.sizes[1]} events of {', '.join(self.features)}, not"
+                f" {sizes}: give the samples that were compared, in their order"
+            )
+
+        def write(path: Path) -> Path:
+            return write_two_sample(path, first, second, self, self.to_dict(), None, top=top)
+
+        return write_folder(folder, write, force=force)
 
     # Imported where it is used: what words a result imports this module.
     def __repr__(self) -> str:

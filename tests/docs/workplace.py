@@ -173,5 +173,6 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "monitor.md": (runs,),
     "nanoaod.md": (nanoaod,),
     "nuisances.md": (varied,),
+    "recipes.md": (exponential,),
     "validate.md": (generators,),
 }

@@ -345,3 +345,13 @@ def test_nothing_is_imported_that_the_user_did_not_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_yield_scales_the_weights() -> None:
+    events = {"x": [1.0, 2.0, 3.0], "w": [1.0, 1.0, 2.0]}
+    assert as_sample(events, weights="w", expected_yield=10).weights.tolist() == [2.5, 2.5, 5.0]
+    assert as_sample(as_sample(events, weights="w"), expected_yield=8).total_weight == 8.0
+    with pytest.raises(ValueError, match="simulation: the expected yield must be a positive number, not -1"):
+        as_sample(events, weights="w", name="simulation", expected_yield=-1)
+    with pytest.raises(ValueError, match="the weights add up to 0"):
+        as_sample([1.0, 2.0], weights=[1.0, -1.0], expected_yield=5)

@@ -1,0 +1,57 @@
+"""The folder of a run, for those who work in Python: what a command writes with -o, with the same care."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nplm.cli.errors import OutputError
+from nplm.cli.output import RunFolder
+
+if TYPE_CHECKING:
+    from nplm.ensemble.table import ToyTable
+
+# What the list of files says who wrote them.
+PROGRAM = "result.write"
+
+
+def write_folder(folder: str | Path, write: Callable[[Path], Path], *, force: bool) -> Path:
+    """Writes into a folder, which is made if need be; only what nplm wrote there before is ever replaced.
+
+    Arguments:
+        folder: where to.
+        write: what writes there, and returns the path of report.html.
+        force: whether an older run in it may be replaced.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
+    """
+    try:
+        run = RunFolder.check(Path(folder), PROGRAM, force, resume=False)
+        run.create()
+        try:
+            with run.writing():
+                run.begin()
+                page = write(run.path)
+                run.finish(complete=True)
+        finally:
+            run.discard()
+    except OutputError as error:
+        # The words are those of a command line.
+        words = str(error).replace("another -o", "another folder").replace("give --force", "give force=True")
+        raise OSError(words) from error
+    return page
+
+
+def write_toys(folder: Path, tables: Mapping[str, ToyTable]) -> None:
+    """Writes the toys of each test into toys/, one Parquet file for each, if there are any."""
+    if not any(len(table) for table in tables.values()):
+        return
+    toys = folder / "toys"
+    toys.mkdir(exist_ok=True)
+    for number, (name, table) in enumerate(tables.items()):
+        table.write(toys / f"part-{number:05d}.parquet", {"test": name})
