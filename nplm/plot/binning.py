@@ -52,7 +52,13 @@ class Binning:
     @property
     def unit(self) -> str:
         """What a bin holds, for the y axis: events / 0.2."""
-        return "events / bin" if self.logarithmic else f"events / {self.edges[1] - self.edges[0]:g}"
+        return self.per("events")
+
+    def per(self, what: str, unit: str = "") -> str:
+        """What of events a bin holds, for the y axis: events / 5 GeV; on a logarithmic axis widths differ."""
+        if self.logarithmic or not np.allclose(np.diff(self.edges), self.edges[1] - self.edges[0]):
+            return f"{what} / bin"
+        return f"{what} / {self.edges[1] - self.edges[0]:g} {unit}".rstrip()
 
     def assign(self, values: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
         """The bin of each value, shape (n,)."""

@@ -14,6 +14,7 @@ from nplm.hypothesis_test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.plot import style
 from nplm.plot.binning import Binning, common_binning, fill
+from nplm.plot.labels import unit_of
 from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
 from nplm.result import Result
 from nplm.sample import Sample
@@ -116,7 +117,7 @@ def plot_marginal(
         figure = style.new_figure(height=5.2)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))
         figure.subplots_adjust(left=0.13, right=0.97, top=0.93, bottom=0.1, hspace=0.06)
-        _draw_yields(top, marginal, data)
+        _draw_yields(top, marginal, data, unit_of(feature))
         _draw_ratios(bottom, marginal)
         if marginal.binning.logarithmic:
             top.set_xscale("log")
@@ -128,7 +129,7 @@ def plot_marginal(
     return figure
 
 
-def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
+def _draw_yields(axes: Axes, marginal: Marginal, data: Sample, unit: str) -> None:
     binning, reference = marginal.binning, marginal.reference
     positive = reference[reference > 0]
     logarithmic = len(positive) > 0 and positive.max() > _LOG_RANGE * positive.min()
@@ -170,7 +171,7 @@ def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
         label=label,
     )
     _set_range(axes, marginal, logarithmic)
-    axes.set_ylabel(binning.unit)
+    axes.set_ylabel(binning.per("events", unit))
     style.legend(axes, first="data")
     style.note(axes, _remarks(marginal, logarithmic))
 

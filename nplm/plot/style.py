@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm._atomic import atomic_path
+from nplm.plot.labels import label_of
 from nplm.plot.mplhep_style import mplhep_settings
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness, and in grey.
@@ -83,8 +84,8 @@ def new_figure(height: float) -> Figure:
 
 
 def label_feature(axes: Axes, feature: str, axis: Literal["x", "y"] = "x", longest: int = LONGEST_NAME) -> None:
-    """Writes a feature's name at an axis as it is: a name may hold $, _ or ^ and is not read as mathtext."""
-    text = "".join(c if c.isprintable() else " " for c in feature)
+    """Writes a feature's label, or its name, at an axis as it is: it may hold $, _ or ^ and is not read as mathtext."""
+    text = "".join(c if c.isprintable() else " " for c in label_of(feature))
     write = axes.set_xlabel if axis == "x" else axes.set_ylabel
     write(text if len(text) <= longest else text[: longest - 1] + "…", parse_math=False)
 
