@@ -1,4 +1,4 @@
-"""Labels of axes: from the command line or a configuration file, in the pictures, and in the command that repeats it."""
+"""Labels of axes: from the command line or a file, in the pictures, and in the command that repeats the test."""
 
 from __future__ import annotations
 
