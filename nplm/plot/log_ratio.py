@@ -79,3 +79,6 @@ def _draw(axes: Axes, f_data: np.ndarray, data: Sample, f_reference: np.ndarray,
     beyond_reference = float(weights[binning.beyond(f_reference)].sum())
     if beyond_data or beyond_reference:
         style.note(axes, [style.beyond_the_axis(beyond_data, beyond_reference)])
+        both = np.concatenate([f_data, f_reference])
+        below, above = bool((both < binning.edges[0]).any()), bool((both > binning.edges[-1]).any())
+        style.hatch_outer_bins(axes, binning.edges, below, above)

@@ -21,8 +21,6 @@ from nplm.sample import Sample
 
 # The y axis is logarithmic if the expected yields of the bins span more than this factor.
 _LOG_RANGE = 100.0
-# Ratios of well filled bins decide the range of the ratio panel, within these distances from one.
-_NARROWEST_RATIO, _LOWEST_RATIO, _HIGHEST_RATIO = 0.1, 1.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +36,7 @@ class Marginal:
         reference_error: root of its summed squared weights.
         reweighted: sum of w e^f; NaN if the fit failed.
         data_beyond, reference_beyond: yields that the outer bins took from beyond the edges.
+        outer: whether the first bin took some, and whether the last did.
         moved: whether the reference is shown at fitted nuisances.
     """
 
@@ -50,6 +49,7 @@ class Marginal:
     reweighted: Float64[np.ndarray, " bins"]
     data_beyond: float
     reference_beyond: float
+    outer: tuple[bool, bool]
     moved: bool
 
 
@@ -83,6 +83,10 @@ def fill_marginal(
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(bins, weights=values, minlength=binning.count)
 
+    ends = (
+        ((x < binning.edges[0]).any() for x in (x_data, x_reference)),
+        ((x > binning.edges[-1]).any() for x in (x_data, x_reference)),
+    )
     observed, low, high = fill(binning, x_data, data.weights)
     fitted = total(reweighted(test, result, f))
     return Marginal(
@@ -96,6 +100,7 @@ def fill_marginal(
         reweighted=np.where(np.isfinite(fitted), fitted, np.nan),
         data_beyond=float(data.weights[binning.beyond(x_data)].sum()),
         reference_beyond=float(weights[binning.beyond(x_reference)].sum()),
+        outer=(any(ends[0]), any(ends[1])),
         moved=result.nuisances is not None,
     )
 
@@ -124,6 +129,8 @@ def plot_marginal(
         if marginal.binning.integer:
             bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
         top.set_xlim(marginal.binning.edges[0], marginal.binning.edges[-1])
+        for axes in (top, bottom):
+            style.hatch_outer_bins(axes, marginal.binning.edges, *marginal.outer)
         style.label_feature(bottom, feature)
         figure.align_ylabels()
     return figure
@@ -214,20 +221,11 @@ def _draw_ratios(axes: Axes, marginal: Marginal) -> None:
     axes.stairs(1 + band, edges, baseline=1 - band, fill=True, color=style.REFERENCE, alpha=style.BAND_ALPHA, lw=0)
     axes.stairs(fitted, edges, color=style.REWEIGHTED, baseline=None)
 
-    bottom, top = _ratio_range(ratio, low, high, fitted)
     shown = _worth_a_point(marginal) & np.isfinite(ratio)
+    bottom, top = style.ratio_range(ratio[shown], low[shown], high[shown])
     inside = shown & (ratio <= top) & (ratio >= bottom)
     style.draw_points(axes, centers, ratio, low, high, inside)
     for outside, marker, edge in ((shown & (ratio > top), "^", top), (shown & (ratio < bottom), "v", bottom)):
         axes.plot(centers[outside], np.full(outside.sum(), edge), marker, color=style.DATA, ms=5, clip_on=False)
     axes.set_ylim(bottom, top)
     axes.set_ylabel("ratio to reference", fontsize=style.SMALL)
-
-
-def _ratio_range(ratio: np.ndarray, low: np.ndarray, high: np.ndarray, fitted: np.ndarray) -> tuple[float, float]:
-    """A range around one that holds the bins with error bars below half the ratio; the others may leave it."""
-    known = np.isfinite(ratio) & (high - low < np.maximum(ratio, 0.5))
-    up = np.concatenate([high[known] - 1, fitted[known] - 1, [_NARROWEST_RATIO]])
-    down = np.concatenate([1 - low[known], 1 - fitted[known], [_NARROWEST_RATIO]])
-    reach_up, reach_down = 1.1 * np.nanmax(up), 1.1 * np.nanmax(down)
-    return 1 - min(reach_down, _LOWEST_RATIO), 1 + min(reach_up, _HIGHEST_RATIO)

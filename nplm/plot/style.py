@@ -33,6 +33,8 @@ WIDTH = 6.4
 DPI = 150
 SMALL = 8.5
 LONGEST_NAME = 60
+# Ratios whose error bars are shorter than this are known; those of usual bins reach no further than that from one.
+_KNOWN_RATIO, _USUAL_REACH, _LEAST_REACH, _HIGHEST_RATIO = 0.6, 1.0, 0.1, 10.0
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -131,11 +133,48 @@ def format_yield(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def hatch_outer_bins(axes: Axes, edges: Float64[np.ndarray, " edges"], first: bool, last: bool) -> None:
+    """Marks the outer bins that hold events from beyond the axis.
+
+    Arguments:
+        axes: of the picture.
+        edges: of its bins.
+        first, last: which of the two do.
+    """
+    for marked, low, high in ((first, edges[0], edges[1]), (last, edges[-2], edges[-1])):
+        if marked:
+            axes.axvspan(low, high, facecolor="none", edgecolor="#9a9a9a", hatch="////", linewidth=0, zorder=0)
+
+
+def ratio_range(
+    ratio: Float64[np.ndarray, " n"],
+    low: Float64[np.ndarray, " n"],
+    high: Float64[np.ndarray, " n"],
+    leading: Bool[np.ndarray, " n"] | None = None,
+) -> tuple[float, float]:
+    """A range around one that shows the ratios that are known, or that are far from one, with their error bars.
+
+    A bin of few events would stretch the range until nothing else is seen: it may leave it. A bin that three errors
+    tell from one may not, as it is what there is to see, nor one where the samples differ most.
+
+    Arguments:
+        ratio, low, high: of the bins that are drawn, with the ends of their error bars.
+        leading: which bins lie where the samples differ most.
+    """
+    known = (high - low) < _KNOWN_RATIO
+    far = ((low - 1) > 2 * (ratio - low)) | ((1 - high) > 2 * (high - ratio))
+    if leading is not None:
+        far |= leading
+    up = np.concatenate([high[far], np.minimum(high, 1 + _USUAL_REACH)[known]])
+    highest = float(np.max(up, initial=1 + _LEAST_REACH))
+    lowest = float(np.min(low[known | far], initial=1 - _LEAST_REACH))
+    return max(0.0, 1 - 1.1 * (1 - lowest)), 1 + 1.1 * (min(highest, _HIGHEST_RATIO) - 1)
+
+
 def beyond_the_axis(data: float, reference: float) -> str:
     """The remark that outer bins hold events from beyond the axis."""
-    return (
-        f"outer bins include {format_yield(data)} (data) and {format_yield(reference)} (reference) from beyond the axis"
-    )
+    of_data, of_reference = format_yield(data), format_yield(reference)
+    return f"hatched outer bins include {of_data} (data) and {of_reference} (reference) from beyond the axis"
 
 
 def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -26,6 +26,8 @@ th { width: 14rem; color: var(--muted); font-weight: 500; }
 .cautions { margin: 0; padding: .7rem 1rem .7rem 2rem; border: 1px solid #e8c46a; background: #fffaeb;
   overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
+.pictures figure:last-child:nth-child(odd) { grid-column: 1 / -1; }
+.yield { margin: 0 0 1.2rem; }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; max-width: 40rem; margin: 0 auto; }
 figcaption { color: var(--muted); font-size: .88rem; line-height: 1.45; }
@@ -46,7 +48,7 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
 .mark.watch { box-shadow: inset .3rem 0 #f0e442; background: #fffde6; }
 .mark.mild { box-shadow: inset .3rem 0 #e69f00; background: #fff6e3; }
 .mark.strong { box-shadow: inset .3rem 0 #d55e00; background: #fdece2; }
-.columns td.mark { padding-left: .8rem; }
+.columns td.mark { padding-left: .8rem; border-color: var(--line); }
 .now { margin: -.6rem 0 1.2rem; }
 .leading figure { max-width: 44rem; margin: 0 auto; }
 .leading figure img { max-width: 44rem; }
