@@ -57,7 +57,15 @@ def plot_two_sample_marginal(
         ValueError: if there is no such feature.
     """
     bins = fill_two_samples(
-        a, b, result, feature, yields=yields, fitted=fitted, interval=interval, enlarge=enlarge, processes=processes
+        a,
+        b,
+        result,
+        feature,
+        yields=yields,
+        fitted=fitted,
+        interval=interval,
+        enlarge=enlarge,
+        processes=processes,
     )
     if names is None:
         short = [short_name(name) for name in result.sample_names]

@@ -32,8 +32,8 @@ def feature_table(numbers: Sequence[FeatureNumbers]) -> str:
     many = f"of {2 * d} tests, two for each of {d} features" if d > 1 else "of 2 tests of the one feature"
     return (
         "<p>Shapes only, each feature by itself, with usual tests. The last column is the smaller p-value, corrected"
-        f" for being the smallest {many}. It is coloured from Z = {MILD:g} and from Z = {STRONG:g} on. The verdict does"
-        " not stand on these tests: it looks at features together and at single intervals as well.</p>\n"
+        f" for being the smallest {many}. It is coloured from Z = {MILD:g} and from Z = {STRONG:g} on. The verdict"
+        " does not stand on these tests: it looks at features together and at single intervals as well.</p>\n"
         + columns([_HEAD, *rows])
     )
 

@@ -52,8 +52,16 @@ def test_a_run_leaves_events_regions_and_a_section(written: Written) -> None:
     assert "they are not significances" in text
     assert "result.json, localization.json and events.csv beside this page" in text
     assert "in the file of the data, before any cut" in text
-    assert (page.parent / "plots" / "pair-01.pdf").is_file()
+    # The test agrees, and a map of what the fit sees would look like a difference.
+    assert not (page.parent / "plots" / "pair-01.pdf").exists()
     assert low is None or low > 0
+
+
+def test_a_difference_is_drawn_in_a_pair_of_features(run: Callable[..., Any], tmp_path: Path) -> None:
+    found = run(t=60.0, toys=400, features=FEATURES)
+    page = write_run(tmp_path, found.test, found.data, found.result, leave_one_out=False).read_text()
+    assert (tmp_path / "plots" / "pair-01.pdf").is_file()
+    assert "Features x and a &amp; b" in page
 
 
 def test_agreement_is_said(written: Written) -> None:
