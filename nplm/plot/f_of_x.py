@@ -32,8 +32,8 @@ def plot_log_ratio_of_feature(a: Sample, b: Sample, result: TwoSampleResult, fea
     ratio = np.log(safe_b / safe_a)
     known = both & (error < _LARGEST_ERROR)
     with style.house_style():
-        figure = style.new_figure(height=3.6)
-        axes = figure.add_axes((0.125, 0.15, 0.845, 0.82))
+        figure = style.new_figure(height=3.4, width=style.NARROW)
+        axes = figure.add_axes((0.15, 0.16, 0.82, 0.81))
         axes.axhline(0, color=style.MUTED, linestyle=":", linewidth=1)
         axes.plot(x[order], f[order], color=style.REWEIGHTED, label="f, fitted")
         centers = bins.binning.centers

@@ -30,6 +30,8 @@ MUTED = "#666666"
 BAND_ALPHA = 0.3
 
 WIDTH = 6.4
+# Of pictures whose letters must be read on a telephone, where all pictures are as wide as its screen.
+NARROW = 5.2
 DPI = 150
 SMALL = 8.5
 LONGEST_NAME = 60
@@ -80,9 +82,9 @@ def house_style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", _STYLE, dict(_EXPERIMENT.get())])
 
 
-def new_figure(height: float) -> Figure:
-    """A figure of the house's width and the given height in inches, without pyplot."""
-    return Figure(figsize=(WIDTH, height), dpi=DPI)
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """A figure of the given height and the house's width (or another) in inches, without pyplot."""
+    return Figure(figsize=(width, height), dpi=DPI)
 
 
 def label_feature(axes: Axes, feature: str, axis: Literal["x", "y"] = "x", longest: int = LONGEST_NAME) -> None:

@@ -71,9 +71,9 @@ def plot_two_sample_marginal(
         short = [short_name(name) for name in result.sample_names]
         names = f"A: {short[0]}", f"B: {short[1]}"
     with style.house_style():
-        figure = style.new_figure(height=5.2)
+        figure = style.new_figure(height=4.6, width=style.NARROW)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))
-        figure.subplots_adjust(left=0.13, right=0.97, top=0.93, bottom=0.1, hspace=0.06)
+        figure.subplots_adjust(left=0.15, right=0.97, top=0.93, bottom=0.115, hspace=0.06)
         _draw_yields(top, bins, names, _is_linear(bins, interval))
         _draw_ratio(bottom, bins, "data / reference" if yields else "B / A", overlapping(bins, interval))
         top.set_ylabel(bins.binning.per("events" if yields else "share of the sample", unit_of(feature)))
@@ -103,8 +103,8 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
     found = result.calibration
     null = result.null[np.isfinite(result.null)]
     with style.house_style():
-        figure = style.new_figure(height=3.6)
-        axes = figure.add_axes((0.125, 0.15, 0.845, 0.82))
+        figure = style.new_figure(height=3.4, width=style.NARROW)
+        axes = figure.add_axes((0.14, 0.16, 0.83, 0.81))
         end = 1.08 * max(null.max(), min(result.statistic, 4 * null.max()))
         counts, edges = np.histogram(null, bins=min(60, int(2 * len(null) ** 0.4)), range=(0, null.max()))
         axes.stairs(counts, edges, fill=True, color=style.REFERENCE, alpha=0.3, label=null_words(result))

@@ -50,8 +50,7 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
 .mark.strong { box-shadow: inset .3rem 0 #d55e00; background: #fdece2; }
 .columns td.mark { padding-left: .8rem; border-color: var(--line); }
 .now { margin: -.6rem 0 1.2rem; }
-.leading figure { max-width: 44rem; margin: 0 auto; }
-.leading figure img { max-width: 44rem; }
+.leading figure { max-width: 38rem; margin: 0 auto; }
 @media (max-width: 40rem) {
   th, td { display: block; width: auto; padding: .1rem 0; border: 0; }
   th { padding-top: .5rem; font-size: .88rem; }
@@ -64,14 +63,15 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
   .cards td:empty { display: none; }
   .cards td::before { content: attr(data-label) ": "; color: var(--muted); font-weight: 400; }
   .wide .cards th, .wide .cards td { white-space: normal; }
-  figure { overflow-x: auto; }
-  figure img { width: 30rem; max-width: none; }
-  .leading figure img { max-width: none; }
+  body { padding: 1rem .6rem 2rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   .verdict, .cautions, .mark, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  h2 { break-after: avoid; }
+  h2, h3 { break-after: avoid; }
+  h2 { margin-top: 1.4rem; }
+  .leading figure img { max-width: 10.5cm; }
+  figure:only-child img { max-width: 10.5cm; }
   .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .scroll { overflow: visible; }
   .wide .columns th, .wide .columns td { white-space: normal; }

@@ -102,7 +102,7 @@ def write_two_sample(
     page = _page(
         result,
         roles,
-        leading=drawing.leads(looked_at, found),
+        leading=drawing.leads(looked_at, found, numbers),
         features=feature_table(numbers),
         pictures=drawing.features(numbers),
         where=where,

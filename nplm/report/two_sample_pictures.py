@@ -13,7 +13,7 @@ from nplm.localization.localize import Localization
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null, short_name
-from nplm.plot.two_sample_bins import Process
+from nplm.plot.two_sample_bins import Process, fill_two_samples
 from nplm.plot.two_sample_many import plot_two_sample_sweep
 from nplm.report.feature_table import feature_sentence
 from nplm.report.pictures import Picture
@@ -54,22 +54,31 @@ class Drawing:
         found = self.result.leading_features
         return found if len(found) < len(self.result.features) or len(found) == 1 else ()
 
-    def leads(self, comparison: Comparison, found: Localization) -> list[Picture]:
-        """The picture of what differs most; none where nothing does, or only the yield."""
+    @property
+    def alone(self) -> str | None:
+        """The one feature that is drawn as what differs most; None if it is a pair, or only the yield, or nothing."""
         result = self.result
         if self.agreement or (result.rate is not None and result.leading != result.leading_shape):
-            return []
-        if len(result.leading_features) != 1 and len(result.features) > 1:
-            return write_pair_picture(self.folder, comparison, found)
-        feature = result.leading_features[0] if result.leading_features else result.features[0]
+            return None
+        if len(result.features) == 1:
+            return result.features[0]
+        return result.leading_features[0] if len(result.leading_features) == 1 else None
+
+    def leads(self, comparison: Comparison, found: Localization, numbers: Sequence[FeatureNumbers]) -> list[Picture]:
+        """The picture of what differs most; none where nothing does, or only the yield."""
+        feature, result = self.alone, self.result
+        if feature is None:
+            yield_alone = result.rate is not None and result.leading != result.leading_shape
+            return [] if self.agreement or yield_alone else write_pair_picture(self.folder, comparison, found)
         figure = self._marginal(feature, enlarge=True)
+        said = next(feature_sentence(each) for each in numbers if each.feature == feature)
         shaded = " Shaded: where they differ most." if leading_interval(result) is not None else ""
         stacked = " Filled: the files that the reference is made of." if self.processes else ""
         return [
             Picture(
                 save_figure(figure, self.folder / "leading")[0],
                 f"What differs most: {feature}",
-                f"{self._first_caption()}{shaded}{stacked}",
+                f"{said} {self._first_caption()}{shaded}{stacked}",
             )
         ]
 
@@ -78,19 +87,23 @@ class Drawing:
         of = {each.feature: each for each in numbers}
         first = [name for name in self.leading if name in self.result.features]
         names = [*first, *(name for name in self.result.features if name not in first)]
+        if self.alone is not None and not self._is_enlarged(self.alone):
+            # It stands above already, with all that there is to be seen.
+            names.remove(self.alone)
         found = []
         for number, name in enumerate(names[:_MOST_FEATURES]):
             path = save_figure(self._marginal(name), self.folder / f"feature-{number}")[0]
             caption = feature_sentence(of[name]) + (f" {self._first_caption()}" if number == 0 else "")
             found.append(Picture(path, f"Feature {name}", caption))
-        if len(names) == 1 and not self.agreement:
-            figure = plot_log_ratio_of_feature(self.a, self.b, self.result, names[0])
+        if len(self.result.features) == 1 and not self.agreement:
+            (only,) = self.result.features
+            figure = plot_log_ratio_of_feature(self.a, self.b, self.result, only)
             caption = (
                 "The fitted log of the density of"
                 f" {self.roles.b} over that of {self.roles.a}, with the log of the ratio of bins (points). Where f is"
                 f" above zero there are more events of {self.roles.b} than the shape of {self.roles.a} predicts."
             )
-            found.append(Picture(save_figure(figure, self.folder / "log-ratio")[0], f"f against {names[0]}", caption))
+            found.append(Picture(save_figure(figure, self.folder / "log-ratio")[0], f"f against {only}", caption))
         return found
 
     def chance(self) -> list[Picture]:
@@ -129,6 +142,12 @@ class Drawing:
             enlarge=enlarge,
             processes=self.processes,
         )
+
+    def _is_enlarged(self, feature: str) -> bool:
+        found = leading_interval(self.result)
+        if found is None or found[0] != feature:
+            return False
+        return fill_two_samples(self.a, self.b, self.result, feature, interval=found[1]).enlarged
 
     def _first_caption(self) -> str:
         fit = "" if self.agreement else " Orange: A reweighted by the fitted log-ratio."
