@@ -204,7 +204,12 @@ def _set_range(axes: Axes, marginal: Marginal, logarithmic: bool) -> None:
 def _remarks(marginal: Marginal, logarithmic: bool) -> list[str]:
     sentences = []
     if marginal.data_beyond or marginal.reference_beyond:
-        sentences.append(style.beyond_the_axis(marginal.data_beyond, marginal.reference_beyond))
+        sentences.append(
+            style.beyond_the_axis(
+                f"{style.format_yield(marginal.data_beyond)} data",
+                f"{style.format_yield(marginal.reference_beyond)} reference",
+            )
+        )
     negative = int((marginal.reference < 0).sum())
     if negative:
         hidden = " and are not drawn" if logarithmic else ""

@@ -173,10 +173,9 @@ def ratio_range(
     return max(0.0, 1 - 1.1 * (1 - lowest)), 1 + 1.1 * (min(highest, _HIGHEST_RATIO) - 1)
 
 
-def beyond_the_axis(data: float, reference: float) -> str:
-    """The remark that outer bins hold events from beyond the axis."""
-    of_data, of_reference = format_yield(data), format_yield(reference)
-    return f"hatched outer bins include {of_data} (data) and {of_reference} (reference) from beyond the axis"
+def beyond_the_axis(data: str, reference: str) -> str:
+    """The remark that outer bins hold events from beyond the axis, short enough for the width of a picture."""
+    return f"hatched: with {data} and {reference} from beyond the axis"
 
 
 def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:

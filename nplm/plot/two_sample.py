@@ -196,8 +196,8 @@ def _remarks(bins: TwoSampleBins, yields: bool) -> list[str]:
     if not (a or b):
         return []
     if yields:
-        return [style.beyond_the_axis(b, a)]
-    return [f"hatched outer bins include {100 * a:.2g}% of A and {100 * b:.2g}% of B from beyond the axis"]
+        return [style.beyond_the_axis(f"{style.format_yield(b)} data", f"{style.format_yield(a)} reference")]
+    return [style.beyond_the_axis(f"{100 * a:.2g}% of A", f"{100 * b:.2g}% of B")]
 
 
 def _draw_ratio(axes: Axes, bins: TwoSampleBins, label: str, leading: np.ndarray) -> None:

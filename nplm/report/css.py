@@ -26,6 +26,7 @@ th { width: 14rem; color: var(--muted); font-weight: 500; }
 .cautions { margin: 0; padding: .7rem 1rem .7rem 2rem; border: 1px solid #e8c46a; background: #fffaeb;
   overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
+table + .pictures, .scroll + .pictures { margin-top: 1.2rem; }
 .pictures figure:last-child:nth-child(odd) { grid-column: 1 / -1; }
 .yield { margin: 0 0 1.2rem; }
 figure { margin: 0; break-inside: avoid; }

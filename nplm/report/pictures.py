@@ -21,6 +21,7 @@ from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
+from nplm.report.verdict import verdict
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -103,7 +104,9 @@ def write_pictures(
         picture(
             "log-ratio",
             lambda: plot_log_ratio(test, data, result, log_ratio=f),
-            "Where the fit sees a difference",
+            "What the fit makes of fluctuations"
+            if verdict(result).level == "agreement"
+            else "Where the fit sees a difference",
             "Distribution of the fitted log-ratio f over data and reference; the dotted line is f = 0. At f > 0 the fit"
             " wants more events than the reference predicts, at f < 0 fewer; a tail in the data alone shows which"
             " events drive t.",

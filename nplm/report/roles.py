@@ -44,14 +44,16 @@ def plain_words(result: TwoSampleResult, roles: Roles) -> str:
     """
     words = _SCALE.sub("", result.leading_words).replace(", most of it between ", ", mainly between ")
     words = words.replace(", most of it at ", ", mainly at ")
-    if not roles.of_test:
-        return words
+    return words if not roles.of_test else in_roles(words, result, roles)
+
+
+def in_roles(words: str, result: TwoSampleResult, roles: Roles) -> str:
+    """The words of the leading test, which speak of A and B, with what these are to the reader."""
     # Events of data have weight one, unless they are weighted themselves: only the reference is "effective" then.
     if result.effective_sizes[1] > (1 - 1e-9) * result.sizes[1]:
         words = words.replace(" effective events of B where ", " events of B where ")
-    return words.replace(" events of B where ", f" events of {roles.b} where ").replace(
-        " are expected from A", " are expected"
-    )
+    words = words.replace(" events of B where ", f" events of {roles.b} where ")
+    return words.replace(" are expected from A", " are expected")
 
 
 def leading_interval(result: TwoSampleResult) -> tuple[str, tuple[float, float]] | None:

@@ -25,7 +25,7 @@ from nplm.report.html_block import chi
 from nplm.report.html_parts import bullets, columns, document, figures, section, table
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
-from nplm.report.roles import SAMPLES, Roles
+from nplm.report.roles import SAMPLES, Roles, in_roles
 from nplm.report.two_sample_many_text import (
     MATRIX_HEAD,
     SWEEP_HEAD,
@@ -42,7 +42,7 @@ from nplm.report.two_sample_text import (
     two_sample_rows,
     two_sample_verdict,
 )
-from nplm.report.where import RUN_FILES, write_localization
+from nplm.report.where import RUN_FILES, where_title, write_localization
 from nplm.sample import Sample
 from nplm.two_sample.features import feature_numbers
 from nplm.two_sample.matrix import TwoSampleMatrix
@@ -162,6 +162,9 @@ def _page(
     numbers = {name: value for name, value in two_sample_numbers(result).items() if name != "time"}
     if roles.of_test:
         numbers = {_OF_TEST.get(name, name): value for name, value in numbers.items()}
+        numbers["yields"] = numbers["yields"].replace("B / A is", "data / reference is")
+        if result.leading_words:
+            numbers["leading"] = in_roles(result.leading_words, result, roles)
     observed = numbers.pop("yield", "")
     first = [(name, numbers.pop(name)) for name in _FIRST_NUMBERS if name in numbers]
     yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
@@ -174,7 +177,7 @@ def _page(
         section("Cautions", bullets(two_sample_cautions(result), "cautions")),
         section("Feature by feature", chi(features)),
         section("Pictures", figures(pictures)),
-        section("Where is it?" if answer.level != "agreement" else "The largest fluctuations", where),
+        section(where_title(answer.level), where),
         section("What the p-value stands on", chi(table(numbers.items())) + figures(chance)),
         section("How many events it takes", figures(swept) + crossings),
         section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),

@@ -22,7 +22,7 @@ from nplm.plot.style import save_figure
 from nplm.report.html_parts import bullets, columns, figures
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
-from nplm.report.verdict import verdict
+from nplm.report.verdict import Level, verdict
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -31,6 +31,11 @@ EVENTS_FILE, LOCALIZATION_FILE = "events.csv", "localization.json"
 RUN_FILES = f"result.json, {LOCALIZATION_FILE} and {EVENTS_FILE}"
 # Events on the page, and their features: the file has them all.
 _EVENTS_SHOWN, _FEATURES_SHOWN = 10, 8
+
+
+def where_title(level: Level) -> str:
+    """The heading of the section: an agreement is nowhere."""
+    return "The largest fluctuations" if level == "agreement" else "Where is it?"
 
 
 def write_where(

@@ -43,7 +43,7 @@ def test_a_test_shows_what_differs_before_all_numbers(rng: np.random.Generator, 
     page = _written(tmp_path, a, b, result, roles=TEST, processes=processes)
     assert "Do the data agree with the reference?" in page
     order = ["Strong difference", "600 observed / 600 expected", "What differs most: pt", "<h2>Key numbers</h2>"]
-    order += ["Feature by feature", "Feature pt", "Where is it?", "What the p-value stands on"]
+    order += ["Feature by feature", "Feature eta", "Where is it?", "What the p-value stands on"]
     places = [page.index(words) for words in order]
     assert places == sorted(places)
     sentence = two_sample_verdict(result, TEST).sentence

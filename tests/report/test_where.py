@@ -48,7 +48,9 @@ def test_a_run_leaves_events_regions_and_a_section(written: Written) -> None:
     assert high is None
     assert document["deficit"] is None
     text = page.read_text()
-    assert "Where is it?" in text
+    assert "The largest fluctuations" in text
+    assert "Where is it?" not in text
+    assert "What the fit makes of fluctuations" in text
     assert "they are not significances" in text
     assert "result.json, localization.json and events.csv beside this page" in text
     assert "in the file of the data, before any cut" in text
@@ -62,6 +64,8 @@ def test_a_difference_is_drawn_in_a_pair_of_features(run: Callable[..., Any], tm
     page = write_run(tmp_path, found.test, found.data, found.result, leave_one_out=False).read_text()
     assert (tmp_path / "plots" / "pair-01.pdf").is_file()
     assert "Features x and a &amp; b" in page
+    assert "Where is it?" in page
+    assert "Feature by feature" in page
 
 
 def test_agreement_is_said(written: Written) -> None:
