@@ -104,9 +104,11 @@ def fill_two_samples(
     found_b, low_b, high_b = (each * scale_b for each in fill(binning, x_b[seen_b], b.weights[seen_b]))
     tilted = None
     if fitted:
-        # f is about shapes: its sum over A is one, and the yield is that of B.
-        tilted = total(a.weights * np.exp(result.log_ratio_a))
-        tilted *= b.total_weight / a.total_weight if yields else 1.0
+        # f is about shapes, and that of an interval leaves the rest as it is: the yield is that of B in any case.
+        moved = a.weights * np.exp(result.log_ratio_a)
+        whole = float(moved.sum())
+        moved *= (b.total_weight if yields else 1.0) / scale_a / (whole if whole > 0 else a.total_weight)
+        tilted = total(moved)
     stack, first = [], 0
     for process in processes:
         rows = np.zeros(len(a), dtype=bool)

@@ -56,6 +56,16 @@ def test_processes_add_up_to_the_reference(case) -> None:
     np.testing.assert_allclose(found.error_a**2, found.a * 0.1)
 
 
+@pytest.mark.parametrize("yields", [False, True])
+def test_the_fit_has_the_yield_of_b_also_if_it_speaks_of_an_interval_only(case, yields: bool) -> None:
+    a, b, _ = case
+    f = np.where(a.events[:, 0] > 300, np.log(3.0), 0.0)
+    found = fill_two_samples(a, b, SimpleNamespace(log_ratio_a=f), "m", yields=yields)
+    assert found.tilted is not None
+    assert found.tilted.sum() == pytest.approx(found.b.sum())
+    assert fill_two_samples(a, b, SimpleNamespace(log_ratio_a=f), "m", fitted=False).tilted is None
+
+
 def test_the_range_of_ratios_shows_what_differs_and_not_what_is_unknown() -> None:
     ratio = np.array([1.0, 1.05, 3.0, 2.5])
     low, high = np.array([0.95, 0.95, 2.5, 0.5]), np.array([1.05, 1.2, 3.6, 6.0])
