@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nplm.cli.errors import UsageError
+from nplm.cli.errors import InputError, UsageError
 from nplm.cli.values import Label, feature_label, text
 
 
@@ -41,6 +41,17 @@ def require_labels(labels: Sequence[Label]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"--label names '{name}' twice; leave one of them out")
+
+
+def require_labelled(labels: Sequence[Label], features: Sequence[str]) -> None:
+    """Refuses a label of what is no feature, such as one that is misspelt.
+
+    Raises:
+        InputError: naming it.
+    """
+    for label in labels:
+        if label.feature not in features:
+            raise InputError(f"--label names '{label.feature}', which is no feature: there are {', '.join(features)}")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -69,7 +69,17 @@ class Drawing:
         feature, result = self.alone, self.result
         if feature is None:
             yield_alone = result.rate is not None and result.leading != result.leading_shape
-            return [] if self.agreement or yield_alone else write_pair_picture(self.folder, comparison, found)
+            if self.agreement or yield_alone:
+                return []
+            roles = "" if self.roles.of_test else "The data are B, and the reference is A. "
+            return [
+                replace(
+                    picture,
+                    title=f"What differs most: {picture.title[0].lower()}{picture.title[1:]}",
+                    caption=f"{roles}{picture.caption}",
+                )
+                for picture in write_pair_picture(self.folder, comparison, found)
+            ]
         figure = self._marginal(feature, enlarge=True)
         said = next(feature_sentence(each) for each in numbers if each.feature == feature)
         shaded = " Shaded: where they differ most." if leading_interval(result) is not None else ""

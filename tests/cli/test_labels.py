@@ -51,6 +51,22 @@ def test_bad_labels_are_refused(nplm, folder: Path, words: tuple[str, ...]) -> N
     assert "--label" in outcome.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        USUAL,
+        ("validate", "data.npz", "ref.npz", "-o", "out"),
+        ("monitor", "ref.npz", "--folder", "runs", "-o", "out"),
+    ],
+)
+def test_a_label_of_no_feature_is_refused(nplm, folder: Path, words: tuple[str, ...]) -> None:
+    (folder / "runs").mkdir()
+    outcome = nplm(*words, "--label", "xx=m")
+    assert outcome.code == 3
+    assert "--label names 'xx', which is no feature: there are x, y" in outcome.err
+    assert not (folder / "out").exists()
+
+
 def test_a_unit_is_what_stands_in_brackets_at_the_end() -> None:
     with feature_labels({"a": "m(ll) [GeV]", "b": "m[0]: mass", "c": "no unit"}):
         assert [unit_of(name) for name in "abcd"] == ["GeV", "", "", ""]
