@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from matplotlib.figure import Figure
 
 from nplm.plot import style
 from nplm.plot.two_sample_bins import fill_two_samples
 from nplm.sample import Sample
-from nplm.two_sample.result import TwoSampleResult
 
 # Bins of ratios that are known worse than this, in their logarithm, say nothing.
 _LARGEST_ERROR = 0.7
 
 
-def plot_log_ratio_of_feature(a: Sample, b: Sample, result: TwoSampleResult, feature: str) -> Figure:
-    """Draws f at the events of both samples, and the log of the ratio of their shares in bins, with its error.
+def plot_log_ratio_of_feature(
+    a: Sample,
+    b: Sample,
+    feature: str,
+    log_ratios: tuple[Float64[np.ndarray, " n_a"], Float64[np.ndarray, " n_b"]],
+    *,
+    yields: bool = False,
+) -> Figure:
+    """Draws f at the events of both samples, and the log of the ratio B / A in bins, with its error.
 
     Arguments:
         a, b: the samples that were compared, of one feature.
-        result: of that comparison.
         feature: its name.
+        log_ratios: f at the events of A, and of B.
+        yields: whether f compares yields, and not only shapes.
     """
-    bins = fill_two_samples(a, b, result, feature)
+    bins = fill_two_samples(a, b, feature, yields=yields)
     x = np.concatenate([a.events[:, 0], b.events[:, 0]])
-    f = np.concatenate([result.log_ratio_a, result.log_ratio_b])
+    f = np.concatenate(log_ratios)
     order = np.argsort(x, kind="stable")
     both = (bins.a > 0) & (bins.b > 0)
     safe_a, safe_b = np.where(both, bins.a, 1.0), np.where(both, bins.b, 1.0)

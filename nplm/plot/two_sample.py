@@ -50,8 +50,8 @@ def plot_two_sample_marginal(
         result: of that comparison.
         feature: its name.
         names: what to call them; default: A and B with their names.
-        yields, fitted, interval, enlarge, processes: see `nplm.plot.two_sample_bins.fill_two_samples`; the interval is
-            shaded.
+        fitted: show what the fit makes of A.
+        yields, interval, enlarge, processes: see `nplm.plot.two_sample_bins.fill_two_samples`; the interval is shaded.
 
     Raises:
         ValueError: if there is no such feature.
@@ -59,10 +59,9 @@ def plot_two_sample_marginal(
     bins = fill_two_samples(
         a,
         b,
-        result,
         feature,
+        result.log_ratio_a if fitted else None,
         yields=yields,
-        fitted=fitted,
         interval=interval,
         enlarge=enlarge,
         processes=processes,

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float64
 
 from nplm.plot.binning import MOST_BINS, Binning, aligned_bins, common_binning, fill
 from nplm.sample import Sample
-from nplm.two_sample.result import TwoSampleResult
 
 # An interval narrower than this share of the axis gets a picture of its surroundings, so many times as wide.
 _NARROW, _SURROUNDINGS = 0.06, 12.0
@@ -64,11 +63,10 @@ class TwoSampleBins:
 def fill_two_samples(
     a: Sample,
     b: Sample,
-    result: TwoSampleResult,
     feature: str,
+    log_ratio_a: Float64[np.ndarray, " n_a"] | None = None,
     *,
     yields: bool = False,
-    fitted: bool = True,
     interval: tuple[float, float] | None = None,
     enlarge: bool = True,
     processes: Sequence[Process] = (),
@@ -77,10 +75,9 @@ def fill_two_samples(
 
     Arguments:
         a, b: the samples that were compared.
-        result: of that comparison.
         feature: its name.
+        log_ratio_a: f at the events of A, to show what the fit makes of it; None for no fit.
         yields: show sums of weights, not shares of the samples.
-        fitted: show what the fit makes of A.
         interval: what must be seen.
         enlarge: show only the surroundings of an interval that is narrow.
         processes: parts of A.
@@ -103,9 +100,9 @@ def fill_two_samples(
 
     found_b, low_b, high_b = (each * scale_b for each in fill(binning, x_b[seen_b], b.weights[seen_b]))
     tilted = None
-    if fitted:
+    if log_ratio_a is not None:
         # f is about shapes, and that of an interval leaves the rest as it is: the yield is that of B in any case.
-        moved = a.weights * np.exp(result.log_ratio_a)
+        moved = a.weights * np.exp(log_ratio_a)
         whole = float(moved.sum())
         moved *= (b.total_weight if yields else 1.0) / scale_a / (whole if whole > 0 else a.total_weight)
         tilted = total(moved)

@@ -107,7 +107,7 @@ class Drawing:
             found.append(Picture(path, f"Feature {name}", caption))
         if len(self.result.features) == 1 and not self.agreement:
             (only,) = self.result.features
-            figure = plot_log_ratio_of_feature(self.a, self.b, self.result, only)
+            figure = plot_log_ratio_of_feature(self.a, self.b, only, (self.result.log_ratio_a, self.result.log_ratio_b))
             caption = (
                 "The fitted log of the density of"
                 f" {self.roles.b} over that of {self.roles.a}, with the log of the ratio of bins (points). Where f is"
@@ -157,7 +157,7 @@ class Drawing:
         found = leading_interval(self.result)
         if found is None or found[0] != feature:
             return False
-        return fill_two_samples(self.a, self.b, self.result, feature, interval=found[1]).enlarged
+        return fill_two_samples(self.a, self.b, feature, interval=found[1]).enlarged
 
     def _first_caption(self) -> str:
         fit = "" if self.agreement else " Orange: A reweighted by the fitted log-ratio."

@@ -68,6 +68,13 @@ def test_a_difference_is_drawn_in_a_pair_of_features(run: Callable[..., Any], tm
     assert "Feature by feature" in page
 
 
+def test_f_of_one_model_is_drawn_against_a_single_feature(run: Callable[..., Any], tmp_path: Path) -> None:
+    found = run()
+    page = write_run(tmp_path, found.test, found.data, found.result).read_text()
+    assert "f against x" in page
+    assert (tmp_path / "plots" / "f.png").is_file()
+
+
 def test_agreement_is_said(written: Written) -> None:
     _, found = written
     localization = localize(found.test, found.data, found.result, left_out=False)
