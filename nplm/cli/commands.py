@@ -253,7 +253,7 @@ def _command(options_of: Callable[[Values], Any], module: str, function: str) ->
 
     def run(values: Values) -> int:
         options = options_of(values)
-        with drawing_in(getattr(options, "style", None)):
+        with drawing_in(getattr(options, "style", None), getattr(options, "label", ())):
             code: int = getattr(import_module(f"nplm.cli.{module}"), function)(options)
         return code
 

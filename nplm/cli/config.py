@@ -84,7 +84,7 @@ def _parse(action: argparse.Action, name: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise argparse.ArgumentTypeError(f"it must be true or false, not {_shown(value)}")
         return value != name.startswith("no-")
-    if action.nargs == "+":
+    if action.nargs == "+" or isinstance(action, argparse._AppendAction):
         items = value if isinstance(value, list) else [value]
         if not items:
             raise argparse.ArgumentTypeError("the list is empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
+from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.test_command import folder_of, provenance, read_samples
@@ -25,6 +26,7 @@ def run_family(options: Options) -> int:
         reference = reference.scaled_to(options.expected_yield)
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
+    from nplm.report.roles import TEST
 
     # Of a yield before the cut, what passes is known no better than the number of events that do.
     named = all(
@@ -55,6 +57,8 @@ def run_family(options: Options) -> int:
             result,
             document,
             as_json=options.json,
+            roles=TEST,
+            processes=() if folder is None else processes_of(options, reference),
             top=options.top,
             rows=samples.rows,
         )

@@ -19,6 +19,7 @@ from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
+from nplm.cli.style import require_labelled
 
 if TYPE_CHECKING:
     from nplm.coordinates import CoordinateKind
@@ -52,6 +53,7 @@ def run_monitor(options: Options) -> int:
         raise InputError(f"{options.folder} is not a folder; give the folder of the files with --folder")
     reference = WatchedReference(options, reporter.note)
     sample = reference.read()
+    require_labelled(options.label, sample.features)
     with refusing_bad_input():
         monitor = _monitor(options, sample)
     try:

@@ -25,7 +25,8 @@ from nplm.cli.options import (
     output_or_refuse,
     require_input,
 )
-from nplm.cli.values import CircularFeature, number, positive_count, positive_number, reference_file, text
+from nplm.cli.style import add_label_option
+from nplm.cli.values import CircularFeature, Label, number, positive_count, positive_number, reference_file, text
 
 # Options of one kernel of all features, which then takes the place of the family.
 _KERNEL = ("width", "centers", "penalty", "selection", "coordinates")
@@ -63,6 +64,7 @@ class Options(InputOptions):
     circular: tuple[CircularFeature, ...] = ()
     refresh: float = 10.0
     reports: bool = True
+    label: tuple[Label, ...] = ()
     quiet: bool = False
     kernel: bool = False
 
@@ -207,7 +209,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     control.add_argument(
         "--reports",
         action=FLAG,
-        help="write the report of the first window of each series of shape alarms (default: yes)",
+        help="write the report of the first window of each series of alarms (default: yes)",
     )
+    add_label_option(control)
     control.add_argument("--quiet", action=FLAG, help="no notes")
     add_config_option(control)

@@ -378,6 +378,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
             words.append(option if value else option.replace("--", "--no-", 1))
         elif field.name in ("features", "nu", "circular"):
             words += [option, *map(str, value)]
+        elif field.name == "label":
+            words += [word for each in value for word in (option, str(each))]
         elif field.name == "widths":
             words += [option, ",".join(map(repr, value))]
         elif field.name == "family":

@@ -15,6 +15,7 @@ from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.say import say
+from nplm.cli.style import require_labelled
 from nplm.cli.test_options import Options, command_of
 from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
@@ -93,6 +94,7 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
     reader = Reader(options, note, None if options.shape_only else options.data)
     reference, (data, pool) = reader.read(options.data, options.pool)
     assert data is not None
+    require_labelled(options.label, reference.features)
     rows = reader.rows(options.data)
     return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool, rows)
 

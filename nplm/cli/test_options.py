@@ -28,8 +28,8 @@ from nplm.cli.options import (
     require_shape_or_yield,
     to_command,
 )
-from nplm.cli.style import add_style_option
-from nplm.cli.values import count, number_of_toys, positive_numbers, seed, text
+from nplm.cli.style import add_label_option, add_style_option
+from nplm.cli.values import Label, count, number_of_toys, positive_numbers, seed, text
 
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
@@ -73,6 +73,7 @@ class Options(ModelOptions, InputOptions):
     leave_one_out: bool = True
     output: Path | None = None
     style: str | None = None
+    label: tuple[Label, ...] = ()
     json: bool = False
     force: bool = False
     quiet: bool = False
@@ -285,6 +286,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="several features: say in the report what is left of t without each, by fits of kernels (default: yes)",
     )
     add_style_option(output)
+    add_label_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument(
         "--force",

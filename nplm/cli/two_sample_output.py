@@ -24,7 +24,7 @@ def deliver(
     sweep: TwoSampleSweep | None = None,
     *,
     as_json: bool,
-    **events: Any,
+    **settings: Any,
 ) -> None:
     """Writes the result into the folder and prints it.
 
@@ -35,7 +35,7 @@ def deliver(
         document: what result.json holds.
         sweep: over the number of events, if there is one.
         as_json: print the document.
-        events: which events to list, as `write_two_sample` takes them.
+        settings: of the report, as `write_two_sample` takes them.
     """
     from nplm.report.two_sample_text import two_sample_line
 
@@ -45,7 +45,7 @@ def deliver(
 
         with folder.writing():
             folder.begin()
-            report = write_two_sample(folder.path, a, b, result, document, sweep, **events)
+            report = write_two_sample(folder.path, a, b, result, document, sweep, **settings)
             folder.finish(complete=True)
     if as_json:
         say(json.dumps(document, indent=2, allow_nan=False))

@@ -14,6 +14,7 @@ from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import access_of, ordered_like, refusing_bad_input
 from nplm.cli.say import say
+from nplm.cli.style import require_labelled
 from nplm.cli.two_sample_output import deliver
 from nplm.cli.validate_options import Options, command_of
 from nplm.io import column_names, read_sample
@@ -88,6 +89,7 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
                 **access,
             )
             read.append(ordered_like(read[0], sample, path) if read else sample)
+    require_labelled(options.label, read[0].features)
     pool = None if options.pool is None else read.pop()
     return Inputs({sample.name: sample for sample in read}, pool)
 

@@ -18,8 +18,8 @@ from nplm.cli.options import (
     add_features_option,
     add_output_option,
 )
-from nplm.cli.style import add_style_option
-from nplm.cli.values import CircularFeature, positive_count, positive_number, positive_numbers, seed, sizes, text
+from nplm.cli.style import add_label_option, add_style_option
+from nplm.cli.values import CircularFeature, Label, positive_count, positive_number, positive_numbers, seed, sizes, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,7 @@ class Options:
     seed: int = 1
     output: Path | None = None
     style: str | None = None
+    label: tuple[Label, ...] = ()
     json: bool = False
     force: bool = False
     quiet: bool = False
@@ -180,6 +181,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html and plots")
     add_style_option(output)
+    add_label_option(output)
     output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
     output.add_argument(
         "--force",
@@ -202,6 +204,8 @@ def command_of(options: Options) -> list[str]:
             words.append(option)
         elif field.name in ("names", "features", "circular"):
             words += [option, *map(str, value)]
+        elif field.name == "label":
+            words += [word for label in value for word in (option, str(label))]
         elif field.name == "family":
             words += [option, ",".join(value)]
         elif isinstance(value, tuple):

@@ -114,6 +114,25 @@ class CircularFeature:
         return self.name if self.period is None else f"{self.name}={self.period!r}"
 
 
+@dataclass(frozen=True)
+class Label:
+    """What pictures write at the axis of a feature."""
+
+    feature: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.feature}={self.text}"
+
+
+def feature_label(word: str) -> Label:
+    """NAME=TEXT; the text may hold more signs of equality."""
+    name, equals, label = (part.strip() for part in word.partition("="))
+    if not (name and equals and label):
+        raise argparse.ArgumentTypeError(f"it must be NAME=TEXT, such as 'mll=m(ll) [GeV]', not '{word}'")
+    return Label(name, label)
+
+
 def circular_features(word: str) -> tuple[CircularFeature, ...]:
     """NAME or NAME=PERIOD, or several with commas between them."""
     found = []

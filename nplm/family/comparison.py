@@ -259,6 +259,7 @@ class FamilyTest:
             leading_features=tuple(dict.fromkeys(features[j] for j in looked_at)),
             shape=None if self.rate is None else shape,
             rate=self.rate,
+            _of=(self.a, self.b),
         )
 
     def _log_ratio(self, leading: int | Interval) -> tuple[np.ndarray, bool]:

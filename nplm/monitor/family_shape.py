@@ -174,10 +174,26 @@ class FamilyShape:
         mean, sd = float(null.mean()), float(null.std())
         return ShapeResult(result.statistic, mean, sd, found.p_value, z, "", lambda: result.leading_words)
 
-    def compared(self, window: Sample) -> FamilyTest:
-        """The test of two samples: the reference, and a window."""
+    def compared(self, window: Sample, expected: float | None = None, *, exact_rate: bool = False) -> FamilyTest:
+        """The test of two samples: the reference, and a window.
+
+        Arguments:
+            window: the events.
+            expected: yield of the window, which is then compared apart from the shape; None to compare shapes only.
+            exact_rate: whether that is known from elsewhere, and not from the number of events of the reference.
+        """
         reference = self._looked_at(len(window))
-        return FamilyTest(reference, window, settings=self.settings, circular=self.periods, seed=self.seed)
+        if expected is not None:
+            reference = reference.scaled_to(expected)
+        return FamilyTest(
+            reference,
+            window,
+            settings=self.settings,
+            expected_ratio=None if expected is None else 1.0,
+            exact_yield=exact_rate,
+            circular=self.periods,
+            seed=self.seed,
+        )
 
     def shared_fluctuation(self, n: float) -> float:
         """The correlation of T, and so of Z, of two windows of n unit weights, which share the reference, at most.

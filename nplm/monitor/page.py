@@ -8,18 +8,20 @@ from pathlib import Path
 
 from nplm._atomic import atomic_path
 from nplm._versions import versions
+from nplm.monitor.headline import LEVELS, headline, message_of, state_of
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.picture import draw_distribution, draw_history
 from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
 from nplm.monitor.verdict import Verdict
 from nplm.plot.style import save_figure
 from nplm.report.css import CSS
-from nplm.report.html_parts import columns, figures, section, table
+from nplm.report.html_parts import Marked, columns, figures, section, table
 from nplm.report.pictures import Picture
 
 PAGE = "monitor.html"
 # Windows in the pictures, and rows of the table.
 SHOWN_WINDOWS, _ROWS = 500, 20
+_FACTOR_CAPTION = " Orange: what they would be if all errors were off by the factor that fits best."
 
 
 def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refresh: float | None) -> Path:
@@ -34,17 +36,19 @@ def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refr
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     pictures = _pictures(plots, monitor, verdicts)
-    title, level, sentence = _now(verdicts)
+    limit = monitor.limits.of_chart(monitor.tests)
+    first = headline(verdicts, limit)
     again = "" if refresh is None else f'<meta http-equiv="refresh" content="{max(1, round(refresh))}">\n'
     features = ", ".join(monitor.reference.features)
     last = verdicts[-1].time if verdicts else "nothing yet"
     body = "".join(
         [
-            f'<p class="verdict {level}"><strong>{escape(title)}</strong> {escape(sentence)}</p>',
+            f'<p class="verdict {first.level}"><strong>{escape(first.title)}</strong> {escape(first.sentence)}</p>',
+            _now(verdicts, limit),
             section("Reports of alarms", _reports(verdicts)),
             section("History", figures(pictures)),
-            section("Last windows that want a look", columns(_table([v for v in verdicts if v.status != "ok"]))),
-            section("Last windows", columns(_table(verdicts))),
+            section("Last windows that want a look", columns(_table(_wanting(verdicts, limit), limit))),
+            section("Last windows", columns(_table(verdicts, limit))),
             section("Limits", table(limit_rows(monitor))),
             section("Are the p-values uniform?", table(_uniformity(monitor, verdicts))),
         ]
@@ -54,7 +58,7 @@ def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refr
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-{again}<title>{escape(f"nplm monitor: {title}")}</title>
+{again}<title>{escape(f"nplm monitor: {first.title}")}</title>
 <style>{CSS}</style>
 </head>
 <body>
@@ -74,19 +78,19 @@ def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refr
     return folder / PAGE
 
 
-def _now(verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
-    """The title, its colour and a sentence on the last window."""
+def _now(verdicts: Sequence[Verdict], limit: float) -> str:
+    """The last window, which a shifter looks at now, as HTML; nothing before the first."""
     if not verdicts:
-        return "Waiting", "undecided", "No window is complete yet."
+        return ""
     last = verdicts[-1]
-    where = f"Window {last.row} ({last.source}): {last.message}."
-    if last.status == "alarm":
-        return "Alarm", "strong", where
-    if last.status != "ok":
-        return "Not tested in full", "mild", where
-    alarms = sum(v.status == "alarm" for v in verdicts)
-    more = f" Of the last {len(verdicts)} windows {alarms} gave an alarm." if alarms else ""
-    return "The last window agrees", "agreement", where + more
+    level = LEVELS[state_of(last, limit)]
+    sentence = f"Window {last.row} ({last.source}): {message_of(last, limit)}."
+    return f'<p class="verdict now {level}">Now: {escape(sentence)}</p>'
+
+
+def _wanting(verdicts: Sequence[Verdict], limit: float) -> list[Verdict]:
+    """Windows that do not simply agree."""
+    return [v for v in verdicts if state_of(v, limit) != "ok"]
 
 
 def _reports(verdicts: Sequence[Verdict]) -> str:
@@ -120,8 +124,8 @@ def _pictures(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict]) -> li
                 Picture(
                     save_figure(draw_distribution(p, found, test), folder / f"p-values-{test}")[0],
                     f"p-values of the {test}",
-                    f"{found.sentence} Line with band: uniform, as where nothing is wrong. Orange: what they would be"
-                    " if all errors were off by the factor that fits best.",
+                    f"{found.sentence} Line with band: uniform, as where nothing is wrong."
+                    + _FACTOR_CAPTION * found.tells_factor,
                 )
             )
     return pictures
@@ -206,18 +210,21 @@ def _uniformity(monitor: Monitor, verdicts: Sequence[Verdict]) -> list[tuple[str
     return rows
 
 
-def _table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+def _table(verdicts: Sequence[Verdict], limit: float) -> list[tuple[str, ...]]:
     if not verdicts:
         return []
-    head = ("window", "source", "p of shape", "p of rate", "verdict")
-    rows = [
-        (
-            str(v.row),
-            f"{v.source}, {v.time[:19].replace('T', ' ')}",
-            "" if v.p_shape is None else f"{v.p_shape:.3g}",
-            "" if v.p_rate is None else f"{v.p_rate:.3g}",
-            v.message,
+    head = ("window", "status", "source", "p of shape", "p of rate", "verdict")
+    rows = []
+    for v in reversed(verdicts[-_ROWS:]):
+        state = state_of(v, limit)
+        rows.append(
+            (
+                str(v.row),
+                Marked(state, LEVELS[state]),
+                f"{v.source}, {v.time[:19].replace('T', ' ')}",
+                "" if v.p_shape is None else f"{v.p_shape:.3g}",
+                "" if v.p_rate is None else f"{v.p_rate:.3g}",
+                message_of(v, limit),
+            )
         )
-        for v in reversed(verdicts[-_ROWS:])
-    ]
     return [head, *rows]

@@ -128,9 +128,10 @@ def draw_distribution(p_values: Sequence[float], found: PValueDistribution, what
             alpha=style.BAND_ALPHA,
             linewidth=0,
         )
-        p = np.linspace(0.005, 0.995, 199)
-        density = expected * pvalue_density(p, found.scale, found.degrees_of_freedom)
-        axes.plot(p, density, color=style.REWEIGHTED, label=f"errors times {found.error_factor:.3g}")
+        if found.tells_factor:
+            p = np.linspace(0.005, 0.995, 199)
+            density = expected * pvalue_density(p, found.scale, found.degrees_of_freedom)
+            axes.plot(p, density, color=style.REWEIGHTED, label=f"errors times {found.error_factor:.3g}")
         error = np.sqrt(counts)
         style.draw_points(
             axes, middles, counts.astype(float), counts - error, counts + error, np.ones(_BINS, bool), label="windows"

@@ -17,6 +17,8 @@ from nplm._json import json_value
 ACCEPTED = 0.01
 # Fewer p-values say nothing about their distribution.
 LEAST_PVALUES = 10
+# Of fewer p-values one that is far off makes a factor of all errors, which says nothing of the others.
+LEAST_FOR_FACTOR = 50
 # Where logarithms of p and 1 - p end.
 _SMALLEST, _LARGEST = 1e-300, 1 - 2.0**-53
 
@@ -57,10 +59,20 @@ class PValueDistribution:
         return self.p_value >= ACCEPTED
 
     @property
+    def tells_factor(self) -> bool:
+        """Whether the p-values are enough to tell wrong errors from a few windows that are far off."""
+        return self.count >= LEAST_FOR_FACTOR
+
+    @property
     def sentence(self) -> str:
         """The finding in words."""
         if self.uniform:
             return f"The {self.count} p-values are uniform within their errors (p = {self.p_value:.2g})."
+        if not self.tells_factor:
+            return (
+                f"The {self.count} p-values are not uniform (p = {self.p_value:.2g}). In so few of them one or two"
+                " windows may make that, and they are too few to say whether errors are wrong."
+            )
         error = self.scale_error / (2 * self.error_factor)
         factor = f"true errors are {self.error_factor:.2f} +- {error:.2f} times those that were assumed"
         if self.scale_test >= ACCEPTED:

@@ -52,7 +52,13 @@ class Binning:
     @property
     def unit(self) -> str:
         """What a bin holds, for the y axis: events / 0.2."""
-        return "events / bin" if self.logarithmic else f"events / {self.edges[1] - self.edges[0]:g}"
+        return self.per("events")
+
+    def per(self, what: str, unit: str = "") -> str:
+        """What of events a bin holds, for the y axis: events / 5 GeV; on a logarithmic axis widths differ."""
+        if self.logarithmic or not np.allclose(np.diff(self.edges), self.edges[1] - self.edges[0]):
+            return f"{what} / bin"
+        return f"{what} / {self.edges[1] - self.edges[0]:g} {unit}".rstrip()
 
     def assign(self, values: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
         """The bin of each value, shape (n,)."""
@@ -113,7 +119,7 @@ def common_binning(
         half = 0.5 * max(abs(low), 1.0)
         low, high = low - half, high + half
     # Two bins fewer, because aligning the edges to multiples of the width may add one at either end.
-    return _aligned_bins(low, high, min(bins, MOST_BINS - 2))
+    return aligned_bins(low, high, min(bins, MOST_BINS - 2))
 
 
 def poisson_interval(counts: Float64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +157,7 @@ def _integer_bins(low: float, high: float, bins: int) -> Binning:
     return Binning(first - 0.5 + width * np.arange(np.ceil(values / width) + 1), integer=True)
 
 
-def _aligned_bins(low: float, high: float, bins: int) -> Binning:
+def aligned_bins(low: float, high: float, bins: int) -> Binning:
     """Edges at multiples of a round width."""
     width = _round_up((high - low) / bins)
     first, last = np.floor(low / width), np.ceil(high / width)

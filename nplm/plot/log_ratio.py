@@ -78,4 +78,14 @@ def _draw(axes: Axes, f_data: np.ndarray, data: Sample, f_reference: np.ndarray,
     beyond_data = float(data.weights[binning.beyond(f_data)].sum())
     beyond_reference = float(weights[binning.beyond(f_reference)].sum())
     if beyond_data or beyond_reference:
-        style.note(axes, [style.beyond_the_axis(beyond_data, beyond_reference)])
+        style.note(
+            axes,
+            [
+                style.beyond_the_axis(
+                    f"{style.format_yield(beyond_data)} data", f"{style.format_yield(beyond_reference)} reference"
+                )
+            ],
+        )
+        both = np.concatenate([f_data, f_reference])
+        below, above = bool((both < binning.edges[0]).any()), bool((both > binning.edges[-1]).any())
+        style.hatch_outer_bins(axes, binning.edges, below, above)

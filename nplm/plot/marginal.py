@@ -14,14 +14,13 @@ from nplm.hypothesis_test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.plot import style
 from nplm.plot.binning import Binning, common_binning, fill
+from nplm.plot.labels import unit_of
 from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
 from nplm.result import Result
 from nplm.sample import Sample
 
 # The y axis is logarithmic if the expected yields of the bins span more than this factor.
 _LOG_RANGE = 100.0
-# Ratios of well filled bins decide the range of the ratio panel, within these distances from one.
-_NARROWEST_RATIO, _LOWEST_RATIO, _HIGHEST_RATIO = 0.1, 1.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +36,7 @@ class Marginal:
         reference_error: root of its summed squared weights.
         reweighted: sum of w e^f; NaN if the fit failed.
         data_beyond, reference_beyond: yields that the outer bins took from beyond the edges.
+        outer: whether the first bin took some, and whether the last did.
         moved: whether the reference is shown at fitted nuisances.
     """
 
@@ -49,6 +49,7 @@ class Marginal:
     reweighted: Float64[np.ndarray, " bins"]
     data_beyond: float
     reference_beyond: float
+    outer: tuple[bool, bool]
     moved: bool
 
 
@@ -82,6 +83,10 @@ def fill_marginal(
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(bins, weights=values, minlength=binning.count)
 
+    ends = (
+        ((x < binning.edges[0]).any() for x in (x_data, x_reference)),
+        ((x > binning.edges[-1]).any() for x in (x_data, x_reference)),
+    )
     observed, low, high = fill(binning, x_data, data.weights)
     fitted = total(reweighted(test, result, f))
     return Marginal(
@@ -95,6 +100,7 @@ def fill_marginal(
         reweighted=np.where(np.isfinite(fitted), fitted, np.nan),
         data_beyond=float(data.weights[binning.beyond(x_data)].sum()),
         reference_beyond=float(weights[binning.beyond(x_reference)].sum()),
+        outer=(any(ends[0]), any(ends[1])),
         moved=result.nuisances is not None,
     )
 
@@ -116,19 +122,21 @@ def plot_marginal(
         figure = style.new_figure(height=5.2)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))
         figure.subplots_adjust(left=0.13, right=0.97, top=0.93, bottom=0.1, hspace=0.06)
-        _draw_yields(top, marginal, data)
+        _draw_yields(top, marginal, data, unit_of(feature))
         _draw_ratios(bottom, marginal)
         if marginal.binning.logarithmic:
             top.set_xscale("log")
         if marginal.binning.integer:
             bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
         top.set_xlim(marginal.binning.edges[0], marginal.binning.edges[-1])
+        for axes in (top, bottom):
+            style.hatch_outer_bins(axes, marginal.binning.edges, *marginal.outer)
         style.label_feature(bottom, feature)
         figure.align_ylabels()
     return figure
 
 
-def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
+def _draw_yields(axes: Axes, marginal: Marginal, data: Sample, unit: str) -> None:
     binning, reference = marginal.binning, marginal.reference
     positive = reference[reference > 0]
     logarithmic = len(positive) > 0 and positive.max() > _LOG_RANGE * positive.min()
@@ -170,7 +178,7 @@ def _draw_yields(axes: Axes, marginal: Marginal, data: Sample) -> None:
         label=label,
     )
     _set_range(axes, marginal, logarithmic)
-    axes.set_ylabel(binning.unit)
+    axes.set_ylabel(binning.per("events", unit))
     style.legend(axes, first="data")
     style.note(axes, _remarks(marginal, logarithmic))
 
@@ -196,7 +204,12 @@ def _set_range(axes: Axes, marginal: Marginal, logarithmic: bool) -> None:
 def _remarks(marginal: Marginal, logarithmic: bool) -> list[str]:
     sentences = []
     if marginal.data_beyond or marginal.reference_beyond:
-        sentences.append(style.beyond_the_axis(marginal.data_beyond, marginal.reference_beyond))
+        sentences.append(
+            style.beyond_the_axis(
+                f"{style.format_yield(marginal.data_beyond)} data",
+                f"{style.format_yield(marginal.reference_beyond)} reference",
+            )
+        )
     negative = int((marginal.reference < 0).sum())
     if negative:
         hidden = " and are not drawn" if logarithmic else ""
@@ -213,20 +226,11 @@ def _draw_ratios(axes: Axes, marginal: Marginal) -> None:
     axes.stairs(1 + band, edges, baseline=1 - band, fill=True, color=style.REFERENCE, alpha=style.BAND_ALPHA, lw=0)
     axes.stairs(fitted, edges, color=style.REWEIGHTED, baseline=None)
 
-    bottom, top = _ratio_range(ratio, low, high, fitted)
     shown = _worth_a_point(marginal) & np.isfinite(ratio)
+    bottom, top = style.ratio_range(ratio[shown], low[shown], high[shown])
     inside = shown & (ratio <= top) & (ratio >= bottom)
     style.draw_points(axes, centers, ratio, low, high, inside)
     for outside, marker, edge in ((shown & (ratio > top), "^", top), (shown & (ratio < bottom), "v", bottom)):
         axes.plot(centers[outside], np.full(outside.sum(), edge), marker, color=style.DATA, ms=5, clip_on=False)
     axes.set_ylim(bottom, top)
     axes.set_ylabel("ratio to reference", fontsize=style.SMALL)
-
-
-def _ratio_range(ratio: np.ndarray, low: np.ndarray, high: np.ndarray, fitted: np.ndarray) -> tuple[float, float]:
-    """A range around one that holds the bins with error bars below half the ratio; the others may leave it."""
-    known = np.isfinite(ratio) & (high - low < np.maximum(ratio, 0.5))
-    up = np.concatenate([high[known] - 1, fitted[known] - 1, [_NARROWEST_RATIO]])
-    down = np.concatenate([1 - low[known], 1 - fitted[known], [_NARROWEST_RATIO]])
-    reach_up, reach_down = 1.1 * np.nanmax(up), 1.1 * np.nanmax(down)
-    return 1 - min(reach_down, _LOWEST_RATIO), 1 + min(reach_up, _HIGHEST_RATIO)

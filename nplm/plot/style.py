@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm._atomic import atomic_path
+from nplm.plot.labels import label_of
 from nplm.plot.mplhep_style import mplhep_settings
 
 # Okabe and Ito's palette: told apart with every common form of colour blindness, and in grey.
@@ -29,9 +30,13 @@ MUTED = "#666666"
 BAND_ALPHA = 0.3
 
 WIDTH = 6.4
+# Of pictures whose letters must be read on a telephone, where all pictures are as wide as its screen.
+NARROW = 5.2
 DPI = 150
 SMALL = 8.5
 LONGEST_NAME = 60
+# Ratios whose error bars are shorter than this are known; those of usual bins reach no further than that from one.
+_KNOWN_RATIO, _USUAL_REACH, _LEAST_REACH, _HIGHEST_RATIO = 0.6, 1.0, 0.1, 10.0
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -77,14 +82,14 @@ def house_style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", _STYLE, dict(_EXPERIMENT.get())])
 
 
-def new_figure(height: float) -> Figure:
-    """A figure of the house's width and the given height in inches, without pyplot."""
-    return Figure(figsize=(WIDTH, height), dpi=DPI)
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """A figure of the given height and the house's width (or another) in inches, without pyplot."""
+    return Figure(figsize=(width, height), dpi=DPI)
 
 
 def label_feature(axes: Axes, feature: str, axis: Literal["x", "y"] = "x", longest: int = LONGEST_NAME) -> None:
-    """Writes a feature's name at an axis as it is: a name may hold $, _ or ^ and is not read as mathtext."""
-    text = "".join(c if c.isprintable() else " " for c in feature)
+    """Writes a feature's label, or its name, at an axis as it is: it may hold $, _ or ^ and is not read as mathtext."""
+    text = "".join(c if c.isprintable() else " " for c in label_of(feature))
     write = axes.set_xlabel if axis == "x" else axes.set_ylabel
     write(text if len(text) <= longest else text[: longest - 1] + "…", parse_math=False)
 
@@ -130,11 +135,47 @@ def format_yield(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def beyond_the_axis(data: float, reference: float) -> str:
-    """The remark that outer bins hold events from beyond the axis."""
-    return (
-        f"outer bins include {format_yield(data)} (data) and {format_yield(reference)} (reference) from beyond the axis"
-    )
+def hatch_outer_bins(axes: Axes, edges: Float64[np.ndarray, " edges"], first: bool, last: bool) -> None:
+    """Marks the outer bins that hold events from beyond the axis.
+
+    Arguments:
+        axes: of the picture.
+        edges: of its bins.
+        first, last: which of the two do.
+    """
+    for marked, low, high in ((first, edges[0], edges[1]), (last, edges[-2], edges[-1])):
+        if marked:
+            axes.axvspan(low, high, facecolor="none", edgecolor="#9a9a9a", hatch="////", linewidth=0, zorder=0)
+
+
+def ratio_range(
+    ratio: Float64[np.ndarray, " n"],
+    low: Float64[np.ndarray, " n"],
+    high: Float64[np.ndarray, " n"],
+    leading: Bool[np.ndarray, " n"] | None = None,
+) -> tuple[float, float]:
+    """A range around one that shows the ratios that are known, or that are far from one, with their error bars.
+
+    A bin of few events would stretch the range until nothing else is seen: it may leave it. A bin that three errors
+    tell from one may not, as it is what there is to see, nor one where the samples differ most.
+
+    Arguments:
+        ratio, low, high: of the bins that are drawn, with the ends of their error bars.
+        leading: which bins lie where the samples differ most.
+    """
+    known = (high - low) < _KNOWN_RATIO
+    far = ((low - 1) > 2 * (ratio - low)) | ((1 - high) > 2 * (high - ratio))
+    if leading is not None:
+        far |= leading
+    up = np.concatenate([high[far], np.minimum(high, 1 + _USUAL_REACH)[known]])
+    highest = float(np.max(up, initial=1 + _LEAST_REACH))
+    lowest = float(np.min(low[known | far], initial=1 - _LEAST_REACH))
+    return max(0.0, 1 - 1.1 * (1 - lowest)), 1 + 1.1 * (min(highest, _HIGHEST_RATIO) - 1)
+
+
+def beyond_the_axis(data: str, reference: str) -> str:
+    """The remark that outer bins hold events from beyond the axis, short enough for the width of a picture."""
+    return f"hatched: with {data} and {reference} from beyond the axis"
 
 
 def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nplm.plot import style
-from nplm.plot.binning import Binning, common_binning
+from nplm.plot.binning import Binning
+from nplm.plot.labels import unit_of
+from nplm.plot.two_sample_bins import Process, TwoSampleBins, fill_two_samples, overlapping
 from nplm.report.numbers import p_text, printable, z_text
 from nplm.sample import Sample
 from nplm.two_sample.result import TwoSampleResult
 
 # The y axis is logarithmic if the shares of the bins span more than this factor.
 _LOG_RANGE = 100.0
-_LOWEST_RATIO, _HIGHEST_RATIO = 0.0, 4.0
+# An interval whose bins are lower than this share of the highest is not seen on a linear axis.
+_SEEN = 0.08
+# Of processes: told apart in grey, and none the colour of a line.
+_STACK = ("#bcd9ea", "#f3e2a9", "#d5c3dd", "#c9e3c3", "#e5c9b8", "#d0d0d0")
 # A ratio is worth a point if both of its numbers are known better than this.
 _LARGEST_ERROR = 0.5
 _LONGEST_NAME = 32
 
 
-def plot_two_sample_marginal(a: Sample, b: Sample, result: TwoSampleResult, feature: str) -> Figure:
-    """Draws the shares of both samples in bins of one feature, and below B / A with the fitted e^f.
+def plot_two_sample_marginal(
+    a: Sample,
+    b: Sample,
+    result: TwoSampleResult,
+    feature: str,
+    *,
+    names: tuple[str, str] | None = None,
+    yields: bool = False,
+    fitted: bool = True,
+    interval: tuple[float, float] | None = None,
+    enlarge: bool = True,
+    processes: Sequence[Process] = (),
+) -> Figure:
+    """Draws both samples in bins of one feature, and below B / A with the fitted e^f.
 
     The fit is the marginal of A, each event times e^f, over that of A: it includes what f owes to the other features.
 
@@ -30,30 +49,43 @@ def plot_two_sample_marginal(a: Sample, b: Sample, result: TwoSampleResult, feat
         a, b: the samples that were compared.
         result: of that comparison.
         feature: its name.
+        names: what to call them; default: A and B with their names.
+        fitted: show what the fit makes of A.
+        yields, interval, enlarge, processes: see `nplm.plot.two_sample_bins.fill_two_samples`; the interval is shaded.
 
     Raises:
         ValueError: if there is no such feature.
     """
-    if feature not in a.features:
-        raise ValueError(f"there is no feature '{feature}': choose one of {', '.join(a.features)}")
-    column = a.features.index(feature)
-    x_a, x_b = a.events[:, column], b.events[:, column]
-    binning = common_binning(x_b, x_a, a.weights, min(a.effective_size, b.effective_size))
-    share_a, error_a = _shares(binning, x_a, a.weights)
-    share_b, error_b = _shares(binning, x_b, b.weights)
-    tilted, _ = _shares(binning, x_a, a.weights * np.exp(result.log_ratio_a), a.total_weight)
+    bins = fill_two_samples(
+        a,
+        b,
+        feature,
+        result.log_ratio_a if fitted else None,
+        yields=yields,
+        interval=interval,
+        enlarge=enlarge,
+        processes=processes,
+    )
+    if names is None:
+        short = [short_name(name) for name in result.sample_names]
+        names = f"A: {short[0]}", f"B: {short[1]}"
     with style.house_style():
-        figure = style.new_figure(height=5.2)
+        figure = style.new_figure(height=4.6, width=style.NARROW)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))
-        figure.subplots_adjust(left=0.13, right=0.97, top=0.96, bottom=0.1, hspace=0.06)
-        names = [short_name(name) for name in result.sample_names]
-        _draw_shares(top, binning, (share_a, error_a, names[0]), (share_b, error_b, names[1]), tilted)
-        _draw_ratio(bottom, binning, (share_a, error_a), (share_b, error_b), tilted)
-        if binning.logarithmic:
+        figure.subplots_adjust(left=0.15, right=0.97, top=0.93, bottom=0.115, hspace=0.06)
+        _draw_yields(top, bins, names, _is_linear(bins, interval))
+        _draw_ratio(bottom, bins, "data / reference" if yields else "B / A", overlapping(bins, interval))
+        top.set_ylabel(bins.binning.per("events" if yields else "share of the sample", unit_of(feature)))
+        style.note(top, _remarks(bins, yields))
+        for axes in (top, bottom):
+            if interval is not None:
+                _shade(axes, bins.binning, interval)
+            _mark_outer_bins(axes, bins)
+        if bins.binning.logarithmic:
             top.set_xscale("log")
-        if binning.integer:
+        if bins.binning.integer:
             bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
-        top.set_xlim(binning.edges[0], binning.edges[-1])
+        top.set_xlim(bins.binning.edges[0], bins.binning.edges[-1])
         style.label_feature(bottom, feature)
         figure.align_ylabels()
     return figure
@@ -70,8 +102,8 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
     found = result.calibration
     null = result.null[np.isfinite(result.null)]
     with style.house_style():
-        figure = style.new_figure(height=3.6)
-        axes = figure.add_axes((0.125, 0.15, 0.845, 0.82))
+        figure = style.new_figure(height=3.4, width=style.NARROW)
+        axes = figure.add_axes((0.14, 0.16, 0.83, 0.81))
         end = 1.08 * max(null.max(), min(result.statistic, 4 * null.max()))
         counts, edges = np.histogram(null, bins=min(60, int(2 * len(null) ** 0.4)), range=(0, null.max()))
         axes.stairs(counts, edges, fill=True, color=style.REFERENCE, alpha=0.3, label=null_words(result))
@@ -96,79 +128,94 @@ def null_words(result: TwoSampleResult) -> str:
     return f"{len(result.null):,} samples without a difference"
 
 
-def _shares(
-    binning: Binning, values: np.ndarray, weights: np.ndarray, total: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Share of a sample in each bin, and its standard deviation."""
-    bins = binning.assign(values)
-    total = float(weights.sum()) if total is None else total
-    summed = np.bincount(bins, weights=weights, minlength=binning.count)
-    squares = np.bincount(bins, weights=weights**2, minlength=binning.count)
-    return summed / total, np.sqrt(squares) / total
+def _is_linear(bins: TwoSampleBins, interval: tuple[float, float] | None) -> bool:
+    """Whether a linear axis shows all that matters: the interval that leads, or else all bins."""
+    a = bins.a
+    if interval is not None:
+        inside = overlapping(bins, interval)
+        highest = max(float(a.max()), float(bins.b.max()))
+        return bool(max(a[inside].max(initial=0.0), bins.b[inside].max(initial=0.0)) > _SEEN * highest)
+    positive = np.concatenate([a[a > 0], bins.b[bins.b > 0]])
+    return not len(positive) or positive.max() <= _LOG_RANGE * positive.min()
 
 
-def _draw_shares(
-    axes: Axes,
-    binning: Binning,
-    a: tuple[np.ndarray, np.ndarray, str],
-    b: tuple[np.ndarray, np.ndarray, str],
-    tilted: np.ndarray,
-) -> None:
-    (share_a, error_a, name_a), (share_b, error_b, name_b) = a, b
-    axes.stairs(share_a, binning.edges, color=style.REFERENCE, label=f"A: {name_a}")
+def _draw_yields(axes: Axes, bins: TwoSampleBins, names: tuple[str, str], linear: bool) -> None:
+    edges = bins.binning.edges
+    below = np.zeros(bins.binning.count)
+    for number, (name, values) in enumerate(bins.stack):
+        color = _STACK[number % len(_STACK)]
+        axes.stairs(below + values, edges, baseline=below, fill=True, color=color, linewidth=0, label=short_name(name))
+        below = below + values
+    axes.stairs(bins.a, edges, color=style.REFERENCE, label=names[0])
     axes.stairs(
-        share_a + error_a,
-        binning.edges,
-        baseline=share_a - error_a,
+        bins.a + bins.error_a,
+        edges,
+        baseline=bins.a - bins.error_a,
         fill=True,
-        color=style.REFERENCE,
+        color=style.MUTED if bins.stack else style.REFERENCE,
         alpha=style.BAND_ALPHA,
         linewidth=0,
     )
-    axes.stairs(tilted, binning.edges, color=style.REWEIGHTED, label="A reweighted by the fit")
-    shown = error_b > 0
-    style.draw_points(axes, binning.centers, share_b, share_b - error_b, share_b + error_b, shown, label=f"B: {name_b}")
-    positive = np.concatenate([share_a[share_a > 0], share_b[share_b > 0]])
-    highest = float(max((share_a + error_a).max(), (share_b + error_b).max()))
-    if positive.max() > _LOG_RANGE * positive.min() and (share_a >= 0).all() and (share_b >= 0).all():
+    if bins.tilted is not None:
+        axes.stairs(bins.tilted, edges, color=style.REWEIGHTED, label=f"{names[0].split(':')[0]} reweighted by the fit")
+    style.draw_points(axes, bins.binning.centers, bins.b, bins.low_b, bins.high_b, bins.filled, label=names[1])
+    positive = np.concatenate([bins.a[bins.a > 0], bins.b[bins.b > 0]])
+    highest = max(float((bins.a + bins.error_a).max()), float(bins.high_b.max()))
+    entries = len(bins.stack) + 3
+    if not linear and len(positive) and (bins.a >= 0).all() and (bins.b >= 0).all():
         axes.set_yscale("log", nonpositive="clip")
         lowest = 0.4 * positive.min()
-        axes.set_ylim(lowest, highest * max((highest / lowest) ** 0.35, 3))
+        axes.set_ylim(lowest, highest * max((highest / lowest) ** (0.13 * entries), 3))
     else:
-        axes.set_ylim(min(0.0, 1.1 * float((share_b - error_b).min())), 1.4 * highest)
-    axes.set_ylabel("share of the sample / bin")
+        axes.set_ylim(min(0.0, 1.1 * float(bins.low_b.min())), (1 + 0.15 * entries) * highest)
     handles, labels = axes.get_legend_handles_labels()
     # Names come from files and are not read as mathtext.
     for text in axes.legend(handles, labels, loc="upper right").get_texts():
         text.set_parse_math(False)
 
 
-def _draw_ratio(
-    axes: Axes,
-    binning: Binning,
-    a: tuple[np.ndarray, np.ndarray],
-    b: tuple[np.ndarray, np.ndarray],
-    tilted: np.ndarray,
-) -> None:
-    (share_a, error_a), (share_b, error_b) = a, b
-    known = (share_a > 0) & (error_a < _LARGEST_ERROR * share_a)
-    expected = np.where(known, share_a, np.nan)
-    ratio = share_b / expected
+def _shade(axes: Axes, binning: Binning, interval: tuple[float, float]) -> None:
+    low, high = interval
+    if low == high:
+        half = float(np.diff(binning.edges).min()) / 2
+        low, high = low - half, high + half
+    axes.axvspan(low, high, color=style.REWEIGHTED, alpha=0.13, linewidth=0, zorder=0)
+
+
+def _mark_outer_bins(axes: Axes, bins: TwoSampleBins) -> None:
+    """Hatches outer bins that hold events from beyond the axis."""
+    (below_a, above_a), (below_b, above_b) = bins.beyond
+    style.hatch_outer_bins(axes, bins.binning.edges, bool(below_a or below_b), bool(above_a or above_b))
+
+
+def _remarks(bins: TwoSampleBins, yields: bool) -> list[str]:
+    if bins.enlarged:
+        return ["enlarged: what lies around the shaded interval"]
+    a, b = (sum(each) for each in bins.beyond)
+    if not (a or b):
+        return []
+    if yields:
+        return [style.beyond_the_axis(f"{style.format_yield(b)} data", f"{style.format_yield(a)} reference")]
+    return [style.beyond_the_axis(f"{100 * a:.2g}% of A", f"{100 * b:.2g}% of B")]
+
+
+def _draw_ratio(axes: Axes, bins: TwoSampleBins, label: str, leading: np.ndarray) -> None:
+    known = (bins.a > 0) & (bins.error_a < _LARGEST_ERROR * bins.a)
+    expected = np.where(known, bins.a, np.nan)
+    ratio, relative = bins.b / expected, bins.error_a / expected
     # Both samples are finite: the error of the ratio is that of both.
-    error = np.hypot(error_b / expected, ratio * error_a / expected)
+    low = ratio - np.hypot((bins.b - bins.low_b) / expected, ratio * relative)
+    high = ratio + np.hypot((bins.high_b - bins.b) / expected, ratio * relative)
     axes.axhline(1, color=style.REFERENCE)
-    axes.stairs(tilted / expected, binning.edges, color=style.REWEIGHTED, baseline=None)
-    shown = known & np.isfinite(ratio) & (error_b > 0)
-    good = shown & (error < _LARGEST_ERROR)
-    reach = 0.1
-    if good.any():
-        reach = max(reach, 1.15 * float(np.max(np.abs(ratio[good] - 1) + error[good])))
-    bottom, top = max(_LOWEST_RATIO, 1 - reach), min(_HIGHEST_RATIO, 1 + reach)
+    if bins.tilted is not None:
+        axes.stairs(bins.tilted / expected, bins.binning.edges, color=style.REWEIGHTED, baseline=None)
+    shown = known & np.isfinite(ratio) & bins.filled
+    bottom, top = style.ratio_range(ratio[shown], low[shown], high[shown], leading[shown])
     inside = shown & (ratio <= top) & (ratio >= bottom)
-    style.draw_points(axes, binning.centers, ratio, ratio - error, ratio + error, inside)
+    style.draw_points(axes, bins.binning.centers, ratio, low, high, inside)
     for outside, marker, edge in ((shown & (ratio > top), "^", top), (shown & (ratio < bottom), "v", bottom)):
         axes.plot(
-            binning.centers[outside],
+            bins.binning.centers[outside],
             np.full(outside.sum(), edge),
             marker,
             color=style.DATA,
@@ -176,7 +223,7 @@ def _draw_ratio(
             clip_on=False,
         )
     axes.set_ylim(bottom, top)
-    axes.set_ylabel("B / A", fontsize=style.SMALL)
+    axes.set_ylabel(label, fontsize=style.SMALL)
 
 
 def short_name(name: str) -> str:

@@ -45,9 +45,11 @@ def write_run(
     from nplm._atomic import atomic_path
     from nplm.io.tables import sample_like
     from nplm.plot.reference import reference_log_ratio
+    from nplm.report.feature_table import feature_table
     from nplm.report.page import report_page
     from nplm.report.pictures import write_pictures
     from nplm.report.where import write_where
+    from nplm.two_sample.features import feature_numbers
 
     data = sample_like(test.reference, data, "data")
     if len(result.log_ratio) != len(data):
@@ -62,11 +64,22 @@ def write_run(
     f = reference_log_ratio(test, result)
     pictures = write_pictures(plots, test, data, result, f)
     where = write_where(folder, test, data, result, f, top=top, rows=rows, leave_one_out=leave_one_out)
+    # Shapes need events.
+    comparable = data.total_weight > 0 and test.reference.total_weight > 0
+    features = feature_table(feature_numbers(test.reference, data)) if comparable else ""
     learned = () if test.nuisances is None else test.nuisances.learned
     page = folder / "report.html"
     with atomic_path(page) as temporary:
         temporary.write_text(
-            report_page(result, pictures, where=where, data=data.name, reference=test.reference.name, learned=learned),
+            report_page(
+                result,
+                pictures,
+                where=where,
+                features=features,
+                data=data.name,
+                reference=test.reference.name,
+                learned=learned,
+            ),
             encoding="utf-8",
         )
     return page

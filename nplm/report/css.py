@@ -15,6 +15,7 @@ h2 { margin: 2.4rem 0 .7rem; font-size: 1.15rem; }
   font-size: 1.08rem; }
 .verdict strong { display: block; font-size: 1.25rem; }
 .agreement { border-color: #009e73; }
+.watch { border-color: #f0e442; }
 .mild { border-color: #e69f00; }
 .strong { border-color: #d55e00; }
 .undecided, .uncalibrated, .failed { border-color: #666; }
@@ -25,6 +26,9 @@ th { width: 14rem; color: var(--muted); font-weight: 500; }
 .cautions { margin: 0; padding: .7rem 1rem .7rem 2rem; border: 1px solid #e8c46a; background: #fffaeb;
   overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
+table + .pictures, .scroll + .pictures { margin-top: 1.2rem; }
+.pictures figure:last-child:nth-child(odd) { grid-column: 1 / -1; }
+.yield { margin: 0 0 1.2rem; }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; max-width: 40rem; margin: 0 auto; }
 figcaption { color: var(--muted); font-size: .88rem; line-height: 1.45; }
@@ -40,17 +44,35 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
 .whole th { white-space: nowrap; overflow-wrap: normal; width: 1%; }
 .scroll { overflow-x: auto; }
 .wide .columns th, .wide .columns td { white-space: nowrap; }
+.mark { font-weight: 600; box-shadow: inset .3rem 0 var(--muted); white-space: nowrap; }
+.mark.agreement { box-shadow: inset .3rem 0 #009e73; font-weight: 400; }
+.mark.watch { box-shadow: inset .3rem 0 #f0e442; background: #fffde6; }
+.mark.mild { box-shadow: inset .3rem 0 #e69f00; background: #fff6e3; }
+.mark.strong { box-shadow: inset .3rem 0 #d55e00; background: #fdece2; }
+.columns td.mark { padding-left: .8rem; border-color: var(--line); }
+.now { margin: -.6rem 0 1.2rem; }
+.leading figure { max-width: 38rem; margin: 0 auto; }
 @media (max-width: 40rem) {
   th, td { display: block; width: auto; padding: .1rem 0; border: 0; }
   th { padding-top: .5rem; font-size: .88rem; }
   td { padding-bottom: .5rem; border-bottom: 1px solid var(--line); }
   .columns th, .columns td { display: table-cell; padding: .3rem; border-bottom: 1px solid var(--line);
     font-size: .82rem; }
+  .cards .head { display: none; }
+  .cards tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .cards th, .cards td { display: block; padding: .05rem 0; border: 0; font-size: .88rem; }
+  .cards td:empty { display: none; }
+  .cards td::before { content: attr(data-label) ": "; color: var(--muted); font-weight: 400; }
+  .wide .cards th, .wide .cards td { white-space: normal; }
+  body { padding: 1rem .6rem 2rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
-  .verdict, .cautions, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  h2 { break-after: avoid; }
+  .verdict, .cautions, .mark, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  h2, h3 { break-after: avoid; }
+  h2 { margin-top: 1.4rem; }
+  .leading figure img { max-width: 10.5cm; }
+  figure:only-child img { max-width: 10.5cm; }
   .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .scroll { overflow: visible; }
   .wide .columns th, .wide .columns td { white-space: normal; }

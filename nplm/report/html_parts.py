@@ -10,6 +10,19 @@ from typing import Any
 from nplm.report.css import CSS
 from nplm.report.pictures import Picture
 
+_COLUMNS_ON_A_TELEPHONE = 3
+
+
+class Marked(str):
+    """A cell of a table in the colour of a level, such as those of verdicts."""
+
+    level: str
+
+    def __new__(cls, text: str, level: str) -> Marked:
+        cell = super().__new__(cls, text)
+        cell.level = level
+        return cell
+
 
 def document(
     title: str, question: str, subject: str, sections: Iterable[str], version: str, files: str = "result.json"
@@ -69,15 +82,27 @@ def bullets(items: Sequence[str], kind: str) -> str:
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """A table whose first row is its head."""
+    """A table whose first row is its head.
+
+    On a telephone a table of many columns shows each row as a list, each value after the name of its column, so that
+    none is cut off.
+    """
     if not rows:
         return ""
-    head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in rows[0])
+    names = rows[0]
+    kind = "columns cards" if len(names) > _COLUMNS_ON_A_TELEPHONE else "columns"
+    head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in names)
     body = "".join(
-        f"<tr><th scope='row'>{escape(row[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>\n"
+        f"<tr><th scope='row'>{escape(row[0])}</th>"
+        f"{''.join(_cell(name, cell) for name, cell in zip(names[1:], row[1:], strict=True))}</tr>\n"
         for row in rows[1:]
     )
-    return f'<div class="scroll"><table class="columns"><tr>{head}</tr>\n{body}</table></div>\n'
+    return f'<div class="scroll"><table class="{kind}"><tr class="head">{head}</tr>\n{body}</table></div>\n'
+
+
+def _cell(name: str, cell: str) -> str:
+    level = f' class="mark {cell.level}"' if isinstance(cell, Marked) else ""
+    return f'<td data-label="{escape(name)}"{level}>{escape(cell)}</td>'
 
 
 def figures(pictures: Sequence[Picture]) -> str:

@@ -26,7 +26,7 @@ from nplm.report.numbers import count, key_numbers
 from nplm.report.pictures import About, Picture
 from nplm.report.rare import rare_rows
 from nplm.report.verdict import cautions, verdict
-from nplm.report.where import RUN_FILES
+from nplm.report.where import RUN_FILES, where_title
 from nplm.result import Result
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
@@ -37,6 +37,7 @@ def report_page(
     pictures: Sequence[Picture],
     *,
     where: str = "",
+    features: str = "",
     data: str = "data",
     reference: str = "reference",
     learned: Sequence[LearnedLogRatio] = (),
@@ -47,6 +48,7 @@ def report_page(
         result: what to show.
         pictures: PNG files with titles and captions.
         where: the section on where data and reference differ, as HTML; see `where_section`.
+        features: the numbers of each feature, as HTML; see `feature_table`.
         data: name of the data sample.
         reference: name of the reference sample.
         learned: the log-ratios of nuisances that networks have learned.
@@ -57,8 +59,9 @@ def report_page(
         section("Key numbers", _numbers(result)),
         section("Nuisances", _nuisances(result, pictures)),
         section("Cautions", bullets(cautions(result), "cautions")),
+        section("Feature by feature", chi(features)),
         section("Pictures", figures(_about(pictures, "data"))),
-        section("Where is it?", where),
+        section(where_title(answer.level), where),
         section("Calibration by toys", _calibration(result)),
         section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
         section("Quality of the fit", table(_quality(result))),

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from matplotlib.figure import Figure
 
 from nplm.hypothesis_test import NPLMTest
+from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.learned_ratio import drawable, plot_learned_ratio
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import plot_marginal
@@ -21,6 +22,7 @@ from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
+from nplm.report.verdict import verdict
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -44,6 +46,11 @@ _LEARNED_CAPTION = (
     "Made when the log-ratio was learned, from events that were held out: yields relative to those at nu = 0, of the"
     " varied samples (points) and of the reference reweighted by the learned ratio (lines with bands), and their"
     " difference in units of both errors; last the calibration of the classifier."
+)
+
+_F_CAPTION = (
+    "The fitted log-ratio f, with the log of data over reference in bins (points). Where f is above zero the fit wants"
+    " more events than the reference predicts."
 )
 
 About = Literal["data", "nuisances", "learned"]
@@ -103,12 +110,27 @@ def write_pictures(
         picture(
             "log-ratio",
             lambda: plot_log_ratio(test, data, result, log_ratio=f),
-            "Where the fit sees a difference",
+            "What the fit makes of fluctuations"
+            if verdict(result).level == "agreement"
+            else "Where the fit sees a difference",
             "Distribution of the fitted log-ratio f over data and reference; the dotted line is f = 0. At f > 0 the fit"
             " wants more events than the reference predicts, at f < 0 fewer; a tail in the data alone shows which"
             " events drive t.",
         )
     )
+    # f moves with nuisances, and -inf of bins without data has no place in a picture.
+    finite = len(data) > 0 and np.isfinite(f).all() and np.isfinite(result.log_ratio).all()
+    if len(data.features) == 1 and result.nuisances is None and finite:
+        (only,) = data.features
+        expected = test.reference.scaled_to(result.expected_yield)
+        pictures.append(
+            picture(
+                "f",
+                lambda: plot_log_ratio_of_feature(expected, data, only, (f, result.log_ratio), yields=True),
+                f"f against {only}",
+                _F_CAPTION,
+            )
+        )
     if result.nuisances is not None:
         summary = result.nuisances
         caption = _PULLS_CAPTION + ("" if summary.impact is None else _IMPACT_CAPTION)

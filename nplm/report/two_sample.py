@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ from jaxtyping import Int64
 from nplm._atomic import atomic_path
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
-from nplm.localization.ranking import USUAL_TOP
+from nplm.localization.ranking import USUAL_TOP, most_discrepant
 from nplm.plot.style import save_figure
-from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null
-from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+from nplm.plot.two_sample_bins import Process
+from nplm.plot.two_sample_many import plot_two_sample_matrix
 from nplm.report.ending import ending
+from nplm.report.feature_table import feature_table
 from nplm.report.html_block import chi
 from nplm.report.html_parts import bullets, columns, document, figures, section, table
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
+from nplm.report.roles import SAMPLES, Roles, in_roles
 from nplm.report.two_sample_many_text import (
     MATRIX_HEAD,
     SWEEP_HEAD,
@@ -31,6 +34,7 @@ from nplm.report.two_sample_many_text import (
     matrix_sentence,
     sweep_rows,
 )
+from nplm.report.two_sample_pictures import Drawing
 from nplm.report.two_sample_text import (
     TABLE_HEAD,
     two_sample_cautions,
@@ -38,14 +42,16 @@ from nplm.report.two_sample_text import (
     two_sample_rows,
     two_sample_verdict,
 )
-from nplm.report.where import RUN_FILES, write_localization
+from nplm.report.where import RUN_FILES, where_title, write_localization
 from nplm.sample import Sample
+from nplm.two_sample.features import feature_numbers
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep
 
-_MOST_FEATURES = 20
-_QUESTION = "Are these samples from one distribution?"
+# Numbers that stand above the pictures, and what those of a test call samples A and B.
+_FIRST_NUMBERS = ("p-value", "Z", "shape")
+_OF_TEST = {"sample A": "reference", "sample B": "data"}
 
 
 def write_two_sample(
@@ -56,6 +62,8 @@ def write_two_sample(
     content: Mapping[str, Any],
     sweep: TwoSampleSweep | None,
     *,
+    roles: Roles = SAMPLES,
+    processes: Sequence[Process] = (),
     top: int = USUAL_TOP,
     rows: Int64[np.ndarray, " n"] | None = None,
 ) -> Path:
@@ -69,6 +77,8 @@ def write_two_sample(
         result: of their comparison.
         content: what result.json holds.
         sweep: over the number of events, if there is one.
+        roles: what the samples are to the reader.
+        processes: parts of A, which pictures show apart.
         top: events of B that go into events.csv.
         rows: of B's events in their file, if there is a cut.
 
@@ -78,56 +88,48 @@ def write_two_sample(
     _write_json(folder, content)
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    pictures = [
-        Picture(
-            save_figure(plot_two_sample_marginal(a, b, result, feature), plots / f"feature-{number}")[0],
-            f"Feature {feature}",
-            "Shares of both samples, A (band: its uncertainty) and B, and A reweighted by the fitted log-ratio; below,"
-            " B / A, whose errors hold the fluctuations of both."
-            if number == 0
-            else "The same for this feature.",
-        )
+    agreement = two_sample_verdict(result, roles).level == "agreement"
+    drawing = Drawing(plots, a, b, result, roles, agreement, processes)
+    if not len(b):
         # A sample without events has no shape to be drawn.
-        for number, feature in enumerate(_in_order(result)[:_MOST_FEATURES] if len(b) else ())
-    ]
-    if result.null is not None:
-        pictures.append(
-            Picture(
-                save_figure(plot_two_sample_null(result), plots / "null")[0],
-                "What chance does",
-                f"The statistic of {null_words(result)}, and that of the samples (orange).",
-            )
-        )
-    if sweep is not None:
-        pictures.append(
-            Picture(
-                save_figure(plot_two_sample_sweep(sweep), plots / "sweep")[0],
-                "How many events it takes",
-                "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5.",
-            )
-        )
-    where = _write_where(folder, a, b, result, top, rows) if len(b) else ""
-    return _write_page(folder, _page(result, pictures, where, sweep, content["configuration"]))
-
-
-def _in_order(result: TwoSampleResult) -> list[str]:
-    """The features, those that the leading test looks at first."""
-    few = result.leading_features if len(result.leading_features) < len(result.features) else ()
-    return [*few, *(name for name in result.features if name not in few)]
-
-
-def _write_where(
-    folder: Path, a: Sample, b: Sample, result: TwoSampleResult, top: int, rows: Int64[np.ndarray, " n"] | None
-) -> str:
-    """Writes what says where they differ, and returns that section of the page: B as data, A as what is expected."""
+        page = _page(result, roles, chance=drawing.chance(), configuration=content["configuration"])
+        return _write_page(folder, page)
+    numbers = feature_numbers(a, b)
+    # B as data, A as what is expected.
     comparison = Comparison(b, result.log_ratio_b, a.scaled_to(b.total_weight), result.log_ratio_a)
-    return write_localization(
-        folder,
-        comparison,
-        localize_samples(comparison, top=top, rows=rows),
-        agreement=two_sample_verdict(result).level == "agreement",
-        roles=f"Here the data are B ({b.name}), and the reference is A ({a.name}), scaled to the yield of B.",
+    looked_at = _only(comparison, drawing.leading)
+    found = replace(localize_samples(looked_at), events=most_discrepant(comparison.data, comparison.f_data, top, rows))
+    said = (
+        f"Expected is {roles.a}, scaled to the yield of {roles.b}."
+        if roles.of_test
+        else f"Here the data are B ({b.name}), and the reference is A ({a.name}), scaled to the yield of B."
     )
+    where = write_localization(folder, found, [], agreement=agreement, roles=said)
+    page = _page(
+        result,
+        roles,
+        leading=drawing.leads(looked_at, found, numbers),
+        features=feature_table(numbers),
+        pictures=drawing.features(numbers),
+        where=where,
+        chance=drawing.chance(),
+        sweep=sweep,
+        swept=drawing.sweep(sweep),
+        configuration=content["configuration"],
+    )
+    return _write_page(folder, page)
+
+
+def _only(comparison: Comparison, features: Sequence[str]) -> Comparison:
+    """The comparison with these features only; with all of them if none are named."""
+    if not features:
+        return comparison
+    columns = [comparison.features.index(name) for name in features]
+    data, reference = (
+        Sample(sample.events[:, columns], sample.weights, features, sample.name)
+        for sample in (comparison.data, comparison.reference)
+    )
+    return Comparison(data, comparison.f_data, reference, comparison.f_reference)
 
 
 def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:
@@ -150,31 +152,57 @@ def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, An
 
 def _page(
     result: TwoSampleResult,
-    pictures: Sequence[Picture],
-    where: str,
-    sweep: TwoSampleSweep | None,
+    roles: Roles,
+    *,
+    leading: Sequence[Picture] = (),
+    features: str = "",
+    pictures: Sequence[Picture] = (),
+    where: str = "",
+    chance: Sequence[Picture] = (),
+    sweep: TwoSampleSweep | None = None,
+    swept: Sequence[Picture] = (),
     configuration: Mapping[str, Any],
 ) -> str:
-    answer = two_sample_verdict(result)
-    numbers = [(name, value) for name, value in two_sample_numbers(result).items() if name != "time"]
-    swept = ""
-    if sweep is not None:
-        said = [f"{crossing_text(crossing, sweep)}." for crossing in sweep.crossings]
-        swept = columns([SWEEP_HEAD, *sweep_rows(sweep)]) + bullets([*said, *sweep.notes], "plain")
+    """The answer first, then what differs as a picture, then numbers, and last what only those who know will read."""
+    answer = two_sample_verdict(result, roles)
+    numbers = {name: value for name, value in two_sample_numbers(result).items() if name != "time"}
+    if roles.of_test:
+        numbers = {_OF_TEST.get(name, name): value for name, value in numbers.items()}
+        numbers["yields"] = numbers["yields"].replace("B / A is", "data / reference is")
+        if result.leading_words:
+            numbers["leading"] = in_roles(result.leading_words, result, roles)
+    observed = numbers.pop("yield", "")
+    first = [(name, numbers.pop(name)) for name in _FIRST_NUMBERS if name in numbers]
+    yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
+    crossings = "" if sweep is None else columns([SWEEP_HEAD, *sweep_rows(sweep)]) + _crossings(sweep)
     sections = [
-        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
-        section("Key numbers", chi(table(numbers))),
+        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>\n',
+        yields,
+        f'<div class="leading">{figures(leading)}</div>\n' if leading else "",
+        section("Key numbers", chi(table(first))),
         section("Cautions", bullets(two_sample_cautions(result), "cautions")),
+        section("Feature by feature", chi(features)),
         section("Pictures", figures(pictures)),
-        section("Where is it?", where),
-        section("How many events it takes", swept),
+        section(where_title(answer.level), where),
+        section("What the p-value stands on", chi(table(numbers.items())) + figures(chance)),
+        section("How many events it takes", figures(swept) + crossings),
         section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
         ending(configuration, result.versions, models=["kernel"], seconds=result.seconds),
     ]
-    a, b = (escape(name) for name in result.sample_names)
     events = [count(size, "event") for size in result.sizes]
-    subject = f"A: {a} ({events[0]}), B: {b} ({events[1]}), {count(len(result.features), 'feature')}"
-    return document(f"nplm: {answer.title.lower()}", _QUESTION, subject, sections, result.versions["nplm"], RUN_FILES)
+    names = [escape(name) for name in result.sample_names]
+    subject = (
+        f"{names[1]} ({events[1]}) against {names[0]} ({events[0]})"
+        if roles.of_test
+        else f"A: {names[0]} ({events[0]}), B: {names[1]} ({events[1]})"
+    )
+    subject += f", {count(len(result.features), 'feature')}: {escape(', '.join(result.features))}"
+    version = result.versions["nplm"]
+    return document(f"nplm: {answer.title.lower()}", roles.question, subject, sections, version, RUN_FILES)
+
+
+def _crossings(sweep: TwoSampleSweep) -> str:
+    return bullets([*(f"{crossing_text(crossing, sweep)}." for crossing in sweep.crossings), *sweep.notes], "plain")
 
 
 def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> str:
@@ -194,7 +222,7 @@ def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mappi
         ending(configuration, first.versions, models=["kernel"], seconds=seconds),
     ]
     subject = f"{escape(', '.join(matrix.names))}, {count(len(first.features), 'feature')}"
-    return document("nplm: samples compared", _QUESTION, subject, sections, first.versions["nplm"])
+    return document("nplm: samples compared", SAMPLES.question, subject, sections, first.versions["nplm"])
 
 
 def _write_json(folder: Path, content: Mapping[str, Any]) -> None:

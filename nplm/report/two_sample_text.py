@@ -22,6 +22,7 @@ from nplm.report.numbers import (
     z_interval_text,
     z_text,
 )
+from nplm.report.roles import SAMPLES, Roles, plain_words
 from nplm.report.verdict import MILD, STRONG, Level, Verdict
 from nplm.yields import rate_z, where_apart
 
@@ -35,22 +36,24 @@ _MOST_ROWS, _FIRST_ROWS = 15, 10
 _ROUNDING = 1e-9
 
 
-def two_sample_verdict(result: TwoSampleResult) -> Verdict:
+def two_sample_verdict(result: TwoSampleResult, roles: Roles = SAMPLES) -> Verdict:
     """Agreement below Z = 2, a mild difference up to 3, a strong one above; a limit where no resampling reaches."""
     found = result.calibration
     a, b = (printable(name) for name in result.sample_names)
+    both = f"The data ({b}) and the reference ({a})" if roles.of_test else f"{a} and {b}"
     numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
     if found.limit and found.z < MILD:
         return Verdict(
             "undecided",
             "Undecided: too few resamplings",
-            f"None of {found.null} differs as much as {a} and {b} do, but so few cannot show more than"
-            f" Z = {format_z(found.z)} ({numbers}). Take more.",
+            f"{both} differ more than any of {found.null}, but so few cannot show more than Z = {format_z(found.z)}"
+            f" ({numbers}). Take more.",
         )
-    share = share_of(found.p_value, "pairs of samples from one distribution", limit=found.limit)
-    chance = f"in {share} they differ at least as much ({numbers})"
+    cases = "cases" if roles.of_test else "pairs of samples from one distribution"
+    share = share_of(found.p_value, cases, limit=found.limit)
+    chance = f"in {share} they differ at least as much{' by chance alone' * roles.of_test} ({numbers})"
     if found.z < MILD:
-        return Verdict("agreement", f"Agreement{_but(result)}", f"{a} and {b} agree: {chance}.")
+        return Verdict("agreement", f"Agreement{_but(result)}", f"{both} agree: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"
     least = "at least a " if found.limit else "a "
     ending = "It may be chance." if level == "mild" and not found.limit else ""
@@ -59,7 +62,8 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
         if result.analytic is not None and not result.analytic.limit:
             ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
     title = f"{least}{level} difference".removeprefix("a ").capitalize() + _apart(result)
-    sentence = f"{a} and {b} show {least}{level} difference, most {_leading(result)}: {chance}."
+    most = f"{both} show {least}{level} difference, most {_leading(result, roles)}."
+    sentence = f"{most} {chance[0].upper()}{chance[1:]}."
     return Verdict(level, title, f"{sentence} {ending}".rstrip())
 
 
@@ -158,11 +162,11 @@ def two_sample_line(result: TwoSampleResult) -> str:
     return f"{p_text(found.p_value)}, {z_text(found.z)} ({found.kind}{limit})"
 
 
-def _leading(result: TwoSampleResult) -> str:
+def _leading(result: TwoSampleResult, roles: Roles) -> str:
     """Where they differ most, as part of a sentence."""
     if result.rate is not None and result.leading != result.leading_shape:
         return f"in the yield ({result.rate.observed:,.6g} where {result.rate.expected:,.6g} are expected)"
-    return result.leading_words or f"in the test '{result.names[result.leading]}'"
+    return plain_words(result, roles) or f"in the test '{result.names[result.leading]}'"
 
 
 def _value(text: str) -> str:

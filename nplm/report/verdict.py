@@ -34,7 +34,7 @@ ENOUGH_TO_DOUBT = 20
 LARGEST_INFLATION = 1.25
 _SAMPLES = "samples drawn from the reference"
 
-Level = Literal["agreement", "mild", "strong", "undecided", "uncalibrated", "failed"]
+Level = Literal["agreement", "watch", "mild", "strong", "undecided", "uncalibrated", "failed"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from nplm.plot.style import save_figure
 from nplm.report.html_parts import bullets, columns, figures
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
-from nplm.report.verdict import verdict
+from nplm.report.verdict import Level, verdict
 from nplm.result import Result
 from nplm.sample import Sample
 
@@ -31,6 +31,11 @@ EVENTS_FILE, LOCALIZATION_FILE = "events.csv", "localization.json"
 RUN_FILES = f"result.json, {LOCALIZATION_FILE} and {EVENTS_FILE}"
 # Events on the page, and their features: the file has them all.
 _EVENTS_SHOWN, _FEATURES_SHOWN = 10, 8
+
+
+def where_title(level: Level) -> str:
+    """The heading of the section: an agreement is nowhere."""
+    return "The largest fluctuations" if level == "agreement" else "Where is it?"
 
 
 def write_where(
@@ -44,7 +49,7 @@ def write_where(
     rows: Int64[np.ndarray, " n"] | None,
     leave_one_out: bool,
 ) -> str:
-    """Writes events.csv, localization.json and plots/pair-01.*, and returns the section of the report.
+    """Writes events.csv and localization.json, plots/pair-01.* if there is a difference, and returns the section.
 
     Arguments:
         folder: of the run; it has a folder plots.
@@ -54,24 +59,27 @@ def write_where(
     """
     found = localize(test, data, result, top=top, rows=rows, left_out=leave_one_out, log_ratio=log_ratio)
     comparison = compared(test, data, result, log_ratio=log_ratio)
-    return write_localization(folder, comparison, found, agreement=verdict(result).level == "agreement")
+    agreement = verdict(result).level == "agreement"
+    # A map of what the fit sees takes its colours from the largest fluctuation, and looks like a difference.
+    pictures = [] if agreement else write_pair_picture(folder / "plots", comparison, found)
+    return write_localization(folder, found, pictures, agreement=agreement)
 
 
 def write_localization(
-    folder: Path, comparison: Comparison, found: Localization, *, agreement: bool, roles: str = ""
+    folder: Path, found: Localization, pictures: Sequence[Picture], *, agreement: bool, roles: str = ""
 ) -> str:
-    """Writes events.csv, localization.json and plots/pair-01.*, and returns the section of the report.
+    """Writes events.csv and localization.json, and returns the section of the report.
 
     Arguments:
-        folder: of the run; it has a folder plots.
-        comparison, found: two samples, and where they differ.
+        folder: of the run.
+        found: where two samples differ.
+        pictures: of pairs of features, see `write_pair_picture`.
         agreement: whether the test as a whole found nothing.
         roles: which sample stands for the data, and which for the reference, if that needs words.
     """
     found.events.write(folder / EVENTS_FILE)
     with atomic_path(folder / LOCALIZATION_FILE) as temporary:
         temporary.write_text(found.to_json() + "\n", encoding="utf-8")
-    pictures = write_pair_picture(folder / "plots", comparison, found)
     return where_section(found, pictures, agreement=agreement, roles=roles)
 
 

@@ -157,8 +157,7 @@ class TwoSampleResult(SavedResult):
 
         Arguments:
             folder: where to; it is made. What nplm did not write is never replaced.
-            a, b: the samples that were compared, such as reference and data. The result of `validate` knows them; those
-                of a `FamilyTest`, and results that were loaded, do not.
+            a, b: the samples that were compared, such as reference and data; only results that were loaded need them.
             force: replace an older run in the folder.
             top: events of B that go to events.csv, those of largest f.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -59,7 +58,7 @@ def validate(
     if not own and calibrate not in KERNEL_CALIBRATIONS and pool is None:
         chosen = FamilySettings() if family is None else FamilySettings(classes=tuple(family))
         test = FamilyTest(a, b, settings=chosen, progress=progress, **given)
-        return replace(test.run(calibrate, resamples, notify=notify), _of=(test.a, test.b))
+        return test.run(calibrate, resamples, notify=notify)
     if family is not None:
         name = own[0] if own else "pool" if pool is not None else "calibrate"
         raise ValueError(

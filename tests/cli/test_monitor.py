@@ -55,9 +55,9 @@ def test_good_windows_then_nothing_new_then_an_alarm(nplm, runs: Path) -> None:
     assert rate["alarms"][0] == "rate"
     kept = read_history(runs / "out")
     assert [v.row for v in kept] == list(range(7))
-    assert [v.report for v in kept if v.report] == [shape["report"]]
+    assert [v.report for v in kept if v.report] == [shape["report"], rate["report"]]
     page = (runs / "out/monitor.html").read_text()
-    assert "<strong>Alarm</strong>" in page
+    assert "<strong>Alarm in window 6 (2 of the last 7 windows gave one; this is the worst)</strong>" in page
     assert f'<a href="{shape["report"]}">Window 5</a>' in page
     assert 'src="http' not in page
 

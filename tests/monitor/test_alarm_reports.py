@@ -68,13 +68,23 @@ def test_the_report_is_about_the_events_of_the_window(monitor: Monitor, tmp_path
     assert np.array_equal(events[rows["row"].astype(int)], np.column_stack([rows[name] for name in _FEATURES]))
 
 
-def test_other_alarms_get_none_and_a_failure_is_noted(
-    monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rate_has_series_of_its_own_and_its_report_compares_yields(tmp_path: Path) -> None:
+    reference = Sample(np.random.default_rng(1).normal(size=(4000, 2)), features=_FEATURES)
+    model = KernelModel(width=2.0, centers=30)
+    monitor = Monitor(reference, model, limits=ControlLimits(0.01, drift=False), expected_rate=300)
+    # A series of alarms of the shape is under way; the rate is a matter of its own.
+    reports = AlarmReports(tmp_path, monitor, pytest.fail, {"shape": 0})
+    first, second = _verdicts(monitor, reports, [1.0, 1.0])
+    assert first.alarms == second.alarms == ("rate",)
+    assert (bool(first.report), bool(second.report)) == (True, False)
+    page = (tmp_path / first.report).read_text()
+    assert "in the yield" in page
+    assert "400 observed / 300 expected" in page
+
+
+def test_a_failure_is_noted(monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     reports = AlarmReports(tmp_path, monitor, notes.append)
-    of_rate = Verdict(row=0, time="", source="", status="alarm", message="", alarms=("rate", "rate drift"))
-    assert reports(of_rate) == of_rate
 
     def fail(*arguments: object) -> None:
         raise FitError("no maximum")

@@ -80,3 +80,12 @@ def test_refusals() -> None:
         pvalue_distribution([0.5] * 10, 0)
     with pytest.raises(ValueError, match="scale must be"):
         pvalue_density(np.array([0.5]), 0)
+
+
+def test_a_dozen_windows_of_which_one_is_far_off_make_no_factor_of_errors() -> None:
+    p = [*np.linspace(0.05, 0.95, 12), 1e-20]
+    found = pvalue_distribution(p)
+    assert not found.uniform
+    assert "times" not in found.sentence
+    assert "one or two windows may make that" in found.sentence
+    assert "times those that were assumed" in pvalue_distribution([*p] * 5).sentence

@@ -297,7 +297,7 @@ def test_report_is_one_self_contained_page(run: Callable[..., Any], tmp_path: Pa
     tags = {tag for tag, _ in page.tags}
     assert not tags & {"script", "link", "iframe", "b", "object"}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 5
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
     assert images[0]["alt"] == f"Feature {hostile}"
     for _, attributes in page.tags:
@@ -324,7 +324,7 @@ def test_run_folder_holds_everything(run: Callable[..., Any], tmp_path: Path) ->
     case = run(features=("x", "y"))
     write_run(tmp_path, case.test, case.data, case.result)
     found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
-    stems = ["feature-01-x", "feature-02-y", "log-ratio", "null", "null-quantiles", "pair-01"]
+    stems = ["feature-01-x", "feature-02-y", "log-ratio", "null", "null-quantiles"]
     files = ["events.csv", "localization.json", "report.html", "result.json"]
     assert found == sorted([*files, *(f"plots/{s}.{e}" for s in stems for e in ("pdf", "png"))])
     assert json.loads((tmp_path / "result.json").read_text()) == json.loads(case.result.to_json())

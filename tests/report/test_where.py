@@ -48,12 +48,31 @@ def test_a_run_leaves_events_regions_and_a_section(written: Written) -> None:
     assert high is None
     assert document["deficit"] is None
     text = page.read_text()
-    assert "Where is it?" in text
+    assert "The largest fluctuations" in text
+    assert "Where is it?" not in text
+    assert "What the fit makes of fluctuations" in text
     assert "they are not significances" in text
     assert "result.json, localization.json and events.csv beside this page" in text
     assert "in the file of the data, before any cut" in text
-    assert (page.parent / "plots" / "pair-01.pdf").is_file()
+    # The test agrees, and a map of what the fit sees would look like a difference.
+    assert not (page.parent / "plots" / "pair-01.pdf").exists()
     assert low is None or low > 0
+
+
+def test_a_difference_is_drawn_in_a_pair_of_features(run: Callable[..., Any], tmp_path: Path) -> None:
+    found = run(t=60.0, toys=400, features=FEATURES)
+    page = write_run(tmp_path, found.test, found.data, found.result, leave_one_out=False).read_text()
+    assert (tmp_path / "plots" / "pair-01.pdf").is_file()
+    assert "Features x and a &amp; b" in page
+    assert "Where is it?" in page
+    assert "Feature by feature" in page
+
+
+def test_f_of_one_model_is_drawn_against_a_single_feature(run: Callable[..., Any], tmp_path: Path) -> None:
+    found = run()
+    page = write_run(tmp_path, found.test, found.data, found.result).read_text()
+    assert "f against x" in page
+    assert (tmp_path / "plots" / "f.png").is_file()
 
 
 def test_agreement_is_said(written: Written) -> None:

@@ -1,0 +1,45 @@
+"""Which events of a reference come from which of its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nplm.cli.options import InputOptions
+from nplm.cli.reading import access_of, refusing_bad_input
+from nplm.io import matching_files, read_sample
+from nplm.sample import Sample
+
+if TYPE_CHECKING:
+    from nplm.plot.two_sample_bins import Process
+
+
+def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...]:
+    """The parts of a reference of several files (or patterns) in their order, for pictures; none of a single one.
+
+    One feature of each file is read again, for the number of events that pass the cut.
+
+    Arguments:
+        options: of the command that has read the reference.
+        reference: that was read; where the files hold another number of events by now there are no parts.
+
+    Raises:
+        InputError: if a file cannot be read any more.
+    """
+    from nplm.plot.two_sample_bins import Process
+
+    if len(options.reference) < 2:
+        return ()
+    # As it was asked for: an expression has the name of its feature before it, or is that name.
+    features = (reference.features if options.features is None else options.features)[:1]
+    with refusing_bad_input():
+        counts = [
+            sum(
+                len(read_sample(path, features=features, where=options.where, **access_of(options)))
+                for path in matching_files(file.path)
+            )
+            for file in options.reference
+        ]
+    if sum(counts) != len(reference):
+        return ()
+    return tuple(Process(Path(file.path).stem, n) for file, n in zip(options.reference, counts, strict=True))

@@ -1,0 +1,58 @@
+"""One line for each feature: chi2, the largest distance of distribution functions, and what to make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nplm.calibrate.zscore import z_score
+from nplm.report.html_parts import Marked, columns
+from nplm.report.numbers import format_p
+from nplm.report.verdict import MILD, STRONG
+from nplm.two_sample.features import FeatureNumbers
+
+_HEAD = ("feature", "chi2 / degrees of freedom", "p of chi2", "p of Kolmogorov-Smirnov", "p of both, corrected")
+
+
+def feature_table(numbers: Sequence[FeatureNumbers]) -> str:
+    """The table as HTML with a sentence, the feature that differs most first."""
+    d = len(numbers)
+    ordered = sorted(numbers, key=lambda each: each.corrected(d))
+    rows = [
+        (
+            each.feature,
+            _chi2(each),
+            "" if np.isnan(each.p_chi2) else format_p(each.p_chi2),
+            format_p(each.p_distance),
+            _coloured(each.corrected(d)),
+        )
+        for each in ordered
+    ]
+    many = f"of {2 * d} tests, two for each of {d} features" if d > 1 else "of 2 tests of the one feature"
+    return (
+        "<p>Shapes only, each feature by itself, with usual tests. The last column is the smaller p-value, corrected"
+        f" for being the smallest {many}. It is coloured from Z = {MILD:g} and from Z = {STRONG:g} on. The verdict"
+        " does not stand on these tests: it looks at features together and at single intervals as well.</p>\n"
+        + columns([_HEAD, *rows])
+    )
+
+
+def _coloured(p: float) -> str:
+    """A p-value in the colour of a verdict; what is usual has none, as a single feature cannot say that all agree."""
+    z = z_score(p)
+    return format_p(p) if z < MILD else Marked(format_p(p), "mild" if z < STRONG else "strong")
+
+
+def feature_sentence(each: FeatureNumbers) -> str:
+    """The numbers of one feature as a caption."""
+    if not each.degrees_of_freedom:
+        return "All events have one value."
+    return (
+        f"χ² = {_chi2(each)} (p = {format_p(each.p_chi2)}), Kolmogorov-Smirnov p = {format_p(each.p_distance)},"
+        " of the shapes."
+    )
+
+
+def _chi2(each: FeatureNumbers) -> str:
+    return f"{each.chi2:.4g} / {each.degrees_of_freedom}" if each.degrees_of_freedom else "one value"

@@ -1,0 +1,173 @@
+"""The pictures of a comparison of two samples: what differs most, each feature, and what chance does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from nplm.localization.comparison import Comparison
+from nplm.localization.localize import Localization
+from nplm.plot.f_of_x import plot_log_ratio_of_feature
+from nplm.plot.style import save_figure
+from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null, short_name
+from nplm.plot.two_sample_bins import Process, fill_two_samples
+from nplm.plot.two_sample_many import plot_two_sample_sweep
+from nplm.report.feature_table import feature_sentence
+from nplm.report.pictures import Picture
+from nplm.report.roles import Roles, leading_interval
+from nplm.report.where import write_pair_picture
+from nplm.sample import Sample
+from nplm.two_sample.features import FeatureNumbers
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.sweep import TwoSampleSweep
+
+_MOST_FEATURES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What all pictures of a comparison need.
+
+    Arguments:
+        folder: where they go.
+        a, b: the samples.
+        result: of their comparison.
+        roles: what the samples are to the reader.
+        agreement: whether the test found nothing: then no fit is shown, as it follows fluctuations.
+        processes: parts of A.
+    """
+
+    folder: Path
+    a: Sample
+    b: Sample
+    result: TwoSampleResult
+    roles: Roles
+    agreement: bool
+    processes: Sequence[Process] = ()
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The features that the leading test of shapes looks at, where it looks at some of them only."""
+        found = self.result.leading_features
+        return found if len(found) < len(self.result.features) or len(found) == 1 else ()
+
+    @property
+    def alone(self) -> str | None:
+        """The one feature that is drawn as what differs most; None if it is a pair, or only the yield, or nothing."""
+        result = self.result
+        if self.agreement or (result.rate is not None and result.leading != result.leading_shape):
+            return None
+        if len(result.features) == 1:
+            return result.features[0]
+        return result.leading_features[0] if len(result.leading_features) == 1 else None
+
+    def leads(self, comparison: Comparison, found: Localization, numbers: Sequence[FeatureNumbers]) -> list[Picture]:
+        """The picture of what differs most; none where nothing does, or only the yield."""
+        feature, result = self.alone, self.result
+        if feature is None:
+            yield_alone = result.rate is not None and result.leading != result.leading_shape
+            if self.agreement or yield_alone:
+                return []
+            roles = "" if self.roles.of_test else "The data are B, and the reference is A. "
+            return [
+                replace(
+                    picture,
+                    title=f"What differs most: {picture.title[0].lower()}{picture.title[1:]}",
+                    caption=f"{roles}{picture.caption}",
+                )
+                for picture in write_pair_picture(self.folder, comparison, found)
+            ]
+        figure = self._marginal(feature, enlarge=True)
+        said = next(feature_sentence(each) for each in numbers if each.feature == feature)
+        shaded = " Shaded: where they differ most." if leading_interval(result) is not None else ""
+        stacked = " Filled: the files that the reference is made of." if self.processes else ""
+        return [
+            Picture(
+                save_figure(figure, self.folder / "leading")[0],
+                f"What differs most: {feature}",
+                f"{said} {self._first_caption()}{shaded}{stacked}",
+            )
+        ]
+
+    def features(self, numbers: Sequence[FeatureNumbers]) -> list[Picture]:
+        """Each feature with its numbers, those of the leading test first."""
+        of = {each.feature: each for each in numbers}
+        first = [name for name in self.leading if name in self.result.features]
+        names = [*first, *(name for name in self.result.features if name not in first)]
+        if self.alone is not None and not self._is_enlarged(self.alone):
+            # It stands above already, with all that there is to be seen.
+            names.remove(self.alone)
+        found = []
+        for number, name in enumerate(names[:_MOST_FEATURES]):
+            path = save_figure(self._marginal(name), self.folder / f"feature-{number}")[0]
+            caption = feature_sentence(of[name]) + (f" {self._first_caption()}" if number == 0 else "")
+            found.append(Picture(path, f"Feature {name}", caption))
+        if len(self.result.features) == 1 and not self.agreement:
+            (only,) = self.result.features
+            figure = plot_log_ratio_of_feature(self.a, self.b, only, (self.result.log_ratio_a, self.result.log_ratio_b))
+            caption = (
+                "The fitted log of the density of"
+                f" {self.roles.b} over that of {self.roles.a}, with the log of the ratio of bins (points). Where f is"
+                f" above zero there are more events of {self.roles.b} than the shape of {self.roles.a} predicts."
+            )
+            found.append(Picture(save_figure(figure, self.folder / "log-ratio")[0], f"f against {only}", caption))
+        return found
+
+    def chance(self) -> list[Picture]:
+        """The statistic of samples without a difference, if there are some."""
+        if self.result.null is None:
+            return []
+        path = save_figure(plot_two_sample_null(self.result), self.folder / "null")[0]
+        caption = f"The statistic of {null_words(self.result)}, and that of the samples (orange)."
+        return [Picture(path, "What chance does", caption)]
+
+    def sweep(self, sweep: TwoSampleSweep | None) -> list[Picture]:
+        """Z against the number of events, if it was looked at."""
+        if sweep is None:
+            return []
+        path = save_figure(plot_two_sample_sweep(sweep), self.folder / "sweep")[0]
+        caption = "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5."
+        return [Picture(path, "How many events it takes", caption)]
+
+    def _marginal(self, feature: str, *, enlarge: bool = False) -> Figure:
+        test = self.roles.of_test
+        found = None if self.agreement else leading_interval(self.result)
+        names = None
+        if test:
+            events = [f"{s.total_weight:,.6g}" for s in (self.a, self.b)]
+            short = [short_name(name) for name in self.result.sample_names]
+            names = f"reference: {short[0]} ({events[0]})", f"data: {short[1]} ({events[1]})"
+        return plot_two_sample_marginal(
+            self.a,
+            self.b,
+            self.result,
+            feature,
+            names=names,
+            yields=test,
+            fitted=not self.agreement,
+            interval=found[1] if found is not None and found[0] == feature else None,
+            enlarge=enlarge,
+            processes=self.processes,
+        )
+
+    def _is_enlarged(self, feature: str) -> bool:
+        found = leading_interval(self.result)
+        if found is None or found[0] != feature:
+            return False
+        return fill_two_samples(self.a, self.b, feature, interval=found[1]).enlarged
+
+    def _first_caption(self) -> str:
+        fit = "" if self.agreement else " Orange: A reweighted by the fitted log-ratio."
+        if not self.roles.of_test:
+            return (
+                f"Shares of both samples, A (band: its uncertainty) and B.{fit} Below: B / A, whose errors hold the"
+                " fluctuations of both."
+            )
+        return (
+            "Points: data. Line with band: the reference, with the yield that it predicts and its statistical"
+            f" uncertainty.{fit.replace('A reweighted', 'the reference reweighted')} Below: their ratio, whose errors"
+            " hold the fluctuations of both; triangles point to values outside the panel."
+        )
