@@ -19,7 +19,7 @@ from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
-from nplm.family.words import interval_name, leading_words, test_name
+from nplm.family.words import interval_name, leading_interval, leading_words, test_name
 from nplm.io.tables import Tabular, two_samples
 from nplm.periods import periods_of, within_periods
 from nplm.sample import require_same_features
@@ -218,7 +218,7 @@ class FamilyTest:
         else:
             number, looked_at = leading, family.members[leading][1].features
         shape_number, shape = number, calibration
-        words = leading_words(family, leading, features)
+        words, found = leading_words(family, leading, features), leading_interval(family, leading)
         if self.rate is not None:
             names.append(RATE)
             t.append(self.rate.root**2)
@@ -257,6 +257,7 @@ class FamilyTest:
             notes=tuple(notes),
             leading_words=words,
             leading_features=tuple(dict.fromkeys(features[j] for j in looked_at)),
+            leading_interval=None if found is None else family.edges(found),
             shape=None if self.rate is None else shape,
             rate=self.rate,
             _of=(self.a, self.b),

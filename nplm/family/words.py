@@ -34,8 +34,9 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
         leading: number of the member, or an interval.
         features: names of all features.
     """
+    where = where_words(seen, leading, features)
     if isinstance(leading, Interval):
-        return "in one interval" + _where(seen, leading, features)
+        return f"in one interval{where}"
     member = seen.members[leading][1]
     names = [features[j] for j in member.features]
     if member.scale is None:
@@ -51,19 +52,22 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
         words = f"in {names[0]} alone, at {_scale_words(member.scale)} ({width:.2g} in {names[0]})"
     else:
         words = f"in {names[0]} and {names[1]} together, at {_scale_words(member.scale)}"
-    if len(set(member.features)) == 1:
-        where = where_words(seen, member.features[0], features)
-        words += f", most of it{where}" if where else ""
-    return words
+    return f"{words}, most of it{where}" if where else words
 
 
-def where_words(seen: Seen, feature: int, features: tuple[str, ...]) -> str:
-    """The interval of a feature that stands out most, with its numbers of events; nothing without intervals."""
-    found = standing_out([each for each in seen.intervals if each.feature == feature])
-    return "" if found is None else _where(seen, found, features)
+def leading_interval(seen: Seen, leading: int | Interval) -> Interval | None:
+    """The interval that leads, or which stands out most in the one feature that the leading member looks at."""
+    if isinstance(leading, Interval):
+        return leading
+    looked_at = set(seen.members[leading][1].features)
+    return standing_out([each for each in seen.intervals if looked_at == {each.feature}])
 
 
-def _where(seen: Seen, found: Interval, features: tuple[str, ...]) -> str:
+def where_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]) -> str:
+    """That interval, with its numbers of events; nothing without one."""
+    found = leading_interval(seen, leading)
+    if found is None:
+        return ""
     name, (low, high) = features[found.feature], (f"{x:.4g}" for x in seen.edges(found))
     place = f"at {name} = {low}" if low == high else f"between {name} = {low} and {high}"
     a, b = seen.names

@@ -54,16 +54,3 @@ def in_roles(words: str, result: TwoSampleResult, roles: Roles) -> str:
         words = words.replace(" effective events of B where ", " events of B where ")
     words = words.replace(" events of B where ", f" events of {roles.b} where ")
     return words.replace(" are expected from A", " are expected")
-
-
-def leading_interval(result: TwoSampleResult) -> tuple[str, tuple[float, float]] | None:
-    """The feature and the interval that the words of the leading test name, if they name one."""
-    for name in result.leading_features:
-        number = r"(-?[0-9][^ :]*|-?inf)"
-        between = re.search(rf" between {re.escape(name)} = {number} and {number}:", result.leading_words)
-        if between:
-            return name, (float(between[1]), float(between[2]))
-        at = re.search(rf" at {re.escape(name)} = {number}:", result.leading_words)
-        if at:
-            return name, (float(at[1]), float(at[1]))
-    return None

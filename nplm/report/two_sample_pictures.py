@@ -17,7 +17,7 @@ from nplm.plot.two_sample_bins import Process, fill_two_samples
 from nplm.plot.two_sample_many import plot_two_sample_sweep
 from nplm.report.feature_table import feature_sentence
 from nplm.report.pictures import Picture
-from nplm.report.roles import Roles, leading_interval
+from nplm.report.roles import Roles
 from nplm.report.where import write_pair_picture
 from nplm.sample import Sample
 from nplm.two_sample.features import FeatureNumbers
@@ -82,7 +82,7 @@ class Drawing:
             ]
         figure = self._marginal(feature, enlarge=True)
         said = next(feature_sentence(each) for each in numbers if each.feature == feature)
-        shaded = " Shaded: where they differ most." if leading_interval(result) is not None else ""
+        shaded = " Shaded: where they differ most." if self._interval(feature) is not None else ""
         stacked = " Filled: the files that the reference is made of." if self.processes else ""
         return [
             Picture(
@@ -132,9 +132,16 @@ class Drawing:
         caption = "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5."
         return [Picture(path, "How many events it takes", caption)]
 
+    def _interval(self, feature: str) -> tuple[float, float] | None:
+        """Where the leading test finds most, if that is in this feature, and not across the cut of an angle."""
+        found = self.result.leading_interval
+        if found is None or self.result.leading_features != (feature,) or found[0] > found[1]:
+            return None
+        return found
+
     def _marginal(self, feature: str, *, enlarge: bool = False) -> Figure:
         test = self.roles.of_test
-        found = None if self.agreement else leading_interval(self.result)
+        found = None if self.agreement else self._interval(feature)
         names = None
         if test:
             events = [f"{s.total_weight:,.6g}" for s in (self.a, self.b)]
@@ -148,16 +155,16 @@ class Drawing:
             names=names,
             yields=test,
             fitted=not self.agreement,
-            interval=found[1] if found is not None and found[0] == feature else None,
+            interval=found,
             enlarge=enlarge,
             processes=self.processes,
         )
 
     def _is_enlarged(self, feature: str) -> bool:
-        found = leading_interval(self.result)
-        if found is None or found[0] != feature:
+        found = self._interval(feature)
+        if found is None:
             return False
-        return fill_two_samples(self.a, self.b, feature, interval=found[1]).enlarged
+        return fill_two_samples(self.a, self.b, feature, interval=found).enlarged
 
     def _first_caption(self) -> str:
         fit = "" if self.agreement else " Orange: A reweighted by the fitted log-ratio."

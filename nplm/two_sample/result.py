@@ -51,6 +51,8 @@ class TwoSampleResult(SavedResult):
         notes: cautions that belong beside the numbers.
         leading_words: what the leading test of shapes looks at, and where it finds most, as part of a sentence.
         leading_features: which features it looks at.
+        leading_interval: of one feature, where it finds most: the smallest and the largest value there; of an
+            angle the first and the last, with its cut between them if the first is larger.
         shape: the p-value of the shapes alone, where yields are compared apart from them.
         rate: the yields, where they are compared apart from the shapes.
     """
@@ -80,6 +82,7 @@ class TwoSampleResult(SavedResult):
     notes: tuple[str, ...]
     leading_words: str = ""
     leading_features: tuple[str, ...] = ()
+    leading_interval: tuple[float, float] | None = None
     shape: TwoSampleCalibration | None = None
     rate: Rate | None = None
     _of: tuple[Sample, Sample] | None = field(default=None, repr=False)
@@ -117,6 +120,7 @@ class TwoSampleResult(SavedResult):
                 "leading_shape": self.names[self.leading_shape],
                 "leading_words": self.leading_words,
                 "leading_features": self.leading_features,
+                "leading_interval": self.leading_interval,
                 "shape": None if self.shape is None else calibration_dict(self.shape),
                 "rate": None if self.rate is None else self.rate.to_dict(),
                 "tests": [

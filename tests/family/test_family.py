@@ -117,6 +117,10 @@ def test_an_angle_has_no_cut() -> None:
     circular = {"x0": None}
     here = FamilyTest(a, b, circular=circular).run()
     there = FamilyTest((a + 140) % 360, (b + 140) % 360, circular=circular).run()
+    for result, shift in ((here, 0), (there, 140)):
+        assert result.leading_interval is not None
+        low, high = ((x - shift + 180) % 360 - 180 for x in result.leading_interval)
+        assert -60 < low < high < 60
     assert here.leading_features == there.leading_features == ("x0",)
     assert here.features == ("x0",)
     assert max(here.p_value, there.p_value) < 1e-3
