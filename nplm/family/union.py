@@ -50,8 +50,9 @@ class JointLaw:
             # Known exactly, where events were sampled.
             if number >= len(parts) or parts[number].members[0].scale is not None:
                 self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
-        # Draws from the sampled events, whose covariance is positive whatever is set in it.
-        noise = rng.standard_normal((DRAWS, len(phi))) @ phi
+        # Draws from the sampled events, whose covariance is positive whatever is set in it. Single precision is enough
+        # where their number tells p to a few percent, and they take most of the time.
+        noise = (rng.standard_normal((DRAWS, len(phi)), dtype=np.float32) @ phi.astype(np.float32)).astype(np.float64)
         self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
         self._seed = seed
 
