@@ -15,7 +15,7 @@ from nplm.family.intervals import Intervals
 from nplm.family.part import Part, rows_of
 
 # Draws of the joint law of all scores, and events whose modes give its covariance at most.
-DRAWS, _EVENTS = 2000, 8192
+DRAWS, _EVENTS = 2000, 4096
 # A share of the diagonal that keeps a covariance of many overlapping modes positive.
 _RIDGE = 1e-9
 
