@@ -86,7 +86,11 @@ def _result(kind: str, rng: np.random.Generator) -> Any:
 KINDS = ("toys", "bins", "rare", "nuisances", "far", "widths", "kernels", "yield", "family")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Those that take tens of seconds to make are kept for the longer tests.
+_LONG = ("widths", "rare")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow) if k in _LONG else k for k in KINDS])
 def test_a_result_comes_back_as_it_was(kind: str, rng: np.random.Generator, tmp_path: Path) -> None:
     result = _result(kind, rng)
     result.save(tmp_path / "result.npz")

@@ -54,6 +54,7 @@ def test_the_folder_is_that_of_the_command(rng: np.random.Generator, tmp_path: P
     result.write(page.parent, force=True)
 
 
+@pytest.mark.slow
 def test_results_of_all_kinds_write(rng: np.random.Generator, tmp_path: Path) -> None:
     reference, data = _samples(rng)
     several = MultipleTest(kernel_widths(reference, [0.5, 2.0])).run(data, 60).write(tmp_path / "several")

@@ -109,6 +109,7 @@ def test_without_toys_one_formula_is_shown(rng: np.random.Generator) -> None:
     assert "formula" not in key_numbers(result)
 
 
+@pytest.mark.slow
 def test_few_joint_toys_that_show_as_much_leave_several_widths_undecided(rng: np.random.Generator) -> None:
     reference, data = _samples(rng, 60)
     tests = kernel_widths(reference, [0.3, 0.7], model=KernelModel(centers=50))
