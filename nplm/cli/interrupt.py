@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ def interrupts() -> Iterator[None]:
     """Both signals raise KeyboardInterrupt; one that is ignored by this process stays ignored.
 
     Python prints and drops what is raised in a callback of its garbage collector, and JAX has one. So they are noted as
-    well, see `raise_if_interrupted`.
+    well, see `raise_if_interrupted`, and not printed.
     """
     global _came
     _came = False
@@ -28,9 +29,12 @@ def interrupts() -> Iterator[None]:
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda dropped: None if dropped.exc_type is KeyboardInterrupt else hook(dropped)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
 

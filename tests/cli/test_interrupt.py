@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nplm.cli.interrupt import interrupts
 from nplm.ensemble.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "-o", "out")
@@ -124,7 +125,7 @@ def test_ctrl_c_while_results_are_written_says_what_is_whole(folder: Path, nplm,
 
 
 def test_an_interrupt_that_python_drops_ends_the_run_all_the_same(folder: Path, nplm, monkeypatch) -> None:
-    # Whatever is raised in a callback of the garbage collector is printed and dropped.
+    # Whatever is raised in a callback of the garbage collector is dropped; an interrupt is not even printed.
     dropped: list[type[BaseException]] = []
     sent: list[str] = []
 
@@ -139,6 +140,24 @@ def test_an_interrupt_that_python_drops_ends_the_run_all_the_same(folder: Path, 
         outcome = nplm(*RUN, "--toys", "100000")
     finally:
         gc.callbacks.remove(send)
-    assert dropped == [KeyboardInterrupt]
+    assert len(sent) == 1
+    assert dropped == []
     assert outcome.code == 130
     assert require_consistent(folder / "out") < 100000
+
+
+def test_an_interrupt_that_is_dropped_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dropping:
+        def __init__(self, error: type[BaseException]) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            raise self.error
+
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: printed.append(dropped.exc_type))
+    with interrupts():
+        for error in (KeyboardInterrupt, ValueError):
+            dropped = Dropping(error)
+            del dropped
+    assert printed == [ValueError]
