@@ -84,18 +84,15 @@ def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
     k, mean, events = observed / weight, expected / weight, test.reference.effective_size
     if k < 0:
         return None
-    known = poisson_root(k, mean)
-    finite = binomial_root(k, k + events, mean / (mean + events))
+    share = mean / (mean + events)
+    known, finite = poisson_root(k, mean), binomial_root(k, k + events, share)
     of_t = known if test.reference_exact else finite
-    counted = None
+    whole = not len(data) or has_equal_weights(data)
     if test.normalized or test.reference_exact:
-        root = known
-        if not len(data) or has_equal_weights(data):
-            counted = log_p_of_poisson(k, mean)
+        root, counted = known, log_p_of_poisson(k, mean) if whole else None
     else:
-        root = finite
-        if (not len(data) or has_equal_weights(data)) and has_equal_weights(test.reference):
-            counted = log_p_of_binomial(k, k + events, mean / (mean + events))
+        whole = whole and has_equal_weights(test.reference)
+        root, counted = finite, log_p_of_binomial(k, k + events, share) if whole else None
     return OwnRate(observed, expected, root, counted, weight * of_t**2)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nplm.cli.options import InputOptions
-from nplm.cli.reading import access_of, refusing_bad_input
-from nplm.io import matching_files, read_sample
+from nplm.cli.reading import access_of
+from nplm.io import ReadError, matching_files, read_sample
 from nplm.sample import Sample
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...
 
     Arguments:
         options: of the command that has read the reference.
-        reference: that was read; where the files hold another number of events by now there are no parts.
-
-    Raises:
-        InputError: if a file cannot be read any more.
+        reference: that was read; where the files hold another number of events by now, or cannot be read any more,
+            there are no parts: a picture is no reason to lose an answer.
     """
     from nplm.plot.two_sample_bins import Process
 
@@ -32,7 +30,7 @@ def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...
         return ()
     # As it was asked for: an expression has the name of its feature before it, or is that name.
     features = (reference.features if options.features is None else options.features)[:1]
-    with refusing_bad_input():
+    try:
         counts = [
             sum(
                 len(read_sample(path, features=features, where=options.where, **access_of(options)))
@@ -40,6 +38,8 @@ def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...
             )
             for file in options.reference
         ]
+    except ReadError:
+        return ()
     if sum(counts) != len(reference):
         return ()
     return tuple(Process(Path(file.path).stem, n) for file, n in zip(options.reference, counts, strict=True))

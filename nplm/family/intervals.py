@@ -28,8 +28,8 @@ class Intervals:
     In an interval whose cells have the weights v, B has k = sum v m / u_B effective events, u_B = sum v^2 m^2 / sum v m
     over its events, and A has n_A of them in the same way; rho n_A are expected, rho = q / (1 - q) u_A / u_B. Given
     k + n_A, k is binomial with the share rho / (1 + rho); its signed root of the deviance, with half an event taken
-    off, is compared with a normal law. A hump (1 - x^2, x from -1 to 1) finds a peak of its width with the variance of
-    5% more events than the best box; the box is right for a hole with edges.
+    off, is compared with a normal law. On a flat background the best hump (1 - x^2, x from -1 to 1) gives a Gaussian
+    peak a Z-score that is 5% larger than the best box does; the box is right for a hole with edges.
 
     Arguments:
         feature: its number.
@@ -266,6 +266,8 @@ def _ends(held: Float64[np.ndarray, " cells"], masses: Sequence[float]) -> list[
     found = []
     for mass in masses:
         for sums, upper in ((low, False), (high, True)):
+            if not (sums >= mass).any():
+                continue
             count = int(np.argmax(sums >= mass)) + 1
             start, stop = (n - count, n) if upper else (0, count)
             found.append((start, stop, np.where((np.arange(n) >= start) & (np.arange(n) < stop), 1.0, 0.0)))

@@ -58,19 +58,24 @@ class Drawing:
     def alone(self) -> str | None:
         """The one feature that is drawn as what differs most; None if it is a pair, or only the yield, or nothing."""
         result = self.result
-        if self.agreement or (result.rate is not None and result.leading != result.leading_shape):
+        if not self._shapes_differ:
             return None
         if len(result.features) == 1:
             return result.features[0]
         return result.leading_features[0] if len(result.leading_features) == 1 else None
 
+    @property
+    def _shapes_differ(self) -> bool:
+        """Whether there is a difference that is not of the yield alone."""
+        in_yield = self.result.rate is not None and self.result.leading != self.result.leading_shape
+        return not (self.agreement or in_yield)
+
     def leads(self, comparison: Comparison, found: Localization, numbers: Sequence[FeatureNumbers]) -> list[Picture]:
         """The picture of what differs most; none where nothing does, or only the yield."""
-        feature, result = self.alone, self.result
+        feature = self.alone
+        if not self._shapes_differ:
+            return []
         if feature is None:
-            yield_alone = result.rate is not None and result.leading != result.leading_shape
-            if self.agreement or yield_alone:
-                return []
             roles = "" if self.roles.of_test else "The data are B, and the reference is A. "
             return [
                 replace(

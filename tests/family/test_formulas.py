@@ -108,6 +108,16 @@ def test_the_end_of_a_feature_counts_all_that_is_beyond_a_value() -> None:
     assert best.root == pytest.approx(np.sqrt(2 * deviance))
 
 
+def test_there_is_no_end_of_more_events_than_there_are() -> None:
+    rng = np.random.default_rng(8)
+    # Each outermost cell holds five events, which alone are no end.
+    spikes = np.repeat([-9.0, 9.0], 5)
+    pool = Pool.of(Sample(np.concatenate([rng.normal(size=40), spikes])), Sample(rng.normal(size=20)))
+    settings = FamilySettings(classes=("intervals",), interval_cells=(), hump_cells=(), end_masses=(8.0, 100.0))
+    (ends,) = Family.of(pool, settings).intervals
+    assert len(ends.start) == 2
+
+
 def test_a_hump_is_a_score_of_weighted_events_when_there_are_many() -> None:
     rng = np.random.default_rng(9)
     a, b = rng.normal(size=300_000), np.concatenate([rng.normal(size=149_000), rng.normal(1.0, 0.1, 1000)])
