@@ -35,7 +35,7 @@ demo: $(INSTALLED) ## test a file with an injected signal against a reference by
 	$(BIN)/nplm test $(DEMO)/data.npz --reference $(DEMO)/reference.npz --features x --weights weight --model network --clip 7 --toys 50 --seed 1 --force -o $(DEMO)/network
 
 picture: demo ## draw the picture of the README from the demonstration
-	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/feature-0.png $(DEMO)/run/plots/null.png
+	$(BIN)/python -m toys.picture docs/images/demo.png $(DEMO)/run/plots/leading.png $(DEMO)/run/plots/null.png
 
 test: $(INSTALLED) ## run the tests, without the slow studies
 	$(CACHE) $(PYTEST) -m "not slow"
