@@ -62,6 +62,7 @@ def test_the_joint_law_has_the_correlations_of_real_toys(tests, toys: np.ndarray
     assert expected[0, 1] > 0.5, "or the test shows nothing"
 
 
+@pytest.mark.slow
 def test_the_global_p_value_is_uniform_under_the_null(tests, toys: np.ndarray) -> None:
     """Kolmogorov-Smirnov with 1000 toys at size 1e-3, and the share beyond 5% within 4 sigma (0.05 +- 0.028).
 

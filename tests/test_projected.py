@@ -54,6 +54,7 @@ def test_toys_with_references_of_their_own_are_fitted_one_by_one(reference: Samp
     assert fits + 10 < own.projected_seconds(data, 60, more=1) < 1.5 * (fits + 10)
 
 
+@pytest.mark.slow
 def test_so_do_those_of_several_tests(reference: Sample, rng: np.random.Generator) -> None:
     said, sizes = [], []
     test = MultipleTest(kernel_widths(reference, [0.5, 1.0]))

@@ -147,7 +147,9 @@ def test_what_is_prepared_serves_the_same_coordinates_only(nplm, azimuth: Path) 
     assert "test.circular" in refused.err
 
 
-@pytest.mark.parametrize(("command", "more"), [("power", ""), ("closure", "--toys 20 --ideal none")])
+@pytest.mark.parametrize(
+    ("command", "more"), [("power", ""), pytest.param("closure", "--toys 20 --ideal none", marks=pytest.mark.slow)]
+)
 def test_other_commands_take_them(nplm, azimuth: Path, command: str, more: str) -> None:
     words = [command, *GOOD[2:], *ANGLE, *["--signal", "data.npz", "--n", "40", "--json"], *more.split()]
     answers = [json.loads(nplm(*words, *raw).out) for raw in ([], ["--no-standardize"])]

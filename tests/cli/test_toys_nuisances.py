@@ -92,6 +92,7 @@ def test_toys_of_files_are_those_of_python(nplm, source: str) -> None:
     assert "--nu scale=0.15 norm=-0.1" in str(Store.open("toys").about["command"])
 
 
+@pytest.mark.slow
 def test_a_problem_draws_its_data_at_nu(nplm) -> None:
     outcome = nplm(*PROBLEM, *HERE, *AT, "--toys", "8", "--signal", "tail", "-o", "toys")
     assert outcome.code == 0, outcome.err
@@ -134,6 +135,7 @@ def test_shards_are_merged(nplm) -> None:
     close(stored("part2"), stored("whole"))
 
 
+@pytest.mark.slow
 def test_the_file_of_nuisances_is_that_of_a_test(nplm) -> None:
     """Both move the yield alone: their sum is log(n / 400), but for what the measurements say with 20 events."""
     words = (*RUN[:6], "--model", "histogram", "--bins", "4", "--quiet", "--toys", "8", "-o", "toys")

@@ -28,7 +28,7 @@ def without(sample: Sample, feature: int) -> Sample:
     return Sample(np.delete(sample.events, feature, axis=1), sample.weights, names)
 
 
-@pytest.mark.parametrize("kind", ["yield and shape", "shape", "nuisances"])
+@pytest.mark.parametrize("kind", ["yield and shape", "shape", pytest.param("nuisances", marks=pytest.mark.slow)])
 def test_it_is_the_test_of_the_other_features_on_the_same_centres(rng: np.random.Generator, kind: str) -> None:
     reference, data = samples(rng)
     shape_only = kind == "shape"
@@ -74,6 +74,7 @@ def test_modes_that_are_filled_up_change_nothing(rng: np.random.Generator) -> No
         assert same.formula(sample).sd == pytest.approx(test.formula(sample).sd, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_fewer_centres_serve_all_rows(rng: np.random.Generator) -> None:
     reference, data = samples(rng)
     model = KernelModel(width=1.5, centers=130, penalty=1e-4)

@@ -113,6 +113,7 @@ def test_joint_null_needs_no_affine_coordinates(rng: np.random.Generator) -> Non
         assert marginal.mean == pytest.approx(test.formula().mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_nuisances_see_features_in_their_own_units(rng: np.random.Generator) -> None:
     # Few enough events for the event-by-event sums that columns with kinks need in coordinates that are not affine.
     reference = exponential.draw_reference(rng, 2000)

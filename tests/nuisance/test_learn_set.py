@@ -61,6 +61,7 @@ def test_kinds_of_sets_differ_by_what_members_mean() -> None:
     assert replicas.information[:2] == pytest.approx(up.information[:2], rel=0.25)
 
 
+@pytest.mark.slow
 def test_t_of_varied_toys_keeps_its_size() -> None:
     """200 toys at nu = 1.5 of a random member: p-values of a kernel test with the directions' nuisances are uniform."""
     rng = np.random.default_rng(3)

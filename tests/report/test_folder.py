@@ -31,6 +31,7 @@ def _one(reference: Sample, data: Sample) -> Result:
     return NPLMTest(reference, MODEL).run(data, 60)
 
 
+@pytest.mark.slow
 def test_the_folder_is_that_of_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
     reference, data = _samples(rng)
     for sample in (reference, data):
