@@ -14,6 +14,7 @@ import numpy as np
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
+from nplm.models.kernel_fit import PreparedKernel
 from nplm.monitor.charts import false_alarm_rate
 from nplm.monitor.family_shape import FamilyShape
 from nplm.report.markdown import markdown_table
@@ -102,7 +103,7 @@ def _draws(settings: dict[str, Any], events: int, scale: float, seed: int) -> It
 
 
 def _monitor(reference: Sample, settings: dict[str, Any], limits: ControlLimits) -> Monitor:
-    model = KernelModel() if settings["model"] == "kernel" else None
+    model = None if settings["model"] == "family" else KernelModel(reference_exact=settings["model"] == "exact kernel")
     return Monitor(reference, model, window=settings["window"], limits=limits)
 
 
@@ -110,7 +111,9 @@ def _modes(monitor: Monitor, settings: dict[str, Any]) -> int:
     """Of the kernel, or of all parts of the family."""
     if isinstance(monitor.shape, FamilyShape):
         return sum(part.modes for part in monitor.shape.null(settings["window"]).family.parts)
-    return monitor.shape.prepared.modes.count
+    prepared = monitor.shape.test.prepared
+    assert isinstance(prepared, PreparedKernel)
+    return prepared.modes.count
 
 
 def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], reference: Sample) -> Quiet:

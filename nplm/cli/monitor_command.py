@@ -149,6 +149,7 @@ def _monitor(options: Options, reference: Sample) -> Monitor:
             centers=options.centers,
             penalty=options.penalty,
             selection=cast("Selection", options.selection),
+            reference_exact=options.reference_exact,
         )
     elif options.family is not None:
         family = FamilySettings(classes=options.family)

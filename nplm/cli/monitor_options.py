@@ -21,6 +21,7 @@ from nplm.cli.options import (
     InputOptions,
     add_config_option,
     add_output_option,
+    add_reference_exact_option,
     add_reference_options,
     output_or_refuse,
     require_input,
@@ -29,7 +30,7 @@ from nplm.cli.style import add_label_option
 from nplm.cli.values import CircularFeature, Label, number, positive_count, positive_number, reference_file, text
 
 # Options of one kernel of all features, which then takes the place of the family.
-_KERNEL = ("width", "centers", "penalty", "selection", "coordinates")
+_KERNEL = ("width", "centers", "penalty", "selection", "coordinates", "reference_exact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class Options(InputOptions):
     penalty: float = 1e-6
     selection: str = "uniform"
     coordinates: str = "standardized"
+    reference_exact: bool = False
     circular: tuple[CircularFeature, ...] = ()
     refresh: float = 10.0
     reports: bool = True
@@ -201,6 +203,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--selection", choices=("uniform", "covering"), help="of the centres (default: uniform)")
     add_coordinates_option(model)
+    add_reference_exact_option(model)
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for history and page; the monitor in it goes on")
     control.add_argument(

@@ -55,7 +55,7 @@ class Line:
     ) -> Float64[np.ndarray, " q"]:
         """The weights V_q of the nodes, shape (q,); events where all kernels vanish are left out."""
         position = (events[:, 0] - self.start) / self.step
-        cell = np.floor(position).astype(np.int64)
+        cell = np.floor(position.clip(-1, self.cells)).astype(np.int64)
         inside = (cell >= 0) & (cell < self.cells)
         if not inside.all():
             position, cell, weights = position[inside], cell[inside], weights[inside]
@@ -66,7 +66,7 @@ class Line:
     def interpolation(self, events: Float64[np.ndarray, "n 1"]) -> csr_array:
         """The Lagrange polynomials of each event's cell at the event, shape (n, q): g(x_e) = sum_q l_q(x_e) g(x_q)."""
         position = (events[:, 0] - self.start) / self.step
-        cell = np.floor(position).astype(np.int64)
+        cell = np.floor(position.clip(-1, self.cells)).astype(np.int64)
         inside = (cell >= 0) & (cell < self.cells)
         polynomials = _lagrange(2 * (position[inside] - cell[inside]) - 1)
         columns = _NODES * cell[inside, None] + np.arange(_NODES)

@@ -18,7 +18,7 @@ from nplm.family.settings import FamilySettings
 from nplm.family.statistic import combined
 from nplm.family.window import ReferenceFamily, Window
 from nplm.family.words import leading_words
-from nplm.monitor.shape import USUAL, ShapeResult
+from nplm.monitor.shape_result import USUAL, ShapeResult
 from nplm.periods import Circular, periods_of
 from nplm.sample import Sample, require_varying
 from nplm.two_sample.weights import has_equal_weights

@@ -18,12 +18,14 @@ from nplm.io import as_sample
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.clock import set_back
+from nplm.monitor.exact_shape import ExactShapeTest
 from nplm.monitor.examine import examine
 from nplm.monitor.family_shape import FamilyShape
+from nplm.monitor.finite_shape import FiniteShapeTest
 from nplm.monitor.limits import ControlLimits
 from nplm.monitor.position import Position
 from nplm.monitor.rate import ExpectedRate, RateResult
-from nplm.monitor.shape import ShapeResult, ShapeTest
+from nplm.monitor.shape_result import ShapeResult
 from nplm.monitor.verdict import Status, Verdict
 from nplm.monitor.words import alarm_words
 from nplm.periods import Circular
@@ -118,9 +120,11 @@ class Monitor:
         rate = None if expected is None else ExpectedRate(expected)
         if counted is not None:
             rate = ExpectedRate.of_reference(reference, counted)
-        shape: ShapeTest | FamilyShape
+        shape: ExactShapeTest | FiniteShapeTest | FamilyShape
         if self.model is not None:
-            shape = ShapeTest.of(reference, self.model, self.window, self.coordinates, self.circular)
+            exact = self.model.reference_exact or self.model.solver != "ml"
+            kernel = ExactShapeTest if exact else FiniteShapeTest
+            shape = kernel.of(reference, self.model, self.window, self.coordinates, self.circular)
         else:
             assert self.family is not None
             shape = FamilyShape.of(reference, self.family, self.window, circular=self.circular)

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from nplm import KernelModel, NPLMTest, Sample
+from nplm.monitor.exact_shape import ExactShapeTest
 from nplm.monitor.held_reference import HeldReference
-from nplm.monitor.shape import ShapeTest
 
 
 @pytest.fixture(scope="module")
-def six() -> ShapeTest:
+def six() -> ExactShapeTest:
     rng = np.random.default_rng(1)
-    return ShapeTest.of(Sample(rng.normal(size=(4000, 6))), KernelModel(width=4.0), 1000)
+    return ExactShapeTest.of(Sample(rng.normal(size=(4000, 6))), KernelModel(width=4.0, reference_exact=True), 1000)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.5])
-def test_the_quick_fit_finds_the_minimum_of_newtons_method(six: ShapeTest, shift: float) -> None:
+def test_the_quick_fit_finds_the_minimum_of_newtons_method(six: ExactShapeTest, shift: float) -> None:
     rng = np.random.default_rng(2)
     sums = six.prepared.sums(Sample(rng.normal(size=(1000, 6)) + shift))
     assert six.held is not None
@@ -33,14 +33,14 @@ def test_one_kernel_sees_the_coordinates_that_are_asked_for() -> None:
     reference, window = (Sample(rng.uniform(0, 360, size=(n, 2)), features=names) for n in (4000, 500))
     turned = Sample(np.column_stack([np.exp(window.events[:, 0] / 60), window.events[:, 1] + 360]), features=names)
     grown = Sample(np.column_stack([np.exp(reference.events[:, 0] / 60), reference.events[:, 1]]), features=names)
-    model = KernelModel(width=1.0, centers=60)
-    t = ShapeTest.of(reference, model, 500, "normal-scores", ["phi"])(window).t
+    model = KernelModel(width=1.0, centers=60, reference_exact=True)
+    t = ExactShapeTest.of(reference, model, 500, "normal-scores", ["phi"])(window).t
     # The scores of a window between events of the reference are interpolated, in x or in its exponential.
-    assert ShapeTest.of(grown, model, 500, "normal-scores", ["phi"])(turned).t == pytest.approx(t, rel=1e-3)
-    assert ShapeTest.of(grown, model, 500)(turned).t > 2 * t
+    assert ExactShapeTest.of(grown, model, 500, "normal-scores", ["phi"])(turned).t == pytest.approx(t, rel=1e-3)
+    assert ExactShapeTest.of(grown, model, 500)(turned).t > 2 * t
 
 
-def test_t_is_that_of_the_test(six: ShapeTest) -> None:
+def test_t_is_that_of_the_test(six: ExactShapeTest) -> None:
     # Windows of other sizes than the one that the reference was scaled to, in parts and with weights.
     rng = np.random.default_rng(3)
     for n, weights in ((700, None), (5000, None), (900, rng.uniform(0.5, 1.5, 900))):
@@ -54,13 +54,15 @@ def test_t_is_that_of_the_test(six: ShapeTest) -> None:
 
 def test_there_is_no_quick_fit_where_it_would_not_pay() -> None:
     rng = np.random.default_rng(1)
-    line = ShapeTest.of(Sample(rng.normal(size=(500, 1))), KernelModel(width=1.0), 100)
+    line = ExactShapeTest.of(Sample(rng.normal(size=(500, 1))), KernelModel(width=1.0, reference_exact=True), 100)
     assert line.held is None
     signed = Sample(rng.normal(size=(2000, 2)), np.where(np.arange(2000) % 10 == 0, -1.0, 1.0))
-    assert ShapeTest.of(signed, KernelModel(width=2.0), 500).held is None
+    assert ExactShapeTest.of(signed, KernelModel(width=2.0, reference_exact=True), 500).held is None
 
 
-def test_a_start_that_leads_nowhere_is_left_to_newtons_method(six: ShapeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_leads_nowhere_is_left_to_newtons_method(
+    six: ExactShapeTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert six.held is not None
     sums = six.prepared.sums(Sample(np.random.default_rng(5).normal(size=(1000, 6))))
     expected = six.prepared.fit_sums(sums[None])
@@ -72,7 +74,7 @@ def test_a_start_that_leads_nowhere_is_left_to_newtons_method(six: ShapeTest, mo
     assert found.t[0] == pytest.approx(expected.t[0], abs=1e-4)
 
 
-def test_a_window_far_from_the_reference_has_a_large_t_at_least(six: ShapeTest) -> None:
+def test_a_window_far_from_the_reference_has_a_large_t_at_least(six: ExactShapeTest) -> None:
     found = six(Sample(np.random.default_rng(5).normal(size=(1000, 6)) + 2))
     assert found.t > 1000
     assert found.p < 1e-100
@@ -84,7 +86,7 @@ def test_the_reference_is_shared_between_windows() -> None:
     rng = np.random.default_rng(6)
     z = np.empty((40, 15))
     for row in z:
-        test = ShapeTest.of(Sample(rng.normal(size=(2000, 1))), KernelModel(width=4.5), 2000)
+        test = ExactShapeTest.of(Sample(rng.normal(size=(2000, 1))), KernelModel(width=4.5, reference_exact=True), 2000)
         row[:] = [test(Sample(rng.normal(size=(2000, 1)))).z for _ in range(15)]
 
     def shared(groups: np.ndarray) -> float:
@@ -102,8 +104,8 @@ def test_the_reference_is_shared_between_windows() -> None:
 def test_unequal_weights_of_the_reference() -> None:
     rng = np.random.default_rng(7)
     x = rng.normal(size=(2000, 1))
-    even = ShapeTest.of(Sample(x), KernelModel(width=1.0), 500)
-    nearly = ShapeTest.of(Sample(x, 1 + 1e-9 * np.arange(2000)), KernelModel(width=1.0), 500)
+    even = ExactShapeTest.of(Sample(x), KernelModel(width=1.0, reference_exact=True), 500)
+    nearly = ExactShapeTest.of(Sample(x, 1 + 1e-9 * np.arange(2000)), KernelModel(width=1.0, reference_exact=True), 500)
     assert nearly.shared_fluctuation(500) == pytest.approx(even.shared_fluctuation(500), rel=1e-4)
     window = Sample(rng.normal(size=(400, 1)))
     assert nearly.law(window).mean == pytest.approx(even.law(window).mean, rel=1e-4)
@@ -115,4 +117,4 @@ def test_unequal_weights_of_the_reference() -> None:
 
 def test_only_the_maximum_likelihood_is_fitted() -> None:
     with pytest.raises(ValueError, match="falkon-step"):
-        ShapeTest.of(Sample(np.arange(100.0)), KernelModel(solver="falkon-step"), 50)
+        ExactShapeTest.of(Sample(np.arange(100.0)), KernelModel(solver="falkon-step", reference_exact=True), 50)

@@ -1,11 +1,9 @@
-"""The shape of a window against that of the reference: t of the kernel model, with its closed-form p-value."""
+"""The shape of a window against that of a reference that is taken as exact, in one kernel model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,43 +15,26 @@ from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
+from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
 from nplm.periods import Circular
 from nplm.sample import Sample
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
 # windows, whatever their sizes.
 _PART = 2048
-# Windows in a reference, where nobody says how large they are.
-USUAL = 10
 # Laws of windows of so many sizes are kept.
 _LAWS = 64
 
 
-class ShapeResult(NamedTuple):
-    """t of a window, the mean and the deviation of its law, p and Z.
-
-    `failure` is empty, or says why p is NaN, or why t is a lower bound and p an upper one. `where` gives the
-    words for what leads, and where; they are empty for a single kernel.
-    """
-
-    t: float
-    mean: float
-    sd: float
-    p: float
-    z: float
-    failure: str
-    where: Callable[[], str] = str
-
-
 @dataclass(frozen=True, eq=False)
-class ShapeTest:
+class ExactShapeTest:
     """A reference, prepared once, that windows are compared with in shape.
 
     The reference is scaled to n events, n being the size of a window, which sets the penalty Lambda = 2 lambda
     (n_R + n) of Falkon's convention; a window of another yield is scaled to n, and t back. The reference is taken as
-    exact in the likelihood, whatever the model says: then the sums of a window are all that its fit needs. The law of t
-    includes the fluctuation of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference
-    without end.
+    exact in the likelihood: then the sums of a window are all that its fit needs. The law of t includes the fluctuation
+    of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference without end. Both are
+    asymptotic, and reject far too often where the reference is not many times larger than a window.
 
     Arguments:
         test: a shape-only test with a kernel model.
@@ -70,12 +51,12 @@ class ShapeTest:
         window: int | None,
         coordinates: CoordinateKind = "standardized",
         circular: Circular = (),
-    ) -> ShapeTest:
+    ) -> ExactShapeTest:
         """Prepares the reference.
 
         Arguments:
             reference: what is expected.
-            model: the kernel model.
+            model: the kernel model, which takes the reference as exact.
             window: events of a window; None if windows differ, for a tenth of the reference.
             coordinates, circular: what the model sees in place of the features, see `coordinates_of`.
 
@@ -86,7 +67,6 @@ class ShapeTest:
         if model.solver != "ml":
             raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
         expected = reference.effective_size / USUAL if window is None else float(window)
-        model = replace(model, reference_exact=True)
         return cls(
             NPLMTest(
                 reference,
@@ -132,7 +112,7 @@ class ShapeTest:
             return ShapeResult(np.nan, law.mean, law.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}")
         # As for any kernel fit, but for t as it is after scaling.
         converged = fits.remaining[0] * scale < CONVERGED * law.sd
-        failure = "" if converged else "the fit was stopped before its maximum, so t is a lower bound"
+        failure = "" if converged else STOPPED
         return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
 
     def law(self, window: Sample) -> MixtureNull:
