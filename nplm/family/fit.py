@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import expit
 
 from nplm.family.part import Member, Part
 from nplm.family.spread import Spread
+from nplm.finite_likelihood import data_share, log_mixture
 from nplm.two_sample.pool import Pool
 
 _STEPS, _HALVINGS, _TOLERANCE = 50, 30, 1e-9
@@ -60,9 +60,8 @@ def fit_rows(
 ) -> MemberFit:
     """Minimises the finite-reference loss of both samples, with the penalty of a member.
 
-    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f, with q the share of the masses that B has: the likelihood
-    of two samples of one unknown density, which is profiled out (J. Qin, Biometrika 85 (1998) 619). An isolated event
-    of B can lower L by no more than -log q. f = b . phi + constant, and the constant is free; the penalty is
+    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f is that of `nplm.finite_likelihood`, with q = rho / (1 + rho) the
+    share of the masses that B has. f = b . phi + constant, and the constant is free; the penalty is
     sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
 
     Arguments:
@@ -75,16 +74,15 @@ def fit_rows(
     if member.penalty is not None:
         ratios = member.penalty / part.variance[member.used]
     phi, ratios = np.column_stack([phi, np.ones(len(phi))]), np.append(ratios, 0.0)
-    s = mass_b @ phi
+    s, rho = mass_b @ phi, q / (1 - q)
 
     def loss(b: np.ndarray) -> float:
         f = phi @ b
-        return float(mass @ (np.logaddexp(np.log1p(-q), np.log(q) + f)) - s @ b)
+        return float(mass @ log_mixture(f, rho) - s @ b)
 
     def curvature(sigma: np.ndarray) -> np.ndarray:
         return (phi * (mass * sigma * (1 - sigma))[:, None]).T @ phi + np.diag(ratios)
 
-    logit = np.log(q) - np.log1p(-q)
     b = np.zeros(phi.shape[1])
     gradient = s - (mass * q) @ phi
     first = curvature(np.full(len(phi), q))
@@ -105,7 +103,7 @@ def fit_rows(
         else:
             break
         b, now = trial, there
-        sigma = expit(phi @ b + logit)
+        sigma = data_share(phi @ b, rho)
         gradient = s - (mass * sigma) @ phi - ratios * b
         step = np.linalg.solve(curvature(sigma), gradient)
     return MemberFit(phi @ b, -2 * loss(b), one_step, converged)

@@ -20,18 +20,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
+from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models.kernel_data import Rows
 from nplm.models.kernel_expected import ExpectedT, quadratic_law
-from nplm.models.kernel_likelihood import (
-    FiniteReference,
-    curvature,
-    data_slope,
-    data_value,
-    loss_at,
-    minimize,
-    reference_slope,
-    reference_value,
-)
+from nplm.models.kernel_likelihood import FiniteReference, loss_at, minimize
 from nplm.models.kernel_loss import Blocks
 
 # In units of the largest, of the direction in which t is linear: it moves t by as much as nothing, and its mixture's
@@ -79,9 +71,7 @@ def expected_with_signal(
         for is_reference, phi, w in _parts(blocks, extra):
             f = phi @ b
             terms = (data_slope, data_value, reference_slope, reference_value, curvature)
-            d_slope, d_value, r_slope, r_value, bend = (
-                np.asarray(term(jnp.asarray(f), jnp.asarray(rho))) for term in terms
-            )
+            d_slope, d_value, r_slope, r_value, bend = (term(f, rho) for term in terms)
             of_data = np.column_stack([phi * d_slope[:, None], d_value])
             spread += (of_data * (size * w)[:, None]).T @ of_data
             hessian += (phi * (w * bend * (rho + is_reference))[:, None]).T @ phi

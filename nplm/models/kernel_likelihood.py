@@ -4,15 +4,13 @@ Extended: the reference is taken as exact. In modes, with s = sum_D v phi, the l
 
     G(b) = sum_R w (exp(f) - 1) - b . s,    f = phi . b.
 
-Finite reference: the reference is a sample too, whose density is profiled out (J. Qin, Biometrika 85 (1998) 619). Its
-events count w_e / w0 times, those of the data v_e / v0 times, and rho = w0 / v0 is the expected number of data events
-for each event of the reference. With l(f) = log((1 + rho e^f) / (1 + rho)) the loss in units of the data's weights is
+Finite reference: that of `nplm.finite_likelihood`. Events of the reference count w_e / w0 times, those of the data
+v_e / v0 times, and rho = w0 / v0. In units of the data's weights
 
     L = v0 { sum_R (w_e / w0) l(f) + sum_D (v_e / v0) [l(f) - f] },    G(b) = (1 + rho) L.
 
 G has the derivatives of the extended loss at f = 0, G'(0) = sum_R w phi - s, and the expected Hessian
-sum_R w phi phi^T = 1 there; and it is that loss for rho -> 0. It is convex where no weight is negative, and an event of
-the data alone gains no more than log((1 + rho) / rho), however far f rises.
+sum_R w phi phi^T = 1 there; and it is that loss for rho -> 0. It is convex where no weight is negative.
 
 What is minimised is G + sum_i p_i b_i^2 / 2: the penalty is relative to the Hessian, so that it shrinks the fit as much
 whatever rho is.
@@ -27,6 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models.kernel_loss import Blocks, exact_hessian, hessian_products, hessians, sums_at, sums_of, without_modes
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
@@ -153,31 +152,6 @@ class FiniteReference(NamedTuple):
 
 
 Likelihood = Extended | FiniteReference
-
-
-def reference_value(f: Float[Array, "*s"], rho: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """(1 + rho) l(f) / rho, which tends to e^f - 1: what a unit of weight of the reference adds to G."""
-    return (1 + rho) / rho * jnp.log1p(rho * jnp.expm1(f) / (1 + rho))
-
-
-def reference_slope(f: Float[Array, "*s"], rho: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """Its derivative, (1 + rho) e^f / (1 + rho e^f)."""
-    return (1 + rho) / (jnp.exp(-f) + rho)
-
-
-def data_value(f: Float[Array, "*s"], rho: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """(1 + rho) (l(f) - f), which tends to -f: what a unit of weight of the data adds to G."""
-    return (1 + rho) * jnp.log1p(jnp.expm1(-f) / (1 + rho))
-
-
-def data_slope(f: Float[Array, "*s"], rho: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """Its derivative, -(1 + rho) / (1 + rho e^f)."""
-    return -(1 + rho) / (1 + rho * jnp.exp(f))
-
-
-def curvature(f: Float[Array, "*s"], rho: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """Second derivative of `reference_value`, (1 + rho) e^f / (1 + rho e^f)^2, and of `data_value` over rho."""
-    return (1 + rho) * jnp.exp(-jnp.abs(f)) / jnp.where(f < 0, 1 + rho * jnp.exp(f), jnp.exp(-f) + rho) ** 2
 
 
 @jax.jit

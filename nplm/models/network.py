@@ -33,7 +33,7 @@ class NetworkModel:
         clip_biases: whether biases are clipped too; some published results leave them free.
         optimizer: a `BoxSearch`, or the published recipe `Adam`; None for the default search.
         reference_exact: take the reference as the exact expectation, L = sum_R w (e^f - 1) - sum_D f, as the published
-            results do; else as a finite sample, see `nplm.models.network_finite.of_reference`; signed weights are then
+            results do; else as a finite sample, see `nplm.finite_likelihood.of_reference`; signed weights are then
             averaged over neighbouring events.
 
     Raises:

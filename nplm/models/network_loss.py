@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nplm.finite_likelihood import of_data, of_reference
 from nplm.models.mlp import Layout
-from nplm.models.network_finite import of_data, of_reference
 from nplm.models.network_joint import JointNetwork
 from nplm.models.points import Chunks, Points
 from nplm.optimize.adam import Adam, adam

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
+from nplm.finite_likelihood import data_share, log_mixture
 from nplm.optimize.damped_newton import Expansion, damped_newton
 from nplm.two_sample.modes import Basis, KernelTest
 
@@ -80,7 +81,7 @@ def _fit(
     in_sample = in_b * masses
     total, total_b = jnp.sum(masses), jnp.sum(in_sample, axis=1)
     share = total_b / total
-    logit = jnp.log(share) - jnp.log1p(-share)
+    rho = (share / (1 - share))[:, None]
     unit = total * share * (1 - share)
     features = jnp.concatenate([jnp.ones((len(phi), 1)), phi], axis=1)
     weights = jnp.concatenate([jnp.zeros(1), ratios])
@@ -88,11 +89,10 @@ def _fit(
 
     def loss(theta: Array) -> Array:
         f = theta @ features.T
-        softened = jax.nn.softplus(f + logit[:, None]) + jnp.log1p(-share)[:, None]
-        return softened @ masses - jnp.sum(theta * scores, axis=1)
+        return log_mixture(f, rho) @ masses - jnp.sum(theta * scores, axis=1)
 
     def expand(theta: Array) -> Expansion:
-        s = jax.nn.sigmoid(theta @ features.T + logit[:, None])
+        s = data_share(theta @ features.T, rho)
         pull = unit[:, None] * weights * theta
         gradient = (s * masses) @ features - scores + pull
         hessian = jnp.zeros(len(in_b))

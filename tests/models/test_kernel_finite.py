@@ -12,13 +12,13 @@ from scipy.optimize import minimize
 from scipy.stats import binom
 
 from nplm.averaged_weights import AveragedWeights, averaged, event_weight
+from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
 from nplm.models.base import Model
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import read_prepared, write_prepared
 from nplm.nuisance.nuisances import Nuisances

@@ -11,10 +11,10 @@ import pytest
 from scipy.optimize import approx_fprime, minimize
 
 from nplm.averaged_weights import event_weight
+from nplm.finite_likelihood import of_data
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.box_search import BoxSearch
 from nplm.models.network import NetworkModel
-from nplm.models.network_finite import of_data
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_loss import expand, network_loss
 from nplm.models.network_nuisance import PreparedNetworkWithNuisances
