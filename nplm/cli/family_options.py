@@ -14,6 +14,6 @@ def add_family_option(group: argparse._ArgumentGroup) -> None:
         type=classes,
         metavar="C1,C2,...",
         help="which classes of tests: one (each feature), two (pairs), products, all (features together), raw (the"
-        " same, not of ranks), intervals (of one feature); the smallest p-value of all"
-        " of them counts (default: all classes)",
+        " same, not of ranks), moments (of features as they are), intervals (of one feature); the smallest p-value of"
+        " all of them counts (default: all classes)",
     )

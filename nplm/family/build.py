@@ -15,10 +15,10 @@ from scipy.spatial.distance import pdist
 
 from nplm.family.circular import embedded, points_of
 from nplm.family.leaves import leaves
-from nplm.family.look import Grid, Kernels, Products, gaussian
+from nplm.family.look import FAR, Grid, Kernels, Products, gaussian
 from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import PAIR_CELL, Cells
-from nplm.family.settings import ALL, ONE, PRODUCTS, RAW, TWO, FamilySettings
+from nplm.family.settings import ALL, MOMENTS, ONE, PRODUCTS, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.models.kernel_centers import choose_centers
 
@@ -64,7 +64,7 @@ def family_parts(
         settings: which members there are.
         circular: which features are angles: products are not of these.
         fine: narrow cells of each feature.
-        raw: the features themselves, standardised; None to leave kernels of them out.
+        raw: the features themselves, standardised; None to leave their kernels and moments out.
         seed: of the centres of kernels of all features.
         progress: told what comes next, and which share of all is about done.
     """
@@ -76,11 +76,11 @@ def family_parts(
     if ONE in settings.classes:
         for j, cells in enumerate(fine):
             look = Grid((j,), (cells,))
-            moments = Moments.of(columns, cells.of_event, cells.count)
+            of_cells = Moments.of(columns, cells.of_event, cells.count)
             for scale in settings.one_scales:
                 psi = kernel_root(embedded(cells.centre, circular[j]), scale, 1e-8)
                 penalties = settings.one_penalties
-                parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, moments, look))
+                parts.append(kernel_part(ONE, (j,), scale, penalties, psi, cells.of_event, of_cells, look))
     progress("kernels of pairs", 0.4)
     if TWO in settings.classes and d > 1:
         parts += _pairs(z, columns, settings, circular)
@@ -93,8 +93,12 @@ def family_parts(
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
         parts += _all_features(ALL, points_of(z, circular), circular, masses, columns, settings, seed)
     progress("kernels of all features as they are", 0.6)
-    if RAW in settings.classes and raw is not None:
+    # An angle as it is has a cut.
+    if RAW in settings.classes and raw is not None and not any(circular):
         parts += _all_features(RAW, raw, circular, masses, columns, settings, seed)
+    if MOMENTS in settings.classes and raw is not None and straight:
+        moments = Products((*((j,) for j in straight), *((j, j) for j in straight)), clip=FAR)
+        parts.append(product_part(MOMENTS, moments, raw, of_events))
     return [part for part in parts if part is not None]
 
 

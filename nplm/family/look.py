@@ -13,8 +13,9 @@ from scipy.spatial.distance import cdist
 from nplm.family.circular import points_of
 from nplm.family.ranks import Cells, smallest
 
-# Products are of scores within this, so that a single event far out makes none of them.
-_CLIP = 3.0
+# Products are of scores within this, so that a single event far out makes none of them; and of features as they are, in
+# which it is to count, within that.
+_CLIP, FAR = 3.0, 10.0
 # Directions of the scores with less than this share of the largest variance say nothing of residuals.
 _COLLINEAR = 1e-3
 # Events whose kernels are evaluated at a time.
@@ -80,11 +81,13 @@ class Products:
     Arguments:
         subsets: numbers of the features of each product.
         mean, linear: residuals are (z - mean) linear, shapes (d,) and (d, d); None for the scores themselves.
+        clip: standard deviations within which scores are taken.
     """
 
     subsets: tuple[tuple[int, ...], ...]
     mean: Float64[np.ndarray, " d"] | None = None
     linear: Float64[np.ndarray, "d d"] | None = None
+    clip: float = _CLIP
 
     @classmethod
     def of_residuals(
@@ -124,7 +127,7 @@ class Products:
         return np.array([sums[len(subset)][subset] for subset in self.subsets])
 
     def _scores(self, z: np.ndarray) -> np.ndarray:
-        within = np.clip(z, -_CLIP, _CLIP)
+        within = np.clip(z, -self.clip, self.clip)
         if self.linear is None:
             return within
         return np.clip((within - self.mean) @ self.linear, -_CLIP, _CLIP)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ONE, TWO, PRODUCTS, ALL, RAW, INTERVALS = "one", "two", "products", "all", "raw", "intervals"
-CLASSES = (ONE, TWO, PRODUCTS, ALL, RAW, INTERVALS)
+ONE, TWO, PRODUCTS, ALL, RAW = "one", "two", "products", "all", "raw"
+MOMENTS, INTERVALS = "moments", "intervals"
+CLASSES = (ONE, TWO, PRODUCTS, ALL, RAW, MOMENTS, INTERVALS)
+# Those of features as they are, and not of their ranks.
+AS_THEY_ARE = (RAW, MOMENTS)
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class FamilySettings:
     Arguments:
         classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
             scores), "all" (kernels of all features), "raw" (the same of the standardised features themselves,
-            where none is an angle) and "intervals" (of each feature, at whose ends all that is beyond a value too).
+            where none is an angle), "moments" (mean and spread of each of these) and "intervals" (of each feature, at
+            whose ends all that is beyond a value too).
         one_scales, one_penalties: of kernels of one feature, in normal scores.
         two_scales, two_penalties: of kernels of two features.
         all_penalties: of kernels of all features, whose widths are quantiles of the distances between events.

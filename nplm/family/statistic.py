@@ -193,11 +193,9 @@ class Family(Members):
         circles = tuple(circular) or (False,) * pool.events.shape[1]
         z = with_angles(normal_scores(pool.events, sizes), circles)
         spread = Spread.of(pool, z, q)
-        # An angle as it is has a cut.
-        raw = None if any(circles) else pool.events
         fine = [Cells.of(x, CELL) for x in z.T]
         parts = family_parts(
-            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=raw, seed=seed, progress=progress
+            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=pool.events, seed=seed, progress=progress
         )
         units = None if spread.marks is None else (spread.marks[0].unit, spread.marks[1].unit)
         found: list[Intervals | None] = []

@@ -21,7 +21,7 @@ from nplm.family.marks import Marks
 from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.part import Member, Part
 from nplm.family.ranks import CELL, Cells, RankScale
-from nplm.family.settings import ALL, INTERVALS, RAW, FamilySettings
+from nplm.family.settings import ALL, AS_THEY_ARE, INTERVALS, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses
 from nplm.family.statistic import Members
 from nplm.periods import within_periods
@@ -80,8 +80,9 @@ class ReferenceFamily(Members):
         """
         reference.require_yield()
         require_varying(reference)
-        if set(settings.classes) == {RAW}:
-            raise ValueError(f"windows are compared by ranks, not as features are: choose more classes than '{RAW}'")
+        if set(settings.classes) <= set(AS_THEY_ARE):
+            words = " and ".join(f"'{name}'" for name in settings.classes)
+            raise ValueError(f"windows are compared by ranks, not as features are: choose more classes than {words}")
         reference = within_periods(reference, periods or {})
         turns = {reference.features.index(name): period for name, period in (periods or {}).items()}
         circular = tuple(j in turns for j in range(len(reference.features)))

@@ -6,7 +6,7 @@ from collections import Counter
 
 from nplm.family.intervals import Interval, standing_out
 from nplm.family.part import Member
-from nplm.family.settings import ALL, ONE, RAW
+from nplm.family.settings import ALL, MOMENTS, ONE, RAW
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
@@ -16,7 +16,7 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
     """A short name that tells tests apart: eta, scale 0.2, penalty 0.01."""
     names = [features[j] for j in member.features]
     if member.scale is None:
-        return _product_name(names) + (", the others known" if member.residual else "")
+        return _product_name(names) + _as_it_is(member) + (", the others known" if member.residual else "")
     who = {ALL: "all features", RAW: "all features as they are"}.get(member.kind, " with ".join(names))
     return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:g}"
 
@@ -41,7 +41,7 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
     names = [features[j] for j in member.features]
     if member.scale is None:
         known = " once the others are known" if member.residual else ""
-        words = f"in the {_product_name(names)}{known}"
+        words = f"in the {_product_name(names)}{_as_it_is(member)}{known}"
     elif member.kind == ALL:
         words = f"in all {len(names)} features together, at {_scale_words(member.scale)}"
     elif member.kind == RAW:
@@ -80,6 +80,10 @@ def _product_name(names: list[str]) -> str:
     if len(counts) == 1:
         return f"{_SPREADS[len(names)]} of {names[0]}"
     return f"correlation of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _as_it_is(member: Member) -> str:
+    return " as it is" if member.kind == MOMENTS else ""
 
 
 def _scale_words(scale: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.ranks import Cells
-from nplm.family.settings import CLASSES, FamilySettings
+from nplm.family.settings import AS_THEY_ARE, CLASSES, FamilySettings
 from nplm.family.window import ReferenceFamily, scored
 from nplm.sample import Sample
 
@@ -25,7 +25,7 @@ def family() -> ReferenceFamily:
 
 
 def test_all_classes_look_at_other_events_as_at_their_own(family: ReferenceFamily) -> None:
-    assert family.classes == tuple(name for name in CLASSES if name != "raw")
+    assert family.classes == tuple(name for name in CLASSES if name not in AS_THEY_ARE)
     rng = np.random.default_rng(2)
     z, masses = scored(family.scales, _mixed(rng, 400)), rng.uniform(0.5, 2, 400)
     for part, score in zip(family.parts, family.scores(z, masses), strict=True):
