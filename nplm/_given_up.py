@@ -8,7 +8,7 @@ from nplm.sample import Sample, require_same_features
 
 
 def renamed(sample: Sample, name: str) -> Sample:
-    """The sample by another name."""
+    """The sample by another name; where both go on, it is for reading only."""
     return Sample.owning(sample.events, sample.weights, sample.features, name)
 
 
