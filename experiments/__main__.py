@@ -23,6 +23,7 @@ NAMES = (
     "nuisances_weights",
     "two_sample",
     "family",
+    "kills",
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import norm
 
+from nplm._given_up import renamed
 from nplm.calibrate.formula import Formula
 from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
@@ -62,8 +62,8 @@ def cautions_of(
             f"the reference has unit weights and so expects {expected:g} events, but the data have {observed:g}:"
             " give the expected yield, or test the shape only"
         )
-    reference = replace(test.reference, name="the reference")
-    notes += support_remarks(reference, replace(data, name="the data"), test.support)
+    reference = renamed(test.reference, "the reference")
+    notes += support_remarks(reference, renamed(data, "the data"), test.support)
     if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
         notes += _far_events(test.reference)
     if null is None and calibrate != "rare":

@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from nplm._blas import blas_threads
 from nplm._errstate import usual_errors
 from nplm._forked import require_not_forked
+from nplm._given_up import renamed
 from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
@@ -194,7 +195,7 @@ class NPLMTest:
     @cached_property
     def support(self) -> Support:
         """Where the reference has events."""
-        return Support.of(replace(self.reference, name="the reference"))
+        return Support.of(renamed(self.reference, "the reference"))
 
     @property
     def _fitted(self) -> Model:

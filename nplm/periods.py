@@ -58,6 +58,8 @@ def _guessed(samples: Sequence[Sample], name: str) -> float:
 
 def within_periods(sample: Sample, periods: Mapping[str, float]) -> Sample:
     """The sample with circular features taken to the range from zero to their period."""
+    if not periods:
+        return sample
     events = sample.events.copy()
     for name, period in periods.items():
         column = sample.features.index(name)

@@ -12,11 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
 from nplm._histogram import require_no_histogram
-
-# How large features and weights may be, and one over how small the spread of a feature, or the largest weight.
-_LARGEST_SQUARED = 1e100
-# Events whose squares are held at a time.
-_ROWS = 1 << 20
+from nplm._numbers import LARGEST_SQUARED, ROWS, as_floats, require_finite, require_squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +56,35 @@ class Sample:
         name: str = "sample",
     ) -> None:
         require_no_histogram(events, name)
-        values = _as_floats(events, f"the events of {name}")
+        of_events = as_floats(events, f"the events of {name}")
+        of_weights = None if weights is None else as_floats(weights, f"the weights of {name}")
+        self._take(of_events, of_weights, features, name)
+
+    @classmethod
+    def owning(
+        cls,
+        events: Float64[np.ndarray, "n d"],
+        weights: Float64[np.ndarray, " n"] | None = None,
+        features: Sequence[str] | None = None,
+        name: str = "sample",
+    ) -> Sample:
+        """A sample of arrays that nobody else will write to, such as those that a file was just read into.
+
+        They become its own without a copy, which of millions of events would take as much memory again; the arguments
+        and errors are those of a sample otherwise.
+        """
+        sample = object.__new__(cls)
+        sample._take(events, weights, features, name)
+        return sample
+
+    def _take(
+        self,
+        values: Float64[np.ndarray, "n d"],
+        weights: Float64[np.ndarray, " n"] | None,
+        features: Sequence[str] | None,
+        name: str,
+    ) -> None:
+        """Makes these arrays those of the sample, if they are fit for it."""
         if values.ndim == 1:
             values = values[:, None]
         if values.ndim != 2 or values.shape[1] == 0:
@@ -71,12 +95,12 @@ class Sample:
             raise ValueError(f"{name}: {len(names)} feature names ({', '.join(names)}) for {d} columns of events")
         if len(set(names)) != d:
             raise ValueError(f"{name}: feature names must be distinct, not {', '.join(names)}")
-        w = np.ones(n) if weights is None else _as_floats(weights, f"the weights of {name}")
+        w = np.ones(n) if weights is None else weights
         if w.shape != (n,):
             raise ValueError(f"{name}: weights must have shape ({n},), one for each event, not {w.shape}")
         for j, feature in enumerate(names):
-            _require_finite(values[:, j], f"feature '{feature}'", name)
-        _require_finite(w, "weight", name)
+            require_finite(values[:, j], f"feature '{feature}'", name)
+        require_finite(w, "weight", name)
         require_squares(w, name)
         for attribute, value in (("events", values), ("weights", w), ("features", names), ("name", name)):
             object.__setattr__(self, attribute, value)
@@ -225,9 +249,17 @@ class Sample:
         Raises:
             ValueError: if `expected_yield` is not a positive finite number, or the present yield is not positive.
         """
+        return self * self.factor_to(expected_yield)
+
+    def factor_to(self, expected_yield: float) -> float:
+        """The factor by which the weights add up to `expected_yield`.
+
+        Raises:
+            ValueError: as `scaled_to`.
+        """
         if not (np.isfinite(expected_yield) and expected_yield > 0):
             raise ValueError(f"{self.name}: the expected yield must be a positive number, not {expected_yield:g}")
-        return self * (expected_yield / self.require_yield().total_weight)
+        return expected_yield / self.require_yield().total_weight
 
     def fingerprint(self) -> str:
         """SHA-256 of features, events and weights, as hexadecimal digits."""
@@ -252,7 +284,7 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
     if len(measured) > 1:
         names = " and ".join(s.name for s in measured)
         raise ValueError(f"{names} have auxiliary measurements each: only one part of a sample can bring them")
-    together = Sample(
+    together = Sample.owning(
         np.concatenate([s.events for s in samples]),
         np.concatenate([s.weights for s in samples]),
         first.features,
@@ -312,8 +344,8 @@ class Scaler:
         share = np.abs(reference.weights) / np.abs(reference.weights).sum()
         mean = share @ reference.events
         # Some rows at a time: of a large sample no copy fits into memory.
-        starts = range(0, len(reference), _ROWS)
-        squares = [share[i : i + _ROWS] @ (reference.events[i : i + _ROWS] - mean) ** 2 for i in starts]
+        starts = range(0, len(reference), ROWS)
+        squares = [share[i : i + ROWS] @ (reference.events[i : i + ROWS] - mean) ** 2 for i in starts]
         return cls(mean, np.sqrt(np.sum(squares, axis=0)))
 
     @classmethod
@@ -361,44 +393,15 @@ def require_varying(reference: Sample) -> None:
         ValueError: naming the feature, if it has one value in all events with non-zero weight, or is too large, or too
             much alike, to be squared.
     """
-    used = reference.events[reference.weights != 0]
+    used = reference.events if reference.weights.all() else reference.events[reference.weights != 0]
     for feature, low, high in zip(reference.features, used.min(axis=0), used.max(axis=0), strict=True):
         if low == high:
             raise ValueError(
                 f"feature '{feature}' of {reference.name} is constant ({low:g}): it cannot tell two samples apart."
                 " Leave it out of the features"
             )
-        if not (max(-low, high) <= _LARGEST_SQUARED and high - low >= 1 / _LARGEST_SQUARED):
+        if not (max(-low, high) <= LARGEST_SQUARED and high - low >= 1 / LARGEST_SQUARED):
             raise ValueError(
                 f"feature '{feature}' of {reference.name} lies between {low:g} and {high:g}, and the square of its"
                 " spread is no number any more: multiply it by a constant, in other units"
             )
-
-
-def _as_floats(values: ArrayLike, what: str) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"its type is {array.dtype}")
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} must be an array of real numbers: {error}") from None
-
-
-def require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
-    """Raises ValueError if float64 does not hold sums of squares of weights, which every test needs."""
-    largest = float(np.abs(weights).max(initial=0.0))
-    if largest and not 1 / _LARGEST_SQUARED <= largest <= _LARGEST_SQUARED:
-        raise ValueError(
-            f"the weights of {name} reach {largest:g}, and the largest must lie between {1 / _LARGEST_SQUARED:g} and"
-            f" {_LARGEST_SQUARED:g} for their squares to be numbers: multiply all by one factor"
-        )
-
-
-def _require_finite(column: Float64[np.ndarray, " n"], what: str, name: str) -> None:
-    bad = np.flatnonzero(~np.isfinite(column))
-    if len(bad):
-        raise ValueError(
-            f"{what} of {name} is not finite in {len(bad)} of {len(column)} rows (first: row {bad[0]},"
-            f" value {column[bad[0]]}); remove those rows or repair the values"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nplm._given_up import rescaled
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
 from nplm.cli.processes import processes_of
@@ -23,7 +24,7 @@ def run_family(options: Options) -> int:
     samples = read_samples(options, reporter.note)
     reference, data = samples.reference, samples.data
     if options.expected_yield is not None:
-        reference = reference.scaled_to(options.expected_yield)
+        reference = rescaled(reference, options.expected_yield)
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
     from nplm.report.roles import TEST

@@ -9,6 +9,7 @@ from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
+from nplm._given_up import rescaled
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.output import RunFolder
@@ -96,7 +97,7 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
     assert data is not None
     require_labelled(options.label, reference.features)
     rows = reader.rows(options.data)
-    return Samples(data, reference.scaled_to(data.total_weight) if options.shape_only else reference, pool, rows)
+    return Samples(data, rescaled(reference, data.total_weight) if options.shape_only else reference, pool, rows)
 
 
 def _prepare(options: Options, samples: Samples) -> NPLMTest:

@@ -21,6 +21,7 @@ from nplm.family.ranks import PAIR_CELL, Cells
 from nplm.family.settings import ALL, MOMENTS, ONE, PRODUCTS, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.models.kernel_centers import choose_centers
+from nplm.two_sample.pooled_events import PooledEvents
 
 Progress = Callable[[str, float], None]
 
@@ -51,7 +52,7 @@ def family_parts(
     *,
     circular: tuple[bool, ...],
     fine: Sequence[Cells],
-    raw: Float64[np.ndarray, "n d"] | None = None,
+    raw: Float64[np.ndarray, "n d"] | PooledEvents | None = None,
     seed: int,
     progress: Progress = unseen,
 ) -> list[Part]:
@@ -160,7 +161,7 @@ def _products(
 
 def _all_features(
     kind: str,
-    z: np.ndarray,
+    z: np.ndarray | PooledEvents,
     circular: tuple[bool, ...],
     masses: np.ndarray,
     columns: tuple[np.ndarray, ...],
@@ -169,10 +170,11 @@ def _all_features(
 ) -> list[Part | None]:
     """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves."""
     rng = np.random.default_rng([seed, _STREAM])
-    sizes, some = np.abs(masses), z
+    sizes = np.abs(masses)
+    rows: slice | np.ndarray = slice(None)
     if len(z) > _MOST_CHOSEN:
         rows = np.sort(rng.choice(len(z), _MOST_CHOSEN, replace=False))
-        some, sizes = z[rows], sizes[rows]
+    some, sizes = z[rows], sizes[rows]
     distinct = len(np.unique(some[sizes > 0], axis=0))
     count = min(int(np.clip(_CENTERS * np.sqrt(len(z)), _FEWEST, _MOST)), distinct)
     centers = choose_centers(some, sizes, count, "uniform", seed)
@@ -182,8 +184,10 @@ def _all_features(
     distances = distances[distances > 0]
     if not len(distances):
         return []
-    cell, points = None, z
-    if len(z) > _MOST_ROWS:
+    cell = None
+    if len(z) <= _MOST_ROWS:
+        points = z[:]
+    else:
         cell = leaves(z, _SPLITS)
         sizes = np.bincount(cell)
         points = np.column_stack([np.bincount(cell, x) for x in z.T]) / sizes[:, None]

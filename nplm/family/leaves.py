@@ -7,12 +7,13 @@ from jaxtyping import Float64, Int
 
 from nplm.family.look import blocks
 from nplm.family.ranks import smallest
+from nplm.two_sample.pooled_events import PooledEvents
 
 # Events that say where leaves are divided, at most.
 _MOST = 1 << 20
 
 
-def leaves(z: Float64[np.ndarray, "n d"], splits: int) -> Int[np.ndarray, " n"]:
+def leaves(z: Float64[np.ndarray, "n d"] | PooledEvents, splits: int) -> Int[np.ndarray, " n"]:
     """The leaf of each event, after halving all leaves so many times at the median of one feature after the other.
 
     Equal values are divided by the order of the events. Of millions of events some, evenly spaced in their order, say
@@ -21,7 +22,7 @@ def leaves(z: Float64[np.ndarray, "n d"], splits: int) -> Int[np.ndarray, " n"]:
     return smallest(_halved(z, splits) if len(z) <= _MOST else _by_some(z, splits))
 
 
-def _halved(z: np.ndarray, splits: int) -> np.ndarray:
+def _halved(z: np.ndarray | PooledEvents, splits: int) -> np.ndarray:
     n, dimension = z.shape
     place = np.empty((min(splits, dimension), n), dtype=np.int64)
     for j, row in enumerate(place):
@@ -39,7 +40,7 @@ def _halved(z: np.ndarray, splits: int) -> np.ndarray:
     return leaf
 
 
-def _by_some(z: np.ndarray, splits: int) -> np.ndarray:
+def _by_some(z: np.ndarray | PooledEvents, splits: int) -> np.ndarray:
     some = z[np.linspace(0, len(z) - 1, _MOST).astype(np.int64)]
     own, leaf = np.zeros(len(some), dtype=np.int64), np.zeros(len(z), dtype=np.int32)
     for split in range(splits):

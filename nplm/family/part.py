@@ -11,6 +11,7 @@ from scipy.linalg import eigh
 
 from nplm._blas import blas_threads
 from nplm.family.look import BLOCK, Grid, Look, Products, blocks
+from nplm.two_sample.pooled_events import PooledEvents
 
 # Modes with a variance below this share of the smallest penalty add nothing that could be seen in t.
 SEEN = 0.05
@@ -55,7 +56,7 @@ class Part:
         members: the tests.
         look: functions psi of any event.
         linear, mean: phi = (psi - mean) linear, shapes (q, r) and (q,); None where psi is one in the row of the event.
-        points: normal scores of the events, shape (n, d); None where phi is held.
+        points: normal scores of the events, or the events as they are, shape (n, d); None where phi is held.
     """
 
     cell: Int[np.ndarray, " n"] | None
@@ -65,7 +66,7 @@ class Part:
     look: Look | None = None
     linear: Float64[np.ndarray, "q r"] | None = None
     mean: Float64[np.ndarray, " q"] | None = None
-    points: Float64[np.ndarray, "n d"] | None = None
+    points: Float64[np.ndarray, "n d"] | PooledEvents | None = None
 
     @property
     def modes(self) -> int:
@@ -181,7 +182,7 @@ def kernel_part(
 def product_part(
     kind: str,
     look: Products,
-    z: Float64[np.ndarray, "n d"],
+    z: Float64[np.ndarray, "n d"] | PooledEvents,
     moments: Moments,
     *,
     residual: bool = False,

@@ -189,13 +189,15 @@ class Family(Members):
             ValueError: if no member is left.
         """
         q = pool.share
-        sizes = np.abs(pool.masses)
-        circles = tuple(circular) or (False,) * pool.events.shape[1]
-        z = with_angles(normal_scores(pool.events, sizes), circles)
+        circles = tuple(circular) or (False,) * pool.rows.shape[1]
+        z = np.empty(pool.rows.shape)
+        for j, x in enumerate(pool.rows.T):
+            z[:, [j]] = normal_scores(x[:, None], np.abs(pool.masses))
+        z = with_angles(z, circles)
         spread = Spread.of(pool, z, q)
         fine = [Cells.of(x, CELL) for x in z.T]
         parts = family_parts(
-            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=pool.events, seed=seed, progress=progress
+            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=pool.rows, seed=seed, progress=progress
         )
         units = None if spread.marks is None else (spread.marks[0].unit, spread.marks[1].unit)
         found: list[Intervals | None] = []
@@ -237,7 +239,7 @@ class Family(Members):
         """The smallest and the largest value of the feature in an interval."""
         inside = interval.holds
         scaler, j = self.pool.scaler, interval.feature
-        x = self.pool.events[inside, j] * scaler.scale[j] + scaler.location[j]
+        x = self.pool.rows[inside, j] * scaler.scale[j] + scaler.location[j]
         return ends(x, self.scores[inside, j], self.circular[j])
 
     def width(self, feature: int, scale: float) -> float:
@@ -246,7 +248,7 @@ class Family(Members):
         found = standing_out([each for each in self.intervals if each.feature == feature])
         middle = 0.0 if found is None else float(np.median(scores[found.holds]))
         order = np.argsort(scores)
-        ends = np.interp([middle - scale / 2, middle + scale / 2], scores[order], self.pool.events[order, feature])
+        ends = np.interp([middle - scale / 2, middle + scale / 2], scores[order], self.pool.rows[order, feature])
         return float(np.ptp(ends)) * float(self.pool.scaler.scale[feature])
 
     def observed(self) -> Draws:

@@ -18,10 +18,11 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Header:
-    """Shape and type of an array that has not been read."""
+    """Shape and type of an array that has not been read, and whether its columns are stored one after the other."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
+    by_columns: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,19 @@ class Column:
     table: Key | None = None
     label: str | None = None
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class InRows:
+    """How arrays of a file are read some rows at a time.
+
+    Arguments:
+        lengths: the rows of each array for which that is possible.
+        blocks: its rows, or the named fields of them, about so many at a time.
+    """
+
+    lengths: Mapping[Key, int]
+    blocks: Callable[[Key, Sequence[str] | None, int], Iterator[np.ndarray]]
 
 
 def columns_of_arrays(headers: Mapping[Key, Header]) -> tuple[list[Column], dict[str, str]]:
@@ -80,6 +94,7 @@ def array_table(
     load: Callable[[Key, Sequence[str] | None], np.ndarray],
     others: Mapping[str, str],
     chosen: str | None = None,
+    in_rows: InRows | None = None,
 ) -> Table:
     """The columns of a file with named arrays.
 
@@ -93,6 +108,7 @@ def array_table(
         load: the array of a key; of a structured array, the named fields are enough.
         others: what the file holds beside columns, each with what it is.
         chosen: the array, frame or group whose columns are the features.
+        in_rows: how arrays are read some rows at a time; None if all are read at once.
 
     Raises:
         ReadError: if nothing has the chosen name, or two columns have the same.
@@ -124,6 +140,18 @@ def array_table(
             some = {name: values[start : start + size] for name, values in whole.items()}
             yield {name: as_lists(values) if name in lists else values for name, values in some.items()}
 
+    def stream(wanted: Sequence[str], size: int) -> Iterator[dict[str, Values]]:
+        arrays = {places[name].array for name in wanted if name in places}
+        lengths = {None if in_rows is None else in_rows.lengths.get(key) for key in arrays}
+        if any(name in lists for name in wanted) or in_rows is None or len(lengths) != 1 or None in lengths:
+            yield read(wanted)
+            return
+        chosen = {name: places[name] for name in wanted}
+        blocks = {key: in_rows.blocks(key, parts, size) for key, parts in _parts_of_arrays(source, chosen).items()}
+        for some in zip(*blocks.values(), strict=True):
+            found = dict(zip(blocks, some, strict=True))
+            yield {name: _column_of(found[column.array], column, source, name) for name, column in chosen.items()}
+
     tables = list(dict.fromkeys(column.table for column in inside if column.table is not None))
     matrix = len(tables) == 1 and any(column.table and column.field is None for column in inside)
     features, left_out = [], dict(others) if chosen is None else {}
@@ -139,7 +167,9 @@ def array_table(
         f"{len(tables)} tables ({listed(named)}); choose one, as in {source}:{named[0]}" if len(tables) > 1 else ""
     )
     names = (*places, *lists)
-    return Table(names, read, tuple(features), aliases, left_out, several, tuple(lists), parts if lists else None)
+    return Table(
+        names, read, tuple(features), aliases, left_out, several, tuple(lists), parts if lists else None, stream=stream
+    )
 
 
 def _lists(columns: Sequence[Column], taken: Collection[str]) -> dict[str, Column]:
@@ -167,6 +197,22 @@ def _lies_in(path: Key, chosen: str | None) -> bool:
 def _read(
     source: str, wanted: Mapping[str, Column], load: Callable[[Key, Sequence[str] | None], np.ndarray]
 ) -> dict[str, Values]:
+    # One array at a time: a matrix or a structured array is read once, however many of its columns are wanted.
+    values: dict[str, Values] = {}
+    for key, parts in _parts_of_arrays(source, wanted).items():
+        array = load(key, parts)
+        for name, column in wanted.items():
+            if column.array == key:
+                values[name] = _column_of(array, column, source, name)
+    return values
+
+
+def _parts_of_arrays(source: str, wanted: Mapping[str, Column]) -> dict[Key, list[str] | None]:
+    """The arrays that hold columns, each with the fields that are wanted of it; None for an array without fields.
+
+    Raises:
+        ReadError: naming the column, if it holds no numbers.
+    """
     fields: dict[Key, list[str]] = {}
     for name, column in wanted.items():
         if column.problem is not None:
@@ -178,12 +224,9 @@ def _read(
         parts = fields.setdefault(column.array, [])
         if column.field is not None and column.field not in parts:
             parts.append(column.field)
-    # One array at a time: a matrix or a structured array is read once, however many of its columns are wanted.
-    values: dict[str, Values] = {}
-    for key, parts in fields.items():
-        array = load(key, parts or None)
-        for name, column in wanted.items():
-            if column.array == key:
-                field = array if column.field is None else array[column.field]
-                values[name] = as_column(field if column.part is None else field[:, column.part], source, name)
-    return values
+    return {key: parts or None for key, parts in fields.items()}
+
+
+def _column_of(array: np.ndarray, column: Column, source: str, name: str) -> Values:
+    field = array if column.field is None else array[column.field]
+    return as_column(field if column.part is None else field[:, column.part], source, name)

@@ -48,6 +48,34 @@ def arrow_column(column: Any, source: str, name: str) -> Values:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
 
 
+class Together:
+    """Columns that come a part at a time, of which all parts together are what `arrow_column` makes of the whole.
+
+    Arguments:
+        source: the file, for messages.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._missing: set[str] = set()
+        self._large: set[str] = set()
+
+    def column(self, column: Any, name: str) -> Values:
+        """The next part of a column, a pyarrow.ChunkedArray.
+
+        Raises:
+            ReadError: as `arrow_column`; also if this part has missing values and another one integers beyond 2^53.
+        """
+        values = arrow_column(column, self._source, name)
+        if column.null_count:
+            self._missing.add(name)
+        if values.dtype.kind != "f":
+            self._large.add(name)
+        if name in self._missing & self._large:
+            raise missing_and_large(self._source, name)
+        return values
+
+
 def _largest(column: Any) -> int:
     import pyarrow.compute as pc
 

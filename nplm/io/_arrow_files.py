@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nplm.io._arrow import arrow_column, is_list_type, lists_or_numbers
+from nplm.io._arrow import Together, arrow_column, is_list_type, lists_or_numbers
 from nplm.io._table import INDEX, Options, Table, Values, decoding, require_distinct
 
 # The names that lead to a column: its own, after those of the records around it.
 Place = tuple[str, ...]
+# Bytes of a column that Parquet reads at a time: without, it takes all that a row group has, and there may be only one.
+_BUFFER = 1 << 20
 
 
 @contextmanager
@@ -24,15 +26,21 @@ def open_parquet(source: str, options: Options) -> Iterator[Table]:
 
     errors = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
     # Arrow takes text for UTF-8, which names of files need not be.
-    with decoding(source, "Parquet", errors), pa.OSFile(os.fsencode(source)) as raw, pq.ParquetFile(raw) as file:
+    with (
+        decoding(source, "Parquet", errors),
+        pa.OSFile(os.fsencode(source)) as raw,
+        pq.ParquetFile(raw, buffer_size=_BUFFER) as file,
+    ):
 
         def read(places: Sequence[Place]) -> Any:
             return file.read(columns=[".".join(place) for place in places])
 
         def batches(places: Sequence[Place], size: int) -> Iterator[Any]:
             yield from file.iter_batches(size, columns=[".".join(place) for place in places])
+            # Arrow keeps for later what it needs no more, which may be hundreds of megabytes.
+            pa.default_memory_pool().release_unused()
 
-        yield _table(source, file.schema_arrow, read, batches)
+        yield _table(source, file.schema_arrow, read, batches, file.metadata.num_rows)
 
 
 @contextmanager
@@ -66,6 +74,7 @@ def _table(
     schema: Any,
     read_arrow: Callable[[Sequence[Place]], Any],
     batches: Callable[[Sequence[Place], int], Iterator[Any]],
+    rows: int | None = None,
 ) -> Table:
     """A table of Arrow's.
 
@@ -74,7 +83,10 @@ def _table(
         schema: of all columns.
         read_arrow: the table with the columns at some places.
         batches: the same, so many rows at a time.
+        rows: how many there are, if that is known.
     """
+    import pyarrow as pa
+
     places = [place for field in schema for place in _places(field)]
     columns = tuple(".".join(place) for place in places)
     require_distinct(columns, source)
@@ -88,11 +100,22 @@ def _table(
         for batch in batches([place_of[name] for name in wanted], size):
             yield {name: lists_or_numbers(_part(batch, place_of[name]), source, name) for name in wanted}
 
+    def stream(wanted: Sequence[str], size: int) -> Iterator[dict[str, Any]]:
+        together, empty = Together(source), True
+        for batch in batches([place_of[name] for name in wanted], size):
+            empty = False
+            table = pa.Table.from_batches([batch])
+            columns = {name: _part(table, place_of[name]) for name in wanted}
+            yield {name: together.column(column, name) for name, column in columns.items()}
+        if empty:
+            yield read(wanted)
+
     types = {name: _type(schema, place) for name, place in place_of.items()}
     lists = tuple(name for name, kind in types.items() if is_list_type(kind))
     index = _index(schema, columns)
     features = tuple(c for c in columns if c not in index)
-    return Table(columns, read, features, left_out=dict.fromkeys(index, INDEX), lists=lists, parts=parts)
+    left_out = dict.fromkeys(index, INDEX)
+    return Table(columns, read, features, left_out=left_out, lists=lists, parts=parts, stream=stream, rows=rows)
 
 
 def _places(field: Any) -> list[tuple[str, ...]]:

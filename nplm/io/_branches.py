@@ -7,7 +7,9 @@ that cannot be read; the others are read all the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,8 +84,24 @@ def _ntuple_kind(field: Any) -> str:
     return LISTS if array or field.record.struct_role == _COLLECTION else OTHER
 
 
-def branch_values(branch: Branch, source: str, name: str) -> Values:
-    """One number for each event; NaN where it is missing.
+def entry_ranges(branches: Sequence[Branch], entries: int, size: int) -> list[tuple[int | None, int | None]]:
+    """First event of each part and the one after its last, about so many events at a time.
+
+    A part ends where every branch begins another basket, as a basket is unpacked anew for any of its events; branches
+    of other kinds are read at once.
+    """
+    if not all(branch.kind == NUMBER and hasattr(branch.branch, "entry_offsets") for branch in branches):
+        return [(None, None)]
+    common = set.intersection(*(set(branch.branch.entry_offsets) for branch in branches))
+    ends = [0]
+    for end in sorted(common):
+        if end - ends[-1] >= size and end < entries:
+            ends.append(end)
+    return list(pairwise([*ends, entries]))
+
+
+def branch_values(branch: Branch, source: str, name: str, start: int | None = None, stop: int | None = None) -> Values:
+    """One number for each event, or for those in a range; NaN where it is missing.
 
     Raises:
         ReadError: naming the branch, if it cannot be read, or holds anything else.
@@ -95,7 +113,9 @@ def branch_values(branch: Branch, source: str, name: str) -> Values:
         raise ReadError(f"{source}: branch '{name}' holds {what}, not numbers; name the features you want")
     plain = branch.kind == NUMBER and hasattr(branch.branch, "interpretation")
     try:
-        values = branch.branch.array(library="np" if plain else "ak")
+        # uproot would keep a hundred megabytes of what is read here once.
+        options = {"library": "np", "array_cache": None} if plain else {"library": "ak"}
+        values = branch.branch.array(entry_start=start, entry_stop=stop, **options)
         numbers = values if plain else numbers_of(values, source, name)
     except ReadError:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._arrow import arrow_column
+from nplm.io._arrow import Together, arrow_column
 from nplm.io._table import INDEX, Options, ReadError, Table, Values, decoding, require_distinct
+
+# Bytes that are read at a time.
+_BLOCK = 1 << 24
 
 
 @contextmanager
@@ -25,7 +28,11 @@ def open_csv(source: str, options: Options) -> Iterator[Table]:
         # Arrow has several errors for a file that ends after the header.
         return _read(source, columns, wanted) if has_rows else {name: np.empty(0) for name in wanted}
 
-    yield Table(columns, read, columns[len(index) :], left_out=dict.fromkeys(index, INDEX))
+    def stream(wanted: Sequence[str], size: int) -> Iterator[dict[str, Values]]:
+        return _stream(source, columns, wanted) if has_rows else iter([read(wanted)])
+
+    left_out = dict.fromkeys(index, INDEX)
+    yield Table(columns, read, columns[len(index) :], left_out=left_out, parts=stream, stream=stream)
 
 
 def _header(source: str) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
@@ -62,13 +69,7 @@ def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[
         return "error"
 
     try:
-        # One thread, or Arrow cannot tell which row is jagged.
-        table = pacsv.read_csv(
-            pa.OSFile(os.fsencode(source)),  # Arrow takes text for UTF-8, which names of files need not be
-            read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, use_threads=False),
-            parse_options=pacsv.ParseOptions(invalid_row_handler=refuse),
-            convert_options=pacsv.ConvertOptions(include_columns=list(wanted)),
-        )
+        table = pacsv.read_csv(_file(source), **_options(columns, wanted, refuse))
     except (pa.ArrowInvalid, OSError) as error:
         if jagged_rows:
             row = jagged_rows[0]
@@ -78,6 +79,49 @@ def _read(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> dict[
             ) from error
         raise ReadError(f"{source} cannot be read as CSV: {str(error).splitlines()[0][:200]}") from error
     return {name: arrow_column(table.column(name), source, name) for name in wanted}
+
+
+def _stream(source: str, columns: tuple[str, ...], wanted: Sequence[str]) -> Iterator[dict[str, Values]]:
+    """What `_read` gives, so many bytes of the file at a time.
+
+    The first of them say of which type a column is. Where a later value is of another, or no value at all, the whole
+    file is read after all: then it has the type that suits all values, or is refused as it is without this.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    if len(columns) == 1:
+        _require_no_gap(source, columns[0])
+    together, taken = Together(source), 0
+    try:
+        with pacsv.open_csv(_file(source), **_options(columns, wanted, lambda row: "error", _BLOCK)) as reader:
+            for batch in reader:
+                table = pa.Table.from_batches([batch])
+                yield {name: together.column(table.column(name), name) for name in wanted}
+                taken += len(batch)
+    except (pa.ArrowInvalid, OSError):
+        rest = _read(source, columns, wanted)
+        yield {name: values[taken:] for name, values in rest.items()}
+
+
+def _file(source: str) -> Any:
+    """The open file: Arrow takes text for UTF-8, which names of files need not be."""
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(source))
+
+
+def _options(
+    columns: tuple[str, ...], wanted: Sequence[str], refuse: Callable[[Any], str], block: int | None = None
+) -> dict[str, Any]:
+    import pyarrow.csv as pacsv
+
+    return {
+        # One thread, or Arrow cannot tell which row is jagged.
+        "read_options": pacsv.ReadOptions(column_names=columns, skip_rows=1, use_threads=False, block_size=block),
+        "parse_options": pacsv.ParseOptions(invalid_row_handler=refuse),
+        "convert_options": pacsv.ConvertOptions(include_columns=list(wanted)),
+    }
 
 
 def _require_no_gap(source: str, name: str) -> None:

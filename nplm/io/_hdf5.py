@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from nplm.io._arrays import Header, Key, array_table, columns_of_arrays
-from nplm.io._hdf5_values import values_of
+from nplm.io._arrays import Header, InRows, Key, array_table, columns_of_arrays
+from nplm.io._hdf5_values import blocks_of, values_of
 from nplm.io._pandas_hdf5 import frame_columns, is_frame, shape_of_nothing
 from nplm.io._table import Options, ReadError, Table, decoding
 
@@ -29,6 +29,9 @@ def open_hdf5(source: str, options: Options) -> Iterator[Table]:
             empty = shape_of_nothing(dataset)
             return values_of(source, dataset, fields) if empty is None else np.empty(empty)
 
+        def blocks(key: Key, fields: Sequence[str] | None, size: int) -> Iterator[np.ndarray]:
+            return blocks_of(source, datasets[key], fields, size)
+
         headers = {key: Header(dataset.shape or (), dataset.dtype) for key, dataset in datasets.items()}
         columns, others = columns_of_arrays(headers)
         for key, group in frames.items():
@@ -37,7 +40,12 @@ def open_hdf5(source: str, options: Options) -> Iterator[Table]:
                 others["/".join(key)] = "an object that only pandas reads"
             else:
                 columns += of_frame
-        yield array_table(source, columns, load, others, options.tree)
+        yield array_table(source, columns, load, others, options.tree, InRows(_lengths(datasets), blocks))
+
+
+def _lengths(datasets: Mapping[Key, Any]) -> dict[Key, int]:
+    """The rows of the arrays that have any."""
+    return {key: dataset.shape[0] for key, dataset in datasets.items() if dataset.shape and dataset.shape[0]}
 
 
 def _contents(source: str, file: Any, allow_outside: bool) -> tuple[dict[Key, Any], dict[Key, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,19 @@ except (AttributeError, ValueError, OSError):  # no POSIX
     _MEMORY = sys.maxsize
 
 
-def values_of(source: str, dataset: Any, fields: Sequence[str] | None = None) -> np.ndarray:
-    """All values, or the named fields of a structured dataset.
+def blocks_of(source: str, dataset: Any, fields: Sequence[str] | None, size: int) -> Iterator[np.ndarray]:
+    """The same as `values_of`, about so many rows at a time."""
+    # Whole chunks, as each is unpacked anew for any of its rows.
+    chunk = dataset.chunks[0] if dataset.chunks else 1
+    step = -(-size // chunk) * chunk
+    for start in range(0, dataset.shape[0], step):
+        yield values_of(source, dataset, fields, slice(start, start + step))
+
+
+def values_of(
+    source: str, dataset: Any, fields: Sequence[str] | None = None, rows: slice | tuple[()] = ()
+) -> np.ndarray:
+    """All values, or the named fields of a structured dataset; or these in some rows.
 
     Raises:
         ReadError: naming the package, if they are compressed in a way that h5py does not know by itself; or if the
@@ -26,7 +37,7 @@ def values_of(source: str, dataset: Any, fields: Sequence[str] | None = None) ->
     """
     _require_values(source, dataset)
     try:
-        return _read(dataset, fields)
+        return _read(dataset, fields, rows)
     except OSError as error:
         missing = _missing_filter(dataset)
         if missing is None:
@@ -38,7 +49,7 @@ def values_of(source: str, dataset: Any, fields: Sequence[str] | None = None) ->
                 f"{source}: '{dataset.name.lstrip('/')}' is compressed by {missing}, which needs hdf5plugin; run pip"
                 " install hdf5plugin, or write the file without"
             ) from error
-        return _read(dataset, fields)
+        return _read(dataset, fields, rows)
 
 
 def _require_values(source: str, dataset: Any) -> None:
@@ -51,8 +62,8 @@ def _require_values(source: str, dataset: Any) -> None:
         )
 
 
-def _read(dataset: Any, fields: Sequence[str] | None) -> np.ndarray:
-    return np.asarray(dataset.fields(fields)[()] if fields else dataset[()])
+def _read(dataset: Any, fields: Sequence[str] | None, rows: slice | tuple[()]) -> np.ndarray:
+    return np.asarray(dataset.fields(fields)[rows] if fields else dataset[rows])
 
 
 def _missing_filter(dataset: Any) -> str | None:

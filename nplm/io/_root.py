@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nplm.io._branches import GROUP, LISTS, NUMBER, branch_of, branch_part, branch_values
+from nplm.io._branches import GROUP, LISTS, NUMBER, branch_of, branch_part, branch_values, entry_ranges
 from nplm.io._table import Options, ReadError, Table, Values, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
@@ -45,6 +45,10 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
             for start in range(0, max(tree.num_entries, 1), size):
                 yield {name: branch_part(branches[name], source, name, start, start + size) for name in wanted}
 
+        def stream(wanted: Sequence[str], size: int) -> Iterator[dict[str, Values]]:
+            for entries in entry_ranges([branches[name] for name in wanted], tree.num_entries, size):
+                yield {name: branch_values(branches[name], source, name, *entries) for name in wanted}
+
         flat = tuple(name for name, branch in branches.items() if branch.kind == NUMBER)
         left_out = {name: branch.kind for name, branch in branches.items() if branch.kind not in (NUMBER, GROUP)}
         # Event/Event.Weight goes by Event.Weight too, as its branch is called.
@@ -52,7 +56,10 @@ def open_root(source: str, options: Options) -> Iterator[Table]:
         paths = {name.rpartition("/")[2]: name for name in branches if "/" in name}
         aliases = {alias: path for alias, path in paths.items() if short[alias] == 1}
         lists = tuple(name for name, branch in branches.items() if branch.kind == LISTS)
-        yield Table(tuple(branches), read, flat, aliases, left_out, lists=lists, parts=parts)
+        yield Table(
+            *(tuple(branches), read, flat, aliases, left_out),
+            **{"lists": lists, "parts": parts, "stream": stream, "rows": tree.num_entries},
+        )
 
 
 def _is_histogram(kind: str) -> bool:

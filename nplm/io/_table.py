@@ -48,6 +48,8 @@ class Table:
         lists: columns with a list of numbers for each event, which expressions may be about.
         parts: the columns with the given names, lists as arrays of awkward, so many events at a time; None if all are
             read at once.
+        stream: what `read` gives, so many events at a time; None if it is all read at once.
+        rows: how many events there are, if the file says so before they are read.
         remark: what a reader of the file should know.
     """
 
@@ -59,6 +61,8 @@ class Table:
     several: str = ""
     lists: tuple[str, ...] = ()
     parts: Callable[[Sequence[str], int], Iterator[dict[str, Any]]] | None = None
+    stream: Callable[[Sequence[str], int], Iterator[dict[str, Any]]] | None = None
+    rows: int | None = None
     remark: str = ""
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.io._parts import count, parts_of
 from nplm.io._table import Options, ReadError
 from nplm.io.cut import parse_cut
 from nplm.io.derived import Derived, needs_deriving
 from nplm.io.expression import columns_are_there
-from nplm.io.read import _opener, _require_rows, _resolve, _split_tree, parts_of
+from nplm.io.read import _opener, _resolve, _split_tree
 
 
 def read_columns(
@@ -60,8 +61,6 @@ def read_columns(
         of_cut = () if cut is None else cut.columns
         aliased = {column: table.aliases.get(column, column) for column in of_cut}
         columns = table.read(tuple(dict.fromkeys((*found.values(), *aliased.values()))))
-    lengths = {len(column) for column in columns.values()}
-    if lengths != {0}:
-        _require_rows(source, columns)
+    count(source, columns)
     kept = slice(None) if cut is None else cut({name: columns[real] for name, real in aliased.items()})
     return {name: np.asarray(columns[real][kept], dtype=np.float64) for name, real in found.items()}

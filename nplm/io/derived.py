@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm._numbers import not_finite
+from nplm.io._filling import Filling
+from nplm.io._parts import count, require_some
 from nplm.io._table import Columns, ReadError, Table
 from nplm.io.cut import Cut
 from nplm.io.expression import Expression, is_expression, parse_expression
 from nplm.io.lists import MissingError
-
-# Events that are read at a time: the columns of lists are in memory for so many only.
-PART = 200_000
 
 
 @dataclass(frozen=True)
@@ -63,52 +63,61 @@ class Derived:
         return tuple(dict.fromkeys(self.real.values()))
 
     def read(
-        self, parts: Iterable[dict[str, Any]], *, complete: bool = True, allow_empty: bool = False
+        self,
+        parts: Iterable[dict[str, Any]],
+        *,
+        expected: int | None = None,
+        numbered: bool = False,
+        complete: bool = True,
+        allow_empty: bool = False,
     ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " n"]]:
         """Features, weights and rows of the events that pass the cut.
 
         Arguments:
             parts: the needed columns of one part of the events after the other, lists as arrays of awkward.
+            expected: how many events there are, if that is known before they are read.
+            numbered: whether rows are wanted; else there are none.
             complete: whether events must pass, with finite values; else they are as they are, NaN where missing.
             allow_empty: whether none need pass all the same.
 
         Raises:
             ReadError: if no event passes, or values are missing or not finite in events that do.
         """
-        events, weights, rows, read = [], [], [], 0
+        events, weights = Filling(len(self.features), expected), Filling(1, 0 if self.weight is None else expected)
+        rows, read = Filling(1, dtype=np.int64), 0
         lacking = _Lacking()
         for part in parts:
             columns = {name: part[real] for name, real in self.real.items()}
-            count = _count(self.source, columns)
-            chosen = np.arange(count)
+            number = passed = count(self.source, columns)
+            chosen = None
             try:
                 if self.cut is not None:
                     chosen = np.flatnonzero(self.cut(columns))
-                    columns = {name: values[chosen] for name, values in columns.items()}
-                values = [lacking.value(each, columns, len(chosen)) for each in self.features]
-                events.append(np.stack(values, axis=1) if values else np.empty((len(chosen), 0)))
+                    columns, passed = {name: values[chosen] for name, values in columns.items()}, len(chosen)
+                events.add([lacking.value(each, columns, passed) for each in self.features], passed)
                 if self.weight is not None:
-                    weights.append(lacking.value(self.weight, columns, len(chosen)))
+                    weights.add([lacking.value(self.weight, columns, passed)], passed)
             except ReadError as error:
                 raise ReadError(f"{self.source}: {error}") from error
-            rows.append(read + chosen)
-            read += count
-        passed = sum(len(part) for part in rows)
-        if not complete:
-            return np.concatenate(events), np.concatenate(weights) if weights else None, np.concatenate(rows)
-        if not read and not allow_empty:
-            raise ReadError(f"{self.source} holds no events")
-        if not passed and self.cut is not None and not allow_empty:
-            raise ReadError(f"{self.source}: none of its {read} rows passes the cut '{self.cut.text}'; loosen it")
-        lacking.require_none(self.source, passed)
-        x, w = np.concatenate(events), np.concatenate(weights) if weights else None
+            if numbered:
+                rows.add([read + (np.arange(number) if chosen is None else chosen)], passed)
+            read += number
+        if complete:
+            require_some(self.source, read, len(events), self.cut, allow_empty)
+            lacking.require_none(self.source, len(events))
+        x, w = events.table(), None if self.weight is None else weights.column()
+        if complete:
+            self._require_finite(x, w)
+        return x, w, rows.column()
+
+    def _require_finite(self, x: Float64[np.ndarray, "n d"], w: Float64[np.ndarray, " n"] | None) -> None:
+        """Raises ReadError, naming what has values that are missing or not finite."""
         for each, values in zip((*self.features, self.weight), (*x.T, w), strict=True):
-            if each is not None and values is not None and (bad := int((~np.isfinite(values)).sum())):
+            if each is not None and values is not None and (bad := not_finite(values)[0]):
                 raise ReadError(
-                    f"{self.source}: '{each.text}' is not a finite number in {bad:,} of {passed:,} events; drop them"
+                    f"{self.source}: '{each.text}' is not a finite number in {bad:,} of {len(x):,} events; drop them"
                     " with a cut"
                 )
-        return x, w, np.concatenate(rows)
 
 
 class _Lacking:
@@ -147,20 +156,3 @@ def _parsed(text: str, available: Sequence[str]) -> Expression:
     if text in available:
         return Expression(text, text, (text,), lambda columns: columns[text])
     return parse_expression(text, available)
-
-
-def _count(source: str, columns: Columns) -> int:
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ReadError(
-            f"{source}: the columns have different lengths ({listed}); name the features that belong together"
-        )
-    return next(iter(lengths.values()))
-
-
-def in_parts(columns: dict[str, Any], size: int) -> Iterable[dict[str, Any]]:
-    """Columns that are in memory, so many events at a time."""
-    events = max((len(values) for values in columns.values()), default=0)
-    for start in range(0, max(events, 1), size):
-        yield {name: values[start : start + size] for name, values in columns.items()}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+from nplm._given_up import joined, renamed, rescaled
 from nplm.io._table import ReadError
 from nplm.io.read import column_names, read_sample, sum_of_weights
-from nplm.sample import Sample, concatenate, in_order
+from nplm.sample import Sample, in_order
 
 # The tree of NanoAOD that counts what its generator has made, and what the branches are called there.
 _RUNS = "Runs"
@@ -84,21 +85,22 @@ def read_reference(
     scaled = []
     try:
         order = samples[0][0].features
-        for path, files, parts, expected in zip(paths, processes, samples, yields, strict=True):
-            process = concatenate([in_order(part, order) for part in parts])
+        for path, files, expected in zip(paths, processes, yields, strict=True):
+            process = joined([in_order(part, order) for part in samples.pop(0)])
             if isinstance(expected, BeforeCut):
                 total, of = _total(files, expected, features, weights, access)
                 after = expected.events * process.total_weight / total
                 if notify is not None:
                     notify(f"{path}: {expected.events:,.6g} events expected of {of}, {after:,.6g} after the cut")
-                process = process.scaled_to(after)
+                process = rescaled(process, after)
             elif expected is not None:
-                process = process.scaled_to(expected)
+                process = rescaled(process, expected)
             scaled.append(process)
-        total_sample = concatenate(scaled)
+            del process
+        together = joined(scaled)
     except ValueError as error:
         raise ReadError(str(error)) from error
-    return replace(total_sample, name=name or " + ".join(Path(path).name for path in paths))
+    return renamed(together, name or " + ".join(Path(path).name for path in paths))
 
 
 def matching_files(path: str | Path) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from nplm.io._arrow_files import open_feather, open_parquet
 from nplm.io._csv import open_csv
@@ -16,11 +15,13 @@ from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, wh
 from nplm.io._generator import open_hepmc, open_lhe
 from nplm.io._hdf5 import open_hdf5
 from nplm.io._numpy import open_npy, open_npz
+from nplm.io._parts import count, parts_of, require_some
+from nplm.io._plain import read_plain, rows_passing
 from nplm.io._root import open_root
-from nplm.io._table import Columns, OpenTable, Options, Table, Values, listed
+from nplm.io._table import OpenTable, Options, Table, listed
 from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
-from nplm.io.derived import PART, Derived, in_parts, needs_deriving
+from nplm.io.derived import Derived, needs_deriving
 from nplm.io.grammar import suggestion
 from nplm.sample import Sample
 
@@ -97,32 +98,22 @@ def read_sample(
         if needs_deriving(table, asked or (), weights, cut):
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
             derived = Derived.of(source, table, wanted, weights, cut)
-            events, w, _ = derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)
+            parts = parts_of(table, derived.columns)
+            events, w, _ = derived.read(parts, expected=table.rows, allow_empty=allow_empty)
             labels = tuple(each.name for each in derived.features)
             return _sample(source, events, w, labels, name, allow_empty, weights, notify)
         names = _features(source, table, asked, weights)
         weight = None if weights is None else _resolve(source, table, weights, "weight column")
-        cut_columns = () if cut is None else cut.columns
-        aliased = {column: table.aliases.get(column, column) for column in cut_columns}
-        needed = dict.fromkeys((*names, *([weight] if weight else []), *aliased.values()))
-        columns = table.read(tuple(needed))
         left_out = {name: what for name, what in table.left_out.items() if asked is None and name != weight}
-    rows = _require_rows(source, columns, allow_empty)
-    if asked is None:
-        left_out |= {n: ROW_NUMBERS for n in names if may_number_rows(n) and number_rows(columns[n])}
-        names = tuple(n for n in names if n not in left_out)
-        if not names:
-            raise ReadError(f"{source}: no column is left for the features but row numbers; name the features")
+        if asked is None:
+            left_out |= dict.fromkeys(_numbering_rows(source, table, names, allow_empty), ROW_NUMBERS)
+            names = tuple(n for n in names if n not in left_out)
+            if not names:
+                raise ReadError(f"{source}: no column is left for the features but row numbers; name the features")
+        if left_out:
+            say(what_is_left_out(source, left_out), notify)
+        events, w = read_plain(source, table, names, weight, cut, allow_empty)
     labels = names if asked is None else tuple(asked)
-    if left_out:
-        say(what_is_left_out(source, left_out), notify)
-    kept = None
-    if cut is not None:
-        kept = _passing(source, cut, {c: columns[real] for c, real in aliased.items()}, rows, allow_empty)
-    events = np.empty((rows if kept is None else int(kept.sum()), len(names)))
-    for j, column in enumerate(names):
-        events[:, j] = _select(source, column, columns[column], kept)
-    w = None if weight is None else _select(source, weight, columns[weight], kept)
     return _sample(source, events, w, labels, name, allow_empty, weights, notify)
 
 
@@ -153,12 +144,8 @@ def row_numbers(
         cut = _cut(source, table, where)
         if needs_deriving(table, (), None, cut):
             derived = Derived.of(source, table, (), None, cut)
-            return derived.read(parts_of(table, derived.columns), allow_empty=allow_empty)[2]
-        aliased = {column: table.aliases.get(column, column) for column in cut.columns}
-        columns = table.read(tuple(dict.fromkeys(aliased.values())))
-    rows = _require_rows(source, columns, allow_empty)
-    found = {c: columns[real] for c, real in aliased.items()}
-    return np.flatnonzero(_passing(source, cut, found, rows, allow_empty))
+            return derived.read(parts_of(table, derived.columns), numbered=True, allow_empty=allow_empty)[2]
+        return rows_passing(source, table, cut, allow_empty)
 
 
 def sum_of_weights(
@@ -207,11 +194,6 @@ def column_names(
         return (*table.columns, *table.aliases)
 
 
-def parts_of(table: Table, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
-    """Columns of an open file, a part of the events at a time."""
-    return in_parts(table.read(columns), PART) if table.parts is None else table.parts(columns, PART)
-
-
 def _sample(
     source: str,
     events: Float64[np.ndarray, "n d"],
@@ -223,7 +205,7 @@ def _sample(
     notify: Callable[[str], None] | None,
 ) -> Sample:
     try:
-        sample = Sample(events, weights, features, name or Path(source).name)
+        sample = Sample.owning(events, weights, features, name or Path(source).name)
         if not (allow_empty and len(sample) == 0):
             sample.require_yield()
     except ValueError as error:
@@ -308,6 +290,16 @@ def _features(source: str, table: Table, asked: Sequence[str] | None, weights: s
     return names
 
 
+def _numbering_rows(source: str, table: Table, names: Sequence[str], allow_empty: bool) -> list[str]:
+    """The columns that hold numbers of rows, which only all of their values together show."""
+    suspects = tuple(name for name in names if may_number_rows(name))
+    if not suspects:
+        return []
+    columns = table.read(suspects)
+    require_some(source, count(source, columns), 0, None, allow_empty)
+    return [name for name in suspects if number_rows(columns[name])]
+
+
 def _resolve(source: str, table: Table, name: str, what: str) -> str:
     real = table.aliases.get(name, name)
     if real not in table.columns:
@@ -322,38 +314,3 @@ def _cut(source: str, table: Table, where: str) -> Cut:
         return parse_cut(where, (*table.columns, *table.aliases))
     except ReadError as error:
         raise ReadError(f"{source}: {error}") from error
-
-
-def _require_rows(source: str, columns: Columns, allow_empty: bool = False) -> int:
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ReadError(
-            f"{source}: the columns have different lengths ({listed}); name the features that belong together"
-        )
-    rows = next(iter(lengths.values()))
-    if rows == 0 and not allow_empty:
-        raise ReadError(f"{source} holds no events")
-    return rows
-
-
-def _passing(source: str, cut: Cut, columns: Columns, rows: int, allow_empty: bool = False) -> Bool[np.ndarray, " n"]:
-    try:
-        passed = cut(columns)
-    except ReadError as error:
-        raise ReadError(f"{source}: {error}") from error
-    if not passed.any() and not allow_empty:
-        raise ReadError(f"{source}: none of its {rows} rows passes the cut '{cut.text}'; loosen it")
-    return passed
-
-
-def _select(source: str, name: str, values: Values, kept: Bool[np.ndarray, " n"] | None) -> Values:
-    """The values of the rows that are kept; refused by their row in the file, which `Sample` cannot know."""
-    finite = np.isfinite(values)
-    bad = np.flatnonzero(~finite if kept is None else kept & ~finite)
-    if len(bad):
-        raise ReadError(
-            f"{source}: column '{name}' is missing or not finite in {len(bad)} of {len(values)} rows (first: row"
-            f" {bad[0]}, counted from 0); repair them, or drop them with a cut such as abs({name}) < 1e300"
-        )
-    return values if kept is None else values[kept]

@@ -57,8 +57,9 @@ class CenteredModes:
         """
         squares = pool.masses**2
         size = float(squares.sum())
-        modes = Modes.of(pool.events, squares, centers, width, penalty * size)
-        phi = modes(pool.events)
+        events = pool.events
+        modes = Modes.of(events, squares, centers, width, penalty * size)
+        phi = modes(events)
         mean, mean_square = pool.masses @ phi / pool.total, squares @ phi / size
         rooted = np.sqrt(modes.penalty)
         # About the mean: f = b . phi has the information b I b and the penalty b diag(p) b, with sum m^2 phi phi^T = 1.
@@ -191,7 +192,7 @@ class Basis:
             return
         for start in range(0, len(self.pool), _ROWS):
             rows = slice(start, min(start + _ROWS, len(self.pool)))
-            yield rows, self(self.pool.events[rows])
+            yield rows, self(self.pool.rows[rows])
 
     @cached_property
     def _features(self) -> Float64[np.ndarray, "n r"]:
@@ -206,7 +207,7 @@ def default_widths(pool: Pool, seed: int = 1) -> tuple[float, ...]:
     rng = np.random.default_rng([seed, _STREAM])
     usable = np.flatnonzero(pool.masses)
     arrival = rng.exponential(size=len(usable)) / np.abs(pool.masses[usable])
-    distances = pdist(pool.events[usable[np.argsort(arrival, kind="stable")[:_PAIRED]]])
+    distances = pdist(pool.rows[usable[np.argsort(arrival, kind="stable")[:_PAIRED]]])
     distances = distances[distances > 0]
     widths: list[float] = []
     for quantile, factor in WIDTHS:
@@ -225,7 +226,7 @@ def _shrinkage(ratios: Float64[np.ndarray, " r"]) -> Float64[np.ndarray, " r"]:
 
 def _distinct(pool: Pool) -> int:
     """Number of places that hold an event of non-zero mass; equal events stand beside each other in a pool."""
-    used = pool.events[pool.masses != 0]
+    used = pool.rows[pool.masses != 0]
     return 1 + int((used[1:] != used[:-1]).any(axis=1).sum())
 
 

@@ -57,8 +57,9 @@ def notes_on_calibration(basis: Basis, calibrate: Calibrate) -> list[str]:
 
 def _shared(pool: Pool) -> int:
     """Number of places that hold events of both samples, unless features are discrete."""
-    events, in_b = pool.events, pool.in_b
-    same = (events[1:] == events[:-1]).all(axis=1)
-    if (~same).sum() < _DISTINCT * len(events):
+    in_b, same = pool.in_b, np.ones(len(pool) - 1, dtype=bool)
+    for x in pool.rows.T:
+        same &= x[1:] == x[:-1]
+    if (~same).sum() < _DISTINCT * len(pool):
         return 0
     return int(np.count_nonzero(same & (in_b[1:] != in_b[:-1])))

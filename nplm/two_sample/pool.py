@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm.sample import Sample, Scaler, require_same_features, require_varying
+from nplm.two_sample.pooled_events import PooledEvents
 from nplm.two_sample.weights import Exchangeability, exchangeability, mass_units
 
 
@@ -21,7 +22,7 @@ class Pool:
     fluctuates as much as a number of events does.
 
     Arguments:
-        events: standardised with the mean and standard deviation of the pool, shape (n, d).
+        rows: the events, standardised with the mean and standard deviation of the pool.
         masses: shape (n,).
         in_b: which events are those of B, shape (n,).
         order: row of each in A followed by B, shape (n,).
@@ -30,7 +31,7 @@ class Pool:
         scaler: of the standardisation.
     """
 
-    events: Float64[np.ndarray, "n d"]
+    rows: PooledEvents
     masses: Float64[np.ndarray, " n"]
     in_b: Bool[np.ndarray, " n"]
     order: Int64[np.ndarray, " n"]
@@ -55,14 +56,17 @@ class Pool:
             sample.require_yield()
         if expected_ratio is not None and not (np.isfinite(expected_ratio) and expected_ratio > 0):
             raise ValueError(f"the expected ratio of the yields must be a positive number, not {expected_ratio:g}")
-        events = np.concatenate([a.events, b.events])
         exchange = exchangeability(a, b)
         unit_a, unit_b = mass_units(a, b, exchange)
         masses = np.concatenate([unit_a * a.weights, unit_b * b.weights])
-        in_b = np.arange(len(events)) >= len(a)
         # The order of events and that of the samples must not matter, but centres are drawn by row, and sums rounded.
-        order = _lexical_order(events, masses)
-        together = Sample(events[order], masses[order], a.features, f"{a.name} with {b.name}")
+        order = _lexical_order(a, b, masses)
+        in_b = order >= len(a)
+        # A feature at a time: of large samples there is hardly memory for one more copy, and none for two.
+        events = np.empty((len(order), a.dimension))
+        for j in range(a.dimension):
+            events[:, j] = _both(a, b, j)[order]
+        together = Sample.owning(events, masses[order], a.features, f"{a.name} with {b.name}")
         require_varying(together)
         scaler = Scaler.fit(together)
         share = None
@@ -73,10 +77,15 @@ class Pool:
                     f"the yields of {a.name} and {b.name}, {a.total_weight:.3g} and {b.total_weight:.3g}, are too far"
                     " apart to be compared: check weights and expected yield, or compare shapes only"
                 )
-        return cls(scaler(together.events), together.weights, in_b[order], order, exchange, share, scaler)
+        return cls(PooledEvents(a, b, order, scaler), together.weights, in_b, order, exchange, share, scaler)
 
     def __len__(self) -> int:
-        return len(self.events)
+        return len(self.order)
+
+    @property
+    def events(self) -> Float64[np.ndarray, "n d"]:
+        """The events as an array, shape (n, d), which is made anew each time."""
+        return self.rows.array()
 
     @cached_property
     def total(self) -> float:
@@ -112,12 +121,19 @@ class Pool:
         return unsorted[:first], unsorted[first:]
 
 
-def _lexical_order(events: Float64[np.ndarray, "n d"], masses: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+def _both(a: Sample, b: Sample, feature: int) -> Float64[np.ndarray, " n"]:
+    """A feature of A followed by B."""
+    return np.concatenate([a.events[:, feature], b.events[:, feature]])
+
+
+def _lexical_order(a: Sample, b: Sample, masses: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
     """Rows by their first feature; those that have it in common by the others, and then by their mass."""
-    order = np.argsort(events[:, 0], kind="stable")
-    first = events[order, 0]
+    first = _both(a, b, 0)
+    order = np.argsort(first, kind="stable")
+    first = first[order]
     same = np.concatenate([[False], first[1:] == first[:-1], [False]])
     tied = same[1:] | same[:-1]
     rows = order[tied]
-    order[tied] = rows[np.lexsort((masses[rows], *events[rows].T[::-1]))]
+    others = [_both(a, b, j)[rows] for j in range(a.dimension)] if len(rows) else []
+    order[tied] = rows[np.lexsort((masses[rows], *others[::-1]))]
     return order

@@ -66,7 +66,7 @@ def test_leaves_of_many_events_are_near_each_other_and_about_equal(monkeypatch: 
 def test_the_order_of_a_pool_and_its_scores_are_those_of_the_plain_definitions(decimals: int) -> None:
     rng = np.random.default_rng(5)
     events, masses = np.round(rng.normal(size=(400, 3)), decimals), rng.choice([0.0, 1.0, 2.0], 400)
-    order = pool_module._lexical_order(events, masses)
+    order = pool_module._lexical_order(Sample(events[:150]), Sample(events[150:]), masses)
     np.testing.assert_array_equal(order, np.lexsort((masses, *events.T[::-1])))
     for weights in (masses, masses + 1):
         expected = np.column_stack([RankScale.of(x, weights)(x) for x in events.T])

@@ -396,7 +396,7 @@ def test_what_is_too_large_for_memory_is_said_of_the_file(tmp_path: Path, monkey
         raise MemoryError
 
     pa.parquet.write_table(pa.table({"x": X}), tmp_path / "a.parquet")
-    monkeypatch.setattr(pa.parquet.ParquetFile, "read", full)
+    monkeypatch.setattr(pa.parquet.ParquetFile, "iter_batches", full)
     _refused(tmp_path / "a.parquet", "cannot be read as Parquet: it claims more values than the memory here holds")
 
 

@@ -304,9 +304,11 @@ def test_a_gap_can_be_cut_away(tmp_path: Path) -> None:
 
 def test_only_the_named_columns_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    read = pa.parquet.ParquetFile.read
+    read = pa.parquet.ParquetFile.iter_batches
     monkeypatch.setattr(
-        pa.parquet.ParquetFile, "read", lambda self, columns: asked.append(columns) or read(self, columns=columns)
+        pa.parquet.ParquetFile,
+        "iter_batches",
+        lambda self, size, columns: asked.append(columns) or read(self, size, columns=columns),
     )
     _parquet(tmp_path / "a.parquet")
     read_sample(tmp_path / "a.parquet", features=["eta"], where="pt > 1")

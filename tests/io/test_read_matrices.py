@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from nplm.io import ReadError, column_names, read_sample
-from nplm.io import derived as derived_module
 from nplm.io.read import row_numbers
 
 RNG = np.random.default_rng(3)
@@ -33,7 +32,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_elements_are_features_weights_and_cuts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(derived_module, "PART", 7)  # several parts
+    monkeypatch.setattr("nplm.io._parts.PART", 7)  # several parts
     kept = JETS[:, 1] > 0
     chosen: dict[str, Any] = {"where": "jets[1] > 0"}
     sample = read_sample(path, features=["jets[2]", "x", "sum(jets)"], weights="abs(jets[0]) + w", **chosen)
