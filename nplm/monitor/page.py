@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nplm._atomic import atomic_path
 from nplm._versions import versions
-from nplm.monitor.headline import LEVELS, headline, message_of, state_of
+from nplm.monitor.headline import LEVELS, headline, message_of, state_of, wants_a_look
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.picture import draw_distribution, draw_history
 from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
@@ -90,7 +90,7 @@ def _now(verdicts: Sequence[Verdict], limit: float) -> str:
 
 def _wanting(verdicts: Sequence[Verdict], limit: float) -> list[Verdict]:
     """Windows that do not simply agree."""
-    return [v for v in verdicts if state_of(v, limit) != "ok"]
+    return [v for v in verdicts if wants_a_look(v, limit)]
 
 
 def _reports(verdicts: Sequence[Verdict]) -> str:

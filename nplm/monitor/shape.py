@@ -70,6 +70,8 @@ class ShapeTest:
         window: int | None,
         coordinates: CoordinateKind = "standardized",
         circular: Circular = (),
+        *,
+        overflow: bool = False,
     ) -> ShapeTest:
         """Prepares the reference.
 
@@ -78,6 +80,7 @@ class ShapeTest:
             model: the kernel model.
             window: events of a window; None if windows differ, for a tenth of the reference.
             coordinates, circular: what the model sees in place of the features, see `coordinates_of`.
+            overflow: take windows to the range of the reference.
 
         Raises:
             ValueError: if the reference cannot serve, or the model's solver is not "ml".
@@ -95,6 +98,7 @@ class ShapeTest:
                 shape_only=True,
                 coordinates=coordinates,
                 circular=circular,
+                overflow=overflow,
             )
         )
 
@@ -121,6 +125,7 @@ class ShapeTest:
     @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
+        window = window if self.test.overflow is None else self.test.overflow(window)
         expected = self.test.reference.total_weight
         scale = window.total_weight / expected
         law = self.law(window)
