@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from nplm._projected import QUICKER_TOYS, projection
 from nplm.cli.closure_options import Options, command_of
 from nplm.cli.errors import ExitCode, OutputError
-from nplm.cli.manifest import manifest_of, some, written_into
+from nplm.report.manifest import manifest_of, some, written_into
 from nplm.cli.models import test_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nplm._json import json_value
 from nplm.cli.errors import ExitCode, InputError, OutputError
-from nplm.cli.manifest import written_into
+from nplm.report.manifest import written_into
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import ShowOptions

@@ -12,7 +12,7 @@ from nplm._format import format_seconds
 from nplm._versions import versions
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, OutputError
-from nplm.cli.manifest import manifest_of, some, written_into
+from nplm.report.manifest import manifest_of, some, written_into
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
