@@ -120,10 +120,11 @@ def _far(verdicts: Sequence[Verdict], named: Verdict | None = None) -> str:
     found = [v for v in verdicts if v.far and v is not named]
     if not found:
         return ""
-    last = found[-1]
-    where = f"window {last.row} ({last.source}): {count(last.far, 'event')}"
-    windows = f"{count(len(found), 'window')}, the last is " if len(found) > 1 else ""
-    return f" Far beyond the range of the reference, such as default values, lie events of {windows}{where}."
+    last, beyond = found[-1], "far beyond the range of the reference, such as default values"
+    events = count(last.far, "event")
+    if len(found) == 1:
+        return f" Window {last.row} ({last.source}) has {events} {beyond}."
+    return f" {_number(len(found))} have events {beyond}; the last is window {last.row} ({last.source}), with {events}."
 
 
 def _number(windows: int) -> str:

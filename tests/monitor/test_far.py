@@ -59,7 +59,10 @@ def test_few_events_far_out_hide_no_agreement_and_are_on_the_page() -> None:
     assert far.message.startswith("agrees with the reference; 1 event has pt = -999, beyond the range of the reference")
     assert not wants_a_look(clean, 0.001)
     assert wants_a_look(far, 0.001)
-    assert "window 1 (batch 1): 1 event." in headline([clean, far], 0.001).sentence
+    assert headline([clean, far], 0.001).sentence.endswith(
+        " Window 1 (batch 1) has 1 event far beyond the range of the reference, such as default values."
+    )
+    assert "2 windows have events far beyond" in headline([far, far], 0.001).sentence
     assert Verdict.of(far.to_dict()) == far
 
 
