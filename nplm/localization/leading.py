@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float64
 from nplm.localization.box import log_likelihood_gain
 from nplm.localization.comparison import Comparison
 from nplm.localization.pairs import pair_binning, rank_pairs
+from nplm.localization.region import Region
 from nplm.plot.binning import Binning, common_binning
 from nplm.sample import Sample
 
@@ -48,7 +50,7 @@ class LeadingInterval:
         )
 
 
-def leading_interval(comparison: Comparison) -> LeadingInterval | None:
+def leading_interval(comparison: Comparison, regions: Sequence[Region] = ()) -> LeadingInterval | None:
     """The interval of one feature where the fit differs most in shape; None where it takes two features to see it.
 
     For each feature the fit wants n = sum w e^f events in a bin where b = sum w are expected, b scaled to the sum of n:
@@ -56,8 +58,12 @@ def leading_interval(comparison: Comparison) -> LeadingInterval | None:
     features shows in bins of the same size. In finer bins of it the interval is that of the largest
     n log(n/b) - n + b of all bins together, as of `local_regions`: it looks at f and the reference only.
 
+    A fit of all features follows fluctuations in all of them, so that a pair shows more than any feature alone. If of
+    the regions that which counts most is bounded in one feature only, that feature leads in any case.
+
     Arguments:
         comparison: the samples, with f at their events.
+        regions: those of `local_regions`.
     """
     data, reference, fitted = comparison.data, comparison.reference, comparison.fitted
     if not len(data) or not fitted.sum() > 0:
@@ -77,10 +83,11 @@ def leading_interval(comparison: Comparison) -> LeadingInterval | None:
         return 2 * float(log_likelihood_gain(n[good], b[good]).sum())
 
     alone = [shown(column) for column in range(len(names))]
-    column = int(np.argmax(alone))
+    bounded = _bounded(regions)
+    column = bounded[0] if len(bounded) == 1 else int(np.argmax(alone))
     if not alone[column] > _NOTHING:
         return None
-    if len(names) > 1:
+    if len(names) > 1 and len(bounded) != 1:
         same_yield = Comparison(
             data,
             comparison.f_data,
@@ -98,6 +105,14 @@ def leading_interval(comparison: Comparison) -> LeadingInterval | None:
         return None
     observed, expected = float(data.weights[in_data].sum()), float(reference.weights[in_reference].sum())
     return LeadingInterval(names[column], float(inside.min()), float(inside.max()), observed, expected)
+
+
+def _bounded(regions: Sequence[Region]) -> list[int]:
+    """The features that bound the region which counts most."""
+    if not regions:
+        return []
+    box = max(regions, key=lambda region: region.contribution).box
+    return np.flatnonzero(np.isfinite(box.low) | np.isfinite(box.high)).tolist()
 
 
 def _best_run(n: Float64[np.ndarray, " bins"], b: Float64[np.ndarray, " bins"]) -> tuple[int, int]:

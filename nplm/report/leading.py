@@ -130,7 +130,7 @@ def write_model_where(
     if said in ("agreement", "failed") or (said != "strong" and result.z < MILD) or _yield_alone(result):
         return ModelWhere(write_localization(folder, found, [], agreement=said == "agreement"))
     plots = folder / "plots"
-    leads = leading_interval(comparison)
+    leads = leading_interval(comparison, found.regions)
     if leads is None:
         section = write_localization(folder, found, [], agreement=False)
         pictures = tuple(pair_leads(plots, comparison, found, TEST))

@@ -8,6 +8,7 @@ import pytest
 from nplm import Sample
 from nplm.localization.comparison import Comparison
 from nplm.localization.leading import leading_interval
+from nplm.localization.region import local_regions
 
 _FEATURES = ("pt", "eta")
 
@@ -42,6 +43,19 @@ def test_yields_move_nothing(rng: np.random.Generator) -> None:
     assert many is not None
     assert (few.feature, few.low) == ("pt", pytest.approx(1.0, abs=0.15))
     assert (many.feature, many.low) == ("pt", pytest.approx(1.0, abs=0.3))
+
+
+def test_a_peak_in_one_feature_leads_though_the_fit_follows_fluctuations_in_the_other(rng: np.random.Generator) -> None:
+    def f(x: np.ndarray) -> np.ndarray:
+        noise = 0.6 * np.sin(3 * x[:, 1]) * np.cos(3 * x[:, 0])
+        return np.where((x[:, 0] > 1.0) & (x[:, 0] < 1.4), np.log(2.0), 0.0) + noise
+
+    comparison = _comparison(rng, f)
+    assert leading_interval(comparison) is None
+    found = leading_interval(comparison, [region for region in local_regions(comparison) if region is not None])
+    assert found is not None
+    assert found.feature == "pt"
+    assert 0.8 < found.low < 1.2 < found.high < 1.6
 
 
 def test_a_correlation_is_of_no_single_feature(rng: np.random.Generator) -> None:
