@@ -16,7 +16,9 @@ from nplm._npz import ChangedError, read_npz, write_npz
 if TYPE_CHECKING:
     from nplm.multiple_result import MultipleResult
     from nplm.result import Result
+    from nplm.two_sample.matrix import TwoSampleMatrix
     from nplm.two_sample.result import TwoSampleResult
+    from nplm.two_sample.sweep import TwoSampleSweep
 
 SCHEMA = "nplm-saved-result/1"
 # What stands for a value that JSON has no word for; each is the only key of its mapping.
@@ -46,10 +48,10 @@ class SavedResult:
 
     def __getstate__(self) -> dict[str, Any]:
         # Else a result that comes from another process would bring all samples with it.
-        return {**vars(self), "_of": None}
+        return {name: None if name == "_of" else value for name, value in vars(self).items()}
 
 
-def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult:
+def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep:
     """The result that `result.save(path)` wrote; it does not know its samples, which `write` has to be given.
 
     Raises:
@@ -90,15 +92,18 @@ def _classes() -> Mapping[str, type]:
     from nplm.result import Calibration, Result
     from nplm.support import Outside
     from nplm.two_sample.calibration import TwoSampleCalibration
+    from nplm.two_sample.matrix import TwoSampleMatrix
     from nplm.two_sample.rate import Rate
     from nplm.two_sample.result import TwoSampleResult
+    from nplm.two_sample.sweep import Crossing, TwoSampleSweep
     from nplm.yields import OwnRate, Shape
 
     results = (Result, TwoSampleResult, MultipleResult, Calibration, TwoSampleCalibration, EnsembleSummary, ToyTable)
     laws = (Chi2Null, FittedChi2Null, MixtureNull, FittedMixtureNull, Combination, GlobalP)
     checks = (Chi2Compatibility, MixtureCompatibility, Tail)
     others = (NuisanceSummary, Outside, Rate, OwnRate, Shape)
-    known = (*results, *laws, *checks, *others)
+    many = (TwoSampleMatrix, TwoSampleSweep, Crossing)
+    known = (*results, *laws, *checks, *others, *many)
     return {each.__name__: each for each in known}
 
 
@@ -115,7 +120,7 @@ def _encoded(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_encoded(each, arrays) for each in value]
     if isinstance(value, Mapping):
-        return {_MAPPING: [[str(key), _encoded(each, arrays)] for key, each in value.items()]}
+        return {_MAPPING: [[_key(key), _encoded(each, arrays)] for key, each in value.items()]}
     if type(value).__name__ in _classes() and dataclasses.is_dataclass(value):
         kept = [each.name for each in dataclasses.fields(value) if each.init and each.name != "_of"]
         return {_CLASS: type(value).__name__, _FIELDS: {name: _encoded(getattr(value, name), arrays) for name in kept}}
@@ -129,6 +134,11 @@ def _encoded(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         arrays[name] = array
         return {_ARRAY: name}
     raise TypeError(f"a result with a {type(value).__name__} cannot be saved")
+
+
+def _key(key: Any) -> Any:
+    """A key of a mapping as JSON values: a text, or several of them."""
+    return {_TUPLE: [str(each) for each in key]} if isinstance(key, tuple) else str(key)
 
 
 def _decoded(document: Any, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -171,7 +181,7 @@ def _coordinates(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
 _KINDS: Mapping[str, Callable[[Any, Mapping[str, np.ndarray]], Any]] = {
     _FLOAT: lambda content, arrays: float(content),
     _TUPLE: lambda content, arrays: tuple(_decoded(each, arrays) for each in content),
-    _MAPPING: lambda content, arrays: {key: _decoded(each, arrays) for key, each in content},
+    _MAPPING: lambda content, arrays: {_decoded(key, arrays): _decoded(each, arrays) for key, each in content},
     _ARRAY: lambda content, arrays: arrays[content],
     _TEXTS: lambda content, arrays: np.array(content, dtype=object),
     _COORDINATES: _coordinates,

@@ -175,6 +175,17 @@ class Support:
             return ()
         return tuple(found for j in range(len(self.features)) for found in self._of_feature(seen, j, log_share))
 
+    def beyond_words(self, feature: int, x: Float64[np.ndarray, " k"]) -> str:
+        """Words for all values that are beyond one end of the range of a feature, given by its number.
+
+        Arguments:
+            feature: its number.
+            x: the values, increasing.
+        """
+        values = self.values[feature]
+        gap = 0 if x[0] < values[0] else len(values)
+        return _gap_words(self.reference, values, gap, x, self.features[feature])
+
     def _of_feature(self, data: Sample, j: int, log_share: float) -> list[Outside]:
         """Those of one feature; values that the reference has as well are in no gap."""
         name, values, x = self.features[j], self.values[j], np.sort(data.events[:, j])
@@ -238,7 +249,12 @@ def _gap_words(
     if counts[most] > max(1, _ONE_VALUE * len(x)):
         return f"{counts[most]} events at {name} = {distinct[most]:g}, {nothing}: a default value?"
     if gap in (0, len(values)):
-        return f"{len(x)} events have {name} beyond the range of {reference} [{values[0]:g}, {values[-1]:g}]"
+        # One that is far out must be known by its value, and several by that of the outermost.
+        furthest = x[0] if gap == 0 else x[-1]
+        beyond = f"beyond the range of {reference} [{values[0]:g}, {values[-1]:g}]"
+        if len(x) == 1:
+            return f"1 event has {name} = {furthest:g}, {beyond}"
+        return f"{len(x)} events have {name} {beyond}, {'down' if gap == 0 else 'up'} to {furthest:g}"
     return f"{len(x)} events have {name} between {values[gap - 1]:g} and {values[gap]:g}, {nothing}"
 
 

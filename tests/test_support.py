@@ -58,7 +58,7 @@ def test_events_beyond_the_range_are_counted(reference: Sample, data: Sample, rn
     low, high = reference.events[:, 1].min(), reference.events[:, 1].max()
     odd = with_values(data, 1, rng.uniform(2.6, 3, size=12))
     assert support_remarks(reference, odd) == (
-        f"12 events have eta beyond the range of the reference [{low:g}, {high:g}]",
+        f"12 events have eta beyond the range of the reference [{low:g}, {high:g}], up to {odd.events[:, 1].max():g}",
     )
     # As few as the null has now and then are not worth a word.
     assert support_remarks(reference, with_values(data, 1, np.array([2.6]))) == ()

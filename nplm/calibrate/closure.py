@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
 
 SCHEMA = "nplm-closure/1"
 LEVEL = 0.05
-# A size that a right null has less often than this is a wrong one.
-_REFUSED = 0.01
+# Z is read from the tail, which so few toys of a right null reach.
+TAIL = 0.01
+# A size that a right null has less often than this is a wrong one, and one below the second speaks for none.
+_REFUSED, _DOUBTFUL = 0.01, 0.05
+# A tail in which fewer toys are expected says little.
+_LEAST_EXPECTED = 2.0
 USUAL_TOYS = 200
 LEAST_TOYS = 20
 
@@ -52,6 +57,8 @@ class NullCheck:
         failed: those without t.
         interval: 95% interval of the size (Clopper and Pearson).
         p_value: of the hypothesis that the size is 5%, two-sided (binomial).
+        beyond: toys with a p-value of at most 1%; failed ones included.
+        tail_p_value: of the hypothesis that these are 1%, as that of the size; 1 where fewer than two are expected.
     """
 
     toys: int
@@ -59,6 +66,8 @@ class NullCheck:
     failed: int
     interval: tuple[float, float]
     p_value: float
+    beyond: int = 0
+    tail_p_value: float = 1.0
 
     @property
     def size(self) -> float:
@@ -67,8 +76,13 @@ class NullCheck:
 
     @property
     def accepted(self) -> bool:
-        """Whether the size is 5% within binomial error: p of at least 1%."""
-        return self.p_value >= _REFUSED
+        """Whether sizes are 5% and 1% within binomial error: p of at least 1% for each."""
+        return min(self.p_value, self.tail_p_value) >= _REFUSED
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether neither of them looks odd by itself: p of at least 5% for each."""
+        return min(self.p_value, self.tail_p_value) >= _DOUBTFUL
 
 
 @dataclass(frozen=True)
@@ -149,7 +163,13 @@ class Closure:
             "schema": SCHEMA,
             "closed": self.closed,
             "null": self.null,
-            "null_check": {**vars(check), "level": LEVEL, "size": check.size, "accepted": check.accepted},
+            "null_check": {
+                **vars(check),
+                "level": LEVEL,
+                "size": check.size,
+                "accepted": check.accepted,
+                "unanimous": check.unanimous,
+            },
             "best_test": best,
             "at": [{**vars(at), "sampled": at.sampled.to_dict(), "exceeds": at.exceeds} for at in self.at],
             "toys": self.toys,
@@ -177,6 +197,7 @@ def closure(
     calibrate: Literal["analytic", "toys"] | None = None,
     pool: Tabular | None = None,
     on_toys: Callable[[ToyTable], None] = lambda table: None,
+    folder: Path | None = None,
 ) -> Closure:
     """Injects signals of given sizes, and compares the Z that the test finds with that of the best test.
 
@@ -201,7 +222,9 @@ def closure(
             those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small
             reference, which these toys share; else "analytic".
         pool: background events; default: the reference itself.
-        on_toys: called with each batch of toys.
+        on_toys: called with each batch of toys, of ten seconds or so, if a toy takes less.
+        folder: where toys are stored as they come, each kind in a store of its own; the same call with the same folder
+            runs those that are missing. None to keep them in memory only.
 
     Raises:
         ValueError: if there is no number, one is not positive, or in a test of the shape as large as N(R), there are
@@ -222,8 +245,15 @@ def closure(
     elif ideal is not None:
         best = known_best_test(test.reference, signal, numbers, ideal, shape_only=test.shape_only)
 
+    first = Campaign(test, null_sampler, seed).draw(0)
+    seconds = test.prepared.projected_seconds(first, toys) / toys
+
     def run(sampler: Sampler, root: int) -> ToyTable:
-        return run_campaign(Campaign(test, sampler, root % (LARGEST_SEED + 1)), toys, on_toys=on_toys)
+        campaign = Campaign(test, sampler, root % (LARGEST_SEED + 1))
+        # Toys of other settings have another name, so that none are mixed and none are in the way.
+        store = None if folder is None else folder / campaign.plan().hash[:12]
+        table = run_campaign(campaign, toys, store=store, seconds=seconds, on_toys=on_toys)
+        return table.select(table.index < toys)
 
     null: Null = injection.law
     # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
@@ -272,22 +302,25 @@ def _require(numbers: Sequence[float], toys: int) -> None:
 
 
 def _null_check(null: Null, t: Float64[np.ndarray, " n"]) -> NullCheck:
-    failed = np.isnan(t)
-    rejected = int(failed.sum() + (null.pvalues(t[~failed]) <= LEVEL).sum())
-    return NullCheck(
-        len(t), rejected, int(failed.sum()), clopper_pearson(rejected, len(t), 0.95), _size_p(null, rejected, len(t))
-    )
+    n, failed = len(t), np.isnan(t)
+    p = null.pvalues(t[~failed])
+    rejected, beyond = (int(failed.sum() + (p <= level).sum()) for level in (LEVEL, TAIL))
+    tail_p = _size_p(null, beyond, n, TAIL) if TAIL * n >= _LEAST_EXPECTED else 1.0
+    interval = clopper_pearson(rejected, n, 0.95)
+    return NullCheck(n, rejected, int(failed.sum()), interval, _size_p(null, rejected, n, LEVEL), beyond, tail_p)
 
 
-def _size_p(null: Null, rejected: int, toys: int) -> float:
-    """Two-sided p-value of so many rejected toys if the size is 5%.
+def _size_p(null: Null, rejected: int, toys: int, level: float) -> float:
+    """Two-sided p-value of so many rejected toys if the size is the level.
 
-    A toy is rejected by n counted ones if fewer than m = 0.05 (n + 1) of them exceed it, which as a probability is
+    A toy is rejected by n counted ones if fewer than m = level (n + 1) of them exceed it, which as a probability is
     distributed as Beta(m, n + 1 - m): the number of the rejected is then beta-binomial.
     """
     if not isinstance(null, EmpiricalNull):
-        return float(binomtest(rejected, toys, LEVEL).pvalue)
+        return float(binomtest(rejected, toys, level).pvalue)
     counted = len(null.t)
-    allowed = int(LEVEL * (counted + 1))
+    allowed = int(level * (counted + 1))
+    if not allowed:  # so few cannot reject at this level
+        return 1.0
     law = betabinom(toys, allowed, counted + 1 - allowed)
     return float(min(1.0, 2 * min(law.cdf(rejected), law.sf(rejected - 1))))

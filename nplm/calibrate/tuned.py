@@ -91,6 +91,13 @@ class Tuned:
                 f"no clip is given for chi2({k}): at clip {self.clip:.3g} the mean of the best t known is right, but"
                 f" the search that fits data ends {self.shortfall:.1f} below it on average; calibrate with toys"
             )
+        if not self.check.fitted.unanimous:
+            name, alone = self.check.fitted.weakest
+            return (
+                f"t may be a chi2({k}) at clip {self.clip:.3g}: {self.check.toys} toys do not refute the shape"
+                f" (p = {p:.2g}), but one of the tests by itself would ({name}: p = {alone:.2g}); take more toys before"
+                " p-values are read from it"
+            )
         return f"t is a chi2({k}) at clip {self.clip:.3g}: {self.check.toys} toys accept the shape (p = {p:.2g})"
 
     def _ends(self) -> tuple[str, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -10,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from nplm._projected import QUICKER_TOYS, projection
 from nplm.cli.closure_options import Options, command_of
 from nplm.cli.errors import ExitCode, OutputError
-from nplm.cli.manifest import manifest_of, some, written_into
 from nplm.cli.models import test_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
+from nplm.report.manifest import manifest_of, some, written_into
 
 if TYPE_CHECKING:
     from nplm.calibrate.best_test import KnownRatio
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest
     from nplm.sample import Sample
 
-_PROGRAM = "nplm closure"
+_PROGRAM, _TOYS = "nplm closure", "toys"
 
 
 def run_closure(options: Options) -> int:
@@ -39,25 +42,32 @@ def run_closure(options: Options) -> int:
     if options.output is not None:
         _usable(options.output)
     reference, (signal, pool) = Reader(options, reporter.note).read(options.signal, options.pool)
+    command = join(command_of(options))
     with refusing_bad_input():
         test = test_of(options, reference, options.expected_yield)
         ideal = _ideal(options.ideal)
         counted = options.calibrate == "toys" or (options.calibrate is None and options.model == "network")
         toys = options.toys * (len(options.n) + 1 + counted)
         reporter.note(_projection(test, reference, pool, toys))
-        with reporter.expect(toys):
-            found = closure(
-                test,
-                signal,
-                options.n,
-                options.toys,
-                options.seed,
-                ideal=ideal,
-                calibrate=cast("Literal['analytic', 'toys'] | None", options.calibrate),
-                pool=pool,
-                on_toys=reporter.advance,
-            )
-    command = join(command_of(options))
+        try:
+            with reporter.expect(toys), _keeping(options.output, command):
+                found = closure(
+                    test,
+                    signal,
+                    options.n,
+                    options.toys,
+                    options.seed,
+                    ideal=ideal,
+                    calibrate=cast("Literal['analytic', 'toys'] | None", options.calibrate),
+                    pool=pool,
+                    on_toys=reporter.advance,
+                    folder=None if options.output is None else options.output / _TOYS,
+                )
+        except KeyboardInterrupt:
+            if options.output is None:
+                raise
+            say(f"nplm: interrupted; the same command goes on with the toys in {options.output}", sys.stderr)
+            return ExitCode.INTERRUPTED
     document = json.dumps({**found.to_dict(), "command": command}, indent=2, allow_nan=False)
     if options.output is not None:
         assert signal is not None
@@ -65,6 +75,16 @@ def run_closure(options: Options) -> int:
         _write(options.output, found, document, subject, command)
     say(document if options.json else repr(found))
     return ExitCode.DONE
+
+
+@contextmanager
+def _keeping(folder: Path | None, command: str) -> Iterator[None]:
+    """Around toys that are stored in the folder, if there is one."""
+    if folder is None:
+        yield
+        return
+    with refusing_bad_output(folder), written_into(folder, _PROGRAM, command):
+        yield
 
 
 def _projection(test: NPLMTest, reference: Sample, pool: Sample | None, toys: int) -> str:

@@ -27,7 +27,6 @@ def run_family(options: Options) -> int:
         reference = rescaled(reference, options.expected_yield)
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
-    from nplm.report.roles import TEST
 
     # Of a yield before the cut, what passes is known no better than the number of events that do.
     named = all(
@@ -58,7 +57,6 @@ def run_family(options: Options) -> int:
             result,
             document,
             as_json=options.json,
-            roles=TEST,
             processes=() if folder is None else processes_of(options, reference),
             top=options.top,
             rows=samples.rows,

@@ -13,7 +13,6 @@ import yaml
 from nplm._atomic import atomic_path
 from nplm.cli.errors import DataFitError, ExitCode, OutputError
 from nplm.cli.learn_options import Options
-from nplm.cli.manifest import manifest_of, written_into
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
@@ -25,6 +24,7 @@ from nplm.nuisance.nuisance_file import NUISANCES_KEYS
 from nplm.nuisance.ratio_store import write_ratio
 from nplm.nuisance.validate_ratio import describe_checks
 from nplm.nuisance.yaml_file import read_document
+from nplm.report.manifest import manifest_of, written_into
 
 NUISANCES_FILE = "nuisances.yaml"
 _PROGRAM = "nplm learn"

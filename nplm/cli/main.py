@@ -13,6 +13,7 @@ from nplm.cli.errors import CommandError, ExitCode, UsageError
 from nplm.cli.interrupt import interrupts
 from nplm.cli.options import given
 from nplm.cli.say import say
+from nplm.report.folder_error import FolderError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, UsageError):
             say(f"nplm: all options: nplm {_named_command(words, commands)}--help", sys.stderr)
         return error.code
+    except FolderError as error:
+        say(f"nplm: error: {error}", sys.stderr)
+        return ExitCode.OUTPUT
     except KeyboardInterrupt:
         say("nplm: interrupted", sys.stderr)
         return ExitCode.INTERRUPTED

@@ -166,6 +166,7 @@ def _monitor(options: Options, reference: Sample) -> Monitor:
         least_events=options.least_events,
         coordinates=cast("CoordinateKind", options.coordinates),
         circular=periods(options.circular),
+        overflow=options.overflow,
     )
 
 

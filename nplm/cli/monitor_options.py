@@ -28,6 +28,7 @@ from nplm.cli.options import (
 )
 from nplm.cli.style import add_label_option
 from nplm.cli.values import CircularFeature, Label, number, positive_count, positive_number, reference_file, text
+from nplm.monitor.words import NO_OVERFLOW
 
 # Options of one kernel of all features, which then takes the place of the family.
 _KERNEL = ("width", "centers", "penalty", "selection", "coordinates", "reference_exact")
@@ -64,6 +65,7 @@ class Options(InputOptions):
     coordinates: str = "standardized"
     reference_exact: bool = False
     circular: tuple[CircularFeature, ...] = ()
+    overflow: bool = False
     refresh: float = 10.0
     reports: bool = True
     label: tuple[Label, ...] = ()
@@ -107,6 +109,11 @@ class Options(InputOptions):
             raise UsageError(
                 f"{as_written(own[0])} is an option of one kernel and --family chooses classes of tests; leave"
                 " one of them out"
+            )
+        if values.get("overflow") and not own:
+            raise UsageError(
+                f"--{NO_OVERFLOW}; leave it out (verdicts name far events in any case), or take one kernel, as by"
+                " --width"
             )
         require_input(values)
         require_circular(values)
@@ -204,6 +211,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--selection", choices=("uniform", "covering"), help="of the centres (default: uniform)")
     add_coordinates_option(model)
     add_reference_exact_option(model)
+    model.add_argument(
+        "--overflow",
+        action=FLAG,
+        help="with one of these: take features of windows beyond the range of the reference to its edge (default: no;"
+        " the family compares ranks, which end there)",
+    )
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for history and page; the monitor in it goes on")
     control.add_argument(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nplm._given_up import rescaled
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
-from nplm.cli.output import RunFolder
+from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import Reader, refusing_bad_input
 from nplm.cli.say import say
@@ -22,6 +22,7 @@ from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
 from nplm.cli.values import ReferenceFile
 from nplm.cli.without_toys import toys_of
+from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,6 +197,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
                     top=options.top,
                     rows=samples.rows,
                     leave_one_out=options.leave_one_out and result.complete,
+                    processes=processes_of(options, samples.reference),
                 )
                 folder.finish(result.complete)
         except KeyboardInterrupt:

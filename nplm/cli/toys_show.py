@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nplm._json import json_value
 from nplm.cli.errors import ExitCode, InputError, OutputError
-from nplm.cli.manifest import written_into
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import ShowOptions
 from nplm.cli.toys_status import open_stores, read_store
 from nplm.ensemble.plan import Plan
 from nplm.ensemble.store import CAMPAIGN_FILE
+from nplm.report.manifest import written_into
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,6 +79,7 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     from nplm.calibrate.power import signal_power
     from nplm.calibrate.summary import summarize_toys
     from nplm.plot.power import plot_power
+    from nplm.report.numbers import check_words
     from nplm.report.power import power_text
 
     (null_store,) = open_stores([options.null or ""])
@@ -88,10 +89,13 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     formula = _formula(options, null_store)
     summary = summarize_toys(null_table.t, formula)
     nulls: list[Null] = [EmpiricalNull(null_table.t)]
+    followed = []
     if summary.given is not None and summary.given.accepted:
         nulls.append(formula)
+        followed.append(f"{formula.name}: {check_words(summary.given)} by the null toys")
     if summary.fitted is not None and summary.fitted.accepted:
         nulls.append(fit_formula(null_table.t, formula))
+        followed.append(f"{formula.name}, fitted: {check_words(summary.fitted)} by the null toys")
     ideal = store.about.get("ideal_z") if options.ideal_z is None else options.ideal_z
     powers = [signal_power(null, table.t, options.z, ideal_z=ideal) for null in nulls]
     document = {
@@ -102,6 +106,7 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     title = f"{_title(store, table)}\n  against {_title(null_store, null_table)}"
     if summary.failed:
         title += f"\n  {summary.failed} null toys failed: counting has them exceed any t, the formula leaves them out"
+    title = "\n  ".join([title, *followed])
     text = "\n\n".join([title, *map(power_text, powers)])
     signals = {str(store.about.get("signal") or store.path.name): table.t}
     return document, text, {"power": lambda: plot_power(null_table.t, signals, thresholds=options.z)}

@@ -12,7 +12,6 @@ from nplm._format import format_seconds
 from nplm._versions import versions
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, OutputError
-from nplm.cli.manifest import manifest_of, some, written_into
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
@@ -22,6 +21,7 @@ from nplm.cli.setup import Setup, setup_of
 from nplm.cli.toys_options import RunOptions
 from nplm.cli.toys_run import engine_of
 from nplm.cli.tune_options import Options, command_of
+from nplm.report.manifest import manifest_of, some, written_into
 
 if TYPE_CHECKING:
     from nplm.calibrate.tune import Tuning

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nplm.cli.output import RunFolder
 from nplm.cli.say import say
+from nplm.report.run_folder import RunFolder
 from nplm.sample import Sample
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, InputError
-from nplm.cli.output import RunFolder
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import access_of, ordered_like, refusing_bad_input
 from nplm.cli.say import say
@@ -19,6 +18,7 @@ from nplm.cli.two_sample_output import deliver
 from nplm.cli.validate_options import Options, command_of
 from nplm.io import column_names, read_sample
 from nplm.io.expression import columns_are_there
+from nplm.report.run_folder import RunFolder
 from nplm.sample import Sample
 
 if TYPE_CHECKING:
@@ -159,18 +159,13 @@ def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, rep
             on_pair=lambda first, second, r: reporter.note(f"{first} and {second}: {two_sample_line(r)}"),
             **_settings(options),
         )
-    first = next(iter(matrix.results.values()))
     document = matrix.to_dict()
-    document["configuration"] = {
-        **first.configuration,
-        "correction": options.correction,
-        **_provenance(options, inputs),
-    }
+    document["configuration"] = {**matrix.configuration, **_provenance(options, inputs)}
     # Widths and calibration are chosen for each pair anew where none are given.
     document["configuration"] |= {"widths": options.widths, "calibrate": options.calibrate}
     report = None
     if folder is not None:
-        from nplm.report.two_sample import write_matrix
+        from nplm.report.two_sample_many import write_matrix
 
         with folder.writing():
             folder.begin()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, cast
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import model_of, nuisances_of
-from nplm.cli.output import RunFolder
+from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.test_command import Samples, folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
 from nplm.cli.without_toys import toys_of
+from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from nplm.calibrate.combine import Combine
@@ -128,6 +129,7 @@ def _deliver(
                 top=options.top,
                 rows=samples.rows,
                 leave_one_out=options.leave_one_out and result.complete,
+                processes=processes_of(options, samples.reference),
             )
             folder.finish(result.complete)
     if not result.complete:

@@ -19,7 +19,7 @@ from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
-from nplm.family.words import interval_name, leading_interval, leading_words, test_name
+from nplm.family.words import interval_name, leading_interval, leading_words, test_name, words_of_test
 from nplm.io.tables import Tabular, two_samples
 from nplm.periods import periods_of, within_periods
 from nplm.sample import require_same_features
@@ -59,6 +59,7 @@ class FamilyTest:
             one that is recognised, 2 pi or 360.
         seed: of centres and samples.
         progress: told what is done next, and which share of all that takes time is about done.
+        of_test: whether results speak of A as the reference and of B as the data; else of two samples alike.
 
     Raises:
         ValueError: for bad input or settings; the message names it.
@@ -77,6 +78,7 @@ class FamilyTest:
         circular: Mapping[str, float | None] | None = None,
         seed: int = 1,
         progress: Progress = unseen,
+        of_test: bool = True,
     ) -> None:
         began = time.perf_counter()
         self.a, self.b = two_samples(a, b)
@@ -84,7 +86,7 @@ class FamilyTest:
         self._remarks = remarks_on_two(self.a, self.b)
         self.seed = require_seed(seed)
         periods = periods_of((self.a, self.b), circular or {})
-        self._progress = progress
+        self._progress, self._of_test = progress, of_test
         self._configuration = {
             "family": list(settings.classes),
             "expected_ratio": expected_ratio,
@@ -159,7 +161,9 @@ class FamilyTest:
             for note in alone:
                 notify(note)
             seconds = self.prepare_seconds
-            return result_of_rate(self.a, self.b, self.rate, self._configuration, alone, self.seed, seconds)
+            return result_of_rate(
+                self.a, self.b, self.rate, self._configuration, alone, self.seed, seconds, self._of_test
+            )
         notes = [*self._yields_apart(), *notes_on(self.a, self.b, self.pool), *self._remarks]
         for note in notes:
             notify(note)
@@ -219,6 +223,8 @@ class FamilyTest:
             number, looked_at = leading, family.members[leading][1].features
         shape_number, shape = number, calibration
         words, found = leading_words(family, leading, features), leading_interval(family, leading)
+        if self._of_test:
+            words = words_of_test(words, whole=self.b.effective_size > (1 - 1e-9) * len(self.b))
         if self.rate is not None:
             names.append(RATE)
             t.append(self.rate.root**2)
@@ -260,6 +266,7 @@ class FamilyTest:
             leading_interval=None if found is None else family.edges(found),
             shape=None if self.rate is None else shape,
             rate=self.rate,
+            of_test=self._of_test,
             _of=(self.a, self.b),
         )
 

@@ -55,6 +55,20 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
     return f"{words}, most of it{where}" if where else words
 
 
+def words_of_test(words: str, *, whole: bool) -> str:
+    """The words for what leads, where A is the reference of a test and B the data.
+
+    Arguments:
+        words: as of two samples.
+        whole: whether events of the data have weight one, so that only the reference is effective.
+    """
+    if whole:
+        words = words.replace(" effective events of B where ", " events of B where ")
+    return words.replace(" events of B where ", " events of the data where ").replace(
+        " are expected from A", " are expected"
+    )
+
+
 def leading_interval(seen: Seen, leading: int | Interval) -> Interval | None:
     """The interval that leads, or which stands out most in the one feature that the leading member looks at."""
     if isinstance(leading, Interval):

@@ -14,7 +14,6 @@ from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
 from nplm.report import write_run
-from nplm.report.roles import TEST
 from nplm.report.two_sample import write_two_sample
 
 # So many windows without an alarm of the same kind end a series of alarms.
@@ -74,7 +73,7 @@ class AlarmReports:
                 known = rate is not None and rate.counted is None
                 test = family.compared(data, verdict.expected, exact_rate=known)
                 result = test.run()
-                page = write_two_sample(folder, test.a, data, result, result.to_dict(), None, roles=TEST)
+                page = write_two_sample(folder, test.a, data, result, result.to_dict(), None)
             else:
                 page = write_run(folder, shape.test, data, shape.test.run(data, 0))
         except (FitError, ValueError, ArithmeticError) as error:

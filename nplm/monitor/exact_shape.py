@@ -51,6 +51,8 @@ class ExactShapeTest:
         window: int | None,
         coordinates: CoordinateKind = "standardized",
         circular: Circular = (),
+        *,
+        overflow: bool = False,
     ) -> ExactShapeTest:
         """Prepares the reference.
 
@@ -59,6 +61,7 @@ class ExactShapeTest:
             model: the kernel model, which takes the reference as exact.
             window: events of a window; None if windows differ, for a tenth of the reference.
             coordinates, circular: what the model sees in place of the features, see `coordinates_of`.
+            overflow: take windows to the range of the reference.
 
         Raises:
             ValueError: if the reference cannot serve, or the model's solver is not "ml".
@@ -75,6 +78,7 @@ class ExactShapeTest:
                 shape_only=True,
                 coordinates=coordinates,
                 circular=circular,
+                overflow=overflow,
             )
         )
 
@@ -101,6 +105,7 @@ class ExactShapeTest:
     @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
+        window = window if self.test.overflow is None else self.test.overflow(window)
         expected = self.test.reference.total_weight
         scale = window.total_weight / expected
         law = self.law(window)

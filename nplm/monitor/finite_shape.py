@@ -39,13 +39,21 @@ class FiniteShapeTest:
         window: int | None,
         coordinates: CoordinateKind = "standardized",
         circular: Circular = (),
+        *,
+        overflow: bool = False,
     ) -> FiniteShapeTest:
         """Prepares the reference; the arguments are those of `ExactShapeTest.of`."""
         reference.require_yield()
         expected = reference.effective_size / USUAL if window is None else float(window)
         return cls(
             NPLMTest(
-                reference, model, expected_yield=expected, shape_only=True, coordinates=coordinates, circular=circular
+                reference,
+                model,
+                expected_yield=expected,
+                shape_only=True,
+                coordinates=coordinates,
+                circular=circular,
+                overflow=overflow,
             )
         )
 
@@ -58,6 +66,7 @@ class FiniteShapeTest:
     @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
+        window = window if self.test.overflow is None else self.test.overflow(window)
         law = self.test.formula(window)
         assert isinstance(law, MixtureNull)
         fits = self.test.fit([window])

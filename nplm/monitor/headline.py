@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nplm.monitor.verdict import Verdict
+from nplm.monitor.words import AGREES
 from nplm.report.numbers import count
 from nplm.report.verdict import Level
 
@@ -58,7 +59,9 @@ def message_of(verdict: Verdict, limit: float) -> str:
     if state_of(verdict, limit) != "watch":
         return verdict.message
     test = "shape" if verdict.p_shape is not None and verdict.p_shape == smallest_p(verdict) else "rate"
-    return f"borderline: the {test} has p = {smallest_p(verdict):.2g}, and below {limit:.2g} it is an alarm"
+    borderline = f"borderline: the {test} has p = {smallest_p(verdict):.2g}, and below {limit:.2g} it is an alarm"
+    rest = verdict.message.removeprefix(AGREES).removeprefix("; ")
+    return f"{borderline}; {rest}" if rest else borderline
 
 
 def headline(verdicts: Sequence[Verdict], limit: float) -> Headline:
@@ -79,23 +82,25 @@ def headline(verdicts: Sequence[Verdict], limit: float) -> Headline:
     if alarms:
         worst = min(reversed(alarms), key=smallest_p)
         many = f" ({len(alarms)} {windows} gave one; this is the worst)" if len(alarms) > 1 else f" (1 {windows})"
-        return Headline(
-            "strong", f"Alarm in window {worst.row}{many}", f"{worst.source}: {worst.message}.{also}", worst
-        )
+        sentence = f"{worst.source}: {worst.message}.{also}{_far(verdicts, worst)}"
+        return Headline("strong", f"Alarm in window {worst.row}{many}", sentence, worst)
     if untested:
         last = untested[-1]
         others = f" {len(untested)} {windows} are like that." if len(untested) > 1 else ""
         sentence = f"{last.source}: {last.message}.{others}"
-        return Headline("mild", f"Window {last.row} could not be tested in full", f"{sentence} No alarm.", last)
+        sentence += f" No alarm.{_far(verdicts, last)}"
+        return Headline("mild", f"Window {last.row} could not be tested in full", sentence, last)
     if watched:
         worst = min(reversed(watched), key=smallest_p)
         return Headline(
             "watch",
             f"No alarm; window {worst.row} is worth watching",
-            f"{worst.source}: {message_of(worst, limit)}. {expected_watched(verdicts, limit)}",
+            f"{worst.source}: {message_of(worst, limit)}. {expected_watched(verdicts, limit)}{_far(verdicts, worst)}",
             worst,
         )
-    return Headline("agreement", "No alarm", f"{_number(len(verdicts))} tested, and all agree with the reference.")
+    agree = "all agree" if len(verdicts) > 1 else "it agrees"
+    sentence = f"{_number(len(verdicts))} tested, and {agree} with the reference.{_far(verdicts)}"
+    return Headline("agreement", "No alarm", sentence)
 
 
 def expected_watched(verdicts: Sequence[Verdict], limit: float) -> str:
@@ -103,6 +108,23 @@ def expected_watched(verdicts: Sequence[Verdict], limit: float) -> str:
     p_values = sum((v.p_shape is not None) + (v.p_rate is not None) for v in verdicts)
     expected = p_values * (WATCH - 1) * limit
     return f"Of so many windows about {expected:.1g} are borderline by chance."
+
+
+def wants_a_look(verdict: Verdict, limit: float) -> bool:
+    """Whether a window does not simply agree."""
+    return state_of(verdict, limit) != "ok" or verdict.far > 0
+
+
+def _far(verdicts: Sequence[Verdict], named: Verdict | None = None) -> str:
+    """A sentence on windows with events far beyond the reference, but for one whose message stands beside it."""
+    found = [v for v in verdicts if v.far and v is not named]
+    if not found:
+        return ""
+    last, beyond = found[-1], "far beyond the range of the reference, such as default values"
+    events = count(last.far, "event")
+    if len(found) == 1:
+        return f" Window {last.row} ({last.source}) has {events} {beyond}."
+    return f" {_number(len(found))} have events {beyond}; the last is window {last.row} ({last.source}), with {events}."
 
 
 def _number(windows: int) -> str:

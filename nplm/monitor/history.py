@@ -255,7 +255,7 @@ def write_part(path: Path, verdicts: Sequence[Verdict]) -> None:
     rows = [v.to_dict() for v in verdicts]
     for row in rows:
         row["alarms"] = ", ".join(row["alarms"])
-    whole = ("row", "first", "events", "not_finite")
+    whole = ("row", "first", "events", "not_finite", "far")
     text = ("time", "source", "status", "alarms", "message", "reference", "report")
     kinds = {name: pa.int64() if name in whole else pa.string() if name in text else pa.float64() for name in rows[0]}
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items()))), path)

@@ -17,17 +17,17 @@ from nplm.family.settings import FamilySettings
 from nplm.io import as_sample
 from nplm.models.kernel import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
-from nplm.monitor.clock import set_back
 from nplm.monitor.exact_shape import ExactShapeTest
 from nplm.monitor.examine import examine
 from nplm.monitor.family_shape import FamilyShape
+from nplm.monitor.far import far_events
 from nplm.monitor.finite_shape import FiniteShapeTest
 from nplm.monitor.limits import ControlLimits
 from nplm.monitor.position import Position
-from nplm.monitor.rate import ExpectedRate, RateResult
+from nplm.monitor.rate import ExpectedRate, rate_of_window
 from nplm.monitor.shape_result import ShapeResult
 from nplm.monitor.verdict import Status, Verdict
-from nplm.monitor.words import alarm_words
+from nplm.monitor.words import NO_OVERFLOW, alarm_words, message
 from nplm.periods import Circular
 from nplm.sample import Sample, in_order
 from nplm.support import Outside, Support
@@ -68,6 +68,8 @@ class Monitor:
         least_events: that a window needs to be tested in shape.
         coordinates: what one kernel sees in place of the features, see `coordinates_of`.
         circular: features that are angles, with their periods or None for 2 pi or 360.
+        overflow: take features of windows beyond the range of the reference to its edge, for one kernel; a family
+            compares ranks, which end there. Verdicts name far events in any case.
 
     Raises:
         ValueError: if a setting is out of its range, or the reference cannot serve.
@@ -88,6 +90,7 @@ class Monitor:
         least_events: int = 50,
         coordinates: CoordinateKind = "standardized",
         circular: Circular = (),
+        overflow: bool = False,
     ) -> None:
         if window is not None and window < least_events:
             raise ValueError(f"a window of {window} events is below the {least_events} that a test needs: take more")
@@ -103,11 +106,13 @@ class Monitor:
             raise ValueError("a monitor compares shapes with one kernel model or in a family: give one of them")
         if model is None and coordinates != "standardized":
             raise ValueError("coordinates are those of one kernel model: give the model as well")
+        if model is None and overflow:
+            raise ValueError(f"{NO_OVERFLOW}: leave it out, or give one kernel model")
         self.model, self.family = model, FamilySettings() if model is None and family is None else family
         self.window, self.step = window, window if step is None else step
         self.limits = limits or ControlLimits()
         self.exposure, self.least_events = exposure, least_events
-        self.coordinates, self.circular = coordinates, circular
+        self.coordinates, self.circular, self.overflow = coordinates, circular, overflow
         self._rate_of = expected_rate, reference_exposure
         self.row, self.position = 0, Position()
         self.sums = Sums()
@@ -124,7 +129,9 @@ class Monitor:
         if self.model is not None:
             exact = self.model.reference_exact or self.model.solver != "ml"
             kernel = ExactShapeTest if exact else FiniteShapeTest
-            shape = kernel.of(reference, self.model, self.window, self.coordinates, self.circular)
+            shape = kernel.of(
+                reference, self.model, self.window, self.coordinates, self.circular, overflow=self.overflow
+            )
         else:
             assert self.family is not None
             shape = FamilyShape.of(reference, self.family, self.window, circular=self.circular)
@@ -256,33 +263,26 @@ class Monitor:
             if not np.isnan(shape.mean):
                 values |= {"t_mean": shape.mean, "t_sd": shape.sd}
         if self.rate is not None and examined.weights_usable:
-            back = None if window.times is None else set_back(window.times[np.isfinite(window.times)])
-            rate, exposure = (None, np.nan) if back else self._rate(window, self.rate)
-            if back is not None:
-                problems.append(
-                    f"the times go back from {back[0]:g} to {back[1]:g}: a new run begins in this window, and across"
-                    " the gap there is no rate"
-                )
-            elif rate is None:
-                problems.append(f"the exposure of the window is {exposure:g}, so there is no rate")
-            else:
-                values |= {"exposure": exposure, "expected": rate.expected, "p_rate": rate.p, "z_rate": rate.z}
-                p.append(rate.p)
+            of_rate, why_not = rate_of_window(window, self.rate, self.exposure)
+            values |= of_rate
+            problems += [why_not] if why_not else []
+            p += [of_rate["p_rate"]] if of_rate else []
         if p:
             values["p"] = -np.expm1(len(p) * np.log1p(-min(p))) if min(p) < 1 else 1.0
         alarms, notes, sums = self._charts(values, len(window))
         alarms = (*alarms, *["outside"] * bool(outside))
         status: Status = "alarm" if alarms else "problem" if problems else "ok"
-        words = [*alarm_words(alarms, values, where, outside), *problems, *notes]
+        far = far_events(self._support, window.events, window.weights)
         return self._next(
             source=window.source,
             status=status,
             alarms=alarms,
-            message="; ".join(words) or "agrees with the reference",
+            message=message(alarm_words(alarms, values, where, outside), problems, [*far.words, *notes]),
             first=first,
             events=len(window),
             yield_=float(np.nansum(window.weights)),
             not_finite=examined.not_finite,
+            far=far.events,
             drift_shape=sums.shape,
             drift_rate_up=sums.rate_up,
             drift_rate_down=sums.rate_down,
@@ -304,19 +304,6 @@ class Monitor:
             return self.shape(window)
         except (ValueError, ArithmeticError) as error:
             return ShapeResult(np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
-
-    def _rate(self, window: Batch, expected: ExpectedRate) -> tuple[RateResult | None, float]:
-        weights = window.weights[np.isfinite(window.weights)]
-        if window.times is None:
-            result, exposure = expected(weights, self.exposure), self.exposure
-        else:
-            times = window.times[np.isfinite(window.times)]
-            exposure = float(times.max() - times.min()) if len(times) else 0.0
-            if not 0 < exposure < np.inf:
-                return None, exposure
-            # From the first event to the last: one event begins the exposure, and the others come in it.
-            result = expected(weights[1:], exposure, ends_with_event=True)
-        return (None if np.isnan(result.p) else result), exposure
 
     def _charts(self, values: dict[str, Any], events: int) -> tuple[tuple[str, ...], list[str], Sums]:
         """Which charts fire, remarks, and the sums with this window; those that fire begin anew with the next."""

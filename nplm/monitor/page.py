@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nplm._atomic import atomic_path
 from nplm._versions import versions
-from nplm.monitor.headline import LEVELS, headline, message_of, state_of
+from nplm.monitor.headline import LEVELS, headline, message_of, state_of, wants_a_look
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.picture import draw_distribution, draw_history
 from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
@@ -21,6 +21,10 @@ from nplm.report.pictures import Picture
 PAGE = "monitor.html"
 # Windows in the pictures, and rows of the table.
 SHOWN_WINDOWS, _ROWS = 500, 20
+_DRIFT_CAPTION = (
+    " Below: the cumulative sums of Z less half of the shift that they are made for; they rise while small differences"
+    " last, and begin anew after an alarm at their limit (dashed)."
+)
 _FACTOR_CAPTION = " Orange: what they would be if all errors were off by the factor that fits best."
 
 
@@ -90,7 +94,7 @@ def _now(verdicts: Sequence[Verdict], limit: float) -> str:
 
 def _wanting(verdicts: Sequence[Verdict], limit: float) -> list[Verdict]:
     """Windows that do not simply agree."""
-    return [v for v in verdicts if state_of(v, limit) != "ok"]
+    return [v for v in verdicts if wants_a_look(v, limit)]
 
 
 def _reports(verdicts: Sequence[Verdict]) -> str:
@@ -107,14 +111,16 @@ def _pictures(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict]) -> li
     if not verdicts:
         return []
     alpha = monitor.limits.of_chart(monitor.tests)
-    drawn = draw_history(verdicts, alpha, drift_limits(monitor, verdicts[-1].events), monitor.stride > 1)
+    drifts = drift_limits(monitor, verdicts[-1].events)
+    drawn = draw_history(verdicts, alpha, drifts, monitor.stride > 1)
+    caption = "The p-value of each window, with the limit below which it is an alarm (p below 1e-12: drawn there)."
+    if drifts:
+        caption = f"Above: {caption[0].lower()}{caption[1:]}{_DRIFT_CAPTION}"
     pictures = [
         Picture(
             save_figure(drawn, folder / "history")[0],
             f"The last {len(verdicts)} windows",
-            "Above: the p-value of each window, with the limit below which it is an alarm (p below 1e-12: drawn there)."
-            " Below: the cumulative sums of Z less half of the shift that they are made for; they rise while small"
-            " differences last, and begin anew after an alarm at their limit (dashed).",
+            caption,
         )
     ]
     for test in ("shape", "rate"):
@@ -227,4 +233,6 @@ def _table(verdicts: Sequence[Verdict], limit: float) -> list[tuple[str, ...]]:
                 message_of(v, limit),
             )
         )
-    return [head, *rows]
+    table: list[tuple[str, ...]] = [head, *rows]
+    rated = any(v.p_rate is not None for v in verdicts)
+    return table if rated else [(*row[:4], *row[5:]) for row in table]

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import betainc, betaincc, gammainc, gammaincc, ndtri
 
+from nplm.monitor.batch import Batch
+from nplm.monitor.clock import set_back
 from nplm.sample import Sample
 
 # Z of a p-value that has no digits left.
@@ -96,6 +98,35 @@ class ExpectedRate:
             more = float(betainc(n, m + 1, share)) if n > 0 else 1.0
             fewer = float(betaincc(beyond, m, share)) if beyond > 0 else 0.0
         return RateResult(expected, min(1.0, 2 * min(more, fewer)), _middle_z(more, fewer))
+
+
+def rate_of_window(window: Batch, expected: ExpectedRate, exposure: float) -> tuple[dict[str, float], str]:
+    """What a verdict holds of the rate of a window, by name, and in words why there is none.
+
+    Arguments:
+        window: its events, with their times if these make its exposure.
+        expected: the rate.
+        exposure: of a window without times.
+    """
+    weights = window.weights[np.isfinite(window.weights)]
+    if window.times is None:
+        result = expected(weights, exposure)
+    else:
+        times = window.times[np.isfinite(window.times)]
+        back = set_back(times)
+        if back is not None:
+            return {}, (
+                f"the times go back from {back[0]:g} to {back[1]:g}: a new run begins in this window, and across"
+                " the gap there is no rate"
+            )
+        exposure = float(times.max() - times.min()) if len(times) else 0.0
+        if not 0 < exposure < np.inf:
+            return {}, f"the exposure of the window is {exposure:g}, so there is no rate"
+        # From the first event to the last: one event begins the exposure, and the others come in it.
+        result = expected(weights[1:], exposure, ends_with_event=True)
+    if np.isnan(result.p):
+        return {}, f"the exposure of the window is {exposure:g}, so there is no rate"
+    return {"exposure": exposure, "expected": result.expected, "p_rate": result.p, "z_rate": result.z}, ""
 
 
 def _gamma(tail, n: float, mu: float, at_zero: float) -> float:  # type: ignore[no-untyped-def]

@@ -27,6 +27,7 @@ class Verdict:
         first, events: position of its first event among all that came, and their number.
         yield_: sum of the weights.
         not_finite: events that were left out, as they hold values that are not finite.
+        far: events far beyond the range of the reference, such as default values; the message names them.
         t, t_mean, t_sd: the statistic, and mean and deviation of its law.
         p_shape, z_shape: of the shape; None if it was not tested.
         exposure, expected: of the rate: exposure of the window, and events expected in it.
@@ -48,6 +49,7 @@ class Verdict:
     events: int = 0
     yield_: float = 0.0
     not_finite: int = 0
+    far: int = 0
     t: float | None = None
     t_mean: float | None = None
     t_sd: float | None = None

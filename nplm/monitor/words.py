@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nplm.support import Outside
+if TYPE_CHECKING:
+    from nplm.support import Outside
+
+AGREES = "agrees with the reference"
+NO_OVERFLOW = (
+    "overflow is for one kernel: a family compares ranks in the reference, so that an event beyond its range counts as"
+    " one at its edge already"
+)
+
+
+def message(alarms: Sequence[str], problems: Sequence[str], remarks: Sequence[str]) -> str:
+    """The verdict in words; what was said of an alarm is not repeated as a remark."""
+    found = [*alarms, *problems] or [AGREES]
+    return "; ".join([*found, *(remark for remark in remarks if remark not in found)])
 
 
 def alarm_words(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from nplm.calibrate.closure import LEVEL, Closure
+from nplm.calibrate.closure import LEVEL, Closure, NullCheck
 from nplm.plot import style
 
 
@@ -43,8 +43,7 @@ def plot_closure(found: Closure) -> Figure:
             axes,
             [
                 f"without a signal: size {check.size:.3g} at a nominal {LEVEL:g}"
-                f" (95%: {check.interval[0]:.2g} to {check.interval[1]:.2g})"
-                + ("" if check.accepted else ": the null does not hold")
+                f" (95%: {check.interval[0]:.2g} to {check.interval[1]:.2g})" + _said(check)
             ],
         )
         axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
@@ -55,3 +54,10 @@ def plot_closure(found: Closure) -> Figure:
         axes.set_ylabel("Z")
         axes.legend(loc="upper left")
     return figure
+
+
+def _said(check: NullCheck) -> str:
+    """What the size or its tail says of the null, where it is nothing good."""
+    if check.unanimous:
+        return ""
+    return ": the null is not refuted, but looks odd" if check.accepted else ": the null does not hold"

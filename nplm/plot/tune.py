@@ -60,5 +60,6 @@ def _clip_label(tuned: Tuned) -> str:
     elif not shape.accepted:
         verdict = "rejected"
     else:
-        verdict = "accepted" if tuned.is_chi2 else "accepted, but maxima missed"
+        verdict = "accepted" if shape.unanimous else "not refuted"
+        verdict += "" if tuned.is_chi2 else ", but maxima missed"
     return f"clip {tuned.clip:.3g} ({interval_text(tuned)})\nχ²({tuned.degrees_of_freedom}) {verdict} there"

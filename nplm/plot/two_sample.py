@@ -69,6 +69,26 @@ def plot_two_sample_marginal(
     if names is None:
         short = [short_name(name) for name in result.sample_names]
         names = f"A: {short[0]}", f"B: {short[1]}"
+    return plot_two_sample_bins(bins, feature, names, yields=yields, interval=interval)
+
+
+def plot_two_sample_bins(
+    bins: TwoSampleBins,
+    feature: str,
+    names: tuple[str, str],
+    *,
+    yields: bool = False,
+    interval: tuple[float, float] | None = None,
+) -> Figure:
+    """Draws what `fill_two_samples` sums.
+
+    Arguments:
+        bins: the sums.
+        feature: name of the feature.
+        names: what to call the samples.
+        yields: whether the sums are yields.
+        interval: to be shaded.
+    """
     with style.house_style():
         figure = style.new_figure(height=4.6, width=style.NARROW)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))

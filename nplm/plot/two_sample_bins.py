@@ -41,7 +41,7 @@ class TwoSampleBins:
         enlarged: whether only the surroundings of an interval are shown.
         a, error_a: sample A, and its standard deviation.
         b, low_b, high_b: sample B, and the ends of its error bars.
-        tilted: A times e^f, with the sum of B; None where the fit is not to be shown.
+        tilted: A after the fit, A times e^f with the sum of B; None where the fit is not to be shown.
         stack: the processes of A, in order.
         beyond: what the outer bins took of A and B, below and above.
         filled: where B has events, or A says that some are expected.
@@ -66,6 +66,7 @@ def fill_two_samples(
     feature: str,
     log_ratio_a: Float64[np.ndarray, " n_a"] | None = None,
     *,
+    fitted: Float64[np.ndarray, " n_a"] | None = None,
     yields: bool = False,
     interval: tuple[float, float] | None = None,
     enlarge: bool = True,
@@ -77,6 +78,7 @@ def fill_two_samples(
         a, b: the samples that were compared.
         feature: its name.
         log_ratio_a: f at the events of A, to show what the fit makes of it; None for no fit.
+        fitted: weights of A's events after a fit of yields and shape, to be shown as they are; in place of f.
         yields: show sums of weights, not shares of the samples.
         interval: what must be seen.
         enlarge: show only the surroundings of an interval that is narrow.
@@ -99,7 +101,7 @@ def fill_two_samples(
         return np.bincount(bins_a[rows], weights=weights[rows], minlength=binning.count) * scale_a
 
     found_b, low_b, high_b = (each * scale_b for each in fill(binning, x_b[seen_b], b.weights[seen_b]))
-    tilted = None
+    tilted = None if fitted is None else total(fitted)
     if log_ratio_a is not None:
         # f is about shapes, and that of an interval leaves the rest as it is: the yield is that of B in any case.
         moved = a.weights * np.exp(log_ratio_a)

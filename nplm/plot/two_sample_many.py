@@ -33,7 +33,7 @@ def plot_two_sample_matrix(matrix: TwoSampleMatrix) -> Figure:
             text = _cell(float(matrix.z[i, j]), result.calibration.limit)
             color = "white" if z[i, j] > 0.6 * _STRONGEST else "black"
             for row, column in ((i, j), (j, i)):
-                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=style.SMALL)
+                axes.text(column, row, text, ha="center", va="center", color=color)
         axes.set_xticks(range(size), names, rotation=25, ha="right", parse_math=False)
         axes.set_yticks(range(size), names, parse_math=False)
         axes.tick_params(length=0)
@@ -46,7 +46,8 @@ def _cell(z: float, limit: bool) -> str:
     """Z = -inf belongs to p = 1, and is no limit of anything."""
     if np.isneginf(z):
         return NO_LIMIT if limit else "< 0"
-    return f"{'> ' * (limit or z > LARGEST_Z)}{min(z, LARGEST_Z):.1f}"
+    # What rounds to zero has no sign.
+    return f"{'> ' * (limit or z > LARGEST_Z)}{round(min(z, LARGEST_Z), 1) + 0.0:.1f}"
 
 
 def plot_two_sample_sweep(sweep: TwoSampleSweep) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int64
 
     from nplm.hypothesis_test import NPLMTest
+    from nplm.plot.two_sample_bins import Process
     from nplm.result import Result
     from nplm.sample import Sample
 
@@ -23,6 +25,7 @@ def write_run(
     top: int = 200,
     rows: Int64[np.ndarray, " n"] | None = None,
     leave_one_out: bool = True,
+    processes: Sequence[Process] = (),
 ) -> Path:
     """Writes result.json, localization.json, events.csv, plots, and last report.html, each whole or not at all.
 
@@ -34,6 +37,7 @@ def write_run(
         top: how many events go to events.csv, those of largest f.
         rows: row of each event in its file, such as `row_numbers` says, shape (n,); None for 0, 1, ...
         leave_one_out: fit again without each feature, see `nplm.localize`.
+        processes: parts of the reference, which the first picture shows apart.
 
     Returns:
         The path of report.html.
@@ -45,10 +49,10 @@ def write_run(
     from nplm._atomic import atomic_path
     from nplm.io.tables import sample_like
     from nplm.plot.reference import reference_log_ratio
-    from nplm.report.feature_table import feature_table
+    from nplm.report.feature_table import ONE_FIT, feature_table
+    from nplm.report.leading import write_model_where
     from nplm.report.page import report_page
     from nplm.report.pictures import write_pictures
-    from nplm.report.where import write_where
     from nplm.two_sample.features import feature_numbers
 
     data = sample_like(test.reference, data, "data")
@@ -63,10 +67,12 @@ def write_run(
     plots.mkdir(exist_ok=True)
     f = reference_log_ratio(test, result)
     pictures = write_pictures(plots, test, data, result, f)
-    where = write_where(folder, test, data, result, f, top=top, rows=rows, leave_one_out=leave_one_out)
+    where = write_model_where(
+        folder, test, data, result, f, top=top, rows=rows, leave_one_out=leave_one_out, processes=processes
+    )
     # Shapes need events.
     comparable = data.total_weight > 0 and test.reference.total_weight > 0
-    features = feature_table(feature_numbers(test.reference, data)) if comparable else ""
+    features = feature_table(feature_numbers(test.reference, data), stands_on=ONE_FIT) if comparable else ""
     learned = () if test.nuisances is None else test.nuisances.learned
     page = folder / "report.html"
     with atomic_path(page) as temporary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.calibrate.closure import LEVEL, Closure, ClosureAt
+from nplm.calibrate.closure import LEVEL, TAIL, Closure, ClosureAt
 from nplm.report.lines import aligned
 from nplm.report.numbers import format_z
 
@@ -35,7 +35,7 @@ def size_text(found: Closure) -> str:
     check = found.null_check
     return (
         f"{check.rejected:,} of {check.toys:,} toys have p <= {LEVEL:g}: size {check.size:.3g}"
-        f" (95%: {check.interval[0]:.3g} to {check.interval[1]:.3g})"
+        f" (95%: {check.interval[0]:.3g} to {check.interval[1]:.3g}); {check.beyond:,} have p <= {TAIL:g}"
     )
 
 
@@ -43,12 +43,22 @@ def verdict(found: Closure) -> list[str]:
     """What the numbers say, in sentences."""
     check = found.null_check
     sentences = []
-    if check.accepted:
-        sentences.append("the null holds: the size is 5% within binomial error")
-    else:
+    size, tail = f"a size of {check.size:.3g} is not 5%", f"{check.beyond:,} of {check.toys:,} toys are not 1%"
+    odd, p = min(((size, check.p_value), (tail, check.tail_p_value)), key=lambda each: each[1])
+    if check.unanimous:
         sentences.append(
-            f"THE NULL DOES NOT HOLD: a size of {check.size:.3g} is not 5% (p = {check.p_value:.2g}), so no Z above can"
-            " be trusted; calibrate with toys"
+            f"the null holds: {check.rejected:,} of {check.toys:,} toys without a signal are rejected at {LEVEL:.0%},"
+            " as chance allows"
+        )
+    elif check.accepted:
+        part = "size" if odd is size else f"tail, {check.beyond:,} of {check.toys:,} toys with p <= {TAIL:g},"
+        sentences.append(
+            f"the null is not refuted, but its {part} looks odd (p = {p:.2g}): run more toys before Z above is trusted"
+        )
+    else:
+        what = size if odd is size else f"with p <= {TAIL:g} {tail}"
+        sentences.append(
+            f"THE NULL DOES NOT HOLD: {what} (p = {p:.2g}), so no Z above can be trusted; calibrate with toys"
         )
     above = [f"{at.events:g}" for at in found.at if at.exceeds]
     if above and found.known:

@@ -23,13 +23,16 @@ def closure_page(found: Closure, picture: Picture, subject: str, command: str) -
         subject: the reference and the signal, in words.
         command: that does the same again.
     """
-    title, level = ("Closure holds", "agreement") if found.closed else ("Closure fails", "strong")
+    title, level = "Closure fails", "strong"
+    if found.closed:
+        sure = found.null_check.unanimous
+        title, level = ("Closure holds", "agreement") if sure else ("Closure is not refuted", "mild")
     said = [sentence[:1].upper() + sentence[1:] for sentence in verdict(found)]
     now = versions()
     sections = [
         f'<p class="verdict {level}"><strong>{title}</strong> {escape(". ".join(said))}.</p>',
-        section("Signals", columns(closure_rows(found)).replace(" +- ", " ± ") + bullets(_MEANING, "plain")),
-        section("Picture", figures([picture])),
+        f'<div class="leading">{figures([picture])}</div>\n',
+        section("Signals", columns(_rows(found)).replace(" +- ", " ± ") + bullets(_MEANING, "plain")),
         section("Without a signal", chi(table([("size", size_text(found)), ("Z stands on", found.null)]))),
         ending(
             {**found.configuration, "toys": found.toys, "seed": found.seed, "command": command},
@@ -41,6 +44,17 @@ def closure_page(found: Closure, picture: Picture, subject: str, command: str) -
     heading = "Would the test find this signal, and none where there is none?"
     subject = f"{escape(subject)}; {count(found.toys, 'toy')} of each kind"
     return document(f"nplm: {title.lower()}", heading, subject, sections, now["nplm"], "closure.json")
+
+
+def _rows(found: Closure) -> list[tuple[str, ...]]:
+    """The table, in which each row says what its number is: a telephone shows it without the head."""
+    head, *rows = closure_rows(found)
+    return [head, *((_events(row[0]), *row[1:]) for row in rows)]
+
+
+def _events(events: str) -> str:
+    """10 events."""
+    return f"{events} event{'s' * (events != '1')}"
 
 
 _MEANING = (

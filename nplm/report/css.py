@@ -71,8 +71,11 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; }
   .verdict, .cautions, .mark, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2, h3 { break-after: avoid; }
   h2 { margin-top: 1.4rem; }
-  .leading figure img { max-width: 10.5cm; }
-  figure:only-child img { max-width: 10.5cm; }
+  th, td { padding: .22rem .6rem; }
+  figcaption { font-size: 8.5pt; line-height: 1.35; }
+  .pictures figure img { max-width: 7.5cm; }
+  .leading figure img, .pictures figure:last-child:nth-child(odd) img { max-width: 10.5cm; }
+  footer { margin-top: 1rem; break-before: avoid; }
   .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .scroll { overflow: visible; }
   .wide .columns th, .wide .columns td { white-space: normal; }

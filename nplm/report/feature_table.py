@@ -13,10 +13,17 @@ from nplm.report.verdict import MILD, STRONG
 from nplm.two_sample.features import FeatureNumbers
 
 _HEAD = ("feature", "chi2 / degrees of freedom", "p of chi2", "p of Kolmogorov-Smirnov", "p of both, corrected")
+_FAMILY = "it looks at features together and at single intervals as well"
+ONE_FIT = "it is that of one fit to all features together"
 
 
-def feature_table(numbers: Sequence[FeatureNumbers]) -> str:
-    """The table as HTML with a sentence, the feature that differs most first."""
+def feature_table(numbers: Sequence[FeatureNumbers], *, stands_on: str = _FAMILY) -> str:
+    """The table as HTML with a sentence, the feature that differs most first.
+
+    Arguments:
+        numbers: of each feature.
+        stands_on: what the verdict stands on in place of these tests.
+    """
     d = len(numbers)
     ordered = sorted(numbers, key=lambda each: each.corrected(d))
     rows = [
@@ -33,8 +40,7 @@ def feature_table(numbers: Sequence[FeatureNumbers]) -> str:
     return (
         "<p>Shapes only, each feature by itself, with usual tests. The last column is the smaller p-value, corrected"
         f" for being the smallest {many}. It is coloured from Z = {MILD:g} and from Z = {STRONG:g} on. The verdict"
-        " does not stand on these tests: it looks at features together and at single intervals as well.</p>\n"
-        + columns([_HEAD, *rows])
+        f" does not stand on these tests: {stands_on}.</p>\n" + columns([_HEAD, *rows])
     )
 
 

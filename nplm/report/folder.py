@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nplm.cli.errors import OutputError
-from nplm.cli.output import RunFolder
+from nplm.report.folder_error import IN_PYTHON, FolderError
+from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from nplm.ensemble.table import ToyTable
@@ -31,7 +31,7 @@ def write_folder(folder: str | Path, write: Callable[[Path], Path], *, force: bo
         OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
     """
     try:
-        run = RunFolder.check(Path(folder), PROGRAM, force, resume=False)
+        run = RunFolder.check(Path(folder), PROGRAM, force, resume=False, remedies=IN_PYTHON)
         run.create()
         try:
             with run.writing():
@@ -40,10 +40,8 @@ def write_folder(folder: str | Path, write: Callable[[Path], Path], *, force: bo
                 run.finish(complete=True)
         finally:
             run.discard()
-    except OutputError as error:
-        # The words are those of a command line.
-        words = str(error).replace("another -o", "another folder").replace("give --force", "give force=True")
-        raise OSError(words) from error
+    except FolderError as error:
+        raise OSError(str(error)) from error
     return page
 
 

@@ -134,7 +134,7 @@ def settings(configuration: Mapping[str, Any]) -> str:
 
 def _setting(value: Any) -> str:
     """A JSON value for people; exact numbers are in result.json."""
-    if value is None:
+    if value is None or value in ({}, [], ""):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -17,14 +17,16 @@ from nplm.multiple_result import MultipleResult
 from nplm.plot.multiple import plot_multiple
 from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
+from nplm.plot.two_sample_bins import Process
 from nplm.report.ending import ending
 from nplm.report.html_block import chi
 from nplm.report.html_parts import bullets, columns, document, figures, section, table
+from nplm.report.leading import ModelWhere, write_model_where
 from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
 from nplm.report.numbers import count
-from nplm.report.page import counted_features
+from nplm.report.page import answer_first, counted_features
 from nplm.report.pictures import Picture, write_pictures
-from nplm.report.where import RUN_FILES, write_where
+from nplm.report.where import RUN_FILES
 from nplm.sample import Sample
 
 
@@ -37,6 +39,7 @@ def write_multiple_run(
     top: int = 200,
     rows: Int64[np.ndarray, " n"] | None = None,
     leave_one_out: bool = True,
+    processes: Sequence[Process] = (),
 ) -> Path:
     """Writes result.json, localization.json, events.csv, plots, and last report.html, each whole or not at all.
 
@@ -47,7 +50,7 @@ def write_multiple_run(
         test: what ran.
         data: the sample it tested.
         result: what it found.
-        top, rows, leave_one_out: see `write_run`.
+        top, rows, leave_one_out, processes: see `write_run`.
 
     Returns:
         The path of report.html.
@@ -68,7 +71,18 @@ def write_multiple_run(
     leading, found = test.tests[result.leading], result.tests[result.leading]
     f = reference_log_ratio(leading, found)
     pictures += write_pictures(plots, leading, data, found, f)
-    where = write_where(folder, leading, data, found, f, top=top, rows=rows, leave_one_out=leave_one_out)
+    where = write_model_where(
+        folder,
+        leading,
+        data,
+        found,
+        f,
+        top=top,
+        rows=rows,
+        leave_one_out=leave_one_out,
+        processes=processes,
+        level=multiple_verdict(result).level,
+    )
     page = folder / "report.html"
     with atomic_path(page) as temporary:
         temporary.write_text(
@@ -82,7 +96,7 @@ def multiple_page(
     result: MultipleResult,
     pictures: Sequence[Picture],
     *,
-    where: str = "",
+    where: ModelWhere | None = None,
     data: str = "data",
     reference: str = "reference",
 ) -> str:
@@ -91,22 +105,25 @@ def multiple_page(
     Arguments:
         result: what to show.
         pictures: PNG files with titles and captions: that of all tests, and those of the leading one.
-        where: the section on where data and reference differ, as HTML; see `where_section`.
+        where: where data and reference differ, by the leading test; see `write_model_where`.
         data: name of the data sample.
         reference: name of the reference sample.
     """
     answer = multiple_verdict(result)
+    where = where or ModelWhere("")
     first = result.tests[0]
-    numbers = [(name, value) for name, value in multiple_numbers(result).items() if name != "time"]
+    found = {name: value for name, value in multiple_numbers(result).items() if name != "time"}
+    observed = found.pop("yield", "")
     leading = f"Pictures of the leading test: {result.names[result.leading]}"
+    others = [each for each in pictures[1:] if each.title != f"Feature {where.shown}"]
     sections = [
-        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
+        answer_first(answer, observed, where),
         section("Tests", columns([TABLE_HEAD, *multiple_rows(result)]).replace(" +- ", " ± ")),
-        section("All together", chi(table(numbers))),
+        section("All together", chi(table(found.items()))),
         section("Cautions", bullets(multiple_cautions(result), "cautions")),
         section("Picture of all tests", figures(pictures[:1])),
-        section(leading, figures(pictures[1:])),
-        section("Where is it, by the leading test?", where),
+        section(leading, figures(others)),
+        section("Where is it, by the leading test?", where.section),
         section("Correlation of t without a difference", _correlation(result)),
         ending(
             result.configuration,
@@ -123,7 +140,7 @@ def multiple_page(
     )
     version = result.versions.get("nplm", "")
     question = "Do the data agree with the reference?"
-    files = RUN_FILES if where else "result.json"
+    files = RUN_FILES if where.section else "result.json"
     return document(f"nplm: {answer.title.lower()}", question, subject, sections, version, files)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -21,11 +21,12 @@ from nplm.report.html_parts import (
     table,
     table_rows,
 )
+from nplm.report.leading import ModelWhere
 from nplm.report.nuisances_block import learned_block, nuisances_block
 from nplm.report.numbers import count, key_numbers
 from nplm.report.pictures import About, Picture
 from nplm.report.rare import rare_rows
-from nplm.report.verdict import cautions, verdict
+from nplm.report.verdict import Verdict, cautions, verdict
 from nplm.report.where import RUN_FILES, where_title
 from nplm.result import Result
 
@@ -36,7 +37,7 @@ def report_page(
     result: Result,
     pictures: Sequence[Picture],
     *,
-    where: str = "",
+    where: ModelWhere | None = None,
     features: str = "",
     data: str = "data",
     reference: str = "reference",
@@ -47,21 +48,25 @@ def report_page(
     Arguments:
         result: what to show.
         pictures: PNG files with titles and captions.
-        where: the section on where data and reference differ, as HTML; see `where_section`.
+        where: where data and reference differ; see `write_model_where`.
         features: the numbers of each feature, as HTML; see `feature_table`.
         data: name of the data sample.
         reference: name of the reference sample.
         learned: the log-ratios of nuisances that networks have learned.
     """
     answer = verdict(result)
+    where = where or ModelWhere("")
+    numbers = dict(key_numbers(result))
+    observed = numbers.pop("yield", "")
+    others = [each for each in _about(pictures, "data") if each.title != f"Feature {where.shown}"]
     sections = [
-        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>',
-        section("Key numbers", _numbers(result)),
+        answer_first(answer, observed, where),
+        section("Key numbers", _numbers(result, numbers)),
         section("Nuisances", _nuisances(result, pictures)),
         section("Cautions", bullets(cautions(result), "cautions")),
         section("Feature by feature", chi(features)),
-        section("Pictures", figures(_about(pictures, "data"))),
-        section(where_title(answer.level), where),
+        section("Pictures", figures(others)),
+        section(where_title(answer.level), where.section),
         section("Calibration by toys", _calibration(result)),
         section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
         section("Quality of the fit", table(_quality(result))),
@@ -80,7 +85,24 @@ def report_page(
     )
     version = result.versions.get("nplm", "")
     question = "Do the data agree with the reference?"
-    return document(title, question, subject, sections, version, RUN_FILES if where else "result.json")
+    return document(title, question, subject, sections, version, RUN_FILES if where.section else "result.json")
+
+
+def answer_first(answer: Verdict, observed: str, where: ModelWhere) -> str:
+    """The verdict, observed over expected, and what differs as a picture, as HTML: what a page begins with.
+
+    Arguments:
+        answer: the verdict.
+        observed: the yields in words; empty where they are not compared.
+        where: what differs most.
+    """
+    sentence = f"{answer.sentence} {where.words}".rstrip()
+    verdict_block = (
+        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(sentence)}</p>\n'
+    )
+    yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
+    leading = f'<div class="leading">{figures(where.leading)}</div>\n' if where.leading else ""
+    return f"{verdict_block}{yields}{leading}"
 
 
 def counted_features(result: Result) -> str:
@@ -89,8 +111,8 @@ def counted_features(result: Result) -> str:
     return f"in the feature {names}" if len(result.features) == 1 else f"in {len(result.features)} features: {names}"
 
 
-def _numbers(result: Result) -> str:
-    rows = [(_NAMES.get(name, name), value) for name, value in key_numbers(result).items() if name != "time"]
+def _numbers(result: Result, numbers: Mapping[str, str]) -> str:
+    rows = [(_NAMES.get(name, name), value) for name, value in numbers.items() if name != "time"]
     source = result.calibration.source
     # Greek letters for our own words only; what the toys were drawn from names files.
     return f"<table>{chi(table_rows(rows))}{table_rows([('toys', source)] if source else [])}</table>\n"

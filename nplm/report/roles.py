@@ -37,20 +37,15 @@ SAMPLES = Roles("samples", "Are these samples from one distribution?", "A", "B")
 TEST = Roles("test", "Do the data agree with the reference?", "the reference", "the data")
 
 
-def plain_words(result: TwoSampleResult, roles: Roles) -> str:
+def roles_of(result: TwoSampleResult) -> Roles:
+    """What the samples of a result are."""
+    return TEST if result.of_test else SAMPLES
+
+
+def plain_words(result: TwoSampleResult) -> str:
     """What the leading test of shapes found, without its scale; empty without words.
 
     In met alone, mainly between met = 42 and 92: 954 events of the data where 705 are expected.
     """
     words = _SCALE.sub("", result.leading_words).replace(", most of it between ", ", mainly between ")
-    words = words.replace(", most of it at ", ", mainly at ")
-    return words if not roles.of_test else in_roles(words, result, roles)
-
-
-def in_roles(words: str, result: TwoSampleResult, roles: Roles) -> str:
-    """The words of the leading test, which speak of A and B, with what these are to the reader."""
-    # Events of data have weight one, unless they are weighted themselves: only the reference is "effective" then.
-    if result.effective_sizes[1] > (1 - 1e-9) * result.sizes[1]:
-        words = words.replace(" effective events of B where ", " events of B where ")
-    words = words.replace(" events of B where ", f" events of {roles.b} where ")
-    return words.replace(" are expected from A", " are expected")
+    return words.replace(", most of it at ", ", mainly at ")

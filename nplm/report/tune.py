@@ -13,6 +13,7 @@ from nplm.calibrate.tuned import Tuned, largest_chi2
 from nplm.report.ensemble import comparison_rows
 from nplm.report.lines import aligned
 from nplm.report.markdown import markdown_table
+from nplm.report.numbers import check_words
 
 
 def tune_text(results: Sequence[Tuned]) -> str:
@@ -28,7 +29,9 @@ def choice(results: Sequence[Tuned]) -> str:
     best = largest_chi2(results)
     if best is None:
         return "none of these networks has a t that is a chi2: calibrate with toys, or try smaller networks"
-    return f"take --hidden {_hidden(best)} --clip {best.clip:.3g}{'' if best.clip_biases else ' --no-clip-biases'}"
+    taken = f"take --hidden {_hidden(best)} --clip {best.clip:.3g}{'' if best.clip_biases else ' --no-clip-biases'}"
+    answer = _answer(best)
+    return taken if answer == "yes" else f"{taken}, whose chi2 is {answer}: more toys would tell"
 
 
 def tune_markdown(results: Sequence[Tuned]) -> str:
@@ -47,10 +50,18 @@ def tune_markdown(results: Sequence[Tuned]) -> str:
                 "" if result.path is None else str(len(result.path.t)),
                 "" if check is None else f"{check.mean:.2f} +- {error:.2f}",
                 "" if check is None or check.fitted is None else f"{check.fitted.p_value:.2g}",
-                "yes" if result.is_chi2 else "no",
+                _answer(result),
             ]
         )
     return markdown_table(head, rows)
+
+
+def _answer(result: Tuned) -> str:
+    """Whether t is a chi2, in a word or two."""
+    if not result.is_chi2 or result.check is None or result.check.fitted is None:
+        return "no"
+    words = check_words(result.check.fitted)
+    return "yes" if words == "accepted" else words
 
 
 def tune_dict(results: Sequence[Tuned]) -> dict[str, Any]:

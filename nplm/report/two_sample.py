@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
@@ -12,28 +11,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from nplm._atomic import atomic_path
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP, most_discrepant
-from nplm.plot.style import save_figure
 from nplm.plot.two_sample_bins import Process
-from nplm.plot.two_sample_many import plot_two_sample_matrix
 from nplm.report.ending import ending
 from nplm.report.feature_table import feature_table
 from nplm.report.html_block import chi
 from nplm.report.html_parts import bullets, columns, document, figures, section, table
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
-from nplm.report.roles import SAMPLES, Roles, in_roles
-from nplm.report.two_sample_many_text import (
-    MATRIX_HEAD,
-    SWEEP_HEAD,
-    crossing_text,
-    matrix_rows,
-    matrix_sentence,
-    sweep_rows,
-)
+from nplm.report.roles import Roles, roles_of
+from nplm.report.two_sample_many import sweep_table, write_json, write_page
 from nplm.report.two_sample_pictures import Drawing
 from nplm.report.two_sample_text import (
     TABLE_HEAD,
@@ -45,13 +34,11 @@ from nplm.report.two_sample_text import (
 from nplm.report.where import RUN_FILES, where_title, write_localization
 from nplm.sample import Sample
 from nplm.two_sample.features import feature_numbers
-from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep
 
-# Numbers that stand above the pictures, and what those of a test call samples A and B.
+# Numbers that stand above the pictures.
 _FIRST_NUMBERS = ("p-value", "Z", "shape")
-_OF_TEST = {"sample A": "reference", "sample B": "data"}
 
 
 def write_two_sample(
@@ -62,7 +49,6 @@ def write_two_sample(
     content: Mapping[str, Any],
     sweep: TwoSampleSweep | None,
     *,
-    roles: Roles = SAMPLES,
     processes: Sequence[Process] = (),
     top: int = USUAL_TOP,
     rows: Int64[np.ndarray, " n"] | None = None,
@@ -77,7 +63,6 @@ def write_two_sample(
         result: of their comparison.
         content: what result.json holds.
         sweep: over the number of events, if there is one.
-        roles: what the samples are to the reader.
         processes: parts of A, which pictures show apart.
         top: events of B that go into events.csv.
         rows: of B's events in their file, if there is a cut.
@@ -85,15 +70,16 @@ def write_two_sample(
     Returns:
         The path of report.html.
     """
-    _write_json(folder, content)
+    write_json(folder, content)
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    agreement = two_sample_verdict(result, roles).level == "agreement"
+    roles = roles_of(result)
+    agreement = two_sample_verdict(result).level == "agreement"
     drawing = Drawing(plots, a, b, result, roles, agreement, processes)
     if not len(b):
         # A sample without events has no shape to be drawn.
         page = _page(result, roles, chance=drawing.chance(), configuration=content["configuration"])
-        return _write_page(folder, page)
+        return write_page(folder, page)
     numbers = feature_numbers(a, b)
     # B as data, A as what is expected.
     comparison = Comparison(b, result.log_ratio_b, a.scaled_to(b.total_weight), result.log_ratio_a)
@@ -117,7 +103,7 @@ def write_two_sample(
         swept=drawing.sweep(sweep),
         configuration=content["configuration"],
     )
-    return _write_page(folder, page)
+    return write_page(folder, page)
 
 
 def _only(comparison: Comparison, features: Sequence[str]) -> Comparison:
@@ -130,24 +116,6 @@ def _only(comparison: Comparison, features: Sequence[str]) -> Comparison:
         for sample in (comparison.data, comparison.reference)
     )
     return Comparison(data, comparison.f_data, reference, comparison.f_reference)
-
-
-def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:
-    """Writes result.json, the picture of the matrix, and last report.html.
-
-    Returns:
-        The path of report.html.
-    """
-    _write_json(folder, content)
-    plots = folder / "plots"
-    plots.mkdir(exist_ok=True)
-    picture = Picture(
-        save_figure(plot_two_sample_matrix(matrix), plots / "matrix")[0],
-        "Which samples differ",
-        "One-sided Z of each pair after the correction for the number of pairs; > marks a lower limit, and < 0 a"
-        " corrected p-value of 1.",
-    )
-    return _write_page(folder, _matrix_page(matrix, picture, content["configuration"]))
 
 
 def _page(
@@ -164,17 +132,12 @@ def _page(
     configuration: Mapping[str, Any],
 ) -> str:
     """The answer first, then what differs as a picture, then numbers, and last what only those who know will read."""
-    answer = two_sample_verdict(result, roles)
+    answer = two_sample_verdict(result)
     numbers = {name: value for name, value in two_sample_numbers(result).items() if name != "time"}
-    if roles.of_test:
-        numbers = {_OF_TEST.get(name, name): value for name, value in numbers.items()}
-        numbers["yields"] = numbers["yields"].replace("B / A is", "data / reference is")
-        if result.leading_words:
-            numbers["leading"] = in_roles(result.leading_words, result, roles)
     observed = numbers.pop("yield", "")
     first = [(name, numbers.pop(name)) for name in _FIRST_NUMBERS if name in numbers]
     yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
-    crossings = "" if sweep is None else columns([SWEEP_HEAD, *sweep_rows(sweep)]) + _crossings(sweep)
+    swept_numbers = "" if sweep is None else sweep_table(sweep)
     sections = [
         f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>\n',
         yields,
@@ -185,7 +148,7 @@ def _page(
         section("Pictures", figures(pictures)),
         section(where_title(answer.level), where),
         section("What the p-value stands on", chi(table(numbers.items())) + figures(chance)),
-        section("How many events it takes", figures(swept) + crossings),
+        section("How many events it takes", figures(swept) + swept_numbers),
         section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
         ending(configuration, result.versions, models=["kernel"], seconds=result.seconds),
     ]
@@ -199,39 +162,3 @@ def _page(
     subject += f", {count(len(result.features), 'feature')}: {escape(', '.join(result.features))}"
     version = result.versions["nplm"]
     return document(f"nplm: {answer.title.lower()}", roles.question, subject, sections, version, RUN_FILES)
-
-
-def _crossings(sweep: TwoSampleSweep) -> str:
-    return bullets([*(f"{crossing_text(crossing, sweep)}." for crossing in sweep.crossings), *sweep.notes], "plain")
-
-
-def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> str:
-    first = next(iter(matrix.results.values()))
-    notes = [f"{a} - {b}: {text}" for (a, b), r in matrix.results.items() for text in two_sample_cautions(r)]
-    seconds: dict[str, float] = {}
-    for result in matrix.results.values():
-        for stage, time in result.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + time
-    level = two_sample_verdict(matrix.results[matrix.leading]).level if (matrix.z >= 2).any() else "agreement"
-    sections = [
-        f'<p class="verdict {level}"><strong>{count(len(matrix.results), "comparison")}</strong>'
-        f" {escape(matrix_sentence(matrix))}</p>",
-        section("All pairs", columns([MATRIX_HEAD, *matrix_rows(matrix)])),
-        section("Cautions", bullets(notes, "cautions")),
-        section("Picture", figures([picture])),
-        ending(configuration, first.versions, models=["kernel"], seconds=seconds),
-    ]
-    subject = f"{escape(', '.join(matrix.names))}, {count(len(first.features), 'feature')}"
-    return document("nplm: samples compared", SAMPLES.question, subject, sections, first.versions["nplm"])
-
-
-def _write_json(folder: Path, content: Mapping[str, Any]) -> None:
-    with atomic_path(folder / "result.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _write_page(folder: Path, page: str) -> Path:
-    path = folder / "report.html"
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path

@@ -6,8 +6,11 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nplm.report.lines import WIDTH, aligned
 from nplm.report.numbers import count, format_p, format_z, printable
+from nplm.report.roles import plain_words
 from nplm.report.two_sample_text import two_sample_line
 from nplm.report.verdict import MILD
 
@@ -44,17 +47,25 @@ def adjusted_z_text(z: float, limit: bool) -> str:
     return f"at least {format_z(z)}" if limit else format_z(z)
 
 
+def different_pairs(matrix: TwoSampleMatrix) -> int:
+    """How many pairs differ once their number is accounted for."""
+    return sum(bool(z >= MILD) for z in matrix.z[~np.isnan(matrix.z)]) // 2
+
+
 def matrix_sentence(matrix: TwoSampleMatrix) -> str:
-    """How many pairs differ, and which differs most."""
-    pairs = len(matrix.results)
-    different = sum(bool(z >= MILD) for z in matrix.z[~(matrix.z != matrix.z)]) // 2
+    """How many pairs differ, and which differs most, and where."""
+    pairs, different = len(matrix.results), different_pairs(matrix)
     first, second = (printable(name) for name in matrix.leading)
-    answer = two_sample_line(matrix.results[matrix.leading])
+    found = matrix.results[matrix.leading]
+    leading = plain_words(found) if different else ""
+    where = f", {leading}" if leading else ""
+    # In the words for a pair A and B are its samples.
+    where = where.replace(" of B where ", f" of {second} where ").replace(" from A", f" from {first}")
     words = {"holm": "Holm", "bonferroni": "Bonferroni", "false-discovery": "Benjamini and Hochberg"}
     return (
         f"{different or 'None'} of {count(pairs, 'pair')} {'differs' if different == 1 else 'differ'} at Z = {MILD:g}"
-        f" or more once their number is accounted for ({words[matrix.correction]}). {first} and {second} differ most:"
-        f" {answer} by themselves."
+        f" or more once their number is accounted for ({words[matrix.correction]}). {first} and {second} differ"
+        f" most: {two_sample_line(found)} by themselves{where}."
     )
 
 

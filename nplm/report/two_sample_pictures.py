@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,13 +12,13 @@ from nplm.localization.comparison import Comparison
 from nplm.localization.localize import Localization
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.style import save_figure
-from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null, short_name
+from nplm.plot.two_sample import null_words, plot_two_sample_marginal, plot_two_sample_null
 from nplm.plot.two_sample_bins import Process, fill_two_samples
-from nplm.plot.two_sample_many import plot_two_sample_sweep
 from nplm.report.feature_table import feature_sentence
+from nplm.report.leading import feature_leads, marginal_caption, marginal_names, pair_leads
 from nplm.report.pictures import Picture
 from nplm.report.roles import Roles
-from nplm.report.where import write_pair_picture
+from nplm.report.two_sample_many import sweep_picture
 from nplm.sample import Sample
 from nplm.two_sample.features import FeatureNumbers
 from nplm.two_sample.result import TwoSampleResult
@@ -76,26 +76,12 @@ class Drawing:
         if not self._shapes_differ:
             return []
         if feature is None:
-            roles = "" if self.roles.of_test else "The data are B, and the reference is A. "
-            return [
-                replace(
-                    picture,
-                    title=f"What differs most: {picture.title[0].lower()}{picture.title[1:]}",
-                    caption=f"{roles}{picture.caption}",
-                )
-                for picture in write_pair_picture(self.folder, comparison, found)
-            ]
+            return pair_leads(self.folder, comparison, found, self.roles)
         figure = self._marginal(feature, enlarge=True)
-        said = next(feature_sentence(each) for each in numbers if each.feature == feature)
-        shaded = " Shaded: where they differ most." if self._interval(feature) is not None else ""
-        stacked = " Filled: the files that the reference is made of." if self.processes else ""
-        return [
-            Picture(
-                save_figure(figure, self.folder / "leading")[0],
-                f"What differs most: {feature}",
-                f"{said} {self._first_caption()}{shaded}{stacked}",
-            )
-        ]
+        of_feature = next(each for each in numbers if each.feature == feature)
+        shaded = self._interval(feature) is not None
+        caption = self._first_caption()
+        return [feature_leads(self.folder, figure, of_feature, caption, shaded=shaded, stacked=bool(self.processes))]
 
     def features(self, numbers: Sequence[FeatureNumbers]) -> list[Picture]:
         """Each feature with its numbers, those of the leading test first."""
@@ -133,9 +119,7 @@ class Drawing:
         """Z against the number of events, if it was looked at."""
         if sweep is None:
             return []
-        path = save_figure(plot_two_sample_sweep(sweep), self.folder / "sweep")[0]
-        caption = "Z of subsamples of both samples against their size; diamonds mark where the median reaches 3 and 5."
-        return [Picture(path, "How many events it takes", caption)]
+        return [sweep_picture(self.folder, sweep)]
 
     def _interval(self, feature: str) -> tuple[float, float] | None:
         """Where the leading test finds most, if that is in this feature, and not across the cut of an angle."""
@@ -149,9 +133,7 @@ class Drawing:
         found = None if self.agreement else self._interval(feature)
         names = None
         if test:
-            events = [f"{s.total_weight:,.6g}" for s in (self.a, self.b)]
-            short = [short_name(name) for name in self.result.sample_names]
-            names = f"reference: {short[0]} ({events[0]})", f"data: {short[1]} ({events[1]})"
+            names = marginal_names(self.a, self.b, self.result.sample_names)
         return plot_two_sample_marginal(
             self.a,
             self.b,
@@ -172,14 +154,4 @@ class Drawing:
         return fill_two_samples(self.a, self.b, feature, interval=found).enlarged
 
     def _first_caption(self) -> str:
-        fit = "" if self.agreement else " Orange: A reweighted by the fitted log-ratio."
-        if not self.roles.of_test:
-            return (
-                f"Shares of both samples, A (band: its uncertainty) and B.{fit} Below: B / A, whose errors hold the"
-                " fluctuations of both."
-            )
-        return (
-            "Points: data. Line with band: the reference, with the yield that it predicts and its statistical"
-            f" uncertainty.{fit.replace('A reweighted', 'the reference reweighted')} Below: their ratio, whose errors"
-            " hold the fluctuations of both; triangles point to values outside the panel."
-        )
+        return marginal_caption(self.roles, fitted=not self.agreement)

@@ -22,7 +22,7 @@ from nplm.report.numbers import (
     z_interval_text,
     z_text,
 )
-from nplm.report.roles import SAMPLES, Roles, plain_words
+from nplm.report.roles import plain_words, roles_of
 from nplm.report.verdict import MILD, STRONG, Level, Verdict
 from nplm.yields import rate_z, where_apart
 
@@ -36,9 +36,9 @@ _MOST_ROWS, _FIRST_ROWS = 15, 10
 _ROUNDING = 1e-9
 
 
-def two_sample_verdict(result: TwoSampleResult, roles: Roles = SAMPLES) -> Verdict:
+def two_sample_verdict(result: TwoSampleResult) -> Verdict:
     """Agreement below Z = 2, a mild difference up to 3, a strong one above; a limit where no resampling reaches."""
-    found = result.calibration
+    found, roles = result.calibration, roles_of(result)
     a, b = (printable(name) for name in result.sample_names)
     both = f"The data ({b}) and the reference ({a})" if roles.of_test else f"{a} and {b}"
     numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
@@ -62,7 +62,7 @@ def two_sample_verdict(result: TwoSampleResult, roles: Roles = SAMPLES) -> Verdi
         if result.analytic is not None and not result.analytic.limit:
             ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
     title = f"{least}{level} difference".removeprefix("a ").capitalize() + _apart(result)
-    most = f"{both} show {least}{level} difference, most {_leading(result, roles)}."
+    most = f"{both} show {least}{level} difference, most {_leading(result)}."
     sentence = f"{most} {chance[0].upper()}{chance[1:]}."
     return Verdict(level, title, f"{sentence} {ending}".rstrip())
 
@@ -96,12 +96,14 @@ def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
 def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     """What was found and what it stands on, by name."""
     found = result.calibration
+    # In a family p is that of shape and yield, each with its own law; one law of kernels is of both.
+    of_shape = result.shape is not None and "family" in result.configuration
     within = found.p_interval[0] < found.p_interval[1]
     rows = {
         **_yields(result),
         "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
         "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
-        "stands on" if result.shape is None else "shape by": f"{found.kind}: {found.null}{_exceeding(found)}",
+        "shape by" if of_shape else "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
     }
     if result.analytic is not None and found.kind != "analytic":
         rows["formula"] = (
@@ -115,15 +117,16 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
         rows["leading"] = result.leading_words
     tests = len(result.names)
     rows["combined"] = f"smallest p-value of {count(tests, 'test')}, T = -log p = {result.statistic:.3f}"
-    for name, label in zip(result.sample_names, "AB", strict=True):
-        i = "AB".index(label)
+    called = ("reference", "data") if result.of_test else ("sample A", "sample B")
+    for i, name in enumerate(result.sample_names):
         effective, size = result.effective_sizes[i], result.sizes[i]
         weighted = f", {effective:,.6g} effective" if effective < (1 - _ROUNDING) * size else ""
-        rows[f"sample {label}"] = (
+        rows[called[i]] = (
             f"{printable(name)}: {count(result.sizes[i], 'event')}{weighted}, yield {result.yields[i]:,.6g}"
         )
     ratio = result.configuration["expected_ratio"]
-    rows["yields"] = "not compared" if ratio is None else f"compared: B / A is expected to be {ratio:g}"
+    of_yields = "data / reference" if result.of_test else "B / A"
+    rows["yields"] = "not compared" if ratio is None else f"compared: {of_yields} is expected to be {ratio:g}"
     rows["time"] = format_duration(sum(result.seconds.values()))
     return rows
 
@@ -151,7 +154,7 @@ def two_sample_text(result: TwoSampleResult) -> str:
     rows = [(name, value) for name, value in two_sample_numbers(result).items() if name not in first]
     rows += [("features", f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}")]
     rows += [("caution", printable(text)) for text in two_sample_cautions(result)]
-    title = f"NPLM, two samples: {two_sample_verdict(result).title}"
+    title = f"{'NPLM test' if result.of_test else 'NPLM, two samples'}: {two_sample_verdict(result).title}"
     return "\n".join([title, *labelled([*first.items()]), *table, *labelled(rows)])
 
 
@@ -162,11 +165,11 @@ def two_sample_line(result: TwoSampleResult) -> str:
     return f"{p_text(found.p_value)}, {z_text(found.z)} ({found.kind}{limit})"
 
 
-def _leading(result: TwoSampleResult, roles: Roles) -> str:
+def _leading(result: TwoSampleResult) -> str:
     """Where they differ most, as part of a sentence."""
     if result.rate is not None and result.leading != result.leading_shape:
         return f"in the yield ({result.rate.observed:,.6g} where {result.rate.expected:,.6g} are expected)"
-    return plain_words(result, roles) or f"in the test '{result.names[result.leading]}'"
+    return plain_words(result) or f"in the test '{result.names[result.leading]}'"
 
 
 def _value(text: str) -> str:

@@ -8,13 +8,11 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
 
 from nplm._atomic import atomic_path
-from nplm.hypothesis_test import NPLMTest
-from nplm.localization.comparison import Comparison, compared
+from nplm.localization.comparison import Comparison
 from nplm.localization.left_out import LeftOut
-from nplm.localization.localize import CAUTION, Localization, localize
+from nplm.localization.localize import CAUTION, Localization
 from nplm.localization.ranking import RankedEvents
 from nplm.localization.region import Region
 from nplm.plot.pair import plot_pair
@@ -22,9 +20,7 @@ from nplm.plot.style import save_figure
 from nplm.report.html_parts import bullets, columns, figures
 from nplm.report.numbers import count
 from nplm.report.pictures import Picture
-from nplm.report.verdict import Level, verdict
-from nplm.result import Result
-from nplm.sample import Sample
+from nplm.report.verdict import Level
 
 EVENTS_FILE, LOCALIZATION_FILE = "events.csv", "localization.json"
 # The files of a run that hold its numbers.
@@ -36,33 +32,6 @@ _EVENTS_SHOWN, _FEATURES_SHOWN = 10, 8
 def where_title(level: Level) -> str:
     """The heading of the section: an agreement is nowhere."""
     return "The largest fluctuations" if level == "agreement" else "Where is it?"
-
-
-def write_where(
-    folder: Path,
-    test: NPLMTest,
-    data: Sample,
-    result: Result,
-    log_ratio: Float64[np.ndarray, " n"],
-    *,
-    top: int,
-    rows: Int64[np.ndarray, " n"] | None,
-    leave_one_out: bool,
-) -> str:
-    """Writes events.csv and localization.json, plots/pair-01.* if there is a difference, and returns the section.
-
-    Arguments:
-        folder: of the run; it has a folder plots.
-        test, data, result: what ran, on which sample, and what it found.
-        log_ratio: f of the model at each reference event, shape (n,).
-        top, rows, leave_one_out: see `nplm.report.write_run`.
-    """
-    found = localize(test, data, result, top=top, rows=rows, left_out=leave_one_out, log_ratio=log_ratio)
-    comparison = compared(test, data, result, log_ratio=log_ratio)
-    agreement = verdict(result).level == "agreement"
-    # A map of what the fit sees takes its colours from the largest fluctuation, and looks like a difference.
-    pictures = [] if agreement else write_pair_picture(folder / "plots", comparison, found)
-    return write_localization(folder, found, pictures, agreement=agreement)
 
 
 def write_localization(

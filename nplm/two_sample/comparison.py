@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -33,6 +33,16 @@ from nplm.two_sample.scores import Scores, rate_deviance, test_names
 Statistic = Literal["one-step", "converged"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 RESAMPLES, DRAWS = 999, 20_000
+
+
+class _Calibrated(NamedTuple):
+    """The statistic, when it was known, its law (None if nothing was drawn), what p stands on, and what was counted."""
+
+    statistic: float
+    fitted: float
+    analytic: TwoSampleCalibration | None
+    calibration: TwoSampleCalibration
+    null: np.ndarray | None
 
 
 class TwoSampleTest:
@@ -172,23 +182,9 @@ class TwoSampleTest:
         notes += [*notes_on(self.a, self.b, self.pool), *notes_on_calibration(self.basis, calibrate)]
         for note in notes:
             notify(note)
-        statistic = float(self.combined(self.t[None])[0])
-        fitted = time.perf_counter()
-        analytic = TwoSampleCalibration.of_law(self.law, self.law.standard(self.t), draws, self.seed) if draws else None
-        null: np.ndarray | None = None
-        if calibrate == "analytic":
-            assert analytic is not None, "the law needs draws"
-            calibration = analytic
-        else:
-            null = self.combined(self.resampled(calibrate, resamples, pool=pool))
-            words = {
-                "permutation": "permutations of the labels"
-                if self.pool.expected_share is None
-                else "labels drawn anew",
-                "bootstrap": "bootstraps of both samples",
-                "pool": f"pairs of samples from {'a pool' if pool is None else pool.name}",
-            }
-            calibration = TwoSampleCalibration.counted(calibrate, words[calibrate], statistic, null)
+        found = self._calibrated(calibrate, resamples, pool, draws)
+        fitted = found.fitted
+        shape_alone = None if rate is None else self._of_shapes(calibrate, resamples, pool, draws)
         calibrated = time.perf_counter()
         standard = self.law.standard(self.t).tolist()
         local = [mixture.log_pvalue(t) for mixture, t in zip(self.law.joint.marginals, standard, strict=True)]
@@ -200,10 +196,10 @@ class TwoSampleTest:
             t=self.t,
             local_p=np.exp(local),
             expected_t=self.law.cumulants[0],
-            statistic=statistic,
-            calibration=calibration,
-            analytic=analytic,
-            null=null,
+            statistic=found.statistic,
+            calibration=found.calibration,
+            analytic=found.analytic,
+            null=found.null,
             leading=leading,
             leading_shape=shape,
             log_ratio_a=f_a,
@@ -229,9 +225,36 @@ class TwoSampleTest:
                 "draws": draws,
             },
             notes=tuple(notes),
+            shape=shape_alone,
             rate=rate,
             _of=(self.a, self.b),
         )
+
+    def _calibrated(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> _Calibrated:
+        """The statistic, and what it stands on."""
+        statistic = float(self.combined(self.t[None])[0])
+        fitted = time.perf_counter()
+        analytic = TwoSampleCalibration.of_law(self.law, self.law.standard(self.t), draws, self.seed) if draws else None
+        if calibrate == "analytic":
+            assert analytic is not None, "the law needs draws"
+            return _Calibrated(statistic, fitted, analytic, analytic, None)
+        null = self.combined(self.resampled(calibrate, resamples, pool=pool))
+        words = {
+            "permutation": "permutations of the labels" if self.pool.expected_share is None else "labels drawn anew",
+            "bootstrap": "bootstraps of both samples",
+            "pool": f"pairs of samples from {'a pool' if pool is None else pool.name}",
+        }
+        counted = TwoSampleCalibration.counted(calibrate, words[calibrate], statistic, null)
+        return _Calibrated(statistic, fitted, analytic, counted, null)
+
+    def _of_shapes(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> TwoSampleCalibration:
+        """The p-value of the same tests of shapes only, whatever the yields."""
+        shapes = TwoSampleTest(self.a, self.b, **{**self._settings, "expected_ratio": None})
+        if calibrate == "permutation" and not shapes.pool.exchange.allowed:
+            calibrate = "analytic"
+        return shapes._calibrated(
+            calibrate, resamples, pool, max(draws, DRAWS if calibrate == "analytic" else 0)
+        ).calibration
 
     def _require(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> None:
         if calibrate not in CALIBRATIONS:

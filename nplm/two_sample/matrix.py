@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float64
 from scipy.stats import false_discovery_control, norm
 
 from nplm._json import json_value
+from nplm.result_file import SavedResult
 from nplm.sample import Sample
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.validate import validate
@@ -23,7 +25,7 @@ SCHEMA = "nplm-two-sample-matrix/1"
 
 
 @dataclass(frozen=True, eq=False)
-class TwoSampleMatrix:
+class TwoSampleMatrix(SavedResult):
     """The answer of `validate_matrix`.
 
     Arguments:
@@ -72,6 +74,31 @@ class TwoSampleMatrix:
     def to_json(self) -> str:
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Settings of all comparisons, and of what makes one answer of them."""
+        first = next(iter(self.results.values()))
+        return {**first.configuration, "correction": self.correction}
+
+    def write(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Writes what `nplm validate -o FOLDER` does for more than two files: result.json, report.html and plots.
+
+        Arguments:
+            folder: where to; it is made. What nplm did not write is never replaced.
+            force: replace an older run in the folder.
+
+        Returns:
+            The path of report.html.
+
+        Raises:
+            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
+        """
+        from nplm.report.folder import write_folder
+        from nplm.report.two_sample_many import write_matrix
+
+        content = {**self.to_dict(), "configuration": json_value(self.configuration)}
+        return write_folder(folder, lambda path: write_matrix(path, self, content), force=force)
 
     def __repr__(self) -> str:
         from nplm.report.two_sample_many_text import matrix_text

@@ -29,7 +29,14 @@ def rate_of_none(a: Sample, expected_ratio: float, *, exact: bool) -> Rate:
 
 
 def result_of_rate(
-    a: Sample, b: Sample, rate: Rate, configuration: Mapping[str, Any], notes: Sequence[str], seed: int, prepare: float
+    a: Sample,
+    b: Sample,
+    rate: Rate,
+    configuration: Mapping[str, Any],
+    notes: Sequence[str],
+    seed: int,
+    prepare: float,
+    of_test: bool,
 ) -> TwoSampleResult:
     """The p-value of the yield alone as the result of a comparison."""
     p, z = rate.p_value, float(-ndtri_exp(min(rate.log_p, -1e-16)))
@@ -61,5 +68,6 @@ def result_of_rate(
         notes=tuple(notes),
         leading_words=f"in the yield: none where {rate.expected:,.6g} are expected",
         rate=rate,
+        of_test=of_test,
         _of=(a, b),
     )

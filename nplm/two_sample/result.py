@@ -55,6 +55,7 @@ class TwoSampleResult(SavedResult):
             angle the first and the last, with its cut between them if the first is larger.
         shape: the p-value of the shapes alone, where yields are compared apart from them.
         rate: the yields, where they are compared apart from the shapes.
+        of_test: whether A is the reference of a test and B the data, to those who read of it.
     """
 
     names: tuple[str, ...]
@@ -85,6 +86,7 @@ class TwoSampleResult(SavedResult):
     leading_interval: tuple[float, float] | None = None
     shape: TwoSampleCalibration | None = None
     rate: Rate | None = None
+    of_test: bool = False
     _of: tuple[Sample, Sample] | None = field(default=None, repr=False)
 
     @property
@@ -158,6 +160,8 @@ class TwoSampleResult(SavedResult):
         top: int = 200,
     ) -> Path:
         """Writes what `nplm validate -o FOLDER` does: result.json, report.html, plots, and where the difference is.
+
+        The result of a `FamilyTest` writes what `nplm test` does.
 
         Arguments:
             folder: where to; it is made. What nplm did not write is never replaced.

@@ -57,7 +57,7 @@ def validate(
     own = [name for name in KERNEL_SETTINGS if name in given]
     if not own and calibrate not in KERNEL_CALIBRATIONS and pool is None:
         chosen = FamilySettings() if family is None else FamilySettings(classes=tuple(family))
-        test = FamilyTest(a, b, settings=chosen, progress=progress, **given)
+        test = FamilyTest(a, b, settings=chosen, progress=progress, of_test=False, **given)
         return test.run(calibrate, resamples, notify=notify)
     if family is not None:
         name = own[0] if own else "pool" if pool is not None else "calibrate"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from nplm import HistogramModel, KernelModel, NPLMTest, Sample, closure
 from nplm.calibrate.best_test import known_best_test, learned_best_test
@@ -18,11 +20,15 @@ from nplm.calibrate.mixture import MixtureNull
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import PoolSampler
+from nplm.ensemble.table import ToyTable
 from nplm.nuisance.gaussian_constraint import GaussianConstraint
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import sampler_at
 from nplm.nuisance.separable_ratio import Normalization
 from nplm.plot.closure import plot_closure
+from nplm.report.closure import verdict
+from nplm.report.closure_page import closure_page
+from nplm.report.pictures import Picture
 from toys import exponential_nuisances
 from toys.exponential import BROAD, BULK, TAIL, Signal, draw_reference, ideal_z
 
@@ -130,6 +136,60 @@ def test_counted_toys_check_a_null_that_they_are_not_in(test: NPLMTest, rng: np.
     # All toys with so strong a signal exceed all without.
     assert found.at[0].sampled.median_is_limit
     assert "at least" in repr(found)
+
+
+def test_a_null_holds_only_if_its_tail_does(test: NPLMTest, rng: np.random.Generator) -> None:
+    """Of 400 toys 20 have p <= 5%, as they should, but too many of these have p <= 1%, where Z is read."""
+    null = MixtureNull(np.ones(1))
+    checks = []
+    for far in (4, 8, 14):
+        p = np.concatenate([np.full(far, 0.001), np.linspace(0.02, 0.049, 20 - far), np.linspace(0.06, 1, 380)])
+        t = np.array([brentq(lambda t, q=q: null.pvalue(t) - q, 0, 60) for q in p])
+        checks.append(_null_check(null, t))
+    assert [(c.rejected, c.beyond) for c in checks] == [(20, 4), (20, 8), (20, 14)]
+    assert [(c.accepted, c.unanimous) for c in checks] == [(True, True), (True, True), (False, False)]
+    found = closure(test, drawn(BULK, rng), [200.0], 20, 3, ideal=None)
+    assert verdict(replace(found, null_check=checks[0]))[0].startswith("the null holds")
+    doubtful = replace(checks[0], beyond=9, tail_p_value=0.03)
+    said = verdict(replace(found, null_check=doubtful))[0]
+    assert said.startswith("the null is not refuted, but its tail, 9 of 400 toys with p <= 0.01, looks odd (p = 0.03)")
+    assert "THE NULL DOES NOT HOLD: with p <= 0.01 14 of" in verdict(replace(found, null_check=checks[2]))[0]
+    picture = Picture(Path(__file__), "", "")
+    page = closure_page(replace(found, null_check=doubtful), picture, "", "")
+    assert "Closure is not refuted" in page
+    assert "Closure holds" not in page
+
+
+def test_toys_are_stored_and_go_on(test: NPLMTest, rng: np.random.Generator, tmp_path: Path) -> None:
+    signal = drawn(BULK, rng)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(table: ToyTable) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        closure(test, signal, [200.0], 40, 3, ideal=None, on_toys=stop, folder=tmp_path)
+    batches: list[int] = []
+    found = closure(test, signal, [200.0], 40, 3, ideal=None, on_toys=lambda t: batches.append(len(t)), folder=tmp_path)
+    assert sum(batches) < 80
+    assert found.to_dict() == closure(test, signal, [200.0], 40, 3, ideal=None).to_dict()
+    # Fewer toys, or other ones, do not mix with those that are there.
+    fewer = closure(test, signal, [200.0], 30, 3, ideal=None, folder=tmp_path)
+    alone = closure(test, signal, [200.0], 30, 3, ideal=None)
+    assert fewer.null_check == alone.null_check
+    # Sums over other batches are rounded in another way.
+    assert fewer.at[0].sampled.median_z == pytest.approx(alone.at[0].sampled.median_z, rel=1e-9)
+
+
+def test_batches_take_ten_seconds_or_so(
+    test: NPLMTest, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(test.prepared), "projected_seconds", lambda self, data, fits: 2.5 * fits)
+    batches: list[int] = []
+    closure(test, drawn(BULK, rng), [200.0], 20, 3, ideal=None, on_toys=lambda t: batches.append(len(t)))
+    assert max(batches) <= 4
 
 
 def test_failed_toys_count_as_rejected() -> None:

@@ -28,6 +28,21 @@ def test_the_statement_of_an_accepted_shape_gives_clip_toys_and_p(tune: Callable
     assert clip_label(tuned).endswith("χ²(4) accepted there")
 
 
+def test_accepted_is_not_said_of_a_shape_whose_tail_alone_is_refused(tune: Callable[..., Tuned]) -> None:
+    good = tune(Toys(logarithmic(7.0), 100))
+    assert good.check is not None
+    assert good.check.fitted is not None
+    tail = replace(good.check.fitted, p_value=0.12, upper_tail=0.045)
+    tuned = replace(good, check=replace(good.check, fitted=tail))
+    assert tuned.is_chi2
+    assert "accept" not in tuned.statement()
+    assert "would (upper tail: p = 0.045); take more toys" in tuned.statement()
+    assert clip_label(tuned).endswith("χ²(4) not refuted there")
+    assert "| not refuted (upper tail alone: p = 0.045) |" in tune_markdown([tuned])
+    assert choice([tuned]).endswith("whose chi2 is not refuted (upper tail alone: p = 0.045): more toys would tell")
+    assert "not refuted" not in choice([good])
+
+
 def test_a_mean_that_is_right_does_not_make_a_chi2(tune: Callable[..., Tuned]) -> None:
     tuned = tune(Toys(logarithmic(7.0), 100, narrow))
     assert tuned.clip == pytest.approx(7.0, rel=0.04)

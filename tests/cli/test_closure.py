@@ -115,3 +115,24 @@ def test_what_another_command_wrote_is_not_replaced(nplm) -> None:
     assert outcome.code == 4
     assert "out holds what nplm test wrote" in outcome.err
     assert Path("out/report.html").read_bytes() == before
+
+
+def test_an_interrupt_keeps_the_toys_that_were_done(nplm, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("closure", *SIGNAL, *KERNEL, "--toys", "40", "--ideal", "none", "--quiet")
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nplm.cli.progress.Reporter.advance", interrupted)
+        stopped = nplm(*words, "-o", "out")
+    assert stopped.code == 130
+    assert "the same command goes on with the toys in out" in stopped.err
+    assert not Path("out/closure.json").exists()
+    (kept,) = Path("out/toys").iterdir()
+    before = {file: file.read_bytes() for file in kept.rglob("part-*")}
+    assert before
+    again = nplm(*words, "-o", "out")
+    assert again.code == 0, again.err
+    assert {file: file.read_bytes() for file in before} == before
+    assert again.out == nplm(*words, "-o", "other").out

@@ -272,3 +272,18 @@ def test_an_interrupt_that_is_dropped_ends_a_monitor_that_follows(
         signal.signal(signal.SIGALRM, before)
     assert outcome.code == 130
     assert 1 <= len(read_history(runs / "out")) <= 5  # what was told is kept
+
+
+def test_overflow_is_for_one_kernel_and_far_events_are_named(nplm, runs: Path) -> None:
+    with np.load(runs / "runs/run2.npz") as run:
+        x = run["x"].copy()
+        x[0] = -999.0
+        np.savez(runs / "runs/run2.npz", x=x, y=run["y"])
+    words = ("monitor", "ref.npz", "--folder", "runs", "--no-drift", "--overflow")
+    refused = nplm(*words, "-o", "out")
+    assert refused.code == 2
+    assert "a family compares ranks in the reference" in refused.err
+    done = nplm(*words, *MODEL, "-o", "out")
+    assert done.code == 0, done.err
+    assert [line["far"] for line in verdicts_of(done.out)] == [0, 0, 1, 0, 0]
+    assert "1 event has x = -999, beyond the range of" in (runs / "out/monitor.html").read_text()

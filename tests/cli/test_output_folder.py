@@ -116,7 +116,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(folder: Path,
     def refuse(*arguments: object, **settings: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("nplm.cli.output.tempfile.TemporaryFile", refuse)  # root, as in a container, may write anywhere
+    monkeypatch.setattr(
+        "nplm.report.run_folder.tempfile.TemporaryFile", refuse
+    )  # root, as in a container, may write anywhere
     monkeypatch.setattr("nplm.hypothesis_test.NPLMTest.fit", refuse)
     outcome = nplm(*RUN)
     assert outcome.code == 4
@@ -268,7 +270,7 @@ def test_a_run_that_was_killed_while_it_wrote_is_finished_by_the_same_command(
 
     words = (*command, "--toys", "100")
     with monkeypatch.context() as patch:
-        patch.setattr("nplm.report.where.localize", killed)
+        patch.setattr("nplm.report.leading.localize", killed)
         patch.setattr("nplm.report.two_sample.localize_samples", killed)
         with pytest.raises(SystemExit):
             nplm(*words)

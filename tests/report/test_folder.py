@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm import FamilyTest, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths, load_result, validate
+from nplm import (
+    FamilyTest,
+    KernelModel,
+    MultipleTest,
+    NPLMTest,
+    Sample,
+    kernel_widths,
+    load_result,
+    n_sweep,
+    validate,
+    validate_matrix,
+)
 from nplm.cli.main import main
 from nplm.ensemble.table import ToyTable
 from nplm.result import Result
@@ -133,3 +146,34 @@ def test_an_older_run_is_replaced_only_if_asked(rng: np.random.Generator, tmp_pa
     other.write(folder, force=True)
     assert not (folder / "toys").exists()
     assert (folder / "mine.txt").read_text() == "mine"
+
+
+def test_matrices_and_sweeps_are_written_and_saved_like_other_results(rng: np.random.Generator, tmp_path: Path) -> None:
+    a, b = _samples(rng)
+    third = _samples(rng)[1]
+    matrix = validate_matrix({"a": a, "b": b, "c": third}, family=["products"], resamples=99)
+    sweep = n_sweep(a, b, [40, 80], repeats=10)
+    folders = {"matrix": {"plots/matrix.png"}, "sweep": {"plots/sweep.png"}}
+    for name, result in (("matrix", matrix), ("sweep", sweep)):
+        page = result.write(tmp_path / name)
+        assert page.name == "report.html"
+        assert _files(page.parent) >= {"report.html", "result.json", "manifest.json", *folders[name]}
+        document = json.loads((page.parent / "result.json").read_text())
+        document.pop("configuration", None)
+        assert document == result.to_dict()
+        with pytest.raises(OSError, match=r"holds another run; choose another folder, or give force=True to replace"):
+            result.write(page.parent)
+        assert result.write(page.parent, force=True) == page
+        result.save(tmp_path / f"{name}.npz")
+        loaded: Any = load_result(tmp_path / f"{name}.npz")
+        assert loaded.to_json() == result.to_json()
+        assert repr(loaded) == repr(result)
+        # No samples are needed for its page.
+        assert loaded.write(tmp_path / f"{name}-again").exists()
+    assert "A median Z of 3" in (tmp_path / "sweep/report.html").read_text()
+
+
+def test_what_writes_for_python_needs_no_command_line() -> None:
+    words = "import sys, nplm.report.folder; print(sorted(m for m in sys.modules if m.startswith('nplm.cli')))"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 
 from nplm import FamilyTest, Sample, validate
 from nplm.family.settings import FamilySettings
+from nplm.family.words import words_of_test
 from nplm.plot.two_sample_bins import Process
 from nplm.report.feature_table import feature_table
-from nplm.report.roles import SAMPLES, TEST, plain_words
+from nplm.report.roles import plain_words
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_text import two_sample_verdict
 from nplm.two_sample.features import FeatureNumbers
@@ -40,13 +42,13 @@ def test_a_test_shows_what_differs_before_all_numbers(rng: np.random.Generator, 
     a, b = _samples(rng, 30)
     result = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199)
     processes = [Process("signal", 1000), Process("rest", 5000)]
-    page = _written(tmp_path, a, b, result, roles=TEST, processes=processes)
+    page = _written(tmp_path, a, b, result, processes=processes)
     assert "Do the data agree with the reference?" in page
     order = ["Strong difference", "600 observed / 600 expected", "What differs most: pt", "<h2>Key numbers</h2>"]
     order += ["Feature by feature", "Feature eta", "Where is it?", "What the p-value stands on"]
     places = [page.index(words) for words in order]
     assert places == sorted(places)
-    sentence = two_sample_verdict(result, TEST).sentence
+    sentence = two_sample_verdict(result).sentence
     assert "The data (data.npz) and the reference (reference.npz) show a strong difference" in sentence
     # No scales of ranks, and nobody is called A or B.
     assert "standard deviations" not in sentence
@@ -59,7 +61,7 @@ def test_a_test_shows_what_differs_before_all_numbers(rng: np.random.Generator, 
 
 def test_an_agreement_shows_no_fit(rng: np.random.Generator, tmp_path: Path) -> None:
     a, b = _samples(rng, 0)
-    result = FamilyTest(a, b, settings=_FEW).run(resamples=199)
+    result = validate(a, b, family=["one", "intervals"], resamples=199)
     page = _written(tmp_path, a, b, result)
     assert "Agreement" in page
     assert "Are these samples from one distribution?" in page
@@ -103,9 +105,31 @@ def test_f_is_drawn_against_a_single_feature(rng: np.random.Generator, tmp_path:
 def test_words_for_those_who_do_not_know_the_family(rng: np.random.Generator, words, features, plain) -> None:
     a, b = _samples(rng, 0)
     result = FamilyTest(a, b, settings=FamilySettings(classes=("products",))).run(resamples=99)
-    result = replace(result, leading_words=words, leading_features=features)
-    assert plain_words(result, TEST) == plain
-    assert "standard deviations" not in plain_words(result, SAMPLES)
+    of_test = words_of_test(words, whole=True)
+    result = replace(result, leading_words=of_test, leading_features=features)
+    assert plain_words(result) == plain
+    assert "standard deviations" not in plain_words(replace(result, leading_words=words, of_test=False))
+
+
+def test_a_test_calls_its_samples_reference_and_data(rng: np.random.Generator, tmp_path: Path) -> None:
+    a, b = _samples(rng, 30)
+    result = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199)
+    said = [repr(result), json.dumps(result.to_dict()), _written(tmp_path, a, b, result)]
+    for text in said:
+        assert not re.search(r"\bof B\b|\bfrom A\b|sample A|B / A|two samples", text.split("base64")[0])
+    assert repr(result).startswith("NPLM test: Strong difference")
+    assert "data / reference is expected to be 1" in repr(result)
+    assert "events of the data where" in result.leading_words
+    # Neither of two samples is the reference.
+    alike = validate(a, b, family=["one"], resamples=199)
+    assert repr(alike).startswith("NPLM, two samples: ")
+    assert "sample A   reference.npz" in repr(alike)
+
+
+def test_the_folder_of_a_test_is_that_of_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
+    a, b = _samples(rng, 30)
+    page = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199).write(tmp_path / "run")
+    assert "Do the data agree with the reference?" in page.read_text()
 
 
 def test_the_table_of_features_is_coloured_after_the_correction() -> None:

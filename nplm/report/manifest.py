@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nplm._atomic import atomic_path, is_temporary_of, watching, write_new
-from nplm.cli.errors import OutputError
+from nplm.report.folder_error import ON_THE_COMMAND_LINE, FolderError, Remedies
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA = "nplm-manifest/1"
@@ -26,6 +26,7 @@ class Manifest:
         complete: whether it wrote all that it was to write.
         files: their paths, relative to the folder.
         exists: whether it is on disk.
+        remedies: in whose words a folder is refused.
     """
 
     folder: Path
@@ -34,13 +35,14 @@ class Manifest:
     complete: bool = False
     files: set[str] = field(default_factory=set)
     exists: bool = False
+    remedies: Remedies = ON_THE_COMMAND_LINE
 
     @classmethod
-    def read(cls, folder: Path) -> Manifest | None:
+    def read(cls, folder: Path, remedies: Remedies = ON_THE_COMMAND_LINE) -> Manifest | None:
         """The manifest of a folder; None if there is none.
 
         Raises:
-            OutputError: if it cannot be read, or is no manifest.
+            FolderError: if it cannot be read, or is no manifest.
         """
         path = folder / MANIFEST_FILE
         try:
@@ -51,19 +53,19 @@ class Manifest:
             if outside := [name for name in files if not _is_inside(name)]:
                 raise ValueError(f"it lists {outside[0]}, which is not in the folder")
             program, command = str(document["program"]), str(document["command"])
-            return cls(folder, program, command, document["complete"] is True, files, exists=True)
+            return cls(folder, program, command, document["complete"] is True, files, exists=True, remedies=remedies)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"{path} does not say what nplm wrote there ({' '.join(str(error).split())}); choose another -o"
+            raise FolderError(
+                f"{path} does not say what nplm wrote there ({' '.join(str(error).split())}); choose {remedies.another}"
             ) from error
 
     def write(self) -> None:
         """Writes the manifest; of several processes that write the first one of a folder, one succeeds.
 
         Raises:
-            OutputError: if there should be none, and there is one by now.
+            FolderError: if there should be none, and there is one by now.
         """
         if self.exists:
             with atomic_path(self.folder / MANIFEST_FILE) as temporary:
@@ -72,19 +74,22 @@ class Manifest:
         try:
             write_new(self.folder / MANIFEST_FILE, self._text())
         except FileExistsError as error:
-            raise OutputError(f"another run has begun in {self.folder} meanwhile; choose another -o") from error
+            raise self._overtaken() from error
         self.exists = True
 
     def remove(self) -> None:
         """Removes the manifest, whose files are gone.
 
         Raises:
-            OutputError: if another run was quicker.
+            FolderError: if another run was quicker.
         """
         try:
             (self.folder / MANIFEST_FILE).unlink()
         except FileNotFoundError as error:
-            raise OutputError(f"another run has begun in {self.folder} meanwhile; choose another -o") from error
+            raise self._overtaken() from error
+
+    def _overtaken(self) -> FolderError:
+        return FolderError(f"another run has begun in {self.folder} meanwhile; choose {self.remedies.another}")
 
     def on_disk(self) -> list[Path]:
         """The files that are listed and there, those that were set aside as damaged, and those half written."""
@@ -114,15 +119,15 @@ class Manifest:
         """The name of a file that nplm may write, relative to the folder.
 
         Raises:
-            OutputError: if it lies elsewhere, or is there and not listed, and so somebody else's.
+            FolderError: if it lies elsewhere, or is there and not listed, and so somebody else's.
         """
         name = target.relative_to(self.folder).as_posix() if target.is_relative_to(self.folder) else None
         if name is None or not _is_inside(name):
-            raise OutputError(f"{target} is not in the output folder {self.folder}; nothing is written elsewhere")
+            raise FolderError(f"{target} is not in the output folder {self.folder}; nothing is written elsewhere")
         if name not in self.files and (target.is_symlink() or target.exists()):
-            raise OutputError(
+            raise FolderError(
                 f"{target} is not replaced, as {self.folder / MANIFEST_FILE} does not list it as written by nplm; move"
-                " it away, or choose another -o"
+                f" it away, or choose {self.remedies.another}"
             )
         return name
 
@@ -130,7 +135,7 @@ class Manifest:
         """Lists a file that is about to be written.
 
         Raises:
-            OutputError: if it is not nplm's, see `require_own`.
+            FolderError: if it is not nplm's, see `require_own`.
         """
         if target == self.folder / MANIFEST_FILE:
             return
@@ -155,7 +160,7 @@ def written_into(folder: Path, program: str, command: str = "") -> Iterator[None
     """Around all that a command writes into a folder, which is made; what is there is replaced only if it is listed.
 
     Raises:
-        OutputError: if a file is there that the command did not write, or another command wrote into the folder.
+        FolderError: if a file is there that the command did not write, or another command wrote into the folder.
         OSError: if the folder or the list cannot be written.
     """
     manifest = manifest_of(folder, program)
@@ -172,15 +177,15 @@ def manifest_of(folder: Path, program: str) -> Manifest:
     """The manifest of a folder for a command that replaces what it wrote before; an empty one if there is none.
 
     Raises:
-        OutputError: if the folder is a file, or another command wrote into it.
+        FolderError: if the folder is a file, or another command wrote into it.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is not a folder; choose another -o")
+        raise FolderError(f"{folder} is not a folder; choose another -o")
     manifest = Manifest.read(folder)
     if manifest is None:
         return Manifest(folder, program)
     if manifest.program != program:
-        raise OutputError(f"{folder} holds what {manifest.program} wrote; choose another -o")
+        raise FolderError(f"{folder} holds what {manifest.program} wrote; choose another -o")
     manifest.complete = False
     return manifest
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nplm._atomic import watching
-from nplm.cli.errors import OutputError
-from nplm.cli.manifest import MANIFEST_FILE, Manifest, some
 from nplm.ensemble.store import CAMPAIGN_FILE, Store, StoreError
 from nplm.ensemble.table import ToyTable
+from nplm.report.folder_error import ON_THE_COMMAND_LINE, FolderError, Remedies
+from nplm.report.manifest import MANIFEST_FILE, Manifest, some
 
 if TYPE_CHECKING:
     from nplm.ensemble.campaign import Campaign
@@ -40,11 +40,13 @@ class RunFolder:
         path: the folder.
         command: what writes there.
         unfinished: whether it holds toys of a run that was killed or interrupted, which may go on.
+        remedies: in whose words it is refused.
     """
 
     path: Path
     command: str
     unfinished: bool = False
+    remedies: Remedies = ON_THE_COMMAND_LINE
     _older: Manifest | None = None
     _manifest: Manifest | None = None
     _created: list[Path] = field(default_factory=list)
@@ -53,7 +55,14 @@ class RunFolder:
     _written: int = 0
 
     @classmethod
-    def check(cls, path: Path, command: str, force: bool, resume: bool = True) -> RunFolder:
+    def check(
+        cls,
+        path: Path,
+        command: str,
+        force: bool,
+        resume: bool = True,
+        remedies: Remedies = ON_THE_COMMAND_LINE,
+    ) -> RunFolder:
         """The folder, once it is known that a run may be written there; nothing is changed yet.
 
         Arguments:
@@ -61,38 +70,43 @@ class RunFolder:
             command: the whole command; one that was killed is done again by the same.
             force: whether an older run in it may be replaced.
             resume: whether this run has toys that may go on with those of an unfinished run of another command.
+            remedies: in whose words it is refused.
 
         Raises:
-            OutputError: if it is not a folder, holds an older run and `force` is not given, or holds other things
+            FolderError: if it is not a folder, holds an older run and `force` is not given, or holds other things
                 and no run.
         """
         try:
             if path.is_symlink() and not path.exists():
-                raise OutputError(f"{path} is a link that leads nowhere; remove it or choose another -o")
+                raise FolderError(f"{path} is a link that leads nowhere; remove it or choose {remedies.another}")
             if path.exists() and not path.is_dir():
-                raise OutputError(f"{path} is not a folder; choose another -o")
+                raise FolderError(f"{path} is not a folder; choose {remedies.another}")
             content = sorted(path.iterdir()) if path.exists() else []
         except OSError as error:
-            raise OutputError(f"{path} cannot be used as output folder: {error.strerror}; choose another -o") from error
-        older = Manifest.read(path) if content else None
+            raise FolderError(
+                f"{path} cannot be used as output folder: {error.strerror}; choose {remedies.another}"
+            ) from error
+        older = Manifest.read(path, remedies) if content else None
         if content and older is None:
-            raise OutputError(_why_refused(path, content))
+            raise FolderError(_why_refused(path, content, remedies))
         if older is not None and not older.program.startswith(_PROGRAMS):
-            raise OutputError(f"{path} holds what {older.program} wrote; choose another -o")
+            raise FolderError(f"{path} holds what {older.program} wrote; choose {remedies.another}")
         toys = resume and not force and (path / "toys" / CAMPAIGN_FILE).is_file()
         going_on = older is not None and not older.complete and (toys or older.command == command)
         if older is not None and not force and not going_on:
-            raise OutputError(f"{path} holds another run; choose another -o, or give --force to replace that run")
+            raise FolderError(
+                f"{path} holds another run; choose {remedies.another}, or give {remedies.replace} to replace that run"
+            )
         for name in _RUN_FOLDERS:
             if (path / name).is_symlink():
-                raise OutputError(f"{path / name} is a link; remove it or choose another -o")
+                raise FolderError(f"{path / name} is a link; remove it or choose {remedies.another}")
         for name in _USUAL_FILES:
             if older is not None:
                 older.require_own(path / name)
         others = [] if older is None else [file for file in older.others() if file.is_relative_to(path / "toys")]
         if others:
-            raise OutputError(f"{path / 'toys'} holds other files ({some(others)}); choose another -o")
-        return cls(path, command, toys and going_on, older)
+            raise FolderError(f"{path / 'toys'} holds other files ({some(others)}); choose {remedies.another}")
+        return cls(path, command, toys and going_on, remedies, older)
 
     def create(self) -> None:
         """Makes the folder where it does not exist, and proves that files can be written to it."""
@@ -103,7 +117,9 @@ class RunFolder:
                 pass
         except OSError as error:
             self.discard()
-            raise OutputError(f"{self.path} cannot be written: {error.strerror}; choose another -o") from error
+            raise FolderError(
+                f"{self.path} cannot be written: {error.strerror}; choose {self.remedies.another}"
+            ) from error
 
     def discard(self) -> None:
         """Removes the folders that `create` made, as far as they are empty."""
@@ -120,7 +136,7 @@ class RunFolder:
             about: remarks for the store of the toys, with the fingerprint of the data as "data".
 
         Raises:
-            OutputError: if the unfinished run is not the same.
+            FolderError: if the unfinished run is not the same.
         """
         plan, folder = campaign.plan(), self.path / "toys"
         self._make_store = lambda: Store.create(folder, plan, range(toys), {**about, **campaign.describe()})
@@ -133,7 +149,9 @@ class RunFolder:
             self._store = self._make_store()
             known = self._store.read()
         except StoreError as error:
-            raise OutputError(f"{error}; choose another -o, or give --force to replace that run") from error
+            raise FolderError(
+                f"{error}; choose {self.remedies.another}, or give {self.remedies.replace} to replace that run"
+            ) from error
         self._written = len(known)
         return known
 
@@ -141,11 +159,11 @@ class RunFolder:
         """Removes the older run, file by file, once, but the toys that this one goes on with; and nothing else.
 
         Raises:
-            OutputError: if another run has begun in the folder since it was checked.
+            FolderError: if another run has begun in the folder since it was checked.
         """
         if self._manifest is not None:
             return
-        manifest = Manifest(self.path, " ".join(self.command.split()[:2]), self.command)
+        manifest = Manifest(self.path, " ".join(self.command.split()[:2]), self.command, remedies=self.remedies)
         if self._older is not None:
             toys = [] if self._store is None else [name for name in self._older.files if name.startswith("toys/")]
             for file in self._older.on_disk():
@@ -172,7 +190,7 @@ class RunFolder:
         """Adds a finished batch of toys to their store; a killed run keeps what it has done.
 
         Raises:
-            OutputError: if they cannot be written.
+            FolderError: if they cannot be written.
         """
         with self.writing():
             self.begin()
@@ -197,7 +215,7 @@ class RunFolder:
         """Turns the OSError of a write in the block, such as that of a full disk, into the end of the command.
 
         Raises:
-            OutputError: says what the folder keeps.
+            FolderError: says what the folder keeps.
         """
         try:
             with watching(self._claim):
@@ -205,7 +223,7 @@ class RunFolder:
         except OSError as error:
             kept = [f"{self._written} toys"] if self._written else []
             kept += ["result.json"] if self._manifest is not None and (self.path / "result.json").is_file() else []
-            raise OutputError(
+            raise FolderError(
                 f"{error.filename or self.path} cannot be written: {error.strerror or error};"
                 f" {' and '.join(kept) or 'nothing of this run'} kept in {self.path}"
             ) from error
@@ -215,16 +233,16 @@ class RunFolder:
             self._manifest.claim(target)
 
 
-def _why_refused(folder: Path, content: list[Path]) -> str:
+def _why_refused(folder: Path, content: list[Path], remedies: Remedies) -> str:
     """What to say of a folder without a list of what nplm wrote there."""
     if (folder / "toys" / CAMPAIGN_FILE).is_file() or _is_result(folder / "result.json"):
         return (
-            f"{folder} holds a run without {MANIFEST_FILE}, the list of the files that may be replaced; choose another"
-            " -o, or move that run away"
+            f"{folder} holds a run without {MANIFEST_FILE}, the list of the files that may be replaced; choose"
+            f" {remedies.another}, or move that run away"
         )
     return (
-        f"{folder} holds other files ({some(content)}) and no run of nplm; choose another -o, nothing is mixed or"
-        " overwritten"
+        f"{folder} holds other files ({some(content)}) and no run of nplm; choose {remedies.another}, nothing is mixed"
+        " or overwritten"
     )
 
 
