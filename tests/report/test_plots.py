@@ -335,7 +335,9 @@ def test_log_ratio_of_a_failed_fit_says_so(run: Callable[..., Any]) -> None:
     assert len(legend_texts(plot_marginal(case.test, case.data, failed, "x"))) == 2
 
 
-def test_pictures_are_reproducible_and_leave_matplotlib_alone(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_pictures_are_reproducible_and_leave_matplotlib_alone(
+    run: Callable[..., Any], tmp_path: Path, fresh_fonts: None
+) -> None:
     case = run(toys=20)
     with matplotlib.rc_context({"font.size": 30, "text.usetex": True, "axes.facecolor": "red"}):
         before = dict(matplotlib.rcParams)
