@@ -15,7 +15,7 @@ from nplm.cli.closure_options import Options, command_of
 from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.models import test_of
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import Reader, known_yield, refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.report.manifest import manifest_of, some, written_into
@@ -44,7 +44,7 @@ def run_closure(options: Options) -> int:
     reference, (signal, pool) = Reader(options, reporter.note).read(options.signal, options.pool)
     command = join(command_of(options))
     with refusing_bad_input():
-        test = test_of(options, reference, options.expected_yield)
+        test = test_of(options, reference, known_yield(options, reference))
         ideal = _ideal(options.ideal)
         counted = options.calibrate == "toys" or (options.calibrate is None and options.model == "network")
         toys = options.toys * (len(options.n) + 1 + counted)

@@ -7,7 +7,7 @@ from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
 from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import refusing_bad_input
+from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.test_command import folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
 from nplm.cli.two_sample_output import deliver
@@ -28,11 +28,6 @@ def run_family(options: Options) -> int:
     from nplm.family.comparison import FamilyTest
     from nplm.family.settings import FamilySettings
 
-    # Of a yield before the cut, what passes is known no better than the number of events that do.
-    named = all(
-        file.expected_yield is not None and not file.unit and not (file.before_cut and options.where)
-        for file in options.reference
-    )
     if folder is not None:
         folder.create()
     try:
@@ -43,7 +38,7 @@ def run_family(options: Options) -> int:
                 data,
                 settings=FamilySettings() if options.family is None else FamilySettings(classes=options.family),
                 expected_ratio=None if options.shape_only else 1.0,
-                exact_yield=named or options.expected_yield is not None,
+                exact_yield=known_yield(options, reference) is not None,
                 circular=periods(options.circular),
                 seed=options.seed,
                 progress=reporter.stages(),

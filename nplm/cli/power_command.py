@@ -10,7 +10,7 @@ from nplm.cli.errors import ExitCode
 from nplm.cli.models import test_of
 from nplm.cli.power_options import Options
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import Reader, known_yield, refusing_bad_input
 from nplm.cli.say import say
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run_power(options: Options) -> int:
     found: dict[float, tuple[ExpectedPower, ...]] = {}
     for width in options.widths or (options.width,):
         with refusing_bad_input():
-            test = test_of(replace(options, width=width), reference, options.expected_yield)
+            test = test_of(replace(options, width=width), reference, known_yield(options, reference))
             powers = expected_power(test, signal, options.n, options.z, data=data)
         found[test.prepared.modes.width] = powers  # type: ignore[attr-defined]
     say(_json(found) if options.json else _text(found))

@@ -7,7 +7,7 @@ from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.models import test_of
 from nplm.cli.prepare_options import Options
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import Reader, known_yield, refusing_bad_input
 from nplm.cli.say import say
 from nplm.models.kernel_store import is_prepared
 
@@ -29,7 +29,7 @@ def run_prepare(options: Options) -> int:
     reporter = Reporter(options.quiet)
     reference, _ = Reader(options, reporter.note).read()
     with refusing_bad_input():
-        test = test_of(options, reference, options.expected_yield)
+        test = test_of(options, reference, known_yield(options, reference))
     try:
         test.save(options.output)
     except OSError as error:

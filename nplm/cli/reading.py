@@ -105,6 +105,18 @@ class Reader:
         return ordered_like(reference, sample, path, "the reference")
 
 
+def known_yield(options: InputOptions, reference: Sample) -> float | None:
+    """The expected yield if it is known from elsewhere, by `--expected-yield` or with every file of the reference.
+
+    Of a yield before the cut, what passes is known no better than the number of events that do.
+    """
+    named = options.reference and all(
+        file.expected_yield is not None and not file.unit and not (file.before_cut and options.where)
+        for file in options.reference
+    )
+    return reference.total_weight if options.expected_yield is None and named else options.expected_yield
+
+
 def _yield_of(file: ReferenceFile, options: InputOptions) -> float | BeforeCut | None:
     """What is expected of a file, after the cut or before it."""
     if file.expected_yield is None or not (file.unit or file.before_cut):

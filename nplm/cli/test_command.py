@@ -14,7 +14,7 @@ from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.cli.reading import Reader, known_yield, refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.style import require_labelled
 from nplm.cli.test_options import Options, command_of
@@ -104,7 +104,7 @@ def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
 def _prepare(options: Options, samples: Samples) -> NPLMTest:
     """The test, once all input is known to be good."""
     with refusing_bad_input():
-        return test_of(options, samples.reference, options.expected_yield)
+        return test_of(options, samples.reference, known_yield(options, samples.reference))
 
 
 def _run(

@@ -13,7 +13,7 @@ from nplm._projected import QUICKER_TOYS, projection
 from nplm.cli.errors import ExitCode, OutputError, WorkersError
 from nplm.cli.models import test_with
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import refusing_bad_input
+from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.refusing import refusing_failed_toys
 from nplm.cli.say import say
 from nplm.cli.setup import Setup, setup_of
@@ -69,7 +69,7 @@ def _campaign(options: RunOptions, setup: Setup, reporter: Reporter) -> tuple[Ca
 
     with refusing_bad_input():
         nuisances = None if setup.point is None else setup.point.nuisances
-        test = test_with(nuisances, options, setup.reference, options.expected_yield)
+        test = test_with(nuisances, options, setup.reference, known_yield(options, setup.reference))
         common = Campaign(test, setup.sampler(test), options.seed, keep_parameters=options.parameters)
         campaign = going_on(options.output, _by_default(options, setup, common))
         plan = campaign.plan()

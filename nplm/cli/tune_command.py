@@ -14,7 +14,7 @@ from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, OutputError
 from nplm.cli.options import written_layers
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import refusing_bad_input
+from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output, refusing_failed_toys
 from nplm.cli.say import say
 from nplm.cli.setup import Setup, setup_of
@@ -73,7 +73,7 @@ def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: R
         test = NPLMTest(
             setup.reference,
             NetworkModel(hidden=hidden, clip_biases=options.clip_biases, reference_exact=options.reference_exact),
-            expected_yield=options.expected_yield,
+            expected_yield=known_yield(options, setup.reference),
             coordinates=cast("CoordinateKind", options.coordinates),
             circular=periods(options.circular),
         )

@@ -12,7 +12,7 @@ from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import model_of, nuisances_of
 from nplm.cli.processes import processes_of
 from nplm.cli.progress import Reporter
-from nplm.cli.reading import refusing_bad_input
+from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.say import say
 from nplm.cli.test_command import Samples, folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
@@ -63,7 +63,7 @@ def _prepare(options: Options, toys: int, samples: Samples) -> MultipleTest:
             samples.reference,
             options.widths,
             cast("KernelModel", model_of(options)),
-            expected_yield=options.expected_yield,
+            expected_yield=known_yield(options, samples.reference),
             shape_only=options.shape_only,
             coordinates=cast("CoordinateKind", options.coordinates),
             circular=periods(options.circular),

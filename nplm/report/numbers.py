@@ -165,7 +165,7 @@ def _yields(result: Result) -> str:
 
 def yields_text(observed: float, expected: float) -> str:
     """2,123 observed / 3,000 expected = 0.708."""
-    return f"{observed:,.6g} observed / {expected:,.6g} expected = {observed / expected:.3g}"
+    return f"{observed:,.6g} observed / {expected:,.6g} expected = {round(observed / expected, 12):.3g}"
 
 
 def _agreement(result: Result) -> str:

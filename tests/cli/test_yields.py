@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from nplm.cli.values import Luminosity, ReferenceFile, luminosity, reference_file
 
@@ -113,3 +114,20 @@ def test_of_a_yield_before_the_cut_the_family_knows_what_passes_from_the_events_
     with np.load("ref.npz") as reference:
         passing = 400 * float((reference["x"] > 1).mean())
     assert rate("ref.npz=400@before-cut") < rate(f"ref.npz={passing!r}")
+
+
+def test_a_yield_with_the_file_is_known_to_one_model_as_to_the_family(nplm, folder: Path) -> None:
+    """The yield's own p-value is Poisson in both, and with the option; what passes a cut is no better than counted."""
+    found = {}
+    for name, words in {
+        "family": ("--reference", "ref.npz=430", "--toys", "99"),
+        "file": ("--reference", "ref.npz=430", "--model", "histogram", "--toys", "0"),
+        "option": ("--reference", "ref.npz", "--expected-yield", "430", "--model", "histogram", "--toys", "0"),
+        "cut": ("--reference", "ref.npz=430@before-cut", "--where", "x >= 0", "--model", "histogram", "--toys", "0"),
+    }.items():
+        outcome = nplm("test", "data.npz", *words, "--json")
+        assert outcome.code == 0, outcome.err
+        found[name] = json.loads(outcome.out)["rate"]["p_value"]
+    exact = 2 * float(poisson.cdf(400, 430))
+    assert [found[name] for name in ("family", "file", "option")] == pytest.approx([exact] * 3, rel=1e-9)
+    assert found["cut"] > 1.02 * exact
