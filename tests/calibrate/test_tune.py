@@ -234,7 +234,7 @@ def test_a_run_that_is_interrupted_as_it_climbs_goes_on_from_there(
 def test_maxima_are_those_that_are_followed_at_once(done: Done) -> None:
     """Going on from clip to clip ends where following all clips together from the search's fits ends, or above.
 
-    A climb ends when it expects less than 0.001 for t.
+    A climb ends when it expects less than 0.001 for t, as far as its quadratic form is right: within a factor of two.
     """
     path = done.tuned.path
     assert path is not None
@@ -249,7 +249,7 @@ def test_maxima_are_those_that_are_followed_at_once(done: Done) -> None:
         return fits.t, fits.parameters
 
     at_once = follow_path(path.clips.tolist(), path.searched, points, climb)
-    assert np.all(path.t > at_once.t - 1e-3)
+    assert np.all(path.t > at_once.t - 2e-3)
     np.testing.assert_allclose(path.t.mean(axis=0), at_once.t.mean(axis=0), atol=2e-3)
 
 

@@ -170,10 +170,11 @@ def test_shape_only_does_not_see_the_yield(exponential: Exponential, quick: BoxS
 
 
 def test_shape_only_is_the_test_against_the_reference_scaled_to_the_data(
-    exponential: Exponential, quick: BoxSearch
+    exponential: Exponential,
 ) -> None:
     reference, data = exponential
-    model = NetworkModel(clip=3.0, optimizer=quick)
+    # Sums that are rounded otherwise make a short search take other turns: the usual one finds the maximum by either.
+    model = NetworkModel(clip=3.0)
     shape = NPLMTest(reference, model, shape_only=True).statistic(data)
     assert shape == pytest.approx(NPLMTest(reference, model, expected_yield=len(data)).statistic(data), rel=1e-4)
 
