@@ -92,7 +92,8 @@ def test_t_of_a_finite_reference_neither(
     reference, data = samples
     test, other = NPLMTest(reference, model), NPLMTest(change(reference, rng), model)
     t = test.statistic(data)
-    assert test.statistic(change(data, rng)) == pytest.approx(t, rel=1e-9)
+    # In another order sums are rounded otherwise, and a fit ends elsewhere within its tolerance.
+    assert test.statistic(change(data, rng)) == pytest.approx(t, rel=1e-8)
     if model.name == "histogram":
         assert other.statistic(data) == pytest.approx(t, rel=1e-9)
         assert abs(NPLMTest(split(reference, rng), model).statistic(data) - t) > 1e-2
