@@ -49,10 +49,11 @@ test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
 test-slurm: $(INSTALLED) ## run the programs of docs/clusters on a SLURM of one node; as root on Debian, whose packages it installs
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slurm tests/slurm
 
-lint: $(INSTALLED) ## check style, format and types
+lint: $(INSTALLED) ## check style, format, types, and which module imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(INSTALLED) ## put the code into the house format
 	$(BIN)/ruff check --fix .
