@@ -12,21 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nplm._citation import citation
     from nplm.calibrate.best_test import BestTest
-    from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2
     from nplm.calibrate.closure import Closure, closure
-    from nplm.calibrate.compatibility import Compatibility, chi2_compatibility
-    from nplm.calibrate.empirical import EmpiricalNull
     from nplm.calibrate.expected_power import ExpectedPower, expected_power
-    from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
-    from nplm.calibrate.mixture_compatibility import mixture_compatibility
-    from nplm.calibrate.power import Power, signal_power
-    from nplm.calibrate.precision import largest_z, toys_for_p, toys_for_z, toys_to_reach
-    from nplm.calibrate.rare import RareError, RareNull
     from nplm.calibrate.rare_run import rare_null
-    from nplm.calibrate.summary import EnsembleSummary, summarize_toys
     from nplm.calibrate.tune import TuneSettings, Tuning
     from nplm.calibrate.tuned import Tuned, largest_chi2
-    from nplm.calibrate.zscore import z_score
     from nplm.coordinates import Coordinates, coordinates_of
     from nplm.ensemble.campaign import Campaign, SamplerError
     from nplm.ensemble.dask_engine import DaskWorkers
@@ -111,6 +101,16 @@ if TYPE_CHECKING:
     from nplm.result_file import SavedResultError, load_result
     from nplm.result_of import with_impacts
     from nplm.sample import Sample, Scaler, concatenate
+    from nplm.stats.chi2 import Chi2Null, FittedChi2Null, fit_chi2
+    from nplm.stats.empirical import EmpiricalNull
+    from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+    from nplm.stats.goodness_of_fit import Compatibility, chi2_compatibility
+    from nplm.stats.goodness_of_fit_weighted_chi2 import mixture_compatibility
+    from nplm.stats.importance import RareError, RareNull
+    from nplm.stats.power import Power, signal_power
+    from nplm.stats.precision import largest_z, toys_for_p, toys_for_z, toys_to_reach
+    from nplm.stats.significance import z_score
+    from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull, fit_mixture
     from nplm.two_sample.comparison import TwoSampleTest
     from nplm.two_sample.matrix import TwoSampleMatrix, validate_matrix
     from nplm.two_sample.result import TwoSampleResult
@@ -295,27 +295,27 @@ _HOME = {
     "Calibration": "nplm.result",
     "CallableLogRatio": "nplm.nuisance.callable_ratio",
     "Campaign": "nplm.ensemble.campaign",
-    "Chi2Null": "nplm.calibrate.chi2",
+    "Chi2Null": "nplm.stats.chi2",
     "Closure": "nplm.calibrate.closure",
     "Comparison": "nplm.localization.comparison",
-    "Compatibility": "nplm.calibrate.compatibility",
+    "Compatibility": "nplm.stats.goodness_of_fit",
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
     "ControlLimits": "nplm.monitor.limits",
     "Coordinates": "nplm.coordinates",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
-    "EmpiricalNull": "nplm.calibrate.empirical",
+    "EmpiricalNull": "nplm.stats.empirical",
     "EngineError": "nplm.ensemble.engine",
-    "EnsembleSummary": "nplm.calibrate.summary",
+    "EnsembleSummary": "nplm.stats.ensemble_summary",
     "ExpectationSampler": "nplm.ensemble.sampler",
     "ExpectedPower": "nplm.calibrate.expected_power",
     "FalkonModel": "nplm.models.falkon",
     "FamilySettings": "nplm.family.settings",
     "FamilyTest": "nplm.family.comparison",
     "FitError": "nplm.hypothesis_test",
-    "FittedChi2Null": "nplm.calibrate.chi2",
-    "FittedMixtureNull": "nplm.calibrate.mixture",
+    "FittedChi2Null": "nplm.stats.chi2",
+    "FittedMixtureNull": "nplm.stats.weighted_chi2",
     "GaussianConstraint": "nplm.nuisance.gaussian_constraint",
     "GeneratorSampler": "nplm.ensemble.sampler",
     "HistogramModel": "nplm.models.histogram",
@@ -331,7 +331,7 @@ _HOME = {
     "LogRatio": "nplm.nuisance.log_ratio",
     "LogRatioEstimator": "nplm.estimator",
     "MarginalHistograms": "nplm.plot.histograms",
-    "MixtureNull": "nplm.calibrate.mixture",
+    "MixtureNull": "nplm.stats.weighted_chi2",
     "Monitor": "nplm.monitor.monitor",
     "MultipleInterrupted": "nplm.multiple",
     "MultipleResult": "nplm.multiple_result",
@@ -347,12 +347,12 @@ _HOME = {
     "PValueDistribution": "nplm.monitor.pvalues",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
-    "Power": "nplm.calibrate.power",
+    "Power": "nplm.stats.power",
     "PyhfConstraint": "nplm.nuisance.pyhf_constraint",
     "PyhfLikelihood": "nplm.nuisance.pyhf_likelihood",
     "RankedEvents": "nplm.localization.ranking",
-    "RareError": "nplm.calibrate.rare",
-    "RareNull": "nplm.calibrate.rare",
+    "RareError": "nplm.stats.importance",
+    "RareNull": "nplm.stats.importance",
     "RatioSettings": "nplm.nuisance.ratio_settings",
     "RatioValidation": "nplm.nuisance.ratio_validation",
     "ReadError": "nplm.io",
@@ -376,18 +376,18 @@ _HOME = {
     "TwoSampleSweep": "nplm.two_sample.sweep",
     "TwoSampleTest": "nplm.two_sample.comparison",
     "as_sample": "nplm.io",
-    "chi2_compatibility": "nplm.calibrate.compatibility",
+    "chi2_compatibility": "nplm.stats.goodness_of_fit",
     "citation": "nplm._citation",
     "closure": "nplm.calibrate.closure",
     "compared": "nplm.localization.comparison",
     "concatenate": "nplm.sample",
     "coordinates_of": "nplm.coordinates",
     "expected_power": "nplm.calibrate.expected_power",
-    "fit_chi2": "nplm.calibrate.chi2",
-    "fit_mixture": "nplm.calibrate.mixture",
+    "fit_chi2": "nplm.stats.chi2",
+    "fit_mixture": "nplm.stats.weighted_chi2",
     "kernel_widths": "nplm.multiple",
     "largest_chi2": "nplm.calibrate.tuned",
-    "largest_z": "nplm.calibrate.precision",
+    "largest_z": "nplm.stats.precision",
     "learn_from_samples": "nplm.nuisance.learn_from_samples",
     "learn_from_set": "nplm.nuisance.learn_set",
     "learn_from_scores": "nplm.nuisance.learn_from_weights",
@@ -400,7 +400,7 @@ _HOME = {
     "log_ratio": "nplm.nuisance.log_ratio",
     "marginal_histograms": "nplm.plot.histograms",
     "merge_stores": "nplm.ensemble.store",
-    "mixture_compatibility": "nplm.calibrate.mixture_compatibility",
+    "mixture_compatibility": "nplm.stats.goodness_of_fit_weighted_chi2",
     "most_discrepant": "nplm.localization.ranking",
     "n_sweep": "nplm.two_sample.sweep",
     "pair_histograms": "nplm.plot.histograms",
@@ -433,18 +433,18 @@ _HOME = {
     "row_numbers": "nplm.io",
     "run_campaign": "nplm.ensemble.run",
     "sampler_at": "nplm.nuisance.sampler",
-    "signal_power": "nplm.calibrate.power",
-    "summarize_toys": "nplm.calibrate.summary",
-    "toys_for_p": "nplm.calibrate.precision",
-    "toys_for_z": "nplm.calibrate.precision",
-    "toys_to_reach": "nplm.calibrate.precision",
+    "signal_power": "nplm.stats.power",
+    "summarize_toys": "nplm.stats.ensemble_summary",
+    "toys_for_p": "nplm.stats.precision",
+    "toys_for_z": "nplm.stats.precision",
+    "toys_to_reach": "nplm.stats.precision",
     "validate": "nplm.two_sample.validate",
     "validate_matrix": "nplm.two_sample.matrix",
     "validate_ratio": "nplm.nuisance.validate_ratio",
     "with_impacts": "nplm.result_of",
     "write_ratio": "nplm.nuisance.ratio_store",
     "write_sample": "nplm.io",
-    "z_score": "nplm.calibrate.zscore",
+    "z_score": "nplm.stats.significance",
 }
 
 

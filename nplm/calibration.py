@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.formula import Formula, fit_formula, with_scale_of
-from nplm.calibrate.null import Null
-from nplm.calibrate.rare import RareNull
-from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.result import Calibration
 from nplm.sample import Sample
+from nplm.stats.asymptotic import Formula, fit_formula, with_scale_of
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.stats.importance import RareNull
+from nplm.stats.null import Null
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys

@@ -8,8 +8,6 @@ import numpy as np
 from scipy.stats import norm
 
 from nplm._given_up import renamed
-from nplm.calibrate.formula import Formula
-from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.pulls import Truth
@@ -18,6 +16,8 @@ from nplm.models.histogram import HistogramModel
 from nplm.models.with_nuisances import LARGEST_FOR_EXACT, WithNuisances
 from nplm.nuisance.turning import turning_remarks
 from nplm.sample import Sample
+from nplm.stats.asymptotic import Formula
+from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.support import support_remarks, yields_apart
 
 if TYPE_CHECKING:

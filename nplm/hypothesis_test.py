@@ -20,9 +20,6 @@ from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_few, require_whole
-from nplm.calibrate.formula import Formula, FormulaError
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.rare import RareNull
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
 from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
@@ -50,6 +47,9 @@ from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
 from nplm.sample import Sample, in_order, require_same_features, require_varying
+from nplm.stats.asymptotic import Formula, FormulaError
+from nplm.stats.importance import RareNull
+from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.support import Support, require_toys_of_such_yields
 
 # Null toys where nobody says how many.

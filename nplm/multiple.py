@@ -16,11 +16,6 @@ from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_few, require_whole
-from nplm.calibrate.combine import Combination, Combine
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
-from nplm.calibrate.global_null import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
-from nplm.calibrate.joint import JointNull
-from nplm.calibrate.mixture import MixtureNull
 from nplm.calibration import Calibrate
 from nplm.cautions import cautions_of
 from nplm.coordinates import CoordinateKind
@@ -41,6 +36,11 @@ from nplm.multiple_result import MultipleResult
 from nplm.nuisance.nuisances import Nuisances
 from nplm.periods import Circular
 from nplm.sample import Sample
+from nplm.stats.combination import Combination, Combine
+from nplm.stats.global_pvalue import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
+from nplm.stats.joint_weighted_chi2 import JointNull
+from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.support import require_toys_of_such_yields
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")

@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.calibrate.combine import Combination
-from nplm.calibrate.compatibility import Compatibility
-from nplm.calibrate.global_null import GlobalP
 from nplm.result import NOT_KNOWN, Result, tested_by
 from nplm.result_file import SavedResult
+from nplm.stats.combination import Combination
+from nplm.stats.global_pvalue import GlobalP
+from nplm.stats.goodness_of_fit import Compatibility
 
 if TYPE_CHECKING:
     from nplm.io.tables import Tabular

@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.calibrate.compatibility import ACCEPTED
-from nplm.calibrate.formula import Formula
-from nplm.calibrate.null import Kind
-from nplm.calibrate.summary import EnsembleSummary
 from nplm.coordinates import Coordinates
 from nplm.ensemble.table import ToyTable
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result_file import SavedResult
+from nplm.stats.asymptotic import Formula
+from nplm.stats.ensemble_summary import EnsembleSummary
+from nplm.stats.goodness_of_fit import ACCEPTED
+from nplm.stats.null import Kind
 from nplm.support import Outside
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Calibration:
         formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
             None without toys.
-        rare: numbers behind a p-value from weighted toys, see `nplm.calibrate.rare.RareNull.to_dict`; else None.
+        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.RareNull.to_dict`; else None.
         no_toys: why none can be drawn, where there are none and no pool; empty if they can.
     """
 

@@ -79,17 +79,17 @@ def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult |
 @cache
 def _classes() -> Mapping[str, type]:
     """The dataclasses that a result is made of, by name; nothing else is made from a file."""
-    from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null
-    from nplm.calibrate.combine import Combination
-    from nplm.calibrate.compatibility import Chi2Compatibility, Tail
-    from nplm.calibrate.global_null import GlobalP
-    from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull
-    from nplm.calibrate.mixture_compatibility import MixtureCompatibility
-    from nplm.calibrate.summary import EnsembleSummary
     from nplm.ensemble.table import ToyTable
     from nplm.multiple_result import MultipleResult
     from nplm.nuisance.summary import NuisanceSummary
     from nplm.result import Calibration, Result
+    from nplm.stats.chi2 import Chi2Null, FittedChi2Null
+    from nplm.stats.combination import Combination
+    from nplm.stats.ensemble_summary import EnsembleSummary
+    from nplm.stats.global_pvalue import GlobalP
+    from nplm.stats.goodness_of_fit import Chi2Compatibility, Tail
+    from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility
+    from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
     from nplm.support import Outside
     from nplm.two_sample.calibration import TwoSampleCalibration
     from nplm.two_sample.matrix import TwoSampleMatrix

@@ -9,14 +9,14 @@ import numpy as np
 from scipy.special import ndtri_exp
 
 from nplm.averaged_weights import event_weight_of
-from nplm.calibrate.chi2 import Chi2Null
-from nplm.calibrate.formula import Formula, with_scale_of
-from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull
-from nplm.calibrate.null import Null
 from nplm.models.falkon_fit import PreparedFalkon
 from nplm.models.histogram import PreparedHistogram
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import Sample
+from nplm.stats.asymptotic import Formula, with_scale_of
+from nplm.stats.chi2 import Chi2Null
+from nplm.stats.null import Null
+from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
 from nplm.two_sample.rate import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
 from nplm.two_sample.weights import has_equal_weights
 

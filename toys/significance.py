@@ -1,5 +1,5 @@
-"""The ideal significance: what a test that knows the signal would find; see `nplm.calibrate.ideal`."""
+"""The ideal significance: what a test that knows the signal would find; see `nplm.stats.neyman_pearson`."""
 
 from __future__ import annotations
 
-from nplm.calibrate.ideal import median_expected_z as median_expected_z
+from nplm.stats.neyman_pearson import median_expected_z as median_expected_z

@@ -21,8 +21,8 @@ from jaxtyping import Float64
 from scipy.stats import norm
 
 from experiments.kernel_power_1d.ensembles import AtWidth
-from nplm.calibrate.combine import Combination
-from nplm.calibrate.null import Kind
+from nplm.stats.combination import Combination
+from nplm.stats.null import Kind
 
 MIN_P = Combination("min-p")
 

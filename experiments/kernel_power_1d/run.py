@@ -16,10 +16,10 @@ from experiments.kernel_power_1d.ensembles import AtWidth, run_toys
 from experiments.kernel_power_1d.min_p import MIN_P, MinPNull, statistics
 from experiments.kernel_power_1d.picture import Point, draw
 from nplm import EmpiricalNull, MultipleTest, Power, signal_power
-from nplm.calibrate.null import Null
-from nplm.calibrate.precision import error_of_z
 from nplm.plot import style
 from nplm.report.markdown import markdown_table
+from nplm.stats.null import Null
+from nplm.stats.precision import error_of_z
 from toys.exponential import SIGNALS, ideal_z
 
 THRESHOLDS = (2.0, 3.0)

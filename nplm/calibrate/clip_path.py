@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.interpolate import PchipInterpolator
 
-from nplm.calibrate.controls import Controls
+from nplm.stats.control_variates import Controls
 
 # Climbs from given points at a clip: for toys (rows), and a point for each, the t reached and where.
 Climb = Callable[

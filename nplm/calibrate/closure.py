@@ -16,13 +16,8 @@ from nplm._json import json_value
 from nplm._seed import LARGEST_SEED, require_seed
 from nplm._whole import require_whole
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
-from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.expected_power import expected_power
 from nplm.calibrate.injection import Injection
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.null import Null
-from nplm.calibrate.order import clopper_pearson
-from nplm.calibrate.power import Power, signal_power
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.run import run_campaign
@@ -31,6 +26,11 @@ from nplm.ensemble.table import ToyTable
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import require_same_features
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.intervals import clopper_pearson
+from nplm.stats.null import Null
+from nplm.stats.power import Power, signal_power
+from nplm.stats.weighted_chi2 import MixtureNull
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest

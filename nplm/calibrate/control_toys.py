@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from nplm.calibrate.controls import Controls
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.engine import Engine
 from nplm.ensemble.run import run_campaign
@@ -17,6 +16,7 @@ from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import heuristic_width
+from nplm.stats.control_variates import Controls
 
 # Widths of the kernels, in units of the usual one: structures of all sizes, and narrower ones.
 _WIDTHS = (0.3, 1.0)

@@ -10,10 +10,10 @@ from scipy.stats import norm
 
 from nplm._errstate import usual_errors
 from nplm._json import json_value
-from nplm.calibrate.power import THRESHOLDS
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import require_same_features
+from nplm.stats.power import THRESHOLDS
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest

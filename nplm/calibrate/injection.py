@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.calibrate.formula import Formula
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.null import Null
 from nplm.ensemble.sampler import InjectionSampler, PoolSampler, Sampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.nuisance.sampler import NuisanceSampler
 from nplm.sample import Sample, concatenate
+from nplm.stats.asymptotic import Formula
+from nplm.stats.null import Null
+from nplm.stats.weighted_chi2 import MixtureNull
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest

@@ -18,15 +18,15 @@ from jaxtyping import Float64, Int64
 from scipy.special import expit, logsumexp
 
 from nplm._seed import require_seed
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.rare import RareNull
-from nplm.calibrate.rare_rungs import Rungs
 from nplm.calibrate.rare_toys import SignalToys, Toys
 from nplm.calibrate.rare_weights import SIGNALS, Posteriors, Signals
 from nplm.models.base import Fits, PreparedModel
 from nplm.models.kernel_data import calls
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import Sample
+from nplm.stats.exponential_tilting import Rungs
+from nplm.stats.importance import RareNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Toys where nobody says how many.
 RARE_TOYS = 5000

@@ -28,12 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
-from nplm.calibrate.rare import RareError
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_likelihood import Extended, minimize
 from nplm.models.kernel_loss import Blocks, reference_hessians
 from nplm.models.kernel_products import padded
+from nplm.stats.importance import RareError
 
 # Signals that 1 / rho is averaged over, the toy's own included.
 SIGNALS = 4

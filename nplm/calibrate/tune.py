@@ -15,9 +15,7 @@ from jaxtyping import Int64
 
 from nplm.calibrate.climbs import Climbs
 from nplm.calibrate.clip_path import ClipPath, follow_path
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
 from nplm.calibrate.control_toys import control_tables, controls_of
-from nplm.calibrate.summary import summarize_toys
 from nplm.calibrate.tuned import Step, Tuned
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.engine import Engine
@@ -31,6 +29,8 @@ from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_search import AGREEMENT
 from nplm.optimize.adam import Adam
+from nplm.stats.ensemble_summary import summarize_toys
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 
 # The coarse walk: a share of the toys, and the factor from clip to clip.
 _SHARE, _FEWEST, _STEP = 0.25, 20, 1.5

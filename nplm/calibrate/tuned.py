@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
-from nplm.calibrate.summary import EnsembleSummary
+from nplm.stats.ensemble_summary import EnsembleSummary
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 
 
 @dataclass(frozen=True)

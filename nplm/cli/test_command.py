@@ -114,12 +114,12 @@ def _run(
 
     Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
     """
-    from nplm.calibrate.formula import FormulaError
-    from nplm.calibrate.rare import RareError
     from nplm.calibrate.rare_run import require_rare
     from nplm.ensemble.null_toys import NullToys
     from nplm.hypothesis_test import FitError, Interrupted
     from nplm.result_of import with_impacts
+    from nplm.stats.asymptotic import FormulaError
+    from nplm.stats.importance import RareError
 
     toys: int | NullToys = number
     known, per_toy = None, options.reference_per_toy

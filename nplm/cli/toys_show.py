@@ -20,9 +20,9 @@ from nplm.report.manifest import written_into
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nplm.calibrate.formula import Formula
     from nplm.ensemble.store import Store
     from nplm.ensemble.table import ToyTable
+    from nplm.stats.asymptotic import Formula
 
 
 def show_toys(options: ShowOptions) -> int:
@@ -47,12 +47,12 @@ Shown = tuple[dict[str, Any], str, dict[str, Callable[[], "Figure"]]]
 
 def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Numbers and plots of null toys."""
-    from nplm.calibrate.summary import summarize_toys
     from nplm.ensemble.pulls import fitted_nuisances, truth_of
     from nplm.plot.null import plot_null_ensemble
     from nplm.plot.qq import plot_qq
     from nplm.report.ensemble import ensemble_dict, ensemble_text
     from nplm.report.pulls import pulls_text
+    from nplm.stats.ensemble_summary import summarize_toys
 
     formula = _formula(options, store)
     summary = summarize_toys(table.t, formula)
@@ -73,14 +73,14 @@ def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
 
 def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Z and power of toys with a signal against null toys, and against the formula if these follow it."""
-    from nplm.calibrate.empirical import EmpiricalNull
-    from nplm.calibrate.formula import fit_formula
-    from nplm.calibrate.null import Null
-    from nplm.calibrate.power import signal_power
-    from nplm.calibrate.summary import summarize_toys
     from nplm.plot.power import plot_power
     from nplm.report.numbers import check_words
     from nplm.report.power import power_text
+    from nplm.stats.asymptotic import fit_formula
+    from nplm.stats.empirical import EmpiricalNull
+    from nplm.stats.ensemble_summary import summarize_toys
+    from nplm.stats.null import Null
+    from nplm.stats.power import signal_power
 
     (null_store,) = open_stores([options.null or ""])
     null_table = _filled(null_store)
@@ -114,8 +114,8 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
 
 def _formula(options: ShowOptions, store: Store) -> Formula:
     """What the toys are compared with: the formula of their test, or the chi2 that was asked for."""
-    from nplm.calibrate.chi2 import Chi2Null
-    from nplm.calibrate.formula import read_formula
+    from nplm.stats.asymptotic import read_formula
+    from nplm.stats.chi2 import Chi2Null
 
     if options.degrees_of_freedom is not None:
         return Chi2Null(options.degrees_of_freedom)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nplm._format import format_seconds
-from nplm.calibrate.formula import read_formula
 from nplm.cli.errors import ExitCode, InputError
 from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import MergeOptions, StatusOptions
+from nplm.stats.asymptotic import read_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,13 +20,13 @@ from nplm.cli.without_toys import toys_of
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from nplm.calibrate.combine import Combine
     from nplm.calibration import Calibrate
     from nplm.coordinates import CoordinateKind
     from nplm.ensemble.table import ToyTable
     from nplm.models.kernel import KernelModel
     from nplm.multiple import MultipleTest
     from nplm.multiple_result import MultipleResult
+    from nplm.stats.combination import Combine
 
 
 def run_widths(options: Options) -> int:
@@ -79,9 +79,9 @@ def _prepare(options: Options, toys: int, samples: Samples) -> MultipleTest:
 
 def _run(test: MultipleTest, options: Options, toys: int, samples: Samples, reporter: Reporter) -> MultipleResult:
     """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
-    from nplm.calibrate.formula import FormulaError
     from nplm.hypothesis_test import FitError
     from nplm.multiple import MultipleInterrupted
+    from nplm.stats.asymptotic import FormulaError
 
     def on_toys(tables: Sequence[ToyTable]) -> None:
         reporter.advance(tables[0])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nplm.calibrate.formula import Formula, read_formula
 from nplm.ensemble.campaign import Campaign, test_document
 from nplm.ensemble.plan import Plan, summary
 from nplm.ensemble.pulls import Truth, truth_of
@@ -16,6 +15,7 @@ from nplm.ensemble.sampler import settings_of
 from nplm.ensemble.store import Store, StoreError
 from nplm.ensemble.table import ToyTable
 from nplm.sample import Sample
+from nplm.stats.asymptotic import Formula, read_formula
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest

@@ -10,9 +10,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from nplm.calibrate.mixture import MixtureNull
 from nplm.family.intervals import Intervals
 from nplm.family.part import Part, rows_of
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Draws of the joint law of all scores, and events whose modes give its covariance at most.
 DRAWS, _EVENTS = 2000, 4096

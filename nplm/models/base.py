@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
-from nplm.calibrate.chi2 import Chi2Null
-from nplm.calibrate.formula import Formula
 from nplm.coordinates import Coordinates
 from nplm.sample import Sample
+from nplm.stats.asymptotic import Formula
+from nplm.stats.chi2 import Chi2Null
 
 # No difference at all has t = 0, so that a maximum has more; rounding, or a budget that is spent, may take a little.
 _FAR_BELOW = -1.0

@@ -11,11 +11,11 @@ from io import StringIO
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.calibrate.mixture import MixtureNull
 from nplm.models.base import Fits
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_products import kernel_product
 from nplm.sample import Sample
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # What NPLM is usually run with: conjugate gradients to this tolerance, however many iterations they take.
 TOLERANCE, ITERATIONS = np.sqrt(1e-7), 1_000_000

@@ -13,11 +13,11 @@ from scipy.special import xlogy
 
 from nplm._whole import require_whole
 from nplm.averaged_weights import event_weight_of
-from nplm.calibrate.chi2 import Chi2Null
 from nplm.cells import Cells, equal_weight_cells
 from nplm.coordinates import Coordinates
 from nplm.models.base import Fits, parameter_chi2
 from nplm.sample import Sample
+from nplm.stats.chi2 import Chi2Null
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
 _BATCH_BYTES = 1 << 27

@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, Float64, Int64
 from scipy.special import xlogy
 
 from nplm.averaged_weights import event_weight, event_weight_of
-from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
 from nplm.models.histogram_finite import Binned, minimize_in_bins
@@ -25,6 +24,7 @@ from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, Profile, filled
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton, solve_dense
 from nplm.sample import Sample
+from nplm.stats.chi2 import Chi2Null
 
 # Tolerance of the Newton decrement, and steps at most.
 _TOLERANCE, _STEPS = 1e-10, 100

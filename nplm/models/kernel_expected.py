@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.calibrate.mixture import MixtureNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Directions in which t has no curvature to speak of, in units of the largest: there t is linear in delta.
 _LEAST_CURVATURE = 1e-9

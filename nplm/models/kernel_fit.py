@@ -14,7 +14,6 @@ from jaxtyping import Float, Float64
 
 from nplm._blas import blas_threads
 from nplm.averaged_weights import AveragedWeights, event_weight, event_weight_of
-from nplm.calibrate.mixture import MixtureNull
 from nplm.coordinates import Coordinates
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
@@ -36,6 +35,7 @@ from nplm.models.kernel_products import (
     padded,
 )
 from nplm.sample import Sample
+from nplm.stats.weighted_chi2 import MixtureNull
 
 Solver = Literal["ml", "falkon-step"]
 

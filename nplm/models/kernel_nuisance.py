@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from nplm.averaged_weights import AveragedWeights
-from nplm.calibrate.mixture import MixtureNull
 from nplm.likelihood import statistic
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.kernel_data import calls, data_blocks
@@ -27,6 +26,7 @@ from nplm.nuisance.moments import Rows, moments_at, moved, noise_of_data, noise_
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
 from nplm.sample import Sample
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Points stand for the reference if they give the second moments of the nuisances' columns this well.
 _FAITHFUL = 1e-6

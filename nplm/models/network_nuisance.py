@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64
 
-from nplm.calibrate.chi2 import Chi2Null
 from nplm.models.base import Fits
 from nplm.models.network_fit import PreparedNetwork, projected_seconds
 from nplm.models.network_joint import JointNetwork
@@ -21,6 +20,7 @@ from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
+from nplm.stats.chi2 import Chi2Null
 
 
 @dataclass(frozen=True, eq=False)

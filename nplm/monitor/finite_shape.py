@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nplm._blas import blas_threads
-from nplm.calibrate.mixture import MixtureNull
 from nplm.coordinates import CoordinateKind
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
@@ -15,6 +14,7 @@ from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
 from nplm.periods import Circular
 from nplm.sample import Sample
+from nplm.stats.weighted_chi2 import MixtureNull
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.calibrate.mixture import MixtureNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 
 def mixture_with_nuisances(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.stats import chi2
 
-from nplm.calibrate.null import ONE_SIGMA
+from nplm.stats.null import ONE_SIGMA
 
 MOST_BINS = 60
 FEWEST_BINS = 10

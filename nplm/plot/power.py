@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.null import Null
-from nplm.calibrate.power import THRESHOLDS, PowerAt, signal_power
 from nplm.plot import style
 from nplm.plot.null import draw_density, toys_label
 from nplm.report.numbers import count
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.null import Null
+from nplm.stats.power import THRESHOLDS, PowerAt, signal_power
 
 _COLORS = (style.REWEIGHTED, style.REFERENCE, style.FITTED)
 _HEADROOM = 1.7

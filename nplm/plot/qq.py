@@ -7,11 +7,11 @@ from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
 from scipy.stats import beta
 
-from nplm.calibrate.formula import Formula, as_formula, fit_formula
-from nplm.calibrate.null import ONE_SIGMA
-from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.plot import style
 from nplm.plot.null import formula_name, toys_label, verdict_label
+from nplm.stats.asymptotic import Formula, as_formula, fit_formula
+from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.stats.null import ONE_SIGMA
 
 # All toys of either tail up to this rank are drawn, and of the others about so many in all.
 _ALL_UP_TO, _OTHERS = 60, 240

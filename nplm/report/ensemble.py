@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.formula import Formula, as_formula, fit_formula, with_scale_of
-from nplm.calibrate.null import Kind, Null
-from nplm.calibrate.precision import largest_z, toys_for_z
-from nplm.calibrate.summary import EnsembleSummary, summarize_toys
-from nplm.calibrate.zscore import z_interval
 from nplm.report.lines import aligned
 from nplm.report.numbers import INTERVAL, count, p_text, z_interval_text, z_text
+from nplm.stats.asymptotic import Formula, as_formula, fit_formula, with_scale_of
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility
+from nplm.stats.null import Kind, Null
+from nplm.stats.precision import largest_z, toys_for_z
+from nplm.stats.significance import z_interval
 
 Rows = list[tuple[str, ...]]
 # The precision whose price is named as an example.

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nplm.calibrate.zscore import z_score
 from nplm.report.html_parts import Marked, columns
 from nplm.report.numbers import format_p
 from nplm.report.verdict import MILD, STRONG
+from nplm.stats.significance import z_score
 from nplm.two_sample.features import FeatureNumbers
 
 _HEAD = ("feature", "chi2 / degrees of freedom", "p of chi2", "p of Kolmogorov-Smirnov", "p of both, corrected")

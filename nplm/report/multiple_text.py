@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
-from nplm.calibrate.zscore import z_score
 from nplm.multiple_result import MultipleResult
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
@@ -23,6 +21,8 @@ from nplm.report.numbers import (
     z_text,
 )
 from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
+from nplm.stats.significance import z_score
 from nplm.yields import where_apart
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, Compatibility
 from nplm.report.nuisances import decomposition
 from nplm.result import Calibration, Result
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility
 
 # Below this a p-value from a formula has lost its meaning, and soon its digits.
 SMALLEST_P = 1e-300

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nplm.calibrate.formula import Formula
-from nplm.calibrate.mixture import MixtureNull
 from nplm.ensemble.pulls import FittedNuisances, Mean, Truth
 from nplm.report.ensemble import Rows, measured
 from nplm.report.lines import aligned
+from nplm.stats.asymptotic import Formula
+from nplm.stats.weighted_chi2 import MixtureNull
 
 
 def law_text(formula: Formula, truth: Truth) -> str:

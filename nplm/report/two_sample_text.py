@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.calibrate.zscore import z_score
 from nplm.report.lines import aligned, labelled
 from nplm.report.numbers import (
     count,
@@ -24,6 +23,7 @@ from nplm.report.numbers import (
 )
 from nplm.report.roles import plain_words, roles_of
 from nplm.report.verdict import MILD, STRONG, Level, Verdict
+from nplm.stats.significance import z_score
 from nplm.yields import rate_z, where_apart
 
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK
-from nplm.calibrate.zscore import z_score
 from nplm.report.numbers import (
     count,
     format_p_value,
@@ -22,6 +20,8 @@ from nplm.report.numbers import (
     yields_text,
 )
 from nplm.result import Calibration, Result
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
+from nplm.stats.significance import z_score
 from nplm.support import Outside
 from nplm.yields import where_apart
 

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import ndtri_exp
 
-from nplm.calibrate.combine import Combination
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.global_null import GlobalP, JointGlobalNull
-from nplm.calibrate.null import ONE_SIGMA
-from nplm.calibrate.zscore import z_score
+from nplm.stats.combination import Combination
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.global_pvalue import GlobalP, JointGlobalNull
+from nplm.stats.null import ONE_SIGMA
+from nplm.stats.significance import z_score
 from nplm.two_sample.law import ScoreLaw
 
 Calibrate = Literal["permutation", "analytic", "bootstrap", "pool"]

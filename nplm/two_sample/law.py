@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 
 from nplm._chi2 import chi2_log_sf
-from nplm.calibrate.joint import JointNull
+from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.two_sample.modes import Basis
 
 _BLOCK = 16_384

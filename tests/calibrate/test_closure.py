@@ -14,9 +14,7 @@ from scipy.optimize import brentq
 from nplm import HistogramModel, KernelModel, NPLMTest, Sample, closure
 from nplm.calibrate.best_test import known_best_test, learned_best_test
 from nplm.calibrate.closure import _null_check
-from nplm.calibrate.empirical import EmpiricalNull
 from nplm.calibrate.injection import Injection
-from nplm.calibrate.mixture import MixtureNull
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import PoolSampler
@@ -29,6 +27,8 @@ from nplm.plot.closure import plot_closure
 from nplm.report.closure import verdict
 from nplm.report.closure_page import closure_page
 from nplm.report.pictures import Picture
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.weighted_chi2 import MixtureNull
 from toys import exponential_nuisances
 from toys.exponential import BROAD, BULK, TAIL, Signal, draw_reference, ideal_z
 

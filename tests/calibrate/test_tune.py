@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from nplm.calibrate.clip_path import follow_path
-from nplm.calibrate.compatibility import chi2_compatibility
 from nplm.calibrate.tune import CLIMBS_FILE, TuneSettings, Tuning
 from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.campaign import Campaign
@@ -22,6 +21,7 @@ from nplm.models.base import Fits
 from nplm.models.network_fit import PreparedNetwork
 from nplm.optimize.adam import Adam
 from nplm.sample import Sample
+from nplm.stats.goodness_of_fit import chi2_compatibility
 from tests.ensemble.programs import QUICK, Exponential, exponential_campaign, exponential_test
 from tests.nuisance.problems import scale_and_normalization
 

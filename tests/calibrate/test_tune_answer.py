@@ -11,11 +11,11 @@ from scipy.stats import chi2, kstest
 
 import nplm.calibrate.tune as module
 from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.compatibility import chi2_compatibility
-from nplm.calibrate.summary import EnsembleSummary, summarize_toys
 from nplm.calibrate.tuned import Tuned, largest_chi2
 from nplm.plot.tune import plot_tune
 from nplm.report.tune import choice, interval_text, tune_dict, tune_markdown, tune_text
+from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.stats.goodness_of_fit import chi2_compatibility
 from tests.calibrate.tuned_toys import Law, Toys, fitted_p, logarithmic, narrow
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from nplm.calibrate.summary import summarize_toys
 from nplm.calibrate.tune import Tuning
 from nplm.calibrate.tuned import Tuned
 from nplm.ensemble.campaign import Campaign
@@ -18,6 +17,7 @@ from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.report.tune import interval_text, tune_markdown
 from nplm.sample import Sample
+from nplm.stats.ensemble_summary import summarize_toys
 from tests.calibrate.tuned_toys import Toys, fitted_p, logarithmic, scan_clips
 from tests.ensemble.programs import QUICK, exponential_test
 

@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from nplm.calibrate.rare import RareError
+from nplm.stats.importance import RareError
 
 KERNEL = ("test", "data.npz", "--reference", "ref.npz=400", "--features", "x", "--model", "kernel", "--width", "2.3")
 RUN = (*KERNEL, "--calibrate", "rare", "--toys", "1000")

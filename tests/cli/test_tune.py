@@ -12,7 +12,6 @@ import pytest
 from scipy.stats import chi2
 
 from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.summary import summarize_toys
 from nplm.calibrate.tune import Tuning
 from nplm.calibrate.tuned import Step, Tuned
 from nplm.cli import test_options, toys_options, tune_options
@@ -23,6 +22,7 @@ from nplm.hypothesis_test import FitError
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.plot import style
+from nplm.stats.ensemble_summary import summarize_toys
 from tests.ensemble.programs import QUICK
 
 pytestmark = pytest.mark.usefixtures("folder")

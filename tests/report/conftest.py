@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.calibrate.chi2 import Chi2Null
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.base import Fits
 from nplm.result import Result
 from nplm.sample import Sample, Scaler
+from nplm.stats.chi2 import Chi2Null
 
 SLOPE = 0.2
 

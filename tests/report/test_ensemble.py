@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from nplm.calibrate.chi2 import fit_chi2
-from nplm.calibrate.empirical import EmpiricalNull
 from nplm.report.ensemble import ensemble_dict, ensemble_text
 from nplm.report.numbers import format_p, format_z
+from nplm.stats.chi2 import fit_chi2
+from nplm.stats.empirical import EmpiricalNull
 
 
 def test_text_fits_a_terminal_and_says_what_each_z_stands_on() -> None:

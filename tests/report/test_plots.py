@@ -15,8 +15,6 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 from nplm import GaussianConstraint, Normalization, Nuisances
-from nplm.calibrate.chi2 import Chi2Null, fit_chi2
-from nplm.calibrate.summary import summarize_toys
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
 from nplm.plot.binning import MOST_BINS, common_binning, fill, poisson_interval
@@ -28,6 +26,8 @@ from nplm.plot.qq import plot_qq, thinned_ranks
 from nplm.plot.style import save_figure
 from nplm.report.pictures import feature_stem
 from nplm.sample import Sample
+from nplm.stats.chi2 import Chi2Null, fit_chi2
+from nplm.stats.ensemble_summary import summarize_toys
 
 HOSTILE = ["$x", "a$b$c", r"\frac{", "x_1^2%", "<script>", r"$\notacommand$", "two\nlines", "m" * 200, "{", "", "#&~"]
 

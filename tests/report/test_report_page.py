@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.calibrate.zscore import z_score
 from nplm.report import write_run
 from nplm.report.html_block import result_html
 from nplm.report.numbers import (
@@ -29,6 +28,7 @@ from nplm.report.page import report_page
 from nplm.report.text import result_line, result_text
 from nplm.report.verdict import cautions, verdict
 from nplm.result import Calibration, Result
+from nplm.stats.significance import z_score
 
 VOID = {"meta", "img", "br", "link"}
 

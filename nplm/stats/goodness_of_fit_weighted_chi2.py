@@ -9,8 +9,8 @@ from jaxtyping import Float64, Int64
 from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
-from nplm.calibrate.compatibility import SIMULATIONS, Compatibility, compare, enough_toys
-from nplm.calibrate.mixture import MixtureNull, fit_mixture
+from nplm.stats.goodness_of_fit import SIMULATIONS, Compatibility, compare, enough_toys
+from nplm.stats.weighted_chi2 import MixtureNull, fit_mixture
 
 # The law is tabulated a little beyond the cells of the comparison.
 _REACH, _STEP = 16.0, 0.05
@@ -61,7 +61,7 @@ def mixture_compatibility(
 
 @dataclass(frozen=True, eq=False)
 class ScaledMixtures:
-    """A mixture times any scale, with the scale as parameter: a `Law` of `nplm.calibrate.compatibility`.
+    """A mixture times any scale, with the scale as parameter: a `Law` of `nplm.stats.goodness_of_fit`.
 
     Arguments:
         null: the mixture with scale 1.

@@ -6,7 +6,7 @@ import math
 
 from scipy.stats import norm
 
-from nplm.calibrate.zscore import z_score
+from nplm.stats.significance import z_score
 
 
 def toys_for_p(p: float, relative_error: float) -> int:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2, kstest
 
-from nplm.calibrate.compatibility import _Grid, chi2_compatibility
-from nplm.calibrate.mixture import MixtureNull, fit_mixture
-from nplm.calibrate.mixture_compatibility import MixtureCompatibility, ScaledMixtures, mixture_compatibility
+from nplm.stats.goodness_of_fit import _Grid, chi2_compatibility
+from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility, ScaledMixtures, mixture_compatibility
+from nplm.stats.weighted_chi2 import MixtureNull, fit_mixture
 
 WEIGHTS = np.exp(-0.5 * np.arange(10))
 NULL = MixtureNull(WEIGHTS)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from nplm.calibrate.combine import Combination
-from nplm.calibrate.global_null import JointGlobalNull, ToyGlobalNull, log_ranks
-from nplm.calibrate.joint import JointNull
-from nplm.calibrate.mixture import MixtureNull
+from nplm.stats.combination import Combination
+from nplm.stats.global_pvalue import JointGlobalNull, ToyGlobalNull, log_ranks
+from nplm.stats.joint_weighted_chi2 import JointNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 K, MODES = 4, 3
 

@@ -12,7 +12,7 @@ from scipy.linalg import eigh, solve_triangular
 from scipy.optimize import brentq
 
 from nplm._blas import blas_threads
-from nplm.calibrate.mixture import MixtureNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Normal vectors that are drawn at a time.
 _BLOCK = 16_384

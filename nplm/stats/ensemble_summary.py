@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.calibrate.chi2 import SMALLEST_T
-from nplm.calibrate.compatibility import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility
-from nplm.calibrate.formula import Formula, as_formula, formula_compatibility
+from nplm.stats.asymptotic import Formula, as_formula, formula_compatibility
+from nplm.stats.chi2 import SMALLEST_T
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility
 
 
 @dataclass(frozen=True)

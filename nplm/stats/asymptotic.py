@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.calibrate.chi2 import Chi2Null, fit_chi2
-from nplm.calibrate.compatibility import SIMULATIONS, Compatibility, chi2_compatibility
-from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
-from nplm.calibrate.mixture_compatibility import mixture_compatibility
-from nplm.calibrate.null import Null
+from nplm.stats.chi2 import Chi2Null, fit_chi2
+from nplm.stats.goodness_of_fit import SIMULATIONS, Compatibility, chi2_compatibility
+from nplm.stats.goodness_of_fit_weighted_chi2 import mixture_compatibility
+from nplm.stats.null import Null
+from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull, fit_mixture
 
 
 class FormulaError(ValueError):

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.special import digamma, gamma
 from scipy.stats import chi2, kstest
 
-from nplm.calibrate.chi2 import Chi2Null, FittedChi2Null, fit_chi2, fit_error, solve_degrees_of_freedom
+from nplm.stats.chi2 import Chi2Null, FittedChi2Null, fit_chi2, fit_error, solve_degrees_of_freedom
 
 
 @pytest.mark.parametrize(("t", "dof"), [(3.0, 2), (11.6, 13), (60.0, 13)])

@@ -18,8 +18,8 @@ from scipy.special import chdtrc, expit
 from scipy.stats import chi2
 
 from nplm._seed import require_seed
-from nplm.calibrate.chi2 import fit_chi2, solve_degrees_of_freedom
-from nplm.calibrate.null import Kind
+from nplm.stats.chi2 import fit_chi2, solve_degrees_of_freedom
+from nplm.stats.null import Kind
 
 # Fewer toys cannot tell one law from another.
 LEAST_TOYS_FOR_CHECK = 50

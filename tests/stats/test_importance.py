@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.rare import RareError, RareNull
 from nplm.calibrate.rare_run import rare_null
-from nplm.calibrate.rare_rungs import Rungs
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.calibrate.rare_weights import Posteriors, Signals
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.sample import Sample, Scaler
+from nplm.stats.exponential_tilting import Rungs
+from nplm.stats.importance import RareError, RareNull
+from nplm.stats.weighted_chi2 import MixtureNull
 
 WEIGHT = 0.1
 
@@ -213,7 +213,7 @@ def test_wrong_yields_are_noticed(prepared, reference, monkeypatch) -> None:
 
 
 def test_signals_in_too_few_modes_are_refused(prepared, reference, monkeypatch) -> None:
-    monkeypatch.setattr("nplm.calibrate.rare_rungs._MOST_TILTED", 1)
+    monkeypatch.setattr("nplm.stats.exponential_tilting._MOST_TILTED", 1)
     with pytest.raises(RareError, match="run more toys"):
         rare_null(prepared, reference, prepared.null().threshold_of_z(6), 1000)
 

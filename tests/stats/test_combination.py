@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, hmean, kstest
 
-from nplm.calibrate.combine import COMBINATIONS, Combination
+from nplm.stats.combination import COMBINATIONS, Combination
 
 K = 5
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm._json import json_value
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.null import Kind
-from nplm.calibrate.zscore import z_score
+from nplm.stats.null import Kind
+from nplm.stats.significance import z_score
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # Effective number of exceeding toys that a p-value needs: it is known to some 14% then.
 LEAST_EFFECTIVE = 50.0

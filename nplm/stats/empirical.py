@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.calibrate.null import ONE_SIGMA, Kind
-from nplm.calibrate.order import clopper_pearson, quantile_ranks
-from nplm.calibrate.zscore import z_interval, z_score
+from nplm.stats.intervals import clopper_pearson, quantile_ranks
+from nplm.stats.null import ONE_SIGMA, Kind
+from nplm.stats.significance import z_interval, z_score
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ from scipy.optimize import brentq
 from scipy.special import erfcx, ndtri_exp
 from scipy.stats import binom, chi2, ncx2, norm
 
-from nplm.calibrate.contour import SumOfSquares, _integral
-from nplm.calibrate.log_table import LogTable
-from nplm.calibrate.mixture import FittedMixtureNull, MixtureNull, fit_mixture
-from nplm.calibrate.power import signal_power
+from nplm.stats.chebyshev_table import LogTable
+from nplm.stats.contour_integral import SumOfSquares, _integral
+from nplm.stats.power import signal_power
+from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull, fit_mixture
 
 # As many weights as the kernel of width 2.3 has, from a fast to a slow fall, and one that dominates.
 FALLING = {

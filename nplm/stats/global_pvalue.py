@@ -13,11 +13,11 @@ from scipy.special import ndtri_exp
 from scipy.stats import rankdata
 
 from nplm._seed import require_seed
-from nplm.calibrate.combine import Combination
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.joint import JointNull
-from nplm.calibrate.mixture import MixtureNull
-from nplm.calibrate.zscore import z_interval, z_score
+from nplm.stats.combination import Combination
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.joint_weighted_chi2 import JointNull
+from nplm.stats.significance import z_interval, z_score
+from nplm.stats.weighted_chi2 import MixtureNull
 
 # What a global p-value stands on: normal vectors drawn from the joint law of all tests, or joint toys.
 GlobalKind = Literal["analytic joint", "empirical"]

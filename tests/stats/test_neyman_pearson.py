@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm, poisson
 
-from nplm.calibrate.ideal import median_expected_z, median_z_of
+from nplm.stats.neyman_pearson import median_expected_z, median_z_of
 from toys.exponential import SIGNALS, ideal_z, log_ratio
 
 EDGES = np.linspace(0, 40, 40_001)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.controls import Controls
+from nplm.stats.control_variates import Controls
 
 CLIPS = np.array([2.0, 4.0, 8.0])
 

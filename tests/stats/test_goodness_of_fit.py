@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2, kstest, kstwo
 
-from nplm.calibrate.chi2 import fit_chi2
-from nplm.calibrate.compatibility import Compatibility, _Grid, chi2_compatibility
-from nplm.calibrate.summary import summarize_toys, width_error
+from nplm.stats.chi2 import fit_chi2
+from nplm.stats.ensemble_summary import summarize_toys, width_error
+from nplm.stats.goodness_of_fit import Compatibility, _Grid, chi2_compatibility
 
 # The chance that a test of uniformity fails a correct program.
 SIZE = 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.stats import beta, binom
 
-from nplm.calibrate.null import ONE_SIGMA
+from nplm.stats.null import ONE_SIGMA
 
 
 def clopper_pearson(successes: int, trials: int, level: float = ONE_SIGMA) -> tuple[float, float]:

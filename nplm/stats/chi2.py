@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from scipy.special import digamma, gammaln, ndtri_exp, polygamma
 from scipy.stats import chi2, norm
 
-from nplm.calibrate.null import Kind
+from nplm.stats.null import Kind
 
 # A t below this is zero within the rounding of a fit. No chi2 has an atom at zero, so the likelihood of such a toy is
 # zero or infinite whatever its degrees of freedom, and it takes no part in fitting them.

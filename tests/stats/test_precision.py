@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.precision import error_of_z, largest_z, toys_for_p, toys_for_z, toys_to_reach
-from nplm.calibrate.zscore import z_score
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.precision import error_of_z, largest_z, toys_for_p, toys_for_z, toys_to_reach
+from nplm.stats.significance import z_score
 
 
 @pytest.mark.parametrize(

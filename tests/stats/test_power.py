@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2, norm
 
-from nplm.calibrate.chi2 import Chi2Null, fit_chi2
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.order import clopper_pearson
-from nplm.calibrate.power import signal_power
 from nplm.report.power import power_markdown, power_text
+from nplm.stats.chi2 import Chi2Null, fit_chi2
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.intervals import clopper_pearson
+from nplm.stats.power import signal_power
 
 
 def test_power_of_a_few_toys_by_hand() -> None:

@@ -12,10 +12,10 @@ from scipy.stats import norm
 
 from nplm._errstate import usual_errors
 from nplm._json import json_value
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.null import Kind, Null
-from nplm.calibrate.order import clopper_pearson, quantile_ranks
-from nplm.calibrate.precision import toys_to_reach
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.intervals import clopper_pearson, quantile_ranks
+from nplm.stats.null import Kind, Null
+from nplm.stats.precision import toys_to_reach
 
 THRESHOLDS = (2.0, 3.0, 5.0)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chisquare, norm
 
-from nplm.calibrate.empirical import EmpiricalNull
-from nplm.calibrate.null import ONE_SIGMA
-from nplm.calibrate.order import clopper_pearson, quantile_ranks
-from nplm.calibrate.zscore import z_interval, z_score
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.intervals import clopper_pearson, quantile_ranks
+from nplm.stats.null import ONE_SIGMA
+from nplm.stats.significance import z_interval, z_score
 
 # Size of the tests of uniformity: the chance that one fails a correct program.
 SIZE = 1e-4

@@ -10,9 +10,9 @@ from jaxtyping import Float64
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtri_exp
 
-from nplm.calibrate.contour import SumOfSquares
-from nplm.calibrate.log_table import LogTable
-from nplm.calibrate.null import Kind
+from nplm.stats.chebyshev_table import LogTable
+from nplm.stats.contour_integral import SumOfSquares
+from nplm.stats.null import Kind
 
 # For more values than this a table is quicker than one integral each.
 _TABULATE = 300
