@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nplm.calibrate.rare_run import rare_null
     from nplm.calibrate.tune import TuneSettings, Tuning
     from nplm.calibrate.tuned import Tuned, largest_chi2
-    from nplm.coordinates import Coordinates, coordinates_of
+    from nplm.data.coordinates import Coordinates, coordinates_of
+    from nplm.data.normal_scores import NormalScores
+    from nplm.data.overflow import Overflow
+    from nplm.data.sample import Sample, Scaler, concatenate
     from nplm.ensemble.campaign import Campaign, SamplerError
     from nplm.ensemble.dask_engine import DaskWorkers
     from nplm.ensemble.engine import EngineError, InProcess
@@ -54,7 +57,6 @@ if TYPE_CHECKING:
     from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
     from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.multiple_result import MultipleResult
-    from nplm.normal_scores import NormalScores
     from nplm.nuisance.binned_ratio import BinnedLogRatio
     from nplm.nuisance.callable_ratio import CallableLogRatio
     from nplm.nuisance.constraint import Constraint, Constraints
@@ -81,7 +83,6 @@ if TYPE_CHECKING:
     from nplm.nuisance.validate_ratio import validate_ratio
     from nplm.optimize.adam import Adam
     from nplm.optimize.search import SearchSettings
-    from nplm.overflow import Overflow
     from nplm.plot.closure import plot_closure
     from nplm.plot.histograms import MarginalHistograms, marginal_histograms, pair_histograms
     from nplm.plot.learned_ratio import plot_learned_ratio
@@ -100,7 +101,6 @@ if TYPE_CHECKING:
     from nplm.result import Calibration, Result
     from nplm.result_file import SavedResultError, load_result
     from nplm.result_of import with_impacts
-    from nplm.sample import Sample, Scaler, concatenate
     from nplm.stats.chi2 import Chi2Null, FittedChi2Null, fit_chi2
     from nplm.stats.empirical import EmpiricalNull
     from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
@@ -302,7 +302,7 @@ _HOME = {
     "Constraint": "nplm.nuisance.constraint",
     "Constraints": "nplm.nuisance.constraint",
     "ControlLimits": "nplm.monitor.limits",
-    "Coordinates": "nplm.coordinates",
+    "Coordinates": "nplm.data.coordinates",
     "CorrelatedGaussian": "nplm.nuisance.gaussian_constraint",
     "DaskWorkers": "nplm.ensemble.dask_engine",
     "EmpiricalNull": "nplm.stats.empirical",
@@ -338,12 +338,12 @@ _HOME = {
     "MultipleTest": "nplm.multiple",
     "NPLMTest": "nplm.hypothesis_test",
     "NetworkModel": "nplm.models.network",
-    "NormalScores": "nplm.normal_scores",
+    "NormalScores": "nplm.data.normal_scores",
     "Normalization": "nplm.nuisance.separable_ratio",
     "NuisanceSampler": "nplm.nuisance.sampler",
     "Nuisances": "nplm.nuisance.nuisances",
     "NullToys": "nplm.ensemble.null_toys",
-    "Overflow": "nplm.overflow",
+    "Overflow": "nplm.data.overflow",
     "PValueDistribution": "nplm.monitor.pvalues",
     "PoissonControlRegion": "nplm.nuisance.poisson_constraint",
     "PoolSampler": "nplm.ensemble.sampler",
@@ -358,10 +358,10 @@ _HOME = {
     "ReadError": "nplm.io",
     "Region": "nplm.localization.region",
     "Result": "nplm.result",
-    "Sample": "nplm.sample",
+    "Sample": "nplm.data.sample",
     "SamplerError": "nplm.ensemble.campaign",
     "SavedResultError": "nplm.result_file",
-    "Scaler": "nplm.sample",
+    "Scaler": "nplm.data.sample",
     "SearchSettings": "nplm.optimize.search",
     "SeparableLogRatio": "nplm.nuisance.separable_ratio",
     "Store": "nplm.ensemble.store",
@@ -380,8 +380,8 @@ _HOME = {
     "citation": "nplm._citation",
     "closure": "nplm.calibrate.closure",
     "compared": "nplm.localization.comparison",
-    "concatenate": "nplm.sample",
-    "coordinates_of": "nplm.coordinates",
+    "concatenate": "nplm.data.sample",
+    "coordinates_of": "nplm.data.coordinates",
     "expected_power": "nplm.calibrate.expected_power",
     "fit_chi2": "nplm.stats.chi2",
     "fit_mixture": "nplm.stats.weighted_chi2",

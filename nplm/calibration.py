@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from nplm.data.sample import Sample
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.result import Calibration
-from nplm.sample import Sample
 from nplm.stats.asymptotic import Formula, fit_formula, with_scale_of
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys

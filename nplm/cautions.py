@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from nplm._given_up import renamed
 from nplm.calibration import Calibrate
+from nplm.data.given_up import renamed
+from nplm.data.sample import Sample
+from nplm.data.support import support_remarks, yields_apart
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE
 from nplm.models.histogram import HistogramModel
 from nplm.models.with_nuisances import LARGEST_FOR_EXACT, WithNuisances
 from nplm.nuisance.turning import turning_remarks
-from nplm.sample import Sample
 from nplm.stats.asymptotic import Formula
 from nplm.stats.weighted_chi2 import MixtureNull
-from nplm.support import support_remarks, yields_apart
 
 if TYPE_CHECKING:
     from nplm.ensemble.null_toys import NullToys

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.periods import Circular
+from nplm.data.sample import Sample, require_same_features
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.base import Model
-from nplm.periods import Circular
-from nplm.sample import Sample, require_same_features
 
 
 class LogRatioEstimator:

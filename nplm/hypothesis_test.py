@@ -15,7 +15,6 @@ from jaxtyping import Float64
 from nplm._blas import blas_threads
 from nplm._errstate import usual_errors
 from nplm._forked import require_not_forked
-from nplm._given_up import renamed
 from nplm._projected import QUICKER_TESTS, projection
 from nplm._seed import require_seed
 from nplm._versions import versions
@@ -23,12 +22,17 @@ from nplm._whole import require_few, require_whole
 from nplm.calibrate.rare_run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
 from nplm.calibration import CALIBRATIONS, Calibrate, calibrated
 from nplm.cautions import cautions_of
-from nplm.coordinates import CoordinateKind, coordinates_of
+from nplm.data.coordinates import CoordinateKind, coordinates_of
+from nplm.data.fingerprint import Plan
+from nplm.data.given_up import renamed
+from nplm.data.overflow import Overflow
+from nplm.data.periods import Circular, periods_of
+from nplm.data.sample import Sample, in_order, require_same_features, require_varying
+from nplm.data.support import Support, require_toys_of_such_yields
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.null_campaign import null_campaign
 from nplm.ensemble.null_toys import NullToys
-from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_missing
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
@@ -42,15 +46,11 @@ from nplm.models.named import named_model
 from nplm.models.with_nuisances import WithNuisances, fitted_to, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
-from nplm.overflow import Overflow
-from nplm.periods import Circular, periods_of
 from nplm.result import Result
 from nplm.result_of import result_of
-from nplm.sample import Sample, in_order, require_same_features, require_varying
 from nplm.stats.asymptotic import Formula, FormulaError
 from nplm.stats.importance import RareNull
 from nplm.stats.weighted_chi2 import MixtureNull
-from nplm.support import Support, require_toys_of_such_yields
 
 # Null toys where nobody says how many.
 USUAL_TOYS = 200

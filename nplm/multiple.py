@@ -18,7 +18,10 @@ from nplm._versions import versions
 from nplm._whole import require_few, require_whole
 from nplm.calibration import Calibrate
 from nplm.cautions import cautions_of
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.periods import Circular
+from nplm.data.sample import Sample
+from nplm.data.support import require_toys_of_such_yields
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.no_toys import why_no_toys
 from nplm.ensemble.null_campaign import needs_references
@@ -34,14 +37,11 @@ from nplm.models.kernel_joint import joint_null
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.multiple_result import MultipleResult
 from nplm.nuisance.nuisances import Nuisances
-from nplm.periods import Circular
-from nplm.sample import Sample
 from nplm.stats.combination import Combination, Combine
 from nplm.stats.global_pvalue import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.stats.weighted_chi2 import MixtureNull
-from nplm.support import require_toys_of_such_yields
 
 MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
 

@@ -19,9 +19,9 @@ from nplm.stats.global_pvalue import GlobalP
 from nplm.stats.goodness_of_fit import Compatibility
 
 if TYPE_CHECKING:
+    from nplm.data.sample import Sample
     from nplm.io.tables import Tabular
     from nplm.multiple import MultipleTest
-    from nplm.sample import Sample
 
 SCHEMA = "nplm-multiple/1"
 

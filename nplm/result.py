@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._json import json_value
-from nplm.coordinates import Coordinates
+from nplm.data.coordinates import Coordinates
+from nplm.data.support import Outside
 from nplm.ensemble.table import ToyTable
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result_file import SavedResult
@@ -20,12 +21,11 @@ from nplm.stats.asymptotic import Formula
 from nplm.stats.ensemble_summary import EnsembleSummary
 from nplm.stats.goodness_of_fit import ACCEPTED
 from nplm.stats.null import Kind
-from nplm.support import Outside
 
 if TYPE_CHECKING:
+    from nplm.data.sample import Sample
     from nplm.hypothesis_test import NPLMTest
     from nplm.io.tables import Tabular
-    from nplm.sample import Sample
     from nplm.yields import OwnRate, Shape
 
 SCHEMA = "nplm-result/1"

@@ -79,6 +79,7 @@ def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult |
 @cache
 def _classes() -> Mapping[str, type]:
     """The dataclasses that a result is made of, by name; nothing else is made from a file."""
+    from nplm.data.support import Outside
     from nplm.ensemble.table import ToyTable
     from nplm.multiple_result import MultipleResult
     from nplm.nuisance.summary import NuisanceSummary
@@ -90,7 +91,6 @@ def _classes() -> Mapping[str, type]:
     from nplm.stats.goodness_of_fit import Chi2Compatibility, Tail
     from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility
     from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
-    from nplm.support import Outside
     from nplm.two_sample.calibration import TwoSampleCalibration
     from nplm.two_sample.matrix import TwoSampleMatrix
     from nplm.two_sample.rate import Rate
@@ -173,7 +173,7 @@ def _made(name: str, values: Mapping[str, Any]) -> Any:
 
 
 def _coordinates(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
-    from nplm.coordinates import coordinates_in
+    from nplm.data.coordinates import coordinates_in
 
     return coordinates_in({name: _decoded(each, arrays) for name, each in content.items()})
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nplm._versions import versions
+from nplm.data.sample import Sample
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
 from nplm.models.network_nuisance import PreparedNetworkWithNuisances
@@ -14,7 +15,6 @@ from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.impact import impacts
 from nplm.nuisance.summary import NuisanceSummary
 from nplm.result import Calibration, Result
-from nplm.sample import Sample
 from nplm.stats.null import Null
 from nplm.stats.significance import z_interval
 from nplm.yields import own_rate, own_shape

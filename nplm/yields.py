@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri_exp
 
-from nplm.averaged_weights import event_weight_of
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.sample import Sample
 from nplm.models.falkon_fit import PreparedFalkon
 from nplm.models.histogram import PreparedHistogram
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample
 from nplm.stats.asymptotic import Formula, with_scale_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.null import Null

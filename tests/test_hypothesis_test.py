@@ -11,13 +11,13 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, kstest
 
+from nplm.data.sample import Sample
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, Interrupted, NPLMTest
 from nplm.models.base import Fits
 from nplm.models.histogram import HistogramModel, PreparedHistogram
 from nplm.models.kernel import KernelModel
 from nplm.models.network import NetworkModel
-from nplm.sample import Sample
 
 # Size of the Kolmogorov-Smirnov tests: the chance that one fails a correct program.
 SIZE = 1e-3

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.models.base import Fits
@@ -17,7 +18,6 @@ from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.multiple import MultipleInterrupted, MultipleTest, kernel_widths
-from nplm.sample import Sample
 from nplm.stats.joint_weighted_chi2 import JointNull
 
 WIDTHS = (0.4, 0.8, 1.5, 4.0)

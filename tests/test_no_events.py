@@ -23,10 +23,10 @@ from nplm import (
     kernel_widths,
 )
 from nplm.cli.main import main
+from nplm.data.support import yields_apart
 from nplm.io import ReadError, read_sample, row_numbers
 from nplm.models.base import Model
 from nplm.plot.log_ratio import plot_log_ratio
-from nplm.support import yields_apart
 
 WEIGHT = 1e-2
 NONE = Sample(np.empty((0, 1)), features=["x"], name="data")

@@ -23,7 +23,7 @@ def test_every_lazy_name_is_public() -> None:
 
 
 def test_lazy_name_is_the_one_of_its_module() -> None:
-    from nplm.sample import Sample
+    from nplm.data.sample import Sample
 
     assert nplm.Sample is Sample
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import expit
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 from toys.significance import median_expected_z
 
 # Events drawn from each of the two densities for a Monte Carlo ideal_z, and the seed they are drawn with.

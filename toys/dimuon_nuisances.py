@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
+from nplm.data.sample import Sample
 from nplm.nuisance.callable_ratio import CallableLogRatio
 from nplm.nuisance.log_ratio import nu_of
 from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
-from nplm.sample import Sample
 from toys.dimuon import FEATURES, ContinuumWithZ, Cuts, Process, invariant_mass
 from toys.dimuon_density import MuonDensity
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import gamma, norm
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 from toys.significance import median_expected_z
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nplm.data.sample import Sample, concatenate
 from nplm.nuisance.gaussian_constraint import GaussianConstraint
 from nplm.nuisance.log_ratio import nu_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
-from nplm.sample import Sample, concatenate
 from toys import exponential
 from toys.exponential import EXPECTED_YIELD, FEATURES, SIGNALS, Signal
 

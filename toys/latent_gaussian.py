@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from nplm.data.sample import Sample
 from nplm.nuisance.log_ratio import nu_of
 from nplm.nuisance.separable_ratio import SeparableLogRatio
-from nplm.sample import Sample
 
 NUISANCES = ("shift", "width")
 CENTRAL: Mapping[str, float] = {}

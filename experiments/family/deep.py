@@ -15,12 +15,12 @@ from scipy.stats import norm
 from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from experiments.family.samples import correlated
+from nplm.data.sample import Sample
 from nplm.family.part import rows_of
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import CLASSES, INTERVALS, ONE, PRODUCTS, TWO, FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.report.markdown import markdown_table
-from nplm.sample import Sample
 from nplm.two_sample.pool import Pool
 
 PLAIN, TILTED = (2.0, 3.0), (3.0, 4.0, 5.0, 7.0)

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._seed import require_seed
+from nplm.data.overflow import Overflow
+from nplm.data.sample import Sample, Scaler, concatenate
 from nplm.models.kernel_centers import choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.overflow import Overflow
-from nplm.sample import Sample, Scaler, concatenate
 from nplm.stats.neyman_pearson import median_expected_z, median_z_of
 
 # log [s(x) / b(x)] of the normalised densities, at events of shape (n, d); shape (n,).

@@ -18,6 +18,7 @@ from nplm._whole import require_whole
 from nplm.calibrate.best_test import BestTest, KnownRatio, known_best_test, learned_best_test
 from nplm.calibrate.expected_power import expected_power
 from nplm.calibrate.injection import Injection
+from nplm.data.sample import require_same_features
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_campaign import needs_references
 from nplm.ensemble.run import run_campaign
@@ -25,7 +26,6 @@ from nplm.ensemble.sampler import Sampler
 from nplm.ensemble.table import ToyTable
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import require_same_features
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.intervals import clopper_pearson
 from nplm.stats.null import Null

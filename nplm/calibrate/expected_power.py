@@ -10,9 +10,9 @@ from scipy.stats import norm
 
 from nplm._errstate import usual_errors
 from nplm._json import json_value
+from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import require_same_features
 from nplm.stats.power import THRESHOLDS
 
 if TYPE_CHECKING:

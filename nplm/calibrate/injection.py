@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.data.sample import Sample, concatenate
 from nplm.ensemble.sampler import InjectionSampler, PoolSampler, Sampler
 from nplm.ensemble.table import ToyTable
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.nuisance.sampler import NuisanceSampler
-from nplm.sample import Sample, concatenate
 from nplm.stats.asymptotic import Formula
 from nplm.stats.null import Null
 from nplm.stats.weighted_chi2 import MixtureNull

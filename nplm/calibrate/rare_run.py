@@ -20,10 +20,10 @@ from scipy.special import expit, logsumexp
 from nplm._seed import require_seed
 from nplm.calibrate.rare_toys import SignalToys, Toys
 from nplm.calibrate.rare_weights import SIGNALS, Posteriors, Signals
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import calls
 from nplm.models.base import Fits, PreparedModel
-from nplm.models.kernel_data import calls
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import RareNull
 from nplm.stats.weighted_chi2 import MixtureNull

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm.models.kernel_data import Rows
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import Rows
+from nplm.likelihood.kernel_sums import kernel_blocks
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_products import kernel_blocks
-from nplm.sample import Sample
 
 # phi of the reference is held if it fills at most so many bytes; else it is computed for each toy's candidates.
 _HELD_BYTES = 1 << 30

@@ -29,10 +29,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
 from nplm.calibrate.rare_toys import SignalToys
+from nplm.likelihood.kernel_sums import padded
+from nplm.likelihood.log_linear import Blocks, reference_hessians
+from nplm.likelihood.log_linear_fit import Extended, minimize
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_likelihood import Extended, minimize
-from nplm.models.kernel_loss import Blocks, reference_hessians
-from nplm.models.kernel_products import padded
 from nplm.stats.importance import RareError
 
 # Signals that 1 / rho is averaged over, the toy's own included.

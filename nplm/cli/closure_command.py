@@ -23,8 +23,8 @@ from nplm.report.manifest import manifest_of, some, written_into
 if TYPE_CHECKING:
     from nplm.calibrate.best_test import KnownRatio
     from nplm.calibrate.closure import Closure
+    from nplm.data.sample import Sample
     from nplm.hypothesis_test import NPLMTest
-    from nplm.sample import Sample
 
 _PROGRAM, _TOYS = "nplm closure", "toys"
 

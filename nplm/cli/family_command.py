@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nplm._given_up import rescaled
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
 from nplm.cli.processes import processes_of
@@ -11,6 +10,7 @@ from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.test_command import folder_of, provenance, read_samples
 from nplm.cli.test_options import Options
 from nplm.cli.two_sample_output import deliver
+from nplm.data.given_up import rescaled
 
 
 def run_family(options: Options) -> int:

@@ -10,14 +10,14 @@ from nplm.cli.coordinates_options import periods
 from nplm.cli.options import ModelOptions
 
 if TYPE_CHECKING:
-    from nplm.coordinates import CoordinateKind
+    from nplm.data.coordinates import CoordinateKind
+    from nplm.data.sample import Sample
     from nplm.hypothesis_test import NPLMTest
+    from nplm.likelihood.keops import Engine
     from nplm.models.base import Model
     from nplm.models.kernel_centers import Selection
     from nplm.models.kernel_fit import Solver
-    from nplm.models.kernel_keops import Engine
     from nplm.nuisance.nuisances import Nuisances
-    from nplm.sample import Sample
 
 _IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

@@ -22,7 +22,8 @@ from nplm.cli.say import say
 from nplm.cli.style import require_labelled
 
 if TYPE_CHECKING:
-    from nplm.coordinates import CoordinateKind
+    from nplm.data.coordinates import CoordinateKind
+    from nplm.data.sample import Sample
     from nplm.models.kernel_centers import Selection
     from nplm.monitor.batch import Batch
     from nplm.monitor.folder import Arrived
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from nplm.monitor.progress import Progress
     from nplm.monitor.stream import Format
     from nplm.monitor.verdict import Verdict
-    from nplm.sample import Sample
 
 
 def run_monitor(options: Options) -> int:

@@ -12,7 +12,7 @@ from nplm._printable import printable
 from nplm.cli.errors import CommandError
 from nplm.cli.monitor_options import Options
 from nplm.cli.reading import Reader
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.monitor.monitor import Monitor

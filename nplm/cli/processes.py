@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nplm.cli.options import InputOptions
 from nplm.cli.reading import access_of
+from nplm.data.sample import Sample
 from nplm.io import ReadError, matching_files, read_sample
-from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.plot.two_sample_bins import Process

@@ -13,9 +13,9 @@ from nplm.cli.toys_nuisances import TruePoint
 from nplm.cli.toys_options import RunOptions
 
 if TYPE_CHECKING:
+    from nplm.data.sample import Sample
     from nplm.ensemble.sampler import Sampler
     from nplm.hypothesis_test import NPLMTest
-    from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ def setup_of(options: RunOptions, note: Callable[[str], None]) -> Setup:
 
 def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[str], None]) -> Setup:
     """Toys from files: a pool or the reference itself, a signal, or a function of the user's."""
+    from nplm.data.sample import concatenate
     from nplm.ensemble.problem import NamedGenerator
     from nplm.ensemble.sampler import (
         BootstrapSampler,
@@ -62,7 +63,6 @@ def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[st
         InjectionSampler,
         PoolSampler,
     )
-    from nplm.sample import concatenate
 
     reference, (pool, signal) = Reader(options, note).read(options.pool, options.signal)
 

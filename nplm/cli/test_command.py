@@ -9,7 +9,6 @@ from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING, Any, cast
 
-from nplm._given_up import rescaled
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.processes import processes_of
@@ -22,6 +21,7 @@ from nplm.cli.toys_run import going_on
 from nplm.cli.toys_status import open_stores
 from nplm.cli.values import ReferenceFile
 from nplm.cli.without_toys import toys_of
+from nplm.data.given_up import rescaled
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from jaxtyping import Int64
 
     from nplm.calibration import Calibrate
+    from nplm.data.sample import Sample
     from nplm.ensemble.table import ToyTable
     from nplm.hypothesis_test import NPLMTest
     from nplm.result import Result
-    from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from nplm.cli.refusing import refusing_bad_output
 from nplm.cli.say import say
 from nplm.cli.toys_options import ShowOptions
 from nplm.cli.toys_status import open_stores, read_store
-from nplm.ensemble.plan import Plan
+from nplm.data.fingerprint import Plan
 from nplm.ensemble.store import CAMPAIGN_FILE
 from nplm.report.manifest import written_into
 

@@ -26,7 +26,7 @@ from nplm.report.manifest import manifest_of, some, written_into
 if TYPE_CHECKING:
     from nplm.calibrate.tune import Tuning
     from nplm.calibrate.tuned import Tuned
-    from nplm.coordinates import CoordinateKind
+    from nplm.data.coordinates import CoordinateKind
 
 _PROGRAM = "nplm tune"
 

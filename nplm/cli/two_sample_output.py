@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nplm.cli.say import say
+from nplm.data.sample import Sample
 from nplm.report.run_folder import RunFolder
-from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.two_sample.result import TwoSampleResult

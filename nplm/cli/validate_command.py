@@ -16,10 +16,10 @@ from nplm.cli.say import say
 from nplm.cli.style import require_labelled
 from nplm.cli.two_sample_output import deliver
 from nplm.cli.validate_options import Options, command_of
+from nplm.data.sample import Sample
 from nplm.io import column_names, read_sample
 from nplm.io.expression import columns_are_there
 from nplm.report.run_folder import RunFolder
-from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import Calibrate

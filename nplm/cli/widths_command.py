@@ -21,7 +21,7 @@ from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from nplm.calibration import Calibrate
-    from nplm.coordinates import CoordinateKind
+    from nplm.data.coordinates import CoordinateKind
     from nplm.ensemble.table import ToyTable
     from nplm.models.kernel import KernelModel
     from nplm.multiple import MultipleTest

@@ -18,8 +18,8 @@ def toys_of(options: Options, samples: Samples) -> int:
     Raises:
         InputError: if toys are needed that cannot be drawn; before anything is prepared.
     """
+    from nplm.data.support import require_toys_of_such_yields
     from nplm.ensemble.no_toys import why_no_toys
-    from nplm.support import require_toys_of_such_yields
 
     if not options.toys or options.null is not None or options.calibrate == "rare":
         return options.toys

@@ -15,7 +15,8 @@ import numpy as np
 
 from nplm._cores import available_cores
 from nplm._seed import require_seed
-from nplm.ensemble.plan import Plan, rounded, summary
+from nplm.data.fingerprint import Plan, rounded, summary
+from nplm.data.sample import Sample, concatenate, require_same_features
 from nplm.ensemble.pulls import Truth
 from nplm.ensemble.sampler import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.ensemble.split import SplitReference
@@ -24,7 +25,6 @@ from nplm.models.base import Fits
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.sampler import NuisanceSampler
-from nplm.sample import Sample, concatenate, require_same_features
 from nplm.stats.asymptotic import Formula, formula_document
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 
 def why_no_toys(reference: Sample, data: Sample, pool: Sample | None = None, *, shape_only: bool) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.sampler import LARGEST_POOL_SHARE, BootstrapSampler
 from nplm.ensemble.split import Sizes, Split, SplitData, SplitReference, equal_weights
 from nplm.io.tables import sample_like
-from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.hypothesis_test import NPLMTest

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nplm.data.fingerprint import Plan, summary
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign, test_document
-from nplm.ensemble.plan import Plan, summary
 from nplm.ensemble.pulls import Truth, truth_of
 from nplm.ensemble.sampler import settings_of
 from nplm.ensemble.store import Store, StoreError
 from nplm.ensemble.table import ToyTable
-from nplm.sample import Sample
 from nplm.stats.asymptotic import Formula, read_formula
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from nplm.sample import Sample, concatenate
+from nplm.data.sample import Sample, concatenate
 
 if TYPE_CHECKING:
     from nplm.nuisance.nuisances import Nuisances

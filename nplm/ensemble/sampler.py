@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float64, Key
 from scipy.stats.sampling import DiscreteAliasUrn
 
+from nplm.data.fingerprint import rounded, summary
+from nplm.data.sample import Sample, concatenate
 from nplm.ensemble.no_toys import why_not_drawn
-from nplm.ensemble.plan import rounded, summary
 from nplm.io.tables import Tabular, as_sample
-from nplm.sample import Sample, concatenate
 
 ToyKey = Key[Array, ""]
 

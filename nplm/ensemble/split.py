@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm.ensemble.plan import rounded, summary
+from nplm.data.fingerprint import rounded, summary
+from nplm.data.sample import Sample
 from nplm.ensemble.sampler import ToyKey, generator
-from nplm.sample import Sample
 
 # Which numbers of events fluctuate from toy to toy.
 Sizes = Literal["fixed", "data", "both"]

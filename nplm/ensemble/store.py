@@ -24,7 +24,7 @@ from jaxtyping import Float64, Int64
 
 from nplm._atomic import atomic_path, write_new
 from nplm._versions import versions
-from nplm.ensemble.plan import Plan
+from nplm.data.fingerprint import Plan
 from nplm.ensemble.table import ToyTable
 
 SCHEMA = "nplm-campaign/2"

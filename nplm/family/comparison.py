@@ -13,6 +13,9 @@ from nplm._errstate import usual_errors
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
+from nplm.data.periods import periods_of, within_periods
+from nplm.data.sample import require_same_features
+from nplm.data.support import remarks_on_two, yields_apart
 from nplm.family.build import Progress, unseen
 from nplm.family.calibration import calibrated, counted, from_law
 from nplm.family.intervals import Interval
@@ -21,9 +24,6 @@ from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_interval, leading_words, test_name, words_of_test
 from nplm.io.tables import Tabular, two_samples
-from nplm.periods import periods_of, within_periods
-from nplm.sample import require_same_features
-from nplm.support import remarks_on_two, yields_apart
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.no_events import rate_of_none, result_of_rate

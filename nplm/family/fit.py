@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from nplm.family.part import Member, Part
 from nplm.family.spread import Spread
-from nplm.finite_likelihood import data_share, log_mixture
+from nplm.likelihood.finite import data_share, log_mixture
 from nplm.two_sample.pool import Pool
 
 _STEPS, _HALVINGS, _TOLERANCE = 50, 30, 1e-9
@@ -60,7 +60,7 @@ def fit_rows(
 ) -> MemberFit:
     """Minimises the finite-reference loss of both samples, with the penalty of a member.
 
-    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f is that of `nplm.finite_likelihood`, with q = rho / (1 + rho) the
+    L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f is that of `nplm.likelihood.finite`, with q = rho / (1 + rho) the
     share of the masses that B has. f = b . phi + constant, and the constant is free; the penalty is
     sum_i p_i b_i^2 / 2 with p_i = lambda / mu_i. Newton's method.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.averaged_weights import averaged
+from nplm.data.averaged_weights import averaged
 from nplm.family.leaves import leaves
 from nplm.family.marks import Marks
 from nplm.two_sample.pool import Pool

@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.averaged_weights import averaged
+from nplm.data.averaged_weights import averaged
+from nplm.data.periods import within_periods
+from nplm.data.sample import Sample, require_varying
 from nplm.family.build import family_parts
 from nplm.family.circular import ends, with_angles
 from nplm.family.draws import Draws, window_draws
@@ -24,8 +26,6 @@ from nplm.family.ranks import CELL, Cells, RankScale
 from nplm.family.settings import ALL, AS_THEY_ARE, INTERVALS, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses
 from nplm.family.statistic import Members
-from nplm.periods import within_periods
-from nplm.sample import Sample, require_varying
 from nplm.two_sample.calibration import Kind
 
 

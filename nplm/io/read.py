@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.data.sample import Sample
 from nplm.io._arrow_files import open_feather, open_parquet
 from nplm.io._csv import open_csv
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events
@@ -23,7 +24,6 @@ from nplm.io._table import ReadError as ReadError
 from nplm.io.cut import Cut, parse_cut
 from nplm.io.derived import Derived, needs_deriving
 from nplm.io.grammar import suggestion
-from nplm.sample import Sample
 
 _FORMATS: dict[str, OpenTable] = {
     ".npz": open_npz,

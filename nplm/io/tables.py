@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nplm._histogram import require_no_histogram
+from nplm.data.sample import Sample, in_order, require_same_features
 from nplm.io._arrow import arrow_column, lists_or_numbers
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events
 from nplm.io._parts import PART, in_parts
@@ -17,7 +18,6 @@ from nplm.io._table import ReadError, Table, Values, as_column, listed, require_
 from nplm.io.derived import Derived
 from nplm.io.expression import is_expression
 from nplm.io.lists import as_lists
-from nplm.sample import Sample, in_order, require_same_features
 
 # What `as_sample` takes.
 Tabular: TypeAlias = Sample | ArrayLike | Any

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import block_diag
 
-from nplm.coordinates import Coordinates
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample
 
 # Numbers of modes are filled up to multiples of this, so that one compiled fit serves for nearly all features.
 _MODES = 64

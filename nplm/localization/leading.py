@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.data.binning import Binning, common_binning
+from nplm.data.sample import Sample
 from nplm.localization.box import log_likelihood_gain
 from nplm.localization.comparison import Comparison
 from nplm.localization.pairs import pair_binning, rank_pairs
 from nplm.localization.region import Region
-from nplm.plot.binning import Binning, common_binning
-from nplm.sample import Sample
 
 # A feature stands for a difference that shows in it alone to at least this share of what the best pair shows.
 _ALONE = 0.6

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nplm._json import json_value
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.localization.comparison import Comparison
@@ -17,7 +18,6 @@ from nplm.localization.kernel_without import KernelWithout
 from nplm.models.kernel import LEAST_CENTERS, KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.sample import Sample
 
 # With more centres, the first so many of them serve for all rows of the table: the work grows with their square.
 MOST_CENTERS = 500

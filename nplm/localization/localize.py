@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nplm._json import json_value
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.localization.comparison import Comparison, compared
@@ -20,7 +21,6 @@ from nplm.localization.ranking import USUAL_TOP, RankedEvents, most_discrepant
 from nplm.localization.region import Region, local_regions
 from nplm.models.kernel import KernelModel
 from nplm.result import Result
-from nplm.sample import Sample
 
 SCHEMA = "nplm-localization/1"
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nplm._atomic import atomic_path
+from nplm.data.sample import Sample
 from nplm.localization.comparison import require_log_ratio
-from nplm.sample import Sample
 
 # How many events are listed where nobody says.
 USUAL_TOP = 200

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
-from nplm.coordinates import Coordinates
-from nplm.sample import Sample
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
 from nplm.stats.asymptotic import Formula
 from nplm.stats.chi2 import Chi2Null
 

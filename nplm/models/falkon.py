@@ -8,11 +8,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-from nplm.coordinates import Coordinates
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
 from nplm.models.falkon_fit import PreparedFalkon, one_weight
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import Selection
-from nplm.sample import Sample
 
 _REMEDY = (
     "It is not on the package index, and goes with one version of PyTorch: pip install torch, and then pip install"

@@ -11,10 +11,10 @@ from io import StringIO
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.data.sample import Sample
+from nplm.likelihood.kernel_sums import kernel_product
 from nplm.models.base import Fits
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_products import kernel_product
-from nplm.sample import Sample
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # What NPLM is usually run with: conjugate gradients to this tolerance, however many iterations they take.

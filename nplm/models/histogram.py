@@ -12,11 +12,11 @@ from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
 from nplm._whole import require_whole
-from nplm.averaged_weights import event_weight_of
-from nplm.cells import Cells, equal_weight_cells
-from nplm.coordinates import Coordinates
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.coordinates import Coordinates
+from nplm.data.partition import Cells, equal_weight_cells
+from nplm.data.sample import Sample
 from nplm.models.base import Fits, parameter_chi2
-from nplm.sample import Sample
 from nplm.stats.chi2 import Chi2Null
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
+from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton, solve_dense

@@ -12,18 +12,18 @@ import numpy as np
 from jaxtyping import Array, Float, Float64, Int64
 from scipy.special import xlogy
 
-from nplm.averaged_weights import event_weight, event_weight_of
+from nplm.data.averaged_weights import event_weight, event_weight_of
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.kernel_sums import padded
 from nplm.models.base import Fits, seconds_of_batches
 from nplm.models.histogram import PreparedHistogram
 from nplm.models.histogram_finite import Binned, minimize_in_bins
-from nplm.models.kernel_data import calls, data_blocks
-from nplm.models.kernel_products import padded
 from nplm.nuisance.joint_loss import bend, curve_of
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, Profile, filled
 from nplm.optimize.damped_newton import Expansion, Minimum, damped_newton, solve_dense
-from nplm.sample import Sample
 from nplm.stats.chi2 import Chi2Null
 
 # Tolerance of the Newton decrement, and steps at most.

@@ -10,11 +10,11 @@ import numpy as np
 
 from nplm._seed import require_seed
 from nplm._whole import require_whole
-from nplm.coordinates import Coordinates
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
+from nplm.likelihood.keops import Engine, compiled, require_engine
 from nplm.models.kernel_centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel, Solver
-from nplm.models.kernel_keops import Engine, compiled, require_engine
-from nplm.sample import Sample
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
 
@@ -37,11 +37,11 @@ class KernelModel:
     so t does not rise where the reference lacks events by chance, and its null does not widen. For varied weights w is
     w0 = sum_R w^2 / sum_R w, an event of the reference counts w_e / w0 times, and signed weights are averaged over
     neighbouring events until none is negative. The penalty is (Lambda / (1 + w)) ||f||^2 / 2 there, relative to the
-    Hessian of L, which is 1 / (1 + w) of that of the extended likelihood; see `nplm.models.kernel_likelihood`.
+    Hessian of L, which is 1 / (1 + w) of that of the extended likelihood; see `nplm.likelihood.log_linear_fit`.
 
     Arguments:
         width: of the kernels, exp(-|x - c|^2 / (2 width^2)), in the coordinates of the test (see
-            `nplm.coordinates`); None for the 90th percentile of the distances between pairs of reference events.
+            `nplm.data.coordinates`); None for the 90th percentile of the distances between pairs of reference events.
         centers: number of centres M; None for the square root of n_R + N(R), between 100 and 2000.
         penalty: lambda.
         selection: how centres are chosen: "uniform", as published, or "covering", see `choose_centers`.
@@ -49,7 +49,7 @@ class KernelModel:
             settings of NPLM computes: one Newton step on the weighted cross-entropy.
         seed: of the choice of centres and of the pairs that give the width.
         engine: "xla", or "keops" for the sums of kernels over events and centres by KeOps, which is slower on a CPU and
-            is there for a GPU that JAX does not have; see `nplm.models.kernel_keops`. It changes t by rounding only.
+            is there for a GPU that JAX does not have; see `nplm.likelihood.keops`. It changes t by rounding only.
         reference_exact: take the reference as exact, with the extended likelihood
             L = sum_R w (e^f - 1) - sum_D f, as published. Its t is too large where the reference is not many times as
             large as the data. The solver "falkon-step", and nuisances, always take it so.

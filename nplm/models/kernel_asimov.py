@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
-from nplm.models.kernel_data import Rows
+from nplm.likelihood.data_blocks import Rows
+from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
+from nplm.likelihood.log_linear import Blocks
+from nplm.likelihood.log_linear_fit import FiniteReference, loss_at, minimize
 from nplm.models.kernel_expected import ExpectedT, quadratic_law
-from nplm.models.kernel_likelihood import FiniteReference, loss_at, minimize
-from nplm.models.kernel_loss import Blocks
 
 # In units of the largest, of the direction in which t is linear: it moves t by as much as nothing, and its mixture's
 # probabilities keep their digits.

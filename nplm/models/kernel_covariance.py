@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 
 def covariance_of_sums(

@@ -13,28 +13,28 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm._blas import blas_threads
-from nplm.averaged_weights import AveragedWeights, event_weight, event_weight_of
-from nplm.coordinates import Coordinates
-from nplm.likelihood import statistic
-from nplm.models.base import Fits, seconds_of_batches
-from nplm.models.kernel_asimov import expected_with_signal
-from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
-from nplm.models.kernel_data import Rows, calls, data_blocks
-from nplm.models.kernel_expected import ExpectedT, expected_t
-from nplm.models.kernel_keops import Engine
-from nplm.models.kernel_likelihood import Extended, FiniteReference, loss_at, minimize
-from nplm.models.kernel_line import Line, LineModes
-from nplm.models.kernel_loss import Blocks, hessian_at
-from nplm.models.kernel_modes import RANK_CUT, Modes
-from nplm.models.kernel_moments import held_blocks, noise_of_averages, second_moment
-from nplm.models.kernel_pool import Pools
-from nplm.models.kernel_products import (
+from nplm.data.averaged_weights import AveragedWeights, event_weight, event_weight_of
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import Rows, calls, data_blocks
+from nplm.likelihood.extended import statistic
+from nplm.likelihood.keops import Engine
+from nplm.likelihood.kernel_sums import (
     in_blocks,
     kernel_product,
     kernel_sum,
     padded,
 )
-from nplm.sample import Sample
+from nplm.likelihood.log_linear import Blocks, hessian_at
+from nplm.likelihood.log_linear_fit import Extended, FiniteReference, loss_at, minimize
+from nplm.likelihood.pool_sums import Pools
+from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.kernel_asimov import expected_with_signal
+from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
+from nplm.models.kernel_expected import ExpectedT, expected_t
+from nplm.models.kernel_line import Line, LineModes
+from nplm.models.kernel_modes import RANK_CUT, Modes
+from nplm.models.kernel_moments import held_blocks, noise_of_averages, second_moment
 from nplm.stats.weighted_chi2 import MixtureNull
 
 Solver = Literal["ml", "falkon-step"]

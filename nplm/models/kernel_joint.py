@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import block_diag
 
-from nplm.averaged_weights import AveragedWeights
-from nplm.coordinates import Coordinates, same_coordinates
+from nplm.data.averaged_weights import AveragedWeights
+from nplm.data.coordinates import Coordinates, same_coordinates
+from nplm.data.sample import Sample, Scaler
 from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line
 from nplm.models.kernel_moments import noise_of_averages
-from nplm.sample import Sample, Scaler
 from nplm.stats.joint_weighted_chi2 import JointNull
 
 # Events whose modes are evaluated at a time.

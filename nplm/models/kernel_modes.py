@@ -14,15 +14,16 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 
 from nplm._blas import blas_threads
-from nplm.models.kernel_products import kernel_blocks, mapped_blocks
+from nplm.likelihood.kernel_sums import kernel_blocks, mapped_blocks
+from nplm.likelihood.log_linear import FEW_MODES
 
 # Eigenvalues of K_CC below this share of the largest are rounding.
 RANK_CUT = 1e-13
 # Modes with a_i below this times Lambda are dropped: rounding, and directions in which negative weights prevail.
 MODE_CUT = 1e-5
-# Of more modes than this, which cost next to nothing, so many of the weakest are dropped as lower the expected t by at
-# most this share of its standard deviation.
-FEW_MODES, DROPPED_SHARE = 48, 0.005
+# Of more modes than `FEW_MODES`, which cost next to nothing, as many of the weakest are dropped as lower the expected t
+# by this share of its standard deviation at most.
+DROPPED_SHARE = 0.005
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.averaged_weights import AveragedWeights
+from nplm.data.averaged_weights import AveragedWeights
+from nplm.likelihood.kernel_sums import CALLED, block_shape, mapped_blocks
+from nplm.likelihood.log_linear import Blocks
 from nplm.models.kernel_line import LineModes
-from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
-from nplm.models.kernel_products import CALLED, block_shape, mapped_blocks
 
 # Events whose modes are evaluated at a time.
 _ROWS = 16_384

@@ -10,22 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from nplm.averaged_weights import AveragedWeights
-from nplm.likelihood import statistic
+from nplm.data.averaged_weights import AveragedWeights
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.extended import statistic
+from nplm.likelihood.kernel_sums import padded
+from nplm.likelihood.log_linear import Blocks
+from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
 from nplm.models.base import Fits, seconds_of_batches
-from nplm.models.kernel_data import calls, data_blocks
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_likelihood import Extended, FiniteReference, Likelihood
-from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_moments import held_blocks, noise_of_averages
-from nplm.models.kernel_products import padded
 from nplm.nuisance.joint_loss import loss_at, minimize_jointly
 from nplm.nuisance.law import mixture_with_nuisances
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.moments import Rows, moments_at, moved, noise_of_data, noise_of_rows, sum_of_reference
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
-from nplm.sample import Sample
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Points stand for the reference if they give the second moments of the nuisances' columns this well.

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from nplm._npz import ChangedError, read_npz, write_npz
-from nplm.coordinates import coordinates_in
+from nplm.data.coordinates import coordinates_in
+from nplm.likelihood.log_linear import Blocks
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line, LineModes
-from nplm.models.kernel_loss import Blocks
 from nplm.models.kernel_modes import Modes
 
 _KIND = "nplm-prepared/"

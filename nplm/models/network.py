@@ -9,15 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from nplm.averaged_weights import averaged, event_weight
-from nplm.coordinates import Coordinates
+from nplm.data.averaged_weights import averaged, event_weight
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_search import Level, NetworkSearch
 from nplm.models.points import chunked
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class NetworkModel:
         clip_biases: whether biases are clipped too; some published results leave them free.
         optimizer: a `BoxSearch`, or the published recipe `Adam`; None for the default search.
         reference_exact: take the reference as the exact expectation, L = sum_R w (e^f - 1) - sum_D f, as the published
-            results do; else as a finite sample, see `nplm.finite_likelihood.of_reference`; signed weights are then
+            results do; else as a finite sample, see `nplm.likelihood.finite.of_reference`; signed weights are then
             averaged over neighbouring events.
 
     Raises:

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nplm.averaged_weights import event_weight_of
-from nplm.coordinates import Coordinates
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.coordinates import Coordinates
+from nplm.data.sample import Sample
 from nplm.models.base import Fits, parameter_chi2
 from nplm.models.mlp import Layout, with_ones
 from nplm.models.network_search import Data, NetworkSearch
 from nplm.models.points import CHUNK
-from nplm.sample import Sample
 from nplm.stats.chi2 import Chi2Null
 
 # A projection of the time times a fit with this fraction of the steps.

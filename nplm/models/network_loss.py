@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nplm.finite_likelihood import of_data, of_reference
+from nplm.likelihood.finite import of_data, of_reference
 from nplm.models.mlp import Layout
 from nplm.models.network_joint import JointNetwork
 from nplm.models.points import Chunks, Points

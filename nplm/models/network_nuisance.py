@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64
 
+from nplm.data.sample import Sample
 from nplm.models.base import Fits
 from nplm.models.network_fit import PreparedNetwork, projected_seconds
 from nplm.models.network_joint import JointNetwork
@@ -19,7 +20,6 @@ from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 from nplm.stats.chi2 import Chi2Null
 
 

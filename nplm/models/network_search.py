@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nplm._cores import available_cores
-from nplm.cells import Cells, compact_cells
-from nplm.likelihood import statistic
+from nplm.data.partition import Cells, compact_cells
+from nplm.likelihood.extended import statistic
 from nplm.models import network_starts
 from nplm.models.base import Fits
 from nplm.models.box_search import BoxSearch

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nplm.cells import Cells
+from nplm.data.partition import Cells
 from nplm.models.mlp import with_ones
 
 # Events of a chunk: their Jacobian (P rows) stays in the processor's cache.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nplm.data.sample import Sample
 from nplm.models.base import Model, PreparedModel
 from nplm.models.histogram import HistogramModel, PreparedHistogram
 from nplm.models.histogram_nuisance import PreparedHistogramWithNuisances
@@ -14,7 +15,6 @@ from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_nuisance import PreparedNetworkWithNuisances
 from nplm.nuisance.nuisances import Nuisances
-from nplm.sample import Sample
 
 WithNuisances = PreparedNetworkWithNuisances | PreparedKernelWithNuisances | PreparedHistogramWithNuisances
 

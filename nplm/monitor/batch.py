@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 
 @dataclass(frozen=True)

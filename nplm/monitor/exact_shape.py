@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.periods import Circular
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
 from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
-from nplm.periods import Circular
-from nplm.sample import Sample
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all

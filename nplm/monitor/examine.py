@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nplm._numbers import require_squares
+from nplm.data.sample import Sample
 from nplm.monitor.batch import Batch
-from nplm.sample import Sample
 
 # A feature of one value is dead, unless so many events of the reference would have that value this often by chance.
 _CHANCE = 1e-6

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from nplm._blas import blas_threads
+from nplm.data.periods import Circular, periods_of
+from nplm.data.sample import Sample, require_varying
 from nplm.family.calibration import ENOUGH, calibrated, likelihood_bound
 from nplm.family.comparison import RESAMPLES, FamilyTest
 from nplm.family.intervals import Interval
@@ -19,8 +21,6 @@ from nplm.family.statistic import combined
 from nplm.family.window import ReferenceFamily, Window
 from nplm.family.words import leading_words
 from nplm.monitor.shape_result import USUAL, ShapeResult
-from nplm.periods import Circular, periods_of
-from nplm.sample import Sample, require_varying
 from nplm.two_sample.weights import has_equal_weights
 
 # A reference of more events is looked at in so many of them, drawn by chance, and in this many windows at least.

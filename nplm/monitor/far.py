@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nplm.support import Support
+from nplm.data.support import Support
 
 # Beyond the range of the reference by so many times its width: fluctuations of what has a tail do not reach that.
 _FAR = 1.0

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nplm._blas import blas_threads
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.periods import Circular
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
-from nplm.periods import Circular
-from nplm.sample import Sample
 from nplm.stats.weighted_chi2 import MixtureNull
 
 

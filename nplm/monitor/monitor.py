@@ -12,7 +12,10 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from nplm._printable import printable
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.periods import Circular
+from nplm.data.sample import Sample, in_order
+from nplm.data.support import Outside, Support
 from nplm.family.settings import FamilySettings
 from nplm.io import as_sample
 from nplm.models.kernel import KernelModel
@@ -28,9 +31,6 @@ from nplm.monitor.rate import ExpectedRate, rate_of_window
 from nplm.monitor.shape_result import ShapeResult
 from nplm.monitor.verdict import Status, Verdict
 from nplm.monitor.words import NO_OVERFLOW, alarm_words, message
-from nplm.periods import Circular
-from nplm.sample import Sample, in_order
-from nplm.support import Outside, Support
 
 # Digits of a reference's fingerprint that a verdict holds.
 _FINGERPRINT = 16

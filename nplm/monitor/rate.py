@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import betainc, betaincc, gammainc, gammaincc, ndtri
 
+from nplm.data.sample import Sample
 from nplm.monitor.batch import Batch
 from nplm.monitor.clock import set_back
-from nplm.sample import Sample
 
 # Z of a p-value that has no digits left.
 _LARGEST_Z = 37.0

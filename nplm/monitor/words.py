@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nplm.support import Outside
+    from nplm.data.support import Outside
 
 AGREES = "agrees with the reference"
 NO_OVERFLOW = (

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64, Int64
 
-from nplm.ensemble.plan import rounded
+from nplm.data.fingerprint import rounded
+from nplm.data.sample import Sample, require_same_features
 from nplm.nuisance.interpolation import Interpolated, Kind, two_sided
 from nplm.nuisance.log_ratio import distinct_names, nu_of
 from nplm.nuisance.quadratic_fit import (
@@ -21,7 +22,6 @@ from nplm.nuisance.quadratic_fit import (
     term_values,
     traced_terms,
 )
-from nplm.sample import Sample, require_same_features
 
 # A variation: the point nu, by name (those that are not named are 0), and what was found there.
 Nu = Mapping[str, float]

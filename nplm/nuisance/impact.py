@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 if TYPE_CHECKING:
     from nplm.models.with_nuisances import WithNuisances

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nplm.models.kernel_likelihood import Likelihood
+from nplm.likelihood.log_linear_fit import Likelihood
 from nplm.nuisance.nuisances import Nuisances
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._numbers import require_squares
+from nplm.data.sample import Sample, in_order
 from nplm.io import read_reference, read_sample
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
@@ -20,7 +21,6 @@ from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.ratio_settings import RatioSettings
 from nplm.nuisance.relative_weights import absolute, looks_relative
 from nplm.nuisance.yaml_file import NuisanceFileError, mapping, number, read_document, require_known, text, texts
-from nplm.sample import Sample, in_order
 
 _KEYS = (
     "central",

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nplm.ensemble.plan import summary
+from nplm.data.fingerprint import summary
+from nplm.data.sample import Sample, require_same_features, require_varying
 from nplm.nuisance.learned_ratio import LearnedLogRatio, Yields
 from nplm.nuisance.ratio_learner import Learner
 from nplm.nuisance.ratio_settings import RatioSettings, effects_of, groups_of, held_out, inputs_of
 from nplm.nuisance.validate_ratio import validate_ratio
-from nplm.sample import Sample, require_same_features, require_varying
 
 Nu = Mapping[str, float]
 

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float64
 
-from nplm.ensemble.plan import summary
+from nplm.data.fingerprint import summary
+from nplm.data.sample import Sample, Scaler, require_varying
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms, Yields
 from nplm.nuisance.quadratic_fit import Term
 from nplm.nuisance.ratio_learner import Learner
@@ -20,7 +21,6 @@ from nplm.nuisance.ratio_settings import RatioSettings, effects_of, groups_of, h
 from nplm.nuisance.ratio_training import FitRecord, fit_rows
 from nplm.nuisance.relative_weights import absolute
 from nplm.nuisance.validate_ratio import validate_ratio
-from nplm.sample import Sample, Scaler, require_varying
 
 Nu = Mapping[str, float]
 # dw/dnu_i, d^2 w/dnu_i^2 and d^2 w/dnu_i dnu_j of each event at nu = 0.

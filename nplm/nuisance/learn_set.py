@@ -12,11 +12,11 @@ from scipy.linalg import eigh
 from scipy.stats import norm
 
 from nplm._numbers import require_squares
+from nplm.data.sample import Sample, Scaler
 from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learned_ratio import LearnedLogRatio, Yields
 from nplm.nuisance.ratio_settings import RatioSettings
 from nplm.nuisance.relative_weights import absolute
-from nplm.sample import Sample, Scaler
 
 SetKind = Literal["symmetric hessian", "hessian", "replicas"]
 SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)

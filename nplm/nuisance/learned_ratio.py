@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int64
 
-from nplm.ensemble.plan import rounded, summary
+from nplm.data.fingerprint import rounded, summary
+from nplm.data.sample import Sample, Scaler
 from nplm.nuisance.quadratic_fit import Term, term_names, traced_terms
 from nplm.nuisance.ratio_loss import Form
 from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_training import FitRecord
 from nplm.nuisance.ratio_validation import RatioValidation
-from nplm.sample import Sample, Scaler
 
 Yields = Literal["keep", "factor-out"]
 
@@ -98,7 +98,7 @@ class LearnedLogRatio:
         parts: the networks.
         yields: whether effects on the yield are in r ("keep") or only those on the shape ("factor-out").
         yield_effect: what nu = 1 adds to the logarithm of the yield besides, for each nuisance.
-        reference: what the reference holds that r belongs to, see `nplm.ensemble.plan.summary`.
+        reference: what the reference holds that r belongs to, see `nplm.data.fingerprint.summary`.
         validation: how r fared on events that it was not learned from; None if nobody has looked.
         left_out: how many more members there were, whose fits did not converge.
     """

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
-from nplm.models.kernel_loss import Blocks
+from nplm.likelihood.log_linear import Blocks
 from nplm.nuisance.nuisances import Nuisances
 
 # Points along an axis, in units of sigma.

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.models.kernel_loss import Blocks
+from nplm.likelihood.log_linear import Blocks
 from nplm.nuisance.nuisances import Nuisances
 
 

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from nplm.ensemble.plan import summary
+from nplm.data.fingerprint import summary
+from nplm.data.sample import Sample
 from nplm.nuisance.binned_ratio import BinnedLogRatio
 from nplm.nuisance.constraint import Constraint
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.log_ratio import LogRatio
 from nplm.nuisance.separable_ratio import SumOfLogRatios
-from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)

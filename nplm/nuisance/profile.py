@@ -12,18 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nplm.averaged_weights import event_weight_of
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.sample import Sample
+from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.kernel_sums import CALLED, in_blocks, padded
+from nplm.likelihood.log_linear import Blocks
+from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
+from nplm.likelihood.pool_sums import Pools
 from nplm.models.base import Fits
-from nplm.models.kernel_data import calls, data_blocks
-from nplm.models.kernel_likelihood import Extended, FiniteReference, Likelihood
-from nplm.models.kernel_loss import Blocks
-from nplm.models.kernel_pool import Pools
-from nplm.models.kernel_products import CALLED, in_blocks, padded
 from nplm.nuisance.joint_loss import curvature_in_nu, minimize_jointly
 from nplm.nuisance.minima import ESCAPES, Axes, bends, distinct, lowest_curvature, numbered
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.summary import NuisanceSummary
-from nplm.sample import Sample
 
 # A maximum of the auxiliary likelihood is none where its curvature is so small a part of 1 / sigma^2.
 _FLAT = 1e-3

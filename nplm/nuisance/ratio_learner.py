@@ -9,13 +9,13 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.data.sample import Sample, Scaler
 from nplm.nuisance.learned_ratio import LearnedTerms
 from nplm.nuisance.quadratic_fit import term_values
 from nplm.nuisance.ratio_loss import Rows, in_chunks
 from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_settings import Group, RatioSettings
 from nplm.nuisance.ratio_training import fit_rows
-from nplm.sample import Sample, Scaler
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nplm._seed import require_seed
+from nplm.data.sample import Sample
 from nplm.nuisance.learned_ratio import Yields
 from nplm.nuisance.log_ratio import distinct_names, nu_of
 from nplm.nuisance.quadratic_fit import Term
 from nplm.nuisance.ratio_loss import Form
-from nplm.sample import Sample
 
 Nu = Mapping[str, float]
 T = TypeVar("T")

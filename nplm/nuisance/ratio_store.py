@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from nplm._npz import ChangedError, read_npz, write_npz
+from nplm.data.sample import Sample, Scaler
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms
 from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_training import FitRecord
 from nplm.nuisance.ratio_validation import RatioValidation
-from nplm.sample import Sample, Scaler
 
 SCHEMA = "nplm-learned-ratio/2"
 # Without a digest of its contents, as earlier versions wrote it.

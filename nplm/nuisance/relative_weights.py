@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # A variation changes the yield by less than this factor.
 _FACTOR = 5.0

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.ensemble.plan import rounded
+from nplm.data.fingerprint import rounded
+from nplm.data.sample import Sample
 from nplm.ensemble.sampler import PoolSampler, Sampler, ToyKey, generator, settings_of
 from nplm.nuisance.log_ratio import log_ratio
 from nplm.nuisance.nuisances import Nuisances
-from nplm.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)

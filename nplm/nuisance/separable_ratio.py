@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from nplm.ensemble.plan import rounded
+from nplm.data.fingerprint import rounded
 from nplm.nuisance.interpolation import Interpolated, Kind
 from nplm.nuisance.log_ratio import LogRatio, distinct_names
 

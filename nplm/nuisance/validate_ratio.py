@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.data.sample import Sample, require_same_features
 from nplm.nuisance.learned_ratio import LearnedLogRatio
 from nplm.nuisance.log_ratio import nu_of
 from nplm.nuisance.quadratic_fit import fit_terms, quadratic_terms, term_names, term_values
 from nplm.nuisance.ratio_validation import Calibration, Check, Curve, RatioValidation, described
-from nplm.sample import Sample, require_same_features
 
 Nu = Mapping[str, float]
 

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 
+from nplm.data.sample import Sample
 from nplm.plot import style
 from nplm.plot.two_sample_bins import fill_two_samples
-from nplm.sample import Sample
 
 # Bins of ratios that are known worse than this, in their logarithm, say nothing.
 _LARGEST_ERROR = 0.7

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from nplm.data.binning import Binning, common_binning
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.io.tables import Tabular, sample_like
 from nplm.localization.pairs import pair_binning, require_pair
-from nplm.plot.binning import Binning, common_binning
 from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
 from nplm.result import Result
-from nplm.sample import Sample
 
 if TYPE_CHECKING:
     from hist import Hist

@@ -7,12 +7,12 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nplm.data.binning import common_binning, fill
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.plot import style
-from nplm.plot.binning import common_binning, fill
 from nplm.plot.reference import expected_weights, reference_log_ratio
 from nplm.result import Result
-from nplm.sample import Sample
 
 
 def plot_log_ratio(

@@ -7,8 +7,8 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nplm.data.binning import poisson_interval
 from nplm.plot import style
-from nplm.plot.binning import poisson_interval
 from nplm.report.numbers import count, format_p, format_p_value, format_z_score, p_text, why_unchecked, z_text
 from nplm.result import Result
 from nplm.stats.asymptotic import Formula, as_formula, fit_formula

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nplm.data.binning import Binning
+from nplm.data.sample import Sample
 from nplm.plot import style
-from nplm.plot.binning import Binning
 from nplm.plot.labels import unit_of
 from nplm.plot.two_sample_bins import Process, TwoSampleBins, fill_two_samples, overlapping
 from nplm.report.numbers import p_text, printable, z_text
-from nplm.sample import Sample
 from nplm.two_sample.result import TwoSampleResult
 
 # The y axis is logarithmic if the shares of the bins span more than this factor.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from nplm.plot.binning import MOST_BINS, Binning, aligned_bins, common_binning, fill
-from nplm.sample import Sample
+from nplm.data.binning import MOST_BINS, Binning, aligned_bins, common_binning, fill
+from nplm.data.sample import Sample
 
 # An interval narrower than this share of the axis gets a picture of its surroundings, so many times as wide.
 _NARROW, _SURROUNDINGS = 0.06, 12.0

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Int64
 
+    from nplm.data.sample import Sample
     from nplm.hypothesis_test import NPLMTest
     from nplm.plot.two_sample_bins import Process
     from nplm.result import Result
-    from nplm.sample import Sample
 
 
 def write_run(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.leading import leading_interval
@@ -23,7 +24,6 @@ from nplm.report.roles import TEST, Roles
 from nplm.report.verdict import MILD, Level, verdict
 from nplm.report.where import write_localization, write_pair_picture
 from nplm.result import Result
-from nplm.sample import Sample
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
 
 

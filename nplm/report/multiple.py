@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nplm._atomic import atomic_path
+from nplm.data.sample import Sample
 from nplm.io.tables import sample_like
 from nplm.multiple import MultipleTest
 from nplm.multiple_result import MultipleResult
@@ -27,7 +28,6 @@ from nplm.report.numbers import count
 from nplm.report.page import answer_first, counted_features
 from nplm.report.pictures import Picture, write_pictures
 from nplm.report.where import RUN_FILES
-from nplm.sample import Sample
 
 
 def write_multiple_run(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.learned_ratio import drawable, plot_learned_ratio
@@ -24,7 +25,6 @@ from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
 from nplm.report.verdict import verdict
 from nplm.result import Result
-from nplm.sample import Sample
 
 _QUANTILES_CAPTION = (
     "The toys' t in order, against what the formula expects for the toy of that rank. Where toys follow it, each of"

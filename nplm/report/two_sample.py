@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from nplm.data.sample import Sample
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP, most_discrepant
@@ -32,7 +33,6 @@ from nplm.report.two_sample_text import (
     two_sample_verdict,
 )
 from nplm.report.where import RUN_FILES, where_title, write_localization
-from nplm.sample import Sample
 from nplm.two_sample.features import feature_numbers
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from nplm.data.sample import Sample
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import Localization
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
@@ -19,7 +20,6 @@ from nplm.report.leading import feature_leads, marginal_caption, marginal_names,
 from nplm.report.pictures import Picture
 from nplm.report.roles import Roles
 from nplm.report.two_sample_many import sweep_picture
-from nplm.sample import Sample
 from nplm.two_sample.features import FeatureNumbers
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from nplm.data.support import Outside
 from nplm.report.numbers import (
     count,
     format_p_value,
@@ -22,7 +23,6 @@ from nplm.report.numbers import (
 from nplm.result import Calibration, Result
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.stats.significance import z_score
-from nplm.support import Outside
 from nplm.yields import where_apart
 
 # One-sided Z: below the first, chance alone does this more than once in 44 tests; above the second, once in 741.
@@ -67,7 +67,7 @@ def with_outside(of_t: Verdict, outside: Sequence[Outside]) -> Verdict:
 
     Arguments:
         of_t: what the test says.
-        outside: of the data, see `nplm.support.Support`.
+        outside: of the data, see `nplm.data.support.Support`.
     """
     if not outside or of_t.level == "strong":
         return of_t

@@ -15,9 +15,9 @@ from nplm._errstate import usual_errors
 from nplm._seed import require_seed
 from nplm._versions import versions
 from nplm._whole import require_whole
+from nplm.data.sample import Sample, require_same_features
+from nplm.data.support import yields_apart
 from nplm.io.tables import Tabular, two_samples
-from nplm.sample import Sample, require_same_features
-from nplm.support import yields_apart
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.law import ScoreLaw

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 from scipy.stats import chi2, kstwobign
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # Bins hold at least so many effective events of both samples, as chi2 is asymptotic.
 _LEAST = 10.0

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
-from nplm.finite_likelihood import data_share, log_mixture
+from nplm.likelihood.finite import data_share, log_mixture
 from nplm.optimize.damped_newton import Expansion, damped_newton
 from nplm.two_sample.modes import Basis, KernelTest
 

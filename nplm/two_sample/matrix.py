@@ -14,8 +14,8 @@ from jaxtyping import Float64
 from scipy.stats import false_discovery_control, norm
 
 from nplm._json import json_value
+from nplm.data.sample import Sample
 from nplm.result_file import SavedResult
-from nplm.sample import Sample
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.validate import validate
 

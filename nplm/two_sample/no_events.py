@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri_exp
 
 from nplm._versions import versions
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate, poisson_root
 from nplm.two_sample.result import TwoSampleResult

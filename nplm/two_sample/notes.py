@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 from nplm.two_sample.calibration import Calibrate
 from nplm.two_sample.modes import Basis
 from nplm.two_sample.pool import Pool

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm.sample import Sample, Scaler
+from nplm.data.sample import Sample, Scaler
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 from nplm.two_sample.labels import labels
 from nplm.two_sample.modes import Basis
 from nplm.two_sample.pool import Pool

@@ -17,8 +17,8 @@ from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
 
 if TYPE_CHECKING:
+    from nplm.data.sample import Sample
     from nplm.io.tables import Tabular
-    from nplm.sample import Sample
 
 SCHEMA = "nplm-two-sample/1"
 

@@ -16,8 +16,8 @@ from scipy.special import ndtri_exp
 from nplm._blas import blas_threads
 from nplm._json import json_value
 from nplm._whole import require_whole
+from nplm.data.sample import Sample
 from nplm.result_file import SavedResult
-from nplm.sample import Sample
 from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.comparison import DRAWS, TwoSampleTest
 from nplm.two_sample.scores import Scores

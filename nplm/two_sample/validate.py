@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from nplm.data.sample import Sample
 from nplm.family.build import Progress, unseen
 from nplm.family.comparison import FamilyTest
 from nplm.family.settings import FamilySettings
-from nplm.sample import Sample
 from nplm.two_sample.calibration import Calibrate
 from nplm.two_sample.comparison import DRAWS, RESAMPLES, TwoSampleTest
 from nplm.two_sample.result import TwoSampleResult

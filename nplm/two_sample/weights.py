@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import fisher_exact, ks_2samp
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # Weights whose distributions differ at this p-value are not exchangeable.
 LEAST_P = 0.01

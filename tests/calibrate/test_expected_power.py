@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nplm.calibrate.expected_power import expected_power
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_expected import expected_t
-from nplm.sample import Sample
 from nplm.stats.weighted_chi2 import MixtureNull
 
 MODEL = KernelModel(width=1.0, centers=100, penalty=1e-5)

@@ -13,6 +13,7 @@ import pytest
 from nplm.calibrate.clip_path import follow_path
 from nplm.calibrate.tune import CLIMBS_FILE, TuneSettings, Tuning
 from nplm.calibrate.tuned import Tuned
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import Store
@@ -20,7 +21,6 @@ from nplm.ensemble.table import ToyTable
 from nplm.models.base import Fits
 from nplm.models.network_fit import PreparedNetwork
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 from nplm.stats.goodness_of_fit import chi2_compatibility
 from tests.ensemble.programs import QUICK, Exponential, exponential_campaign, exponential_test
 from tests.nuisance.problems import scale_and_normalization

@@ -11,12 +11,12 @@ from scipy.stats import chi2
 
 from nplm.calibrate.tune import Tuning
 from nplm.calibrate.tuned import Tuned
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.sampler import PoolSampler
 from nplm.ensemble.table import ToyTable
 from nplm.hypothesis_test import FitError, NPLMTest
 from nplm.report.tune import interval_text, tune_markdown
-from nplm.sample import Sample
 from nplm.stats.ensemble_summary import summarize_toys
 from tests.calibrate.tuned_toys import Toys, fitted_p, logarithmic, scan_clips
 from tests.ensemble.programs import QUICK, exponential_test

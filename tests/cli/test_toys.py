@@ -397,7 +397,7 @@ def test_status_counts_what_is_there_and_what_is_not(nplm) -> None:
 
 def test_failed_fits_are_counted_with_their_reasons(nplm) -> None:
     Path("either_sign.py").write_text(
-        "from nplm.sample import Sample\n"
+        "from nplm.data.sample import Sample\n"
         "def draw(rng):\n"
         "    return Sample([[0.5, 0.0], [1.0, 0.3]], [5.0, rng.choice([-1.0, 1.0])], ('x', 'y'))\n"
     )

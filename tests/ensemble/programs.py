@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.processes import LocalProcesses
 from nplm.ensemble.run import run_campaign
@@ -23,7 +24,6 @@ from nplm.models.box_search import BoxSearch
 from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
 from nplm.optimize.search import SearchSettings
-from nplm.sample import Sample
 
 EDGES = HistogramModel(edges=((0.0, 0.3, 0.7, 1.2, 2.0, 3.0),))
 # A search that is good enough for identities, where both sides run the same one.

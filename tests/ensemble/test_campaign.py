@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.processes import pickled
 from nplm.ensemble.sampler import (
@@ -26,7 +27,6 @@ from nplm.models.kernel import KernelModel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.sampler import NuisanceSampler, sampler_at
-from nplm.sample import Sample
 from toys.exponential_nuisances import draw_reference, nuisances
 
 BOTH = nuisances()

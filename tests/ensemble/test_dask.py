@@ -21,6 +21,7 @@ import jax
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample, Scaler
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.engine import EngineError
 from nplm.ensemble.run import run_campaign
@@ -32,7 +33,6 @@ from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample, Scaler
 
 distributed = pytest.importorskip("distributed")
 

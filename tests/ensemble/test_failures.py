@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import GeneratorSampler, ToyKey
 from nplm.ensemble.store import Store
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample
 from tests.ensemble.programs import EDGES, QUICK, At, Exponential, exponential_campaign, exponential_test
 
 

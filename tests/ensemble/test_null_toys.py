@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.data.fingerprint import Plan
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_toys import NullToys, why_not_null
-from nplm.ensemble.plan import Plan
 from nplm.ensemble.problem import ProblemData
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import ExpectationSampler, GeneratorSampler, InjectionSampler, PoolSampler
 from nplm.ensemble.store import Store, StoreError
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
-from nplm.sample import Sample
 from tests.ensemble.programs import exponential_test
 
 

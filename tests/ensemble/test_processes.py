@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.ensemble import processes
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.engine import EngineError
@@ -23,7 +24,6 @@ from nplm.ensemble.sampler import GeneratorSampler
 from nplm.ensemble.store import Store
 from nplm.ensemble.table import ToyTable
 from nplm.models.base import Model
-from nplm.sample import Sample
 from tests.ensemble.programs import EDGES, QUICK, ROOT, At, Exponential, exponential_campaign
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, norm
 
+from nplm.data.sample import Sample
 from nplm.ensemble.sampler import PoolSampler
-from nplm.sample import Sample
 
 # Size of the statistical tests: the chance that one fails a correct program.
 SIZE = 1e-4

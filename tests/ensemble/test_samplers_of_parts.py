@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.sampler import (
@@ -25,7 +26,6 @@ from nplm.ensemble.sampler import (
 )
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample
 from tests.ensemble.programs import EDGES, exponential_campaign, exponential_test
 
 # Size of the statistical tests: the chance that one fails a correct program.

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chisquare, kstest, poisson
 
+from nplm.data.fingerprint import Plan
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
 from nplm.ensemble.null_campaign import needs_references
-from nplm.ensemble.plan import Plan
 from nplm.ensemble.sampler import BootstrapSampler
 from nplm.ensemble.split import Sizes, Split, SplitData, SplitReference
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample
 from toys.exponential_nuisances import nuisances
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.data.fingerprint import Plan
 from nplm.ensemble import store as store_module
-from nplm.ensemble.plan import Plan
 from nplm.ensemble.run import run_campaign
 from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store, StoreError, merge_stores
 from nplm.ensemble.table import ToyTable

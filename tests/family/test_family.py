@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import poisson
 
 from nplm import FamilyTest
+from nplm.data.sample import Sample
 from nplm.family import draws
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import AS_THEY_ARE, CLASSES, FamilySettings
 from nplm.family.statistic import Family, combined
-from nplm.sample import Sample
 from nplm.two_sample.pool import Pool
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.family import leaves as leaves_module
 from nplm.family import look, part
 from nplm.family.leaves import leaves
 from nplm.family.ranks import RankScale, normal_scores
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
-from nplm.sample import Sample
 from nplm.two_sample import pool as pool_module
 from nplm.two_sample.pool import Pool
 

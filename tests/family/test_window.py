@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.family.overfit import variance_of_others, without_overfit
 from nplm.family.ranks import Cells
 from nplm.family.settings import AS_THEY_ARE, CLASSES, FamilySettings
 from nplm.family.window import ReferenceFamily, scored
-from nplm.sample import Sample
 
 
 def _mixed(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import pyarrow.parquet
 import pytest
 import uproot
 
+from nplm.data.sample import Sample
 from nplm.io import ReadError, read_reference, read_sample, write_sample
-from nplm.sample import Sample
 
 RNG = np.random.default_rng(2)
 N = 50

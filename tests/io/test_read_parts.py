@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from nplm.data.sample import Sample
 from nplm.io import ReadError, read_reference, read_sample, row_numbers
-from nplm.sample import Sample
 
 FORMATS = ("parquet", "feather", "csv", "h5", "npz", "npy", "root")
 Columns = dict[str, np.ndarray]

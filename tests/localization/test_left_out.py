@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from nplm import GaussianConstraint, HistogramModel, KernelModel, Normalization, NPLMTest, Nuisances, Sample
+from nplm.data.sample import Scaler
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.kernel_without import KernelWithout
 from nplm.localization.left_out import leave_one_out, project_out
 from nplm.models.base import PreparedModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.with_nuisances import with_nuisances
-from nplm.sample import Scaler
 
 MODEL = KernelModel(width=1.5, centers=40, penalty=1e-4)
 

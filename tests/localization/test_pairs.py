@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nplm import Sample
+from nplm.data.binning import poisson_interval
 from nplm.localization.comparison import Comparison
 from nplm.localization.pairs import fill_pair, rank_pairs
-from nplm.plot.binning import poisson_interval
 from nplm.plot.pair import plot_pair
 
 

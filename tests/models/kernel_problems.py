@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nplm.data.sample import Sample, Scaler
 from nplm.models.kernel_fit import PreparedKernel, Solver
 from nplm.models.kernel_modes import RANK_CUT
-from nplm.sample import Sample, Scaler
 
 
 def set_up_a(seed: int = 0, n_reference: int = 20_000) -> tuple[Sample, Sample, Sample]:

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.box_search import BoxSearch
 from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 
 
 @pytest.mark.parametrize("shape_only", [False, True])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from nplm.data.sample import Sample
 from nplm.ensemble.processes import LocalProcesses
 from nplm.ensemble.run import run_campaign
 from nplm.hypothesis_test import NPLMTest
@@ -18,7 +19,6 @@ from nplm.models.falkon import FalkonModel
 from nplm.models.falkon_fit import PreparedFalkon
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import choose_centers
-from nplm.sample import Sample
 from tests.models.kernel_problems import prepare, set_up_a
 
 needs_falkon = pytest.mark.skipif(

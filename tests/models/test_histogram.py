@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.sample import Sample, Scaler
 
 EDGES_1D = ((0.0, 0.3, 0.8, 1.5, 2.5, 5.0),)
 EDGES_2D = ((0.0, 0.5, 1.5, 4.0), (0.0, 0.7, 4.0))

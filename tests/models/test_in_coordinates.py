@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nplm.averaged_weights import event_weight
-from nplm.coordinates import COORDINATES, CoordinateKind, coordinates_of, same_coordinates
+from nplm.data.averaged_weights import event_weight
+from nplm.data.coordinates import COORDINATES, CoordinateKind, coordinates_of, same_coordinates
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.localization.kernel_without import KernelWithout
 from nplm.models.box_search import BoxSearch
@@ -17,7 +18,6 @@ from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.network import NetworkModel
 from nplm.multiple import MultipleTest, kernel_widths
-from nplm.sample import Sample, Scaler
 from toys import exponential, exponential_nuisances
 
 KERNEL = KernelModel(width=1.0, centers=40, penalty=1e-4)

@@ -10,13 +10,13 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
-from nplm.coordinates import CoordinateKind
+from nplm.data.coordinates import CoordinateKind
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_centers import choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample, Scaler
 from tests.models.kernel_problems import prepare, set_up_a
 
 WIDTH, PENALTY = 0.8, 0.05

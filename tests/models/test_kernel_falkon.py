@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.models.kernel_centers import choose_centers
-from nplm.sample import Sample
 from tests.models.kernel_problems import prepare, set_up_a
 
 # LogisticFalkon, one Newton step, float64, lambda = 1e-6, width 2.3, M = 1000; its own t moves by up to 0.3 with its

@@ -11,9 +11,10 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import binom
 
-from nplm.averaged_weights import AveragedWeights, averaged, event_weight
-from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
+from nplm.data.averaged_weights import AveragedWeights, averaged, event_weight
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
+from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models import kernel_fit
 from nplm.models.base import Model
 from nplm.models.histogram import HistogramModel
@@ -22,7 +23,6 @@ from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
 from nplm.models.kernel_store import read_prepared, write_prepared
 from nplm.nuisance.nuisances import Nuisances
-from nplm.sample import Sample, Scaler
 from tests.models.kernel_problems import prepare
 from tests.nuisance.problems import draw_reference, scale_and_normalization
 
@@ -121,7 +121,7 @@ def test_batches_pools_and_held_or_streamed_references_agree(
     t = held.fit(data).t
     np.testing.assert_allclose([held.fit([d]).t[0] for d in data], t, rtol=1e-8)
     # In calls of one sample each.
-    monkeypatch.setattr("nplm.models.kernel_data._CALL_BYTES", 0)
+    monkeypatch.setattr("nplm.likelihood.data_blocks._CALL_BYTES", 0)
     np.testing.assert_allclose(held.fit(data).t, t, rtol=1e-8)
     monkeypatch.setattr(kernel_fit, "_HELD_BYTES", 0)
     streamed = prepare(reference, reference.events[:160], 2.0, 2.0, reference_exact=False)

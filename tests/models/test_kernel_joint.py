@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_joint import joint_null
 from nplm.multiple import MultipleTest
-from nplm.sample import Sample
 from tests.models.kernel_problems import prepare
 
 WIDTHS, PENALTY = (0.5, 1.5, 4.0), 0.05

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
-from nplm.sample import Sample, Scaler
 from tests.models.kernel_problems import prepare
 
 EXPECTED, EVENTS = 2000.0, 6000

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_store import PreparedError
-from nplm.sample import Sample
 
 MODEL = KernelModel(width=1.5, centers=60, penalty=1e-4)
 

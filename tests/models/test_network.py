@@ -11,12 +11,12 @@ from threading import Event
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.box_search import BoxSearch
 from nplm.models.mlp import Layout
 from nplm.models.network import NetworkModel
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 
 # SHA-256 of data and reference, and the best t that anybody found, for each of the two peer toys.
 PEERS = {

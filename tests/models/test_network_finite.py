@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
-from nplm.averaged_weights import event_weight
-from nplm.finite_likelihood import of_data
+from nplm.data.averaged_weights import event_weight
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
+from nplm.likelihood.finite import of_data
 from nplm.models.box_search import BoxSearch
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_loss import expand, network_loss
 from nplm.models.network_nuisance import PreparedNetworkWithNuisances
 from nplm.nuisance.log_ratio import log_ratio
-from nplm.sample import Sample
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale_and_normalization
 
 Exponential = tuple[Sample, Sample]

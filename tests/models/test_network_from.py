@@ -10,12 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.box_search import BoxSearch
 from nplm.models.network import NetworkModel
 from nplm.models.network_fit import PreparedNetwork
 from nplm.optimize.adam import Adam
-from nplm.sample import Sample
 
 Exponential = tuple[Sample, Sample]
 # Relative to 1 + t: sums of a few thousand terms in double precision.

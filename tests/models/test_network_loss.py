@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm.cells import compact_cells
+from nplm.data.partition import compact_cells
 from nplm.models.mlp import Layout, with_ones
 from nplm.models.network_loss import expand, network_loss
 from nplm.models.points import CHUNK, Points, centroids, chunked, one_chunk

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm.data.support import Support
 from nplm.family.settings import FamilySettings
 from nplm.monitor.far import far_events
 from nplm.monitor.headline import headline, message_of, wants_a_look
 from nplm.monitor.verdict import Verdict
-from nplm.support import Support
 
 _KERNEL = KernelModel(width=1.0, centers=40)
 

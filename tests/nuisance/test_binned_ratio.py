@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import chi2
 
 from nplm import GaussianConstraint, Normalization, NPLMTest, Nuisances, SumOfLogRatios
+from nplm.data.sample import Sample
 from nplm.nuisance.binned_ratio import BinnedLogRatio
 from nplm.nuisance.log_ratio import log_ratio
-from nplm.sample import Sample
 
 # Size of each statistical test: the chance that it fails a correct program.
 SIZE = 1e-4

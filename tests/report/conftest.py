@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.base import Fits
 from nplm.result import Result
-from nplm.sample import Sample, Scaler
 from nplm.stats.chi2 import Chi2Null
 
 SLOPE = 0.2

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
 from nplm.models.kernel import KernelModel
 from nplm.multiple import MultipleTest, kernel_widths
 from nplm.plot.multiple import plot_multiple
-from nplm.sample import Sample
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 from nplm import GaussianConstraint, Normalization, Nuisances
+from nplm.data.binning import MOST_BINS, common_binning, fill, poisson_interval
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
-from nplm.plot.binning import MOST_BINS, common_binning, fill, poisson_interval
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import fill_marginal, plot_marginal
 from nplm.plot.null import plot_null, plot_null_ensemble
@@ -25,7 +26,6 @@ from nplm.plot.power import plot_power
 from nplm.plot.qq import plot_qq, thinned_ranks
 from nplm.plot.style import save_figure
 from nplm.report.pictures import feature_stem
-from nplm.sample import Sample
 from nplm.stats.chi2 import Chi2Null, fit_chi2
 from nplm.stats.ensemble_summary import summarize_toys
 

@@ -12,10 +12,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.histogram import HistogramModel
 from nplm.result import SCHEMA
-from nplm.sample import Sample
 
 
 @pytest.fixture

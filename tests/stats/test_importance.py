@@ -9,10 +9,10 @@ from scipy.special import expit
 from nplm.calibrate.rare_run import rare_null
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.calibrate.rare_weights import Posteriors, Signals
+from nplm.data.sample import Sample, Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
-from nplm.sample import Sample, Scaler
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import RareError, RareNull
 from nplm.stats.weighted_chi2 import MixtureNull

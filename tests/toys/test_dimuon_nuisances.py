@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, norm
 
+from nplm.data.sample import Sample
 from nplm.ensemble.sampler import PoolSampler
 from nplm.nuisance.log_ratio import log_ratio
-from nplm.sample import Sample
 from toys.dimuon import invariant_mass
 from toys.dimuon_density import MuonDensity
 from toys.dimuon_nuisances import BARREL, MAX_PT, NUISANCES, SCALED_DIMUON, ScaledDimuon, endcap_muons, measured

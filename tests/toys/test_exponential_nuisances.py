@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import expon, kstest, norm
 
+from nplm.data.sample import Sample
 from nplm.ensemble.sampler import PoolSampler
 from nplm.nuisance.log_ratio import log_ratio
-from nplm.sample import Sample
 from toys import exponential
 from toys.exponential_nuisances import draw_data, draw_reference, exact_ratio, scale_ratio
 

@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from nplm.data.sample import Sample
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
-from nplm.sample import Sample
 from nplm.two_sample.pool import Pool
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm.sample import Sample, Scaler, concatenate, require_same_features, require_varying
+from nplm.data.sample import Sample, Scaler, concatenate, require_same_features, require_varying
 
 
 def test_one_dimensional_events_are_one_feature() -> None:

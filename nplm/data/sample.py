@@ -382,7 +382,7 @@ class Scaler:
         return {"location": self.location, "scale": self.scale}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that the map is made of, for `nplm.coordinates.coordinates_in`."""
+        """All that the map is made of, for `nplm.data.coordinates.coordinates_in`."""
         return {"location": self.location, "scale": self.scale}
 
 

@@ -4,7 +4,7 @@ Extended: the reference is taken as exact. In modes, with s = sum_D v phi, the l
 
     G(b) = sum_R w (exp(f) - 1) - b . s,    f = phi . b.
 
-Finite reference: that of `nplm.finite_likelihood`. Events of the reference count w_e / w0 times, those of the data
+Finite reference: that of `nplm.likelihood.finite`. Events of the reference count w_e / w0 times, those of the data
 v_e / v0 times, and rho = w0 / v0. In units of the data's weights
 
     L = v0 { sum_R (w_e / w0) l(f) + sum_D (v_e / v0) [l(f) - f] },    G(b) = (1 + rho) L.
@@ -25,8 +25,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nplm.finite_likelihood import curvature, data_slope, data_value, reference_slope, reference_value
-from nplm.models.kernel_loss import Blocks, exact_hessian, hessian_products, hessians, sums_at, sums_of, without_modes
+from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
+from nplm.likelihood.log_linear import (
+    Blocks,
+    exact_hessian,
+    hessian_products,
+    hessians,
+    sums_at,
+    sums_of,
+    without_modes,
+)
 from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
 # A Newton step of conjugate gradients: relative residual, and products at most.

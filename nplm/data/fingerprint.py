@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # Digits of a sample's summary: sums in another order, on another machine, must not change it.
 _DIGITS = 10

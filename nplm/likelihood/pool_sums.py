@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.sparse import csr_array
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # phi of a pool is held if it fills at most so many bytes.
 _HELD_BYTES = 2 << 30

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm._cores import available_cores
-from nplm.models.kernel_keops import Engine, keops_product, keops_sum
+from nplm.likelihood.keops import Engine, keops_product, keops_sum
 
 Result = TypeVar("Result")
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.circular import WithCircles, circles_in, circles_of
-from nplm.normal_scores import NormalScores
-from nplm.periods import Circular, periods_of
-from nplm.sample import Sample, Scaler
+from nplm.data.circular import WithCircles, circles_in, circles_of
+from nplm.data.normal_scores import NormalScores
+from nplm.data.periods import Circular, periods_of
+from nplm.data.sample import Sample, Scaler
 
 CoordinateKind = Literal["normal-scores", "standardized", "raw"]
 COORDINATES: tuple[CoordinateKind, ...] = get_args(CoordinateKind)

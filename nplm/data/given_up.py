@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm.sample import Sample, require_same_features
+from nplm.data.sample import Sample, require_same_features
 
 
 def renamed(sample: Sample, name: str) -> Sample:

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.data.fingerprint import Plan, summary
+from nplm.data.sample import Sample
 from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.plan import Plan, summary
 from nplm.ensemble.sampler import BootstrapSampler, InjectionSampler, PoolSampler
 from nplm.hypothesis_test import NPLMTest
 from nplm.io.read import read_sample
 from nplm.models.histogram import HistogramModel
 from nplm.models.network import NetworkModel
-from nplm.sample import Sample
 from tests.ensemble.programs import EDGES, Exponential, exponential_campaign, exponential_test
 
 

@@ -25,9 +25,9 @@ from nplm import (
     Scaler,
     coordinates_of,
 )
-from nplm.coordinates import COORDINATES, CoordinateKind, coordinates_in, same_coordinates
-from nplm.normal_scores import KNOTS
-from nplm.periods import Circular, periods_of
+from nplm.data.coordinates import COORDINATES, CoordinateKind, coordinates_in, same_coordinates
+from nplm.data.normal_scores import KNOTS
+from nplm.data.periods import Circular, periods_of
 
 KERNEL = KernelModel(width=1.0, centers=40, penalty=1e-4)
 # Strictly increasing on the whole line, and far from affine.

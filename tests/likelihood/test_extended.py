@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm.likelihood import LARGEST_LOG_RATIO, guarded_exp, loss, statistic
+from nplm.likelihood.extended import LARGEST_LOG_RATIO, guarded_exp, loss, statistic
 
 both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

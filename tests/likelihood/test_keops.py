@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
+from nplm.likelihood.kernel_sums import kernel_product, kernel_sum
 from nplm.models import kernel_fit, kernel_keops
 from nplm.models.kernel import KernelModel
-from nplm.models.kernel_products import kernel_product, kernel_sum
-from nplm.sample import Sample
 
 needs_keops = pytest.mark.skipif(find_spec("pykeops") is None, reason="pykeops is not installed")
 KERNEL = {"width": 1.3, "centers": 40, "selection": "covering", "penalty": 1e-5, "reference_exact": True}
@@ -107,7 +107,7 @@ def test_what_one_engine_prepared_or_drew_serves_the_other(cache: str, samples, 
 PROGRAM = """
 import numpy as np
 from nplm import KernelModel
-from nplm.sample import Sample, Scaler
+from nplm.data.sample import Sample, Scaler
 sample = Sample(np.linspace(0, 1, 100))
 KernelModel(centers=5, engine="keops").prepare(sample, Scaler.fit(sample))
 """

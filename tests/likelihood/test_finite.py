@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm.finite_likelihood import (
+from nplm.likelihood.finite import (
     curvature,
     data_share,
     data_slope,

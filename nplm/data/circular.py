@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 if TYPE_CHECKING:
-    from nplm.coordinates import Coordinates
+    from nplm.data.coordinates import Coordinates
 
 # Points of a feature that are no further from their mean are all at one angle.
 _ONE_ANGLE = 1e-6
@@ -105,7 +105,7 @@ class WithCircles:
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that the map is made of, for `nplm.coordinates.coordinates_in`."""
+        """All that the map is made of, for `nplm.data.coordinates.coordinates_in`."""
         return {
             **self.straight.arrays(),
             "circles": np.array([[j, c.period, *c.center, c.scale] for j, c in sorted(self.circles.items())]),

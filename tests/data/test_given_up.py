@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm._given_up import joined, renamed, rescaled
+from nplm.data.given_up import joined, renamed, rescaled
+from nplm.data.sample import Sample, concatenate
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
-from nplm.sample import Sample, concatenate
 
 
 def sample(rng: np.random.Generator, size: int, name: str) -> Sample:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.special import ndtri
 
-from nplm.sample import Sample, require_varying
+from nplm.data.sample import Sample, require_varying
 
 # Of a feature with more distinct values, so many at most become knots: quantiles at equal steps of the rank, quantiles
 # at equal steps of the score, which follow the tails, and values that have this share of the weight, with both
@@ -88,7 +88,7 @@ class NormalScores:
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that the map is made of, for `nplm.coordinates.coordinates_in`."""
+        """All that the map is made of, for `nplm.data.coordinates.coordinates_in`."""
         return {
             "score_knots": np.array([len(values) for values in self.values], dtype=np.int64),
             "score_values": np.concatenate([np.zeros(0), *self.values]),

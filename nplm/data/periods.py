@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # Names of circular features, or these with their periods; None for a period that is to be guessed.
 Circular = Sequence[str] | Mapping[str, float | None]

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.sparse import csr_array
 
-from nplm.cells import Cells, equal_weight_cells
-from nplm.sample import Sample
+from nplm.data.partition import Cells, equal_weight_cells
+from nplm.data.sample import Sample
 
 # A cell holds so many effective events, (sum w)^2 / sum w^2: its sum of weights is three standard deviations from 0.
 _EFFECTIVE = 9.0

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import ndtri_exp
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 # Yields that differ by more than this factor are rather not in the same units than different.
 LARGEST_FACTOR = 10.0

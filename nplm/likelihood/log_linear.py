@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nplm.models.kernel_modes import FEW_MODES
-from nplm.models.kernel_products import gaussian
+from nplm.likelihood.kernel_sums import gaussian
 
+# Hessians of so many columns are summed exactly; of more only their products with vectors are.
+FEW_MODES = 48
 # Columns whose products are all made for a block of events before they are summed for each sample.
 _MOST_OUTER = 64
 

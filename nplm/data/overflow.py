@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.sample import Sample
+from nplm.data.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Overflow:
 
     Beyond the last reference event nothing speaks against a large f: sum_R w (e^f - 1) does not see it. There a network
     rises as steeply as its clip allows, and a single event in the data can lift t by tens. Normal scores end with the
-    reference and do the same to all but circular features, see `nplm.normal_scores`; this is for other coordinates.
+    reference and do the same to all but circular features (`nplm.data.normal_scores`); this is for other coordinates.
 
     Arguments:
         low, high: the range of each feature over reference events of non-zero weight, shape (d,); infinite for one

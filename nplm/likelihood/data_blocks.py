@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64
 
-from nplm.models.kernel_loss import Blocks
-from nplm.models.kernel_products import CACHED
+from nplm.likelihood.kernel_sums import CACHED
+from nplm.likelihood.log_linear import Blocks
 
 # Bytes that phi of the data of one call may fill; a sample that fills more has a call of its own.
 _CALL_BYTES = 1 << 28

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nplm.likelihood import data_term, reference_term
+from nplm.likelihood.extended import data_term, reference_term
 
 Values = TypeVar("Values", np.ndarray, Array)
 

@@ -1,0 +1,1 @@
+"""Samples, and what is made of their features: coordinates, partitions into bins, ranges and fingerprints."""
