@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nplm.models import kernel_keops
+from nplm.likelihood import keops
 
 KERNEL = ("--model", "kernel", "--width", "2.3", "--centers", "50")
 TEST = ("test", "data.npz", "--reference", "ref.npz=400", *KERNEL, "--calibrate", "analytic", "--json")
@@ -28,7 +28,7 @@ def test_it_gives_the_same_result_and_prints_nothing_else(nplm, monkeypatch: pyt
 
 
 def test_without_keops_the_command_ends_before_any_work(nplm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_keops, "find_spec", lambda name: None)
+    monkeypatch.setattr(keops, "find_spec", lambda name: None)
     outcome = nplm(*TEST, "--engine", "keops")
     assert outcome.code == 3
     assert outcome.out == ""

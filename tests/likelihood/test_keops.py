@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+import nplm.likelihood.keops as module
 from nplm.data.sample import Sample
 from nplm.hypothesis_test import NPLMTest
 from nplm.likelihood.kernel_sums import kernel_product, kernel_sum
-from nplm.models import kernel_fit, kernel_keops
+from nplm.models import kernel_fit
 from nplm.models.kernel import KernelModel
 
 needs_keops = pytest.mark.skipif(find_spec("pykeops") is None, reason="pykeops is not installed")
@@ -37,7 +38,7 @@ def samples(rng: np.random.Generator) -> tuple[Sample, Sample]:
 
 
 def test_a_missing_engine_is_named_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_keops, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r'needs pykeops: pip install "nplm-jax\[keops\]"'):
         KernelModel(engine="keops")
     KernelModel(engine="xla")
@@ -54,7 +55,7 @@ def test_sums_are_direct_ones(cache: str, rng: np.random.Generator, width: float
     events, centers = rng.normal(size=(2000, 3)), np.asfortranarray(rng.normal(size=(30, 3)))
     v, a = rng.normal(size=2000), rng.normal(size=30)
     matrix = np.exp(-cdist(events, centers, "sqeuclidean") / (2 * width**2))
-    for engine in kernel_keops.ENGINES:
+    for engine in module.ENGINES:
         np.testing.assert_allclose(kernel_sum(events, v, centers, width, engine), v @ matrix, atol=1e-10)
         np.testing.assert_allclose(kernel_product(events, a, centers, width, engine), matrix @ a, atol=1e-10)
     # It is the engine that is asked for: float32 would be wrong by more than the tolerance.
@@ -64,7 +65,7 @@ def test_sums_are_direct_ones(cache: str, rng: np.random.Generator, width: float
 
 @needs_keops
 def test_sums_over_nothing_are_zero(cache: str) -> None:
-    for engine in kernel_keops.ENGINES:
+    for engine in module.ENGINES:
         nothing = np.zeros((0, 3))
         assert not kernel_sum(nothing, np.zeros(0), np.ones((4, 3)), 1.0, engine).any()
         assert kernel_product(nothing, np.ones(4), np.ones((4, 3)), 1.0, engine).shape == (0,)
@@ -80,8 +81,8 @@ def test_both_engines_give_one_test(
     if not held:  # the reference as features, whose sums are those of kernels too
         monkeypatch.setattr(kernel_fit, "_HELD_BYTES", 0)
     asked = []
-    monkeypatch.setattr(kernel_keops, "_sums", lambda *a, f=kernel_keops._sums: asked.append(1) or f(*a))
-    xla, keops = (NPLMTest(reference, KernelModel(**settings, engine=engine)) for engine in kernel_keops.ENGINES)
+    monkeypatch.setattr(module, "_sums", lambda *a, f=module._sums: asked.append(1) or f(*a))
+    xla, keops = (NPLMTest(reference, KernelModel(**settings, engine=engine)) for engine in module.ENGINES)
     # Weak modes turn a rounding of the sums into more of it in t.
     fits = [test.fit([data]) for test in (xla, keops)]
     assert fits[1].t[0] == pytest.approx(fits[0].t[0], abs=1e-6)
@@ -95,7 +96,7 @@ def test_both_engines_give_one_test(
 @needs_keops
 def test_what_one_engine_prepared_or_drew_serves_the_other(cache: str, samples, tmp_path: Path) -> None:
     reference, data = samples
-    xla, keops = (NPLMTest(reference, KernelModel(**KERNEL, engine=engine)) for engine in kernel_keops.ENGINES)
+    xla, keops = (NPLMTest(reference, KernelModel(**KERNEL, engine=engine)) for engine in module.ENGINES)
     assert xla.campaign(data).plan().hash == keops.campaign(data).plan().hash
     xla.save(tmp_path / "prepared.npz")
     loaded = NPLMTest(reference, keops.model, prepared=tmp_path / "prepared.npz")

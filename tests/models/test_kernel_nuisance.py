@@ -27,7 +27,8 @@ from nplm import (
     run_campaign,
     sampler_at,
 )
-from nplm.models import kernel_fit, kernel_loss
+from nplm.likelihood import log_linear
+from nplm.models import kernel_fit
 from nplm.models.base import Fits
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
@@ -148,7 +149,7 @@ def test_many_modes_and_few_have_the_same_minimum(monkeypatch: pytest.MonkeyPatc
     reference = draw_reference(rng, 3000)
     data = [draw_data(rng, 0.3, -0.1), draw_data(rng, -0.3, 0.1)]
     exact = prepare(scale_and_normalization(), reference, exact=of_reference).fit(data)
-    monkeypatch.setattr(kernel_loss, "FEW_MODES", 0)
+    monkeypatch.setattr(log_linear, "FEW_MODES", 0)
     iterative = prepare(scale_and_normalization(), reference, exact=of_reference).fit(data)
     np.testing.assert_allclose(iterative.t, exact.t, atol=1e-4)
     np.testing.assert_allclose(nuisance_fits(iterative)[1], nuisance_fits(exact)[1], atol=1e-4)
