@@ -36,6 +36,8 @@ from nplm.two_sample.with_rate import with_rate
 CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "analytic")
 RESAMPLES, FEWEST, MOST = 999, 99, 1_000_000
 RATE = "yield"
+# Yields that differ by less than this share do not move what is expected in an interval.
+_OTHER = 0.01
 USUAL = FamilySettings()
 
 
@@ -225,6 +227,8 @@ class FamilyTest:
         words, found = leading_words(family, leading, features), leading_interval(family, leading)
         if self._of_test:
             words = words_of_test(words, whole=self.b.effective_size > (1 - 1e-9) * len(self.b))
+        if self.rate is not None and found is not None and abs(self.rate.observed / self.rate.expected - 1) > _OTHER:
+            words += f", scaled to the yield of {'the data' if self._of_test else 'B'}"
         if self.rate is not None:
             names.append(RATE)
             t.append(self.rate.root**2)

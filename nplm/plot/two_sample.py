@@ -129,7 +129,12 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
         axes.stairs(counts, edges, fill=True, color=style.REFERENCE, alpha=0.3, label=null_words(result))
         axes.set_xlim(0, end)
         axes.set_ylim(0, 1.5 * counts.max())
-        label = f"observed: {p_text(found.p_value)}, {z_text(found.z)}{' (a lower limit)' if found.limit else ''}"
+        # Of shapes and yields together the statistic is that of the shapes.
+        of_shape = found if result.shape is None else result.shape
+        limit = " (a lower limit)" if of_shape.limit else ""
+        label = (
+            f"observed{'' if of_shape is found else ' shape'}: {p_text(of_shape.p_value)}, {z_text(of_shape.z)}{limit}"
+        )
         if result.statistic <= end:
             axes.axvline(result.statistic, ymax=0.64, color=style.REWEIGHTED, label=label)
         else:

@@ -12,7 +12,7 @@ from nplm.report.verdict import MILD, STRONG
 from nplm.stats.significance import z_score
 from nplm.two_sample.features import FeatureNumbers
 
-_HEAD = ("feature", "chi2 / degrees of freedom", "p of chi2", "p of Kolmogorov-Smirnov", "p of both, corrected")
+_HEAD = ("feature", "χ² / degrees of freedom", "p of χ²", "p of Kolmogorov-Smirnov", "p of both, corrected")
 _FAMILY = "it looks at features together and at single intervals as well"
 ONE_FIT = "it is that of one fit to all features together"
 

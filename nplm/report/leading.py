@@ -27,18 +27,24 @@ from nplm.result import Result
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
 
 
-def marginal_caption(roles: Roles, *, fitted: bool) -> str:
-    """How to read a picture of one feature of both samples."""
+def marginal_caption(roles: Roles, *, fitted: bool, scaled: bool = False) -> str:
+    """How to read a picture of one feature of both samples.
+
+    Arguments:
+        roles: what the samples are called.
+        fitted: whether the fit is drawn.
+        scaled: whether the reference is scaled to the yield of the data, as where only shapes are compared.
+    """
     fit = f" Orange: {'the reference' if roles.of_test else 'A'} reweighted by the fitted log-ratio." if fitted else ""
     if not roles.of_test:
         return (
             f"Shares of both samples, A (band: its uncertainty) and B.{fit} Below: B / A, whose errors hold the"
             " fluctuations of both."
         )
+    scale = "scaled to the yield of the data" if scaled else "with the yield that it predicts"
     return (
-        "Points: data. Line with band: the reference, with the yield that it predicts and its statistical"
-        f" uncertainty.{fit} Below: their ratio, whose errors hold the fluctuations of both; triangles point to values"
-        " outside the panel."
+        f"Points: data. Line with band: the reference, {scale}, and its statistical uncertainty.{fit} Below: their"
+        " ratio, whose errors hold the fluctuations of both; triangles point to values outside the panel."
     )
 
 

@@ -64,7 +64,7 @@ def report_page(
         section("Key numbers", _numbers(result, numbers)),
         section("Nuisances", _nuisances(result, pictures)),
         section("Cautions", bullets(cautions(result), "cautions")),
-        section("Feature by feature", chi(features)),
+        section("Feature by feature", features),
         section("Pictures", figures(others)),
         section(where_title(answer.level), where.section),
         section("Calibration by toys", _calibration(result)),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from nplm.data.given_up import rescaled
 from nplm.data.sample import Sample
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
@@ -74,6 +75,9 @@ def write_two_sample(
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     roles = roles_of(result)
+    if roles.of_test and result.rate is None and len(b):
+        # Where yields are not compared, pictures show what the shape makes one expect.
+        a = rescaled(a, b.total_weight)
     agreement = two_sample_verdict(result).level == "agreement"
     drawing = Drawing(plots, a, b, result, roles, agreement, processes)
     if not len(b):
@@ -144,7 +148,7 @@ def _page(
         f'<div class="leading">{figures(leading)}</div>\n' if leading else "",
         section("Key numbers", chi(table(first))),
         section("Cautions", bullets(two_sample_cautions(result), "cautions")),
-        section("Feature by feature", chi(features)),
+        section("Feature by feature", features),
         section("Pictures", figures(pictures)),
         section(where_title(answer.level), where),
         section("What the p-value stands on", chi(table(numbers.items())) + figures(chance)),

@@ -154,4 +154,4 @@ class Drawing:
         return fill_two_samples(self.a, self.b, feature, interval=found).enlarged
 
     def _first_caption(self) -> str:
-        return marginal_caption(self.roles, fitted=not self.agreement)
+        return marginal_caption(self.roles, fitted=not self.agreement, scaled=self.result.rate is None)

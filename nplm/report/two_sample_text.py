@@ -41,7 +41,7 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
     found, roles = result.calibration, roles_of(result)
     a, b = (printable(name) for name in result.sample_names)
     both = f"The data ({b}) and the reference ({a})" if roles.of_test else f"{a} and {b}"
-    numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
+    numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {_kind(result)}"
     if found.limit and found.z < MILD:
         return Verdict(
             "undecided",
@@ -116,7 +116,12 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     if result.leading_words:
         rows["leading"] = result.leading_words
     tests = len(result.names)
-    rows["combined"] = f"smallest p-value of {count(tests, 'test')}, T = -log p = {result.statistic:.3f}"
+    shapes = count(tests - of_shape, "test")
+    rows["combined"] = f"smallest p-value of {shapes}, T = -log p = {result.statistic:.3f}"
+    if of_shape:
+        rows["combined"] += (
+            " (of the shapes); with the yield: the smallest of shape, twice the yield, and their product"
+        )
     called = ("reference", "data") if result.of_test else ("sample A", "sample B")
     for i, name in enumerate(result.sample_names):
         effective, size = result.effective_sizes[i], result.sizes[i]
@@ -162,7 +167,15 @@ def two_sample_line(result: TwoSampleResult) -> str:
     """The answer on one line: p = 0.012, Z = 2.26 (permutation)."""
     found = result.calibration
     limit = ", a lower limit of Z" if found.limit else ""
-    return f"{p_text(found.p_value)}, {z_text(found.z)} ({found.kind}{limit})"
+    return f"{p_text(found.p_value)}, {z_text(found.z)} ({_kind(result)}{limit})"
+
+
+def _kind(result: TwoSampleResult) -> str:
+    """What the p-value is from: where the yield has a part in it, no count of shapes alone."""
+    kind = result.calibration.kind
+    if result.rate is None or "family" not in result.configuration:
+        return kind
+    return "yield" if result.leading != result.leading_shape else f"{kind} and yield"
 
 
 def _leading(result: TwoSampleResult) -> str:
