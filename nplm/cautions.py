@@ -39,6 +39,7 @@ LARGEST_FOR_KERNELS = 0.6
 def cautions_of(
     test: NPLMTest,
     data: Sample,
+    given: Sample,
     formula: Formula,
     null: NullToys | None,
     pool: Sample | None,
@@ -49,6 +50,7 @@ def cautions_of(
     Arguments:
         test: that the data go through.
         data: to be tested.
+        given: the same before features were taken to the range of the reference.
         formula: `test.formula(data)`.
         null: toys that will be counted; None without.
         pool: that they are drawn from; None for the reference.
@@ -63,7 +65,7 @@ def cautions_of(
             " give the expected yield, or test the shape only"
         )
     reference = renamed(test.reference, "the reference")
-    notes += support_remarks(reference, renamed(data, "the data"), test.support)
+    notes += support_remarks(reference, renamed(given, "the data"), test.support)
     if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
         notes += _far_events(test.reference)
     if null is None and calibrate != "rare":

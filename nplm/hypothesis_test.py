@@ -423,7 +423,7 @@ class NPLMTest:
             campaign = drawn() if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
-        notes = cautions_of(self, sample, formula, null, pool, calibrate)
+        notes = cautions_of(self, sample, given, formula, null, pool, calibrate)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
@@ -451,7 +451,7 @@ class NPLMTest:
             }
             stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, calibrate, requested)
             asked_for = {"calibrate": calibrate, "toys": requested, "seed": seed}
-            found = result_of(self, sample, fits, *stands_on, null, asked_for, seconds, notes, complete)
+            found = result_of(self, sample, given, fits, *stands_on, null, asked_for, seconds, notes, complete)
             return replace(found, _of=(self, given))
 
         if kernel is not None:

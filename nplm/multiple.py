@@ -246,7 +246,7 @@ class MultipleTest:
             require_toys_of_such_yields(first.expected_yield(sample), sample.total_weight)
         campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
-        own = [cautions_of(test, sample, test.formula(sample), null, pool, calibrate) for test in self.tests]
+        own = [cautions_of(test, sample, given, test.formula(sample), null, pool, calibrate) for test in self.tests]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
             why = why_no_toys(first.reference, sample, pool, shape_only=first.shape_only)

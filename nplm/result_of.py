@@ -30,6 +30,7 @@ MOST_IMPACTS = 20
 def result_of(
     test: NPLMTest,
     data: Sample,
+    given: Sample,
     fits: Fits,
     standing: Null,
     calibration: Calibration,
@@ -44,6 +45,7 @@ def result_of(
     Arguments:
         test: that the data went through.
         data: that were tested.
+        given: the same before features were taken to the range of the reference: what lies beyond it is told of.
         fits: their fit.
         standing, calibration: see `nplm.calibration.calibrated`.
         null: toys that were counted; None without.
@@ -87,7 +89,7 @@ def result_of(
         rate=rate,
         shape=own_shape(test, data, t, rate, calibration, standing),
         # With nuisances the reference may lack events where the data rightly have some: a caution tells of them.
-        outside=() if test.nuisances is not None else test.support.outside(data),
+        outside=() if test.nuisances is not None else test.support.outside(given),
     )
 
 

@@ -68,8 +68,8 @@ def expected_power(
         data: for whose event weights the answer is; None for unit weights.
 
     Raises:
-        ValueError: if the model is no kernel model, the test one of the shape only, a number of events not positive, or
-            the signal has negative weights or other features.
+        ValueError: if the model is no kernel model, the test one of the shape only, a number of events not positive or
+            too large to compute with, or the signal has negative weights or other features.
     """
     if not isinstance(test.prepared, PreparedKernel) or test.prepared.solver != "ml":
         raise ValueError(
@@ -90,7 +90,12 @@ def expected_power(
     found = []
     for number in events:
         law = test.prepared.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
-        low, middle, high = (null.z(law.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
-        power = {float(z): law.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
+        try:
+            low, middle, high = (null.z(law.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
+            power = {float(z): law.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
+        except ArithmeticError as error:
+            raise ValueError(
+                f"{number:g} signal events make t so large that its law cannot be computed: give fewer"
+            ) from error
         found.append(ExpectedPower(number, law.t_expected, middle, (low, high), power, null.describe()))
     return tuple(found)

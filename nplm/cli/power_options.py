@@ -21,6 +21,9 @@ from nplm.cli.options import (
 )
 from nplm.cli.values import positive_numbers, text, z_threshold
 
+# Signal events that are expected at most: t is of their size, and its law is computed in float64.
+MOST_EVENTS = 1e12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ModelOptions, InputOptions):
@@ -52,6 +55,8 @@ class Options(ModelOptions, InputOptions):
         for other in ("width", "prepared"):
             if "widths" in values and other in values:
                 raise UsageError(f"--{other} is for one width and --widths for several; leave one of them out")
+        if (most := max(values["n"])) > MOST_EVENTS:
+            raise UsageError(f"--n {most:g} signal events are too many to compute with; take {MOST_EVENTS:g} at most")
         values = {**values, "model": "kernel"}
         require_model(values)
         require_input(values)

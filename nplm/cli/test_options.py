@@ -34,7 +34,7 @@ from nplm.cli.values import Label, count, number_of_toys, positive_numbers, seed
 # Toys where nobody says how many: RARE_TOYS of nplm.calibrate.rare_run, which is imported when it is needed.
 _RARE_TOYS = 5000
 # Samples without a difference that calibrate a family: RESAMPLES of nplm.family.comparison.
-FAMILY_TOYS = 999
+FAMILY_TOYS, FEWEST_OF_A_FAMILY = 999, 99
 # Options that are those of one model, not of a family of tests.
 ONE_MODEL = (
     *dict.fromkeys(name for names in MODEL_OPTIONS.values() for name in names),
@@ -131,6 +131,11 @@ class Options(ModelOptions, InputOptions):
             raise UsageError(
                 "--leave-one-out fits one model without each feature; the family names the features that lead: leave it"
                 " out, or add --model network"
+            )
+        if values.get("toys", FAMILY_TOYS) < FEWEST_OF_A_FAMILY:
+            raise UsageError(
+                f"--toys {values['toys']} samples without a difference do not say how many independent tests a family"
+                f" has; take {FEWEST_OF_A_FAMILY} or more"
             )
         require_input(values)
         require_circular(values)

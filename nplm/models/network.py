@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from operator import mul
 from typing import Any
 
 import jax
@@ -18,6 +19,9 @@ from nplm.models.network_fit import PreparedNetwork
 from nplm.models.network_search import Level, NetworkSearch
 from nplm.models.points import chunked
 from nplm.optimize.adam import Adam
+
+# Of all layers after the first, at most: every one is a direction that a fit climbs in.
+_MOST_WEIGHTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class NetworkModel:
             averaged over neighbouring events.
 
     Raises:
-        ValueError: if a layer has no neuron, there is no hidden layer, or the clip is not positive.
+        ValueError: if a layer has no neuron, there is no hidden layer, they have too many weights, or the clip is not
+            positive.
     """
 
     hidden: tuple[int, ...] = (4,)
@@ -51,6 +56,11 @@ class NetworkModel:
             raise ValueError(f"hidden must hold the neurons of each layer, such as ({self.hidden},), not {self.hidden}")
         if not self.hidden or any(h < 1 for h in self.hidden):
             raise ValueError(f"a network needs hidden layers of one neuron or more, not {self.hidden}")
+        if (count := sum(map(mul, self.hidden, (*self.hidden[1:], 1)))) > _MOST_WEIGHTS:
+            raise ValueError(
+                f"hidden layers of {'x'.join(map(str, self.hidden))} neurons have {count:,} weights: take fewer"
+                f" neurons, {_MOST_WEIGHTS:,} weights at most"
+            )
         if not (np.isfinite(self.clip) and self.clip > 0):
             raise ValueError(f"the clip must be a positive number, not {self.clip:g}")
 

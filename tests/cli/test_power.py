@@ -62,6 +62,8 @@ def test_several_widths(nplm) -> None:
             ("--width", "--widths"),
         ),
         ((*REFERENCE, "--signal", "none.npz", "--n", "10"), 3, ("none.npz",)),
+        ((*REFERENCE, "--signal", "peak.npz", "--n", "1e300"), 2, ("--n 1e+300",)),
+        ((*REFERENCE, "--signal", "peak.npz", "--n", "1e9"), 3, ("1e+09 signal events", "give fewer")),
     ],
 )
 def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, culprits: tuple[str, ...]) -> None:

@@ -28,6 +28,7 @@ USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")
         ((*USUAL, "--clip", "nan"), ("--clip", "'nan'")),
         ((*USUAL, "--toys", "-1"), ("--toys", "-1")),
         ((*USUAL, "--toys", "2.5"), ("--toys", "'2.5'")),
+        ((*USUAL, "--toys", "20"), ("--toys 20", "99 or more")),
         ((*USUAL, "--model", "histogram", "--bins", "0"), ("--bins", "0")),
         ((*USUAL, "--seed", "-1"), ("--seed", "-1")),
         ((*USUAL, "--seed", str(2**32)), ("--seed", str(2**32))),

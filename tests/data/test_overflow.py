@@ -113,3 +113,14 @@ def test_normal_scores_take_events_to_the_edge_as_well() -> None:
     assert free == pytest.approx(held, rel=1e-12)
     standardized = NPLMTest(REFERENCE, model).statistic(data)
     assert abs(standardized - NPLMTest(REFERENCE, model, overflow=True).statistic(data)) > 1e-5
+
+
+def test_what_was_taken_to_the_edge_is_told_of() -> None:
+    """Default values far out are named and counted, wherever the model sees them."""
+    rng = np.random.default_rng(11)
+    reference, data = rng.normal(size=(4000, 2)), rng.normal(size=(1000, 2))
+    data[:30, 0] = -999.0
+    test = NPLMTest(reference, HistogramModel(bins=5), shape_only=True, overflow=True)
+    result = test.run(data, 0)
+    assert [found.events for found in result.outside] == [30]
+    assert "-999" in result.outside[0].words

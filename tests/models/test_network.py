@@ -248,3 +248,8 @@ def test_projected_time_grows_with_the_number_of_fits(exponential: Exponential, 
     reference, data = exponential
     prepared = NPLMTest(reference, NetworkModel(optimizer=quick)).prepared
     assert 0 < prepared.projected_seconds(data, 1) < prepared.projected_seconds(data, 1000)
+
+
+def test_a_network_that_no_memory_holds_is_refused_before_any_work() -> None:
+    with pytest.raises(ValueError, match="100000x100000 neurons have 10,000,100,000 weights"):
+        NetworkModel((100_000, 100_000))
