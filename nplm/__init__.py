@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nplm.data.coordinates import Coordinates, coordinates_of
     from nplm.data.normal_scores import NormalScores
     from nplm.data.overflow import Overflow
-    from nplm.data.sample import Sample, Scaler, concatenate
+    from nplm.data.sample import Sample, concatenate
+    from nplm.data.scaler import Scaler
     from nplm.ensemble.campaign import Campaign, SamplerError
     from nplm.ensemble.dask_engine import DaskWorkers
     from nplm.ensemble.engine import EngineError, InProcess
@@ -361,7 +362,7 @@ _HOME = {
     "Sample": "nplm.data.sample",
     "SamplerError": "nplm.ensemble.campaign",
     "SavedResultError": "nplm.result_file",
-    "Scaler": "nplm.data.sample",
+    "Scaler": "nplm.data.scaler",
     "SearchSettings": "nplm.optimize.search",
     "SeparableLogRatio": "nplm.nuisance.separable_ratio",
     "Store": "nplm.ensemble.store",

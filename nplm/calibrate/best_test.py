@@ -11,7 +11,8 @@ from jaxtyping import Float64
 
 from nplm._seed import require_seed
 from nplm.data.overflow import Overflow
-from nplm.data.sample import Sample, Scaler, concatenate
+from nplm.data.sample import Sample, concatenate
+from nplm.data.scaler import Scaler
 from nplm.models.kernel_centers import choose_centers, heuristic_width
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.stats.neyman_pearson import median_expected_z, median_z_of

@@ -189,7 +189,10 @@ def add_features_option(group: argparse._ArgumentGroup) -> None:
 def add_access_options(group: argparse._ArgumentGroup) -> None:
     """Declares the cut, and how files are opened."""
     group.add_argument(
-        "--where", type=text, metavar="EXPR", help='cut on the events of all files, such as "60 < mll < 120"'
+        "--where",
+        type=text,
+        metavar="EXPR",
+        help='cut on the events of all files, such as "60 < mll < 120"; on columns, and names in --features',
     )
     group.add_argument(
         "--tree",

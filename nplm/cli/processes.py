@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nplm.cli.options import InputOptions
 from nplm.cli.reading import access_of
 from nplm.data.sample import Sample
-from nplm.io import ReadError, matching_files, read_sample
+from nplm.io import ReadError, matching_files, read_sample, row_numbers
 
 if TYPE_CHECKING:
     from nplm.plot.two_sample_bins import Process
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...]:
     """The parts of a reference of several files (or patterns) in their order, for pictures; none of a single one.
 
-    One feature of each file is read again, for the number of events that pass the cut.
+    The columns of the cut, or one feature, of each file are read again, for the number of events that pass.
 
     Arguments:
         options: of the command that has read the reference.
@@ -32,14 +33,16 @@ def processes_of(options: InputOptions, reference: Sample) -> tuple[Process, ...
     features = (reference.features if options.features is None else options.features)[:1]
     try:
         counts = [
-            sum(
-                len(read_sample(path, features=features, where=options.where, **access_of(options)))
-                for path in matching_files(file.path)
-            )
-            for file in options.reference
+            sum(_events(path, options, features) for path in matching_files(file.path)) for file in options.reference
         ]
     except ReadError:
         return ()
     if sum(counts) != len(reference):
         return ()
     return tuple(Process(Path(file.path).stem, n) for file, n in zip(options.reference, counts, strict=True))
+
+
+def _events(path: str, options: InputOptions, features: Sequence[str]) -> int:
+    """How many events of a file pass the cut, which may name any of the features."""
+    rows = row_numbers(path, features=options.features, where=options.where, **access_of(options))
+    return len(read_sample(path, features=features, **access_of(options)) if rows is None else rows)

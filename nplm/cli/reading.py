@@ -79,7 +79,11 @@ class Reader:
         """
         with refusing_bad_input():
             return row_numbers(
-                path, where=self.options.where, allow_empty=path == self.empty, **access_of(self.options)
+                path,
+                features=self.options.features,
+                where=self.options.where,
+                allow_empty=path == self.empty,
+                **access_of(self.options),
             )
 
     def _reference_files(self) -> list[str]:

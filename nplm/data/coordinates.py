@@ -13,7 +13,8 @@ from jaxtyping import Float64
 from nplm.data.circular import WithCircles, circles_in, circles_of
 from nplm.data.normal_scores import NormalScores
 from nplm.data.periods import Circular, periods_of
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 
 CoordinateKind = Literal["normal-scores", "standardized", "raw"]
 COORDINATES: tuple[CoordinateKind, ...] = get_args(CoordinateKind)

@@ -1,4 +1,4 @@
-"""Samples of weighted events, and the scaler that standardises their features."""
+"""Samples of weighted events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
 from nplm._histogram import require_no_histogram
-from nplm._numbers import LARGEST_SQUARED, ROWS, as_floats, require_finite, require_squares
+from nplm._numbers import LARGEST_SQUARED, as_floats, require_finite, require_squares
+
+# Features that a line about a sample names.
+_SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +42,9 @@ class Sample:
     weights: Float64[np.ndarray, " n"]
     features: tuple[str, ...]
     name: str
-    drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, repr=False, default=())
-    auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, repr=False, default=None)
-    stands_for: float | None = field(init=False, repr=False, default=None)
+    drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, default=())
+    auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, default=None)
+    stands_for: float | None = field(init=False, default=None)
 
     # No sequence of events, which NumPy would take apart and lose the weights of; and NumPy's numbers multiply it as
     # others do.
@@ -108,27 +111,43 @@ class Sample:
     def __len__(self) -> int:
         return len(self.events)
 
+    def __repr__(self) -> str:
+        """Name, number of events, yield if it is another number, and features, in one line."""
+        words = [f"{len(self):,} event{'s' * (len(self) != 1)}"]
+        if self.total_weight != len(self):
+            words.append(f"yield {self.total_weight:,.6g}")
+        shown = ", ".join(self.features[:_SHOWN])
+        more = f", ... ({self.dimension} in all)" if self.dimension > _SHOWN else ""
+        return f"Sample {self.name!r}: {', '.join(words)}, feature{'s' * (self.dimension != 1)} {shown}{more}"
+
     @overload
     def __getitem__(self, key: str) -> Float64[np.ndarray, " n"]: ...
 
     @overload
-    def __getitem__(self, key: Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Sample: ...
+    def __getitem__(
+        self, key: list[str] | tuple[str, ...] | Int64[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice
+    ) -> Sample: ...
 
     def __getitem__(self, key: Any) -> Float64[np.ndarray, " n"] | Sample:
-        """The values of a feature, for its name; the sample of the events at rows, for a mask, a slice or indices.
+        """The values of a feature, for its name; the sample of some features, in that order, for a list of names; the
+        sample of the events at rows, for a mask, a slice or indices.
 
         Raises:
-            ValueError: if there is no such feature or row, or a mask is not one value for each event.
+            ValueError: if there is no such feature or row, a feature is named twice, or a mask is not one value for
+                each event.
         """
         if isinstance(key, str):
-            if key not in self.features:
-                raise ValueError(f"{self.name}: no feature '{key}'; its features: {', '.join(self.features)}")
-            return self.events[:, self.features.index(key)]
+            return self.events[:, self._column(key)]
+        if isinstance(key, (list, tuple)) and key and all(isinstance(name, str) for name in key):
+            chosen = replace(self, events=self.events[:, [self._column(name) for name in key]], features=tuple(key))
+            # Not what it was drawn from, which has its features in the order that it had.
+            return chosen._with((), self.auxiliary, self.stands_for)
         rows = key if isinstance(key, slice) else np.asarray(key)
         if isinstance(rows, np.ndarray):
             if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
                 raise ValueError(
-                    f"{self.name}[...] takes the name of a feature, a mask, a slice or a list of rows, not {key!r:.60}"
+                    f"{self.name}[...] takes the name of a feature, a list of names, a mask, a slice or a list of rows,"
+                    f" not {key!r:.60}"
                 )
             if rows.dtype.kind == "b" and len(rows) != len(self):
                 raise ValueError(f"{self.name}: a mask of {len(rows)} values for {len(self)} events")
@@ -137,6 +156,12 @@ class Sample:
                 if rows.size and not -len(self) <= rows.min() <= rows.max() < len(self):
                     raise ValueError(f"{self.name}: row {rows.max()} or {rows.min()} of {len(self)} events")
         return self.select(rows)
+
+    def _column(self, feature: str) -> int:
+        """The number of a feature."""
+        if feature not in self.features:
+            raise ValueError(f"{self.name}: no feature '{feature}'; its features: {', '.join(self.features)}")
+        return self.features.index(feature)
 
     def __add__(self, other: Sample) -> Sample:
         """The events of both, as processes add up to a reference; see `concatenate`."""
@@ -299,10 +324,7 @@ def in_order(sample: Sample, features: Sequence[str]) -> Sample:
     """The sample with its features in the given order; as it is, if it has other features."""
     if sample.features == tuple(features) or set(sample.features) != set(features):
         return sample
-    columns = [sample.features.index(feature) for feature in features]
-    moved = replace(sample, events=sample.events[:, columns], features=tuple(features))
-    # Not what it was drawn from, which has its features in the order that it had.
-    return moved._with((), sample.auxiliary, sample.stands_for)
+    return sample[tuple(features)]
 
 
 def require_same_features(expected: Sample, other: Sample) -> None:
@@ -319,71 +341,6 @@ def require_same_features(expected: Sample, other: Sample) -> None:
     if not details:
         details.append(f"{', '.join(expected.features)} against {', '.join(other.features)} (order matters)")
     raise ValueError(f"{expected.name} and {other.name} have different features: {'; '.join(details)}")
-
-
-@dataclass(frozen=True, eq=False)
-class Scaler:
-    """An affine map of each feature, x -> (x - location) / scale; fitted on the reference only.
-
-    Arguments:
-        location: shape (d,).
-        scale: shape (d,), positive.
-    """
-
-    location: Float64[np.ndarray, " d"]
-    scale: Float64[np.ndarray, " d"]
-
-    @classmethod
-    def fit(cls, reference: Sample) -> Scaler:
-        """Location and scale are the mean and the standard deviation of each feature, weighted with |w|.
-
-        Raises:
-            ValueError: naming the feature, if one is constant.
-        """
-        require_varying(reference)
-        share = np.abs(reference.weights) / np.abs(reference.weights).sum()
-        mean = share @ reference.events
-        # Some rows at a time: of a large sample no copy fits into memory.
-        starts = range(0, len(reference), ROWS)
-        squares = [share[i : i + ROWS] @ (reference.events[i : i + ROWS] - mean) ** 2 for i in starts]
-        return cls(mean, np.sqrt(np.sum(squares, axis=0)))
-
-    @classmethod
-    def identity(cls, dimension: int) -> Scaler:
-        """The scaler that leaves the features as they are."""
-        return cls(np.zeros(dimension), np.ones(dimension))
-
-    def __call__(self, events: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
-        scaled = events - self.location
-        scaled /= self.scale
-        return scaled
-
-    @property
-    def dimension(self) -> int:
-        """Number of coordinates, which is that of the features."""
-        return len(self.location)
-
-    def columns(self, feature: int) -> list[int]:
-        """The coordinates that a feature has: one, of its own number."""
-        return [feature]
-
-    def inverse(self, points: Float64[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
-        """The events with these coordinates."""
-        return self.location + self.scale * points
-
-    def without(self, feature: int) -> Scaler:
-        """The same map, but for one feature that is taken to zero, whatever its value."""
-        scale = self.scale.copy()
-        scale[feature] = np.inf
-        return Scaler(self.location, scale)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Location and scale, as a result shows them."""
-        return {"location": self.location, "scale": self.scale}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All that the map is made of, for `nplm.data.coordinates.coordinates_in`."""
-        return {"location": self.location, "scale": self.scale}
 
 
 def require_varying(reference: Sample) -> None:

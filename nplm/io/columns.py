@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.io._parts import count, parts_of
-from nplm.io._table import Options, ReadError
-from nplm.io.cut import parse_cut
+from nplm.io._table import Options
 from nplm.io.derived import Derived, needs_deriving
 from nplm.io.expression import columns_are_there
-from nplm.io.read import _opener, _resolve, _split_tree
+from nplm.io.read import _opener, _resolve, _split_tree, cut_of
 
 
 def read_columns(
@@ -32,7 +31,8 @@ def read_columns(
         path: the file.
         names: columns that must be there, or expressions of such.
         optional: columns, or expressions, that are read where they are.
-        where: a cut on any columns; events in which it is not true, such as those with NaN in it, are left out.
+        where: a cut on any columns, and on expressions that `names` gives a name; events in which it is not true, such
+            as those with NaN in it, are left out.
         tree, allow_remote, allow_external_links: as in `read_sample`.
 
     Returns:
@@ -46,12 +46,7 @@ def read_columns(
     opener = _opener(source, allow_remote)
     with opener(source, Options(tree, allow_external_links)) as table:
         there = (*table.columns, *table.aliases)
-        cut = None
-        if where is not None:
-            try:
-                cut = parse_cut(where, there)
-            except ReadError as error:
-                raise ReadError(f"{source}: {error}") from error
+        cut = None if where is None else cut_of(source, table, where, names)
         wanted = (*names, *(name for name in optional if columns_are_there(name, there)))
         if needs_deriving(table, wanted, None, cut):
             derived = Derived.of(source, table, wanted, None, cut)

@@ -85,14 +85,14 @@ class Derived:
         """
         events, weights = Filling(len(self.features), expected), Filling(1, 0 if self.weight is None else expected)
         rows, read = Filling(1, dtype=np.int64), 0
-        lacking = _Lacking()
+        lacking, of_cut = _Lacking(), _Lacking()
         for part in parts:
             columns = {name: part[real] for name, real in self.real.items()}
             number = passed = count(self.source, columns)
             chosen = None
             try:
                 if self.cut is not None:
-                    chosen = np.flatnonzero(self.cut(columns))
+                    chosen = np.flatnonzero(self.cut(columns, of_cut.value))
                     columns, passed = {name: values[chosen] for name, values in columns.items()}, len(chosen)
                 events.add([lacking.value(each, columns, passed) for each in self.features], passed)
                 if self.weight is not None:
@@ -102,9 +102,10 @@ class Derived:
             if numbered:
                 rows.add([read + (np.arange(number) if chosen is None else chosen)], passed)
             read += number
+        of_cut.require_none(self.source)
         if complete:
             require_some(self.source, read, len(events), self.cut, allow_empty)
-            lacking.require_none(self.source, len(events))
+            lacking.require_none(self.source)
         x, w = events.table(), None if self.weight is None else weights.column()
         if complete:
             self._require_finite(x, w)
@@ -124,21 +125,24 @@ class _Lacking:
     """Elements that events lack, counted over all parts before anything is said."""
 
     def __init__(self) -> None:
-        self._missing: dict[str, int] = {}
+        self._missing: dict[tuple[Expression, str], int] = {}
+        self._events: dict[Expression, int] = {}
 
     def value(self, expression: Expression, columns: Columns, events: int) -> Float64[np.ndarray, " n"]:
         """The values of an expression; NaN where an element was missing."""
+        self._events[expression] = self._events.get(expression, 0) + events
         try:
             return expression(columns, events)
         except MissingError as error:
-            self._missing[error.text] = self._missing.get(error.text, 0) + error.missing
+            key = expression, error.text
+            self._missing[key] = self._missing.get(key, 0) + error.missing
             return np.full(events, np.nan)
 
-    def require_none(self, source: str, events: int) -> None:
+    def require_none(self, source: str) -> None:
         """Raises ReadError, naming the element that most events lack."""
         if self._missing:
-            text = max(self._missing, key=lambda key: self._missing[key])
-            raise ReadError(f"{source}: {MissingError(text, self._missing[text], events)}")
+            expression, text = most = max(self._missing, key=lambda key: self._missing[key])
+            raise ReadError(f"{source}: {MissingError(text, self._missing[most], self._events[expression])}")
 
 
 def needs_deriving(table: Table, features: Sequence[str], weight: str | None, cut: Cut | None) -> bool:

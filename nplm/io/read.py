@@ -66,8 +66,8 @@ def read_sample(
             "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.io.grammar`. Default: every column (of a ROOT file: every
             branch with one number for each event) except the weights and the numbers of the rows.
         weights: the column of event weights, or an expression. Default: every event has weight one.
-        where: a cut on any columns of the file, such as "60 < mll < 120 and count(Jet_pt > 30) >= 2"; see
-            `nplm.io.cut`.
+        where: a cut on any columns of the file, such as "60 < mll < 120 and count(Jet_pt > 30) >= 2"; the name of a
+            feature that is an expression, "mll = ...", stands for it where no column has that name; see `nplm.io.cut`.
         name: what to call the sample. Default: the name of the file.
         tree: the tree of a ROOT file that holds several; of an HDF5 or npz file the array, frame or group with the
             features.
@@ -94,7 +94,7 @@ def read_sample(
         _require_columns(source, table)
         if table.remark and notify is not None:
             notify(f"{source}: {table.remark}")
-        cut = None if where is None else _cut(source, table, where)
+        cut = None if where is None else cut_of(source, table, where, asked or ())
         if needs_deriving(table, asked or (), weights, cut):
             wanted = _features(source, table, None, weights) if asked is None else tuple(asked)
             derived = Derived.of(source, table, wanted, weights, cut)
@@ -120,6 +120,7 @@ def read_sample(
 def row_numbers(
     path: str | Path,
     *,
+    features: Sequence[str] | None = None,
     where: str | None = None,
     tree: str | None = None,
     allow_remote: bool = False,
@@ -128,7 +129,7 @@ def row_numbers(
 ) -> Int64[np.ndarray, " n"] | None:
     """Which rows of a file, counted from 0, are the events that `read_sample` gives; only columns of the cut are read.
 
-    The arguments are those of `read_sample`.
+    The arguments are those of `read_sample`; of the features only those are looked at that the cut names.
 
     Returns:
         The row of each event, shape (n,); None without a cut, where event i is row i.
@@ -141,7 +142,7 @@ def row_numbers(
         return None
     with _opener(source, allow_remote)(source, Options(tree, allow_external_links)) as table:
         _require_columns(source, table)
-        cut = _cut(source, table, where)
+        cut = cut_of(source, table, where, (features,) if isinstance(features, str) else features or ())
         if needs_deriving(table, (), None, cut):
             derived = Derived.of(source, table, (), None, cut)
             return derived.read(parts_of(table, derived.columns), numbered=True, allow_empty=allow_empty)[2]
@@ -309,8 +310,13 @@ def _resolve(source: str, table: Table, name: str, what: str) -> str:
     return real
 
 
-def _cut(source: str, table: Table, where: str) -> Cut:
+def cut_of(source: str, table: Table, where: str, features: Sequence[str]) -> Cut:
+    """A cut on the columns of an open file, and on features that are computed of them.
+
+    Raises:
+        ReadError: naming the file, if there is no such cut.
+    """
     try:
-        return parse_cut(where, (*table.columns, *table.aliases))
+        return parse_cut(where, (*table.columns, *table.aliases), features)
     except ReadError as error:
         raise ReadError(f"{source}: {error}") from error

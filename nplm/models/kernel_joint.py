@@ -10,7 +10,8 @@ from scipy.linalg import block_diag
 
 from nplm.data.averaged_weights import AveragedWeights
 from nplm.data.coordinates import Coordinates, same_coordinates
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.models.kernel_covariance import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.models.kernel_line import Line

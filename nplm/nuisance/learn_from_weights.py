@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, Float64
 
 from nplm.data.fingerprint import summary
-from nplm.data.sample import Sample, Scaler, require_varying
+from nplm.data.sample import Sample, require_varying
+from nplm.data.scaler import Scaler
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms, Yields
 from nplm.nuisance.quadratic_fit import Term
 from nplm.nuisance.ratio_learner import Learner

@@ -12,7 +12,8 @@ from scipy.linalg import eigh
 from scipy.stats import norm
 
 from nplm._numbers import require_squares
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learned_ratio import LearnedLogRatio, Yields
 from nplm.nuisance.ratio_settings import RatioSettings

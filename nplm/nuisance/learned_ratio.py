@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float64, Int64
 
 from nplm.data.fingerprint import rounded, summary
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.nuisance.quadratic_fit import Term, term_names, traced_terms
 from nplm.nuisance.ratio_loss import Form
 from nplm.nuisance.ratio_network import RatioNetwork

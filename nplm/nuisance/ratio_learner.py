@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.nuisance.learned_ratio import LearnedTerms
 from nplm.nuisance.quadratic_fit import term_values
 from nplm.nuisance.ratio_loss import Rows, in_chunks

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nplm._npz import ChangedError, read_npz, write_npz
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.nuisance.learned_ratio import LearnedLogRatio, LearnedTerms
 from nplm.nuisance.ratio_network import RatioNetwork
 from nplm.nuisance.ratio_training import FitRecord

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nplm.data.sample import Sample, Scaler, require_same_features, require_varying
+from nplm.data.sample import Sample, require_same_features, require_varying
+from nplm.data.scaler import Scaler
 from nplm.two_sample.pooled_events import PooledEvents
 from nplm.two_sample.weights import Exchangeability, exchangeability, mass_units
 

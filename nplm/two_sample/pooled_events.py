@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nplm.data.partition import Cells, compact_cells, equal_weight_cells
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 
 Build = Callable[[np.ndarray, np.ndarray, int], Cells]
 both = pytest.mark.parametrize("build", [equal_weight_cells, compact_cells])

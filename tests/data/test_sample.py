@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm.data.sample import Sample, Scaler, concatenate, require_same_features, require_varying
+from nplm.data.sample import Sample, concatenate, require_same_features, require_varying
+from nplm.data.scaler import Scaler
 
 
 def test_one_dimensional_events_are_one_feature() -> None:
@@ -162,13 +163,38 @@ def test_brackets_give_a_feature_or_events() -> None:
         ("mass", "jets: no feature 'mass'; its features: pt, eta"),
         ([True, False], "jets: a mask of 2 values for 3 events"),
         ([0, 3], "jets: row 3 or 0 of 3 events"),
-        (1, r"jets\[\.\.\.\] takes the name of a feature, a mask, a slice or a list of rows, not 1"),
+        (1, r"jets\[\.\.\.\] takes the name of a feature, a list of names, a mask, a slice or a list of rows, not 1"),
         ([1.0, 2.0], "takes the name"),
     ],
 )
 def test_bad_brackets_are_refused_in_a_line(key: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _jets()[key]  # type: ignore[call-overload]
+
+
+def test_a_list_of_names_chooses_features_in_that_order() -> None:
+    jets = _jets().with_auxiliary(np.array([1.0])).as_expectation(0.5)
+    for names in (["eta", "pt"], ("eta", "pt")):
+        chosen = jets[names]
+        assert (chosen.name, chosen.features, chosen.stands_for) == ("jets", ("eta", "pt"), 0.5)
+        np.testing.assert_array_equal(chosen.events, jets.events[:, [1, 0]])
+        np.testing.assert_array_equal(chosen.weights, jets.weights)
+        assert chosen.auxiliary is not None
+    assert jets[["eta"]].events.shape == (3, 1)
+    with pytest.raises(ValueError, match=r"jets: no feature 'mass'; its features: pt, eta"):
+        jets[["pt", "mass"]]
+    with pytest.raises(ValueError, match="must be distinct"):
+        jets[["pt", "pt"]]
+
+
+def test_a_sample_is_printed_in_one_line() -> None:
+    assert repr(_jets()) == "Sample 'jets': 3 events, yield 6, features pt, eta"
+    assert str(Sample(np.zeros((2070, 1)), name="data.npz")) == "Sample 'data.npz': 2,070 events, feature x0"
+    scaled = Sample(np.zeros((2070, 2)), features=("mll", "eta"), name="data.npz").scaled_to(2000)
+    assert repr(scaled) == "Sample 'data.npz': 2,070 events, yield 2,000, features mll, eta"
+    wide = repr(Sample(np.zeros((1, 30)), name="a\nb"))
+    assert wide.startswith(r"Sample 'a\nb': 1 event, features x0, x1, ")
+    assert wide.endswith("x19, ... (30 in all)")
 
 
 def test_a_sample_is_no_sequence_of_events() -> None:

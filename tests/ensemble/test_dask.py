@@ -21,7 +21,8 @@ import jax
 import numpy as np
 import pytest
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.ensemble.campaign import Campaign, SamplerError
 from nplm.ensemble.engine import EngineError
 from nplm.ensemble.run import run_campaign

@@ -108,7 +108,8 @@ def test_what_one_engine_prepared_or_drew_serves_the_other(cache: str, samples, 
 PROGRAM = """
 import numpy as np
 from nplm import KernelModel
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 sample = Sample(np.linspace(0, 1, 100))
 KernelModel(centers=5, engine="keops").prepare(sample, Scaler.fit(sample))
 """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nplm import GaussianConstraint, HistogramModel, KernelModel, Normalization, NPLMTest, Nuisances, Sample
-from nplm.data.sample import Scaler
+from nplm.data.scaler import Scaler
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.kernel_without import KernelWithout
 from nplm.localization.left_out import leave_one_out, project_out

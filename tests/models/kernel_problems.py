@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.models.kernel_fit import PreparedKernel, Solver
 from nplm.models.kernel_modes import RANK_CUT
 

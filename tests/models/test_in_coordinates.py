@@ -10,7 +10,8 @@ import pytest
 
 from nplm.data.averaged_weights import event_weight
 from nplm.data.coordinates import COORDINATES, CoordinateKind, coordinates_of, same_coordinates
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.localization.kernel_without import KernelWithout
 from nplm.models.box_search import BoxSearch

@@ -11,7 +11,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
 from nplm.data.coordinates import CoordinateKind
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models import kernel_fit
 from nplm.models.kernel import KernelModel

@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from scipy.stats import binom
 
 from nplm.data.averaged_weights import AveragedWeights, averaged, event_weight
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.models import kernel_fit

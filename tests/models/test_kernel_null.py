@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from tests.models.kernel_problems import prepare

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.base import Fits
 from nplm.result import Result

@@ -9,7 +9,8 @@ from scipy.special import expit
 from nplm.calibrate.rare_run import rare_null
 from nplm.calibrate.rare_toys import SignalToys
 from nplm.calibrate.rare_weights import Posteriors, Signals
-from nplm.data.sample import Sample, Scaler
+from nplm.data.sample import Sample
+from nplm.data.scaler import Scaler
 from nplm.hypothesis_test import NPLMTest
 from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import PreparedKernel
