@@ -43,7 +43,8 @@ def test_a_file_that_is_gone_by_then_costs_no_answer(nplm, files: Path, monkeypa
     def gone(*arguments: object, **settings: object) -> None:
         raise ReadError("top.npz does not exist")
 
-    monkeypatch.setattr("nplm.cli.processes.read_sample", gone)
+    for reader in ("read_sample", "row_numbers"):
+        monkeypatch.setattr(f"nplm.cli.processes.{reader}", gone)
     outcome = nplm(*WORDS)
     assert outcome.code == 0, outcome.err
     page = (files / "out/report.html").read_text()
