@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from nplm._numbers import require_squares
 from nplm.data.sample import Sample, in_order
 from nplm.io import read_reference, read_sample
+from nplm.io.columns import read_columns
 from nplm.nuisance.learn_from_samples import learn_from_samples
 from nplm.nuisance.learn_from_weights import learn_from_weights
 from nplm.nuisance.learn_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of, require_names
@@ -59,7 +60,8 @@ class LearnFile:
             relative: yes                                 # its own; without this it is told by sums and signs
           pdf:
             set: hessian                  # pairs of members; or symmetric hessian, or replicas
-            weights: [pdf_1, pdf_2, pdf_3, pdf_4]         # columns, without the central member
+            weights: [pdf_1, pdf_2, pdf_3, pdf_4]         # columns, without the central member; LHEPdfWeight[1:101] of
+                                                          # arrays, or their name for all elements
             level: 0.9                    # confidence level of its errors; without this one standard deviation
             loss: 0.01                    # share of the information that may be left out: fewer nuisances
         pairs:                            # cross terms, on request
@@ -188,11 +190,12 @@ class LearnFile:
         return learned + [self._set(each, central, scale, note) for each in self.sets]
 
     def _set(self, given: WeightSet, central: Sample, scale: float, note: Callable[[str], None]) -> LearnedLogRatio:
-        note(f"learning {given.name} from a set of {len(given.columns)} columns of weights")
         files = self._files()
-        access = {**self._access(), "features": given.columns}
+        columns = given.columns if len(given.columns) > 1 else self._elements(files[0], given.columns[0])
+        note(f"learning {given.name} from a set of {len(columns)} columns of weights")
+        access = {**self._access(), "features": columns}
         members = read_reference(files, [None] * len(files), weights=self.document.get("weights"), **access).events
-        for column, member in zip(given.columns, members.T, strict=True):
+        for column, member in zip(columns, members.T, strict=True):
             require_squares(member, f"column '{column}' of {', '.join(map(str, files))}")
         raw = replace(central, weights=central.weights / scale)
         learned = learn_from_set(
@@ -209,6 +212,12 @@ class LearnFile:
         )
         note(f"{given.name}: {learned.describe()}")
         return learned.ratio
+
+    def _elements(self, file: Path, column: str) -> tuple[str, ...]:
+        """The elements of a column of arrays, each as a column."""
+        length = f"n = len({column})"
+        lengths = read_columns(file, [length], tree=self.document.get("tree"))[length]
+        return tuple(f"{column}[{k}]" for k in range(int(lengths.max(initial=0))))
 
     def _central(self) -> tuple[Sample, float]:
         """The sample at nu = 0, and the factor that its weights were multiplied by."""

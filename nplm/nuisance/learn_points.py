@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ _NOT_IN_NAMES = "/\\:"
 _OF_PAIR = ("nu", "file", "weights", "relative")
 _OF_SET = ("set", "weights", "relative", "level", "loss", "inputs")
 Nu = dict[str, float]
+# Some elements of arrays, as Python counts them.
+_RANGE = re.compile(r"(\w[\w.]*)\[(\d{1,6}):(\d{1,6})\]")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class WeightSet:
     Arguments:
         name: of its nuisances.
         kind: of the set.
-        columns: of the members.
+        columns: of the members; one of arrays stands for all their elements.
         relative, level, loss, inputs: see `learn_from_set`.
     """
 
@@ -46,11 +49,16 @@ class WeightSet:
         require_known(source, entry, _OF_SET, f"set '{name}'")
         if entry["set"] not in SET_KINDS:
             raise NuisanceFileError(f"{source}: set of '{name}' must be {', '.join(SET_KINDS)}, not {entry['set']}")
-        columns = entry.get("weights")
-        if not isinstance(columns, list) or len(columns) < 2 or not all(isinstance(c, str) for c in columns):
+        given = entry.get("weights")
+        listed = [given] if isinstance(given, str) else given
+        if not isinstance(listed, list) or not listed or not all(isinstance(c, str) for c in listed):
             raise NuisanceFileError(
-                f"{source}: weights of the set '{name}' must be a list of two or more columns, not {columns}"
+                f"{source}: weights of the set '{name}' must be a list of two or more columns, or a column of arrays,"
+                f" whole or as NAME[1:101], not {given}"
             )
+        columns = [member for column in listed for member in _members(column)]
+        if not columns or (len(columns) == 1 and columns[0].endswith("]")):
+            raise NuisanceFileError(f"{source}: weights of the set '{name}' must be two or more, not {given}")
         inputs = entry.get("inputs")
         return cls(
             name,
@@ -61,6 +69,14 @@ class WeightSet:
             number(source, entry.get("loss", 0.01), f"loss of '{name}'"),
             None if inputs is None else texts(source, inputs, f"inputs of '{name}'"),
         )
+
+
+def _members(column: str) -> list[str]:
+    """The columns that one stands for: NAME[1:4] for NAME[1], NAME[2] and NAME[3]; any other for itself."""
+    found = _RANGE.fullmatch(column.strip())
+    if found is None:
+        return [column]
+    return [f"{found[1]}[{k}]" for k in range(int(found[2]), int(found[3]))]
 
 
 @dataclass(frozen=True)

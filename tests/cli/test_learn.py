@@ -118,6 +118,25 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
     assert read_ratio("out/learned/pdf_1.npz").nuisances == ("pdf_1",)
 
 
+def test_a_set_may_be_a_column_of_arrays(nplm) -> None:
+    """Whole, or without its first element, as the central member of a set."""
+    rng = np.random.default_rng(3)
+    with np.load("in/central.npz") as file:
+        columns = dict(file)
+    members = 1 + 0.1 * rng.normal(size=6) * columns["y"][:, None] + 0.01 * rng.normal(size=(4000, 6))
+    with_central = np.column_stack([np.ones(4000), members])
+    np.savez("in/central.npz", **columns, own=members, pdf=with_central)
+    told = {}
+    for number, weights in enumerate(("own", "'pdf[1:7]'", "[own]", str([f"own[{k}]" for k in range(6)]))):
+        entry = f"{{set: symmetric hessian, weights: {weights}, relative: yes}}"
+        write(HEAD + f"nuisances:\n  pdf: {entry}\n")
+        outcome = nplm("learn", "in/nuisances.yaml", "-o", f"out/{number}", "--no-plots")
+        assert outcome.code == 0, outcome.err
+        assert "from a set of 6 columns of weights" in outcome.err
+        told[weights] = read_ratio(f"out/{number}/pdf_1.npz").basis(np.array([[1.0, 0.5], [2.0, -1.0]]))
+    assert all(np.allclose(basis, told["own"], rtol=1e-9) for basis in told.values())
+
+
 @pytest.mark.parametrize(
     ("text", "code", "culprits"),
     [
@@ -154,7 +173,17 @@ def test_a_set_of_weights_becomes_a_few_nuisances(nplm) -> None:
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
         (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
         (HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}", 3, ("set of 'pdf' must be", "not pairs")),
-        (HEAD + "nuisances: {pdf: {set: replicas, weights: w_up}}", 3, ("weights of the set 'pdf'", "two or more")),
+        (
+            HEAD + "nuisances: {pdf: {set: replicas, weights: []}}",
+            3,
+            ("weights of the set 'pdf'", "a column of arrays"),
+        ),
+        (
+            HEAD + "nuisances: {pdf: {set: replicas, weights: 'pdf[2:3]'}}",
+            3,
+            ("weights of the set 'pdf'", "two or more"),
+        ),
+        (HEAD + "nuisances: {pdf: {set: replicas, weights: w_up}}", 3, ("central.npz", "len(w_up)")),
         (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
         (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
         (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),
