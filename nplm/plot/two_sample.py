@@ -190,9 +190,9 @@ def _draw_yields(axes: Axes, bins: TwoSampleBins, names: tuple[str, str], linear
     if not linear and len(positive) and (bins.a >= 0).all() and (bins.b >= 0).all():
         axes.set_yscale("log", nonpositive="clip")
         lowest = 0.4 * positive.min()
-        axes.set_ylim(lowest, highest * max((highest / lowest) ** (0.13 * entries), 3))
+        axes.set_ylim(lowest, highest * max((highest / lowest) ** (0.18 * entries), 3))
     else:
-        axes.set_ylim(min(0.0, 1.1 * float(bins.low_b.min())), (1 + 0.15 * entries) * highest)
+        axes.set_ylim(min(0.0, 1.1 * float(bins.low_b.min())), (1 + 0.18 * entries) * highest)
     handles, labels = axes.get_legend_handles_labels()
     # Names come from files and are not read as mathtext.
     for text in axes.legend(handles, labels, loc="upper right").get_texts():
