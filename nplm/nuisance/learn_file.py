@@ -198,18 +198,21 @@ class LearnFile:
         for column, member in zip(columns, members.T, strict=True):
             require_squares(member, f"column '{column}' of {', '.join(map(str, files))}")
         raw = replace(central, weights=central.weights / scale)
-        learned = learn_from_set(
-            central,
-            scale * absolute(raw, members, given.relative),
-            given.name,
-            given.kind,
-            relative=False,
-            level=given.level,
-            loss=given.loss,
-            inputs=given.inputs,
-            yields=self.document.get("yields", "keep"),
-            settings=self.settings,
-        )
+        try:
+            learned = learn_from_set(
+                central,
+                scale * absolute(raw, members, given.relative),
+                given.name,
+                given.kind,
+                relative=False,
+                level=given.level,
+                loss=given.loss,
+                inputs=given.inputs,
+                yields=self.document.get("yields", "keep"),
+                settings=self.settings,
+            )
+        except ValueError as error:
+            raise NuisanceFileError(f"{self.path}: set '{given.name}': {error}") from error
         note(f"{given.name}: {learned.describe()}")
         return learned.ratio
 

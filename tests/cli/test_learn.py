@@ -184,6 +184,11 @@ def test_a_set_may_be_a_column_of_arrays(nplm) -> None:
             ("weights of the set 'pdf'", "two or more"),
         ),
         (HEAD + "nuisances: {pdf: {set: replicas, weights: w_up}}", 3, ("central.npz", "len(w_up)")),
+        (
+            HEAD + "nuisances: {pdf: {set: hessian, weights: [w_up, w_down, w]}}",
+            3,
+            ("nuisances.yaml: set 'pdf'", "pairs of members, not 3"),
+        ),
         (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
         (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
         (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),
