@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
+from experiments.monitor.sizes import sizes
 from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
 from nplm.models.kernel_fit import PreparedKernel
 from nplm.monitor.charts import false_alarm_rate
@@ -78,6 +79,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         quiet.append(_quiet(name, settings, config, Sample(reference, name="reference")))
         delays.append(_delay(name, settings, config, Sample(reference, name="reference")))
         checks += _checks(quiet[-1], delays[-1], settings, config)
+    sized, size_checks = sizes(config["sizes"])
     text = "\n\n".join(
         [
             "Windows that agree with the reference. CPU and wall time are those of the tests alone, after preparation;"
@@ -86,9 +88,10 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             f"Windows whose first feature has a scale of {config['scale']:g}: mean number of windows until an alarm,"
             f" with {config['delay_alpha']:g} false alarms a window in either case.",
             markdown_table(_DELAY_HEAD, [_delay_row(d) for d in delays]),
+            sized,
         ]
     )
-    return text, checks
+    return text, checks + size_checks
 
 
 def _draws(settings: dict[str, Any], events: int, scale: float, seed: int) -> Iterator[np.ndarray]:

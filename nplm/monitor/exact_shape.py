@@ -9,14 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._blas import blas_threads
-from nplm.data.coordinates import CoordinateKind
-from nplm.data.periods import Circular
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
-from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
+from nplm.monitor.kernel_shape import KernelShape
+from nplm.monitor.shape_result import STOPPED, ShapeResult
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
@@ -27,7 +24,7 @@ _LAWS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class ExactShapeTest:
+class ExactShapeTest(KernelShape):
     """A reference, prepared once, that windows are compared with in shape.
 
     The reference is scaled to n events, n being the size of a window, which sets the penalty Lambda = 2 lambda
@@ -37,50 +34,10 @@ class ExactShapeTest:
     asymptotic, and reject far too often where the reference is not many times larger than a window.
 
     Arguments:
-        test: a shape-only test with a kernel model.
+        test: of a kernel model that takes the reference as exact.
     """
 
-    test: NPLMTest
     _laws: dict[float, MixtureNull] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        reference: Sample,
-        model: KernelModel,
-        window: int | None,
-        coordinates: CoordinateKind = "standardized",
-        circular: Circular = (),
-        *,
-        overflow: bool = False,
-    ) -> ExactShapeTest:
-        """Prepares the reference.
-
-        Arguments:
-            reference: what is expected.
-            model: the kernel model, which takes the reference as exact.
-            window: events of a window; None if windows differ, for a tenth of the reference.
-            coordinates, circular: what the model sees in place of the features, see `coordinates_of`.
-            overflow: take windows to the range of the reference.
-
-        Raises:
-            ValueError: if the reference cannot serve, or the model's solver is not "ml".
-        """
-        reference.require_yield()
-        if model.solver != "ml":
-            raise ValueError(f"a monitor fits with the solver 'ml', not with '{model.solver}'")
-        expected = reference.effective_size / USUAL if window is None else float(window)
-        return cls(
-            NPLMTest(
-                reference,
-                model,
-                expected_yield=expected,
-                shape_only=True,
-                coordinates=coordinates,
-                circular=circular,
-                overflow=overflow,
-            )
-        )
 
     @cached_property
     def prepared(self) -> PreparedKernel:

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from nplm._blas import blas_threads
-from nplm.data.coordinates import CoordinateKind
-from nplm.data.periods import Circular
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.kernel import KernelModel
 from nplm.models.kernel_fit import CONVERGED, PreparedKernel
-from nplm.monitor.shape_result import STOPPED, USUAL, ShapeResult
+from nplm.monitor.kernel_shape import KernelShape
+from nplm.monitor.shape_result import STOPPED, ShapeResult
 from nplm.stats.weighted_chi2 import MixtureNull
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteShapeTest:
+class FiniteShapeTest(KernelShape):
     """A reference, prepared once, that windows are compared with in shape by the likelihood of two finite samples.
 
     t and its law are those of `nplm test` for each window: the density of the reference is profiled out, so that the
@@ -26,36 +23,8 @@ class FiniteShapeTest:
     events of a window, and not only their sums; with many modes it takes ten times as long as `ExactShapeTest`.
 
     Arguments:
-        test: a shape-only test with a kernel model.
+        test: of a kernel model that takes the reference as a finite sample.
     """
-
-    test: NPLMTest
-
-    @classmethod
-    def of(
-        cls,
-        reference: Sample,
-        model: KernelModel,
-        window: int | None,
-        coordinates: CoordinateKind = "standardized",
-        circular: Circular = (),
-        *,
-        overflow: bool = False,
-    ) -> FiniteShapeTest:
-        """Prepares the reference; the arguments are those of `ExactShapeTest.of`."""
-        reference.require_yield()
-        expected = reference.effective_size / USUAL if window is None else float(window)
-        return cls(
-            NPLMTest(
-                reference,
-                model,
-                expected_yield=expected,
-                shape_only=True,
-                coordinates=coordinates,
-                circular=circular,
-                overflow=overflow,
-            )
-        )
 
     def warm_up(self) -> None:
         """Compiles what the first window would have to wait for."""

@@ -127,8 +127,7 @@ class Monitor:
             rate = ExpectedRate.of_reference(reference, counted)
         shape: ExactShapeTest | FiniteShapeTest | FamilyShape
         if self.model is not None:
-            exact = self.model.reference_exact or self.model.solver != "ml"
-            kernel = ExactShapeTest if exact else FiniteShapeTest
+            kernel = ExactShapeTest if self.model.reference_exact else FiniteShapeTest
             shape = kernel.of(
                 reference, self.model, self.window, self.coordinates, self.circular, overflow=self.overflow
             )
