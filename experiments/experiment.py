@@ -17,8 +17,8 @@ from typing import Any
 
 import jax
 
-from nplm._yaml import load_yaml
-from nplm.report.markdown import markdown_table
+from nplm._util.yaml_text import load_yaml
+from nplm.wording.markdown import markdown_table
 
 HERE = Path(__file__).parent
 # Toys and other large files; what is kept with the code goes into the folder of the experiment.

@@ -12,7 +12,7 @@ import yaml
 
 import nplm
 from nplm.cli.errors import MEANINGS
-from nplm.ensemble.store import Store
+from nplm.toys.store import Store
 from toys.demo import write_demo
 from toys.exponential import BULK, draw_data
 

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nplm.data.sample import Sample, concatenate
-from nplm.nuisance.gaussian_constraint import GaussianConstraint
-from nplm.nuisance.log_ratio import nu_of
+from nplm.nuisance.constraints.gaussian import GaussianConstraint
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.separable_ratio import Normalization, SeparableLogRatio, SumOfLogRatios
+from nplm.nuisance.ratios.base import nu_of
+from nplm.nuisance.ratios.separable import Normalization, SeparableLogRatio, SumOfLogRatios
 from toys import exponential
 from toys.exponential import EXPECTED_YIELD, FEATURES, SIGNALS, Signal
 

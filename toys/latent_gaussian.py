@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm.data.sample import Sample
-from nplm.nuisance.log_ratio import nu_of
-from nplm.nuisance.separable_ratio import SeparableLogRatio
+from nplm.nuisance.ratios.base import nu_of
+from nplm.nuisance.ratios.separable import SeparableLogRatio
 
 NUISANCES = ("shift", "width")
 CENTRAL: Mapping[str, float] = {}

@@ -17,11 +17,11 @@ from dask.distributed import Client
 from dask_jobqueue import HTCondorCluster
 
 from nplm import NetworkModel, NPLMTest, PoolSampler, read_sample
-from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.dask_engine import DaskWorkers
-from nplm.ensemble.engine import EngineError
-from nplm.ensemble.null_campaign import bootstrapped_reference, needs_references
-from nplm.ensemble.run import run_campaign
+from nplm.calibration.null_campaign import bootstrapped_reference, needs_references
+from nplm.toys.campaign import Campaign
+from nplm.toys.engines.base import EngineError
+from nplm.toys.engines.dask import DaskWorkers
+from nplm.toys.run import run_campaign
 
 
 def cluster_of() -> HTCondorCluster:

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import Cost, measured, peak_memory_gib
 from nplm import NetworkModel, NPLMTest, Sample
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 from toys import exponential
 from toys.dimuon import DIMUON
 

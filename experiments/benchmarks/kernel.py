@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured, peak_memory_gib
 from nplm import Campaign, KernelModel, NPLMTest, PoolSampler, Sample, run_campaign
-from nplm.models.kernel_fit import PreparedKernel
-from nplm.report.markdown import markdown_table
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.wording.markdown import markdown_table
 
 _HEAD = [
     "reference",

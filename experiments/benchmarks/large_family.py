@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 N_REFERENCE, N_DATA, AT_ONCE = 10_000_000, 1_000_000, 1_000_000
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nplm import Sample, write_sample
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 N_REFERENCE, N_DATA = 1_000_000, 200_000
 

@@ -13,7 +13,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 EVENTS, AT_ONCE, REPETITIONS = 1_000_000, 100_000, 3
 MASS = "sqrt(2*Muon_pt[0]*Muon_pt[1]*(cosh(Muon_eta[0]-Muon_eta[1]) - cos(Muon_phi[0]-Muon_phi[1])))"

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Float64
 
 from experiments.benchmarks.measure import measured
 from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample, SeparableLogRatio
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 NUMBERS = (10, 30, 100)
 N_REFERENCE, EXPECTED, TOYS = 50_000, 5000, 8

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nplm import HistogramModel, NPLMTest, Store, ToyTable
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_data, draw_reference
 
 TOYS = 100_000

@@ -10,11 +10,11 @@ from jaxtyping import Float64
 
 from experiments.benchmarks.measure import measured
 from nplm import Sample
-from nplm.nuisance.learn_from_samples import learn_from_samples
-from nplm.nuisance.learn_from_weights import learn_from_weights
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.nuisance.ratio_settings import RatioSettings
-from nplm.report.markdown import markdown_table
+from nplm.learning.from_samples import learn_from_samples
+from nplm.learning.from_weights import learn_from_weights
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.learning.settings import RatioSettings
+from nplm.wording.markdown import markdown_table
 
 # A latent z of deviation 2 is seen as x = z + noise of deviation 1; its mean moves by nu, its deviation by e^nu. So
 # d1 = x / 5 for the mean, and 4/5 (x^2 / 5 - 1) for the width.

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from nplm import Adam, NetworkModel, NPLMTest, Sample
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 # Seeds of the two arrays; t that Adam reached on them in an older code, its CPU seconds, and the best t known.
 PROBLEMS = {0: (7.337, 87.5, 11.598), 1: (6.177, 85.6, 8.884)}

@@ -6,8 +6,8 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from nplm import KernelModel, NPLMTest, rare_null
-from nplm.models.kernel_fit import PreparedKernel
-from nplm.report.markdown import markdown_table
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 
 _HEAD = ["width", "Z by formula", "p by toys", "p / formula", "effective toys", "mean weight", "CPU s", "wall s"]

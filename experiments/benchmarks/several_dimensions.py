@@ -8,8 +8,8 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from nplm import Adam, BoxSearch, NetworkModel, NPLMTest, Sample
-from nplm.models.mlp import Layout
-from nplm.report.markdown import markdown_table
+from nplm.models.network.mlp import Layout
+from nplm.wording.markdown import markdown_table
 
 EPOCHS = 20_000
 NETWORKS = (((4,), 9.0), ((5, 5, 5), 2.15))

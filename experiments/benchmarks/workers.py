@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from nplm import Campaign, DaskWorkers, LocalProcesses, NetworkModel, NPLMTest
-from nplm.ensemble.engine import Engine
-from nplm.ensemble.table import ToyTable
-from nplm.report.markdown import markdown_table
+from nplm.toys.engines.base import Engine
+from nplm.toys.table import ToyTable
+from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_data, draw_reference
 
 TOYS = 40

@@ -11,9 +11,9 @@ from jaxtyping import Float64
 
 from experiments.experiment import Check, read_config
 from nplm import Closure, KernelModel, NPLMTest, Sample, closure
-from nplm.calibrate.best_test import KnownRatio, known_best_test
-from nplm.report.markdown import markdown_table
+from nplm.sensitivity.optimal_test import KnownRatio, known_best_test
 from nplm.stats.neyman_pearson import median_z_of
+from nplm.wording.markdown import markdown_table
 from toys.exponential import FEATURES, SIGNALS, Signal, draw_reference, ideal_z, log_ratio
 
 ERRORS = 3.0

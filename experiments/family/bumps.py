@@ -11,7 +11,7 @@ from scipy.stats import norm
 from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from nplm import FamilyTest, Sample
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 EVENTS, REFERENCE = 2000, 200_000
 # Expected events, place, and the median Z of pyBumpHunter: 60 bins on [0, 10], widths of 2 to 6 bins, 100,000 toys.

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from nplm import FamilyTest, Sample, TwoSampleTest
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 _NAMES = ("pt", "eta", "mass", "phi", "met", "iso")
 

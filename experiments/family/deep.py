@@ -16,12 +16,12 @@ from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from experiments.family.samples import correlated
 from nplm.data.sample import Sample
-from nplm.family.part import rows_of
+from nplm.family.member import rows_of
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import CLASSES, INTERVALS, ONE, PRODUCTS, TWO, FamilySettings
 from nplm.family.statistic import Family, combined
-from nplm.report.markdown import markdown_table
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
+from nplm.wording.markdown import markdown_table
 
 PLAIN, TILTED = (2.0, 3.0), (3.0, 4.0, 5.0, 7.0)
 _AT_A_TIME = 5000

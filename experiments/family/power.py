@@ -14,7 +14,7 @@ from experiments.family.differences import DIFFERENCES
 from experiments.family.kept import Kept, Row
 from experiments.family.panel import panel
 from nplm import FamilyTest
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 FAMILY = "family"
 _NO_NUMBERS = ("cell", "trial", "seconds", "own_seconds", "error")

@@ -12,10 +12,10 @@ from experiments.experiment import Check
 from experiments.family.kept import Kept, Row
 from experiments.family.samples import null_pair
 from nplm import FamilyTest, KernelModel, NPLMTest
-from nplm.report.markdown import markdown_table
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 from nplm.two_sample.rate import Rate
 from nplm.two_sample.with_rate import with_rate
+from nplm.wording.markdown import markdown_table
 
 LEVELS = (0.05, 0.01, 0.001)
 # Three standard deviations on either side.

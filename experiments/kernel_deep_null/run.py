@@ -15,9 +15,9 @@ from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from experiments.kernel_deep_null.picture import Ratio, draw
 from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, RareNull, Sample, rare_null, run_campaign
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel.fit import PreparedKernel
 from nplm.plot import style
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 
 # Standard errors within which counted and rare toys must agree, and within which mean weights must be 1.

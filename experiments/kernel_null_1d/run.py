@@ -15,12 +15,12 @@ from scipy.stats import kstest
 
 from experiments.experiment import Check, read_config
 from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, Sample, run_campaign
-from nplm.ensemble.problem import ProblemReference
-from nplm.ensemble.sampler import generator
-from nplm.models.kernel_fit import Solver
+from nplm.models.kernel.fit import Solver
 from nplm.plot import style
-from nplm.report.markdown import markdown_table
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.toys.problem import ProblemReference
+from nplm.toys.samplers import generator
+from nplm.wording.markdown import markdown_table
 
 # Mean and sd of t of 4000 toys, each with a reference and centres of its own; the error of the mean is sd/63.
 PUBLISHED = {0.01: (294.9, 23.3), 0.7: (13.44, 4.94), 2.3: (6.09, 3.32)}

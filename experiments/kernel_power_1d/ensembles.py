@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm import Campaign, GeneratorSampler, KernelModel, MixtureNull, NPLMTest, run_campaign
-from nplm.ensemble.problem import ProblemData, ProblemReference
-from nplm.ensemble.sampler import generator
-from nplm.ensemble.table import ToyTable
+from nplm.toys.problem import ProblemData, ProblemReference
+from nplm.toys.samplers import generator
+from nplm.toys.table import ToyTable
 from toys.exponential import SIGNALS
 
 PROBLEM, EXPECTED = "toys.exponential", 2000.0

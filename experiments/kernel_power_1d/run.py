@@ -17,9 +17,9 @@ from experiments.kernel_power_1d.min_p import MIN_P, MinPNull, statistics
 from experiments.kernel_power_1d.picture import Point, draw
 from nplm import EmpiricalNull, MultipleTest, Power, signal_power
 from nplm.plot import style
-from nplm.report.markdown import markdown_table
 from nplm.stats.null import Null
 from nplm.stats.precision import error_of_z
+from nplm.wording.markdown import markdown_table
 from toys.exponential import SIGNALS, ideal_z
 
 THRESHOLDS = (2.0, 3.0)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store
 from nplm.monitor.history import read_history
+from nplm.toys.store import CAMPAIGN_FILE, PARTS, Store
 
 # What a command has made, by name: the t of a toy, the numbers of a verdict, the p-value of a test, a file.
 Made = Mapping[str, tuple[Any, ...]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments.experiment import Check, read_config
 from experiments.kills.commands import commands, write_input
 from experiments.kills.killing import Killed, Runs
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 _HEAD = ("killed", "kills", "toys, verdicts or files stored then", "lost", "different", "runs that needed help")
 

@@ -15,10 +15,10 @@ from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from experiments.monitor.sizes import sizes
 from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel.fit import PreparedKernel
 from nplm.monitor.charts import false_alarm_rate
 from nplm.monitor.family_shape import FamilyShape
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 # Standard errors within which counts must agree with what is stated.
 AGREEING = 3.0

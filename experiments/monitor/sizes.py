@@ -10,7 +10,7 @@ from experiments.experiment import Check
 from nplm import KernelModel, Sample
 from nplm.monitor.exact_shape import ExactShapeTest
 from nplm.monitor.finite_shape import FiniteShapeTest
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 _HEAD = ["windows in the reference", "trials", "p <= .05", "p <= .01", "exact: p <= .05", "exact: p <= .01"]
 

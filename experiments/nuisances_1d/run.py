@@ -27,10 +27,10 @@ from nplm import (
     Sample,
     run_campaign,
 )
-from nplm.ensemble.table import ToyTable
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.plot import style
-from nplm.report.markdown import markdown_table
+from nplm.toys.table import ToyTable
+from nplm.wording.markdown import markdown_table
 from toys import exponential
 from toys.exponential_nuisances import NUISANCES, exact_ratio
 

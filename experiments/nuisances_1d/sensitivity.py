@@ -9,10 +9,10 @@ import numpy as np
 
 from experiments.experiment import Check
 from nplm import GaussianConstraint, KernelModel, NPLMTest, Sample
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 from toys import exponential
 from toys.exponential_nuisances import NUISANCES, draw_data, exact_ratio
 

@@ -22,7 +22,7 @@ from nplm import (
     SumOfLogRatios,
 )
 from nplm.models.base import Model
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 LEVELS = (0.05, 0.01, 0.001)
 # Chance that a right test is outside its limits, at each level.

@@ -20,7 +20,7 @@ from nplm import (
     SumOfLogRatios,
     run_campaign,
 )
-from nplm.ensemble.table import ToyTable
+from nplm.toys.table import ToyTable
 from toys import exponential
 
 NAMES = ("luminosity", "cross_section")

@@ -23,8 +23,8 @@ from nplm import (
     learn_from_set,
     learn_from_weights,
 )
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.report.markdown import markdown_table
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.wording.markdown import markdown_table
 
 # Ratios of weights of events at a true nu; and nu as the learned directions have it.
 Truth = Callable[[Events, float], np.ndarray]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from experiments.experiment import Check, nplm, options, read_config
-from nplm.ensemble.store import Store
-from nplm.report.markdown import markdown_table
+from nplm.toys.store import Store
+from nplm.wording.markdown import markdown_table
 
 # Mean t at the true maximum, from independent fits of ours with another optimiser: clip, mean, error.
 MEASURED_BEFORE = ((7.0, 13.0, 0.7), (8.0, 12.25, 0.28), (9.0, 14.0, 0.6))

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.stats import binomtest, chi2, kstest
 
 from experiments.experiment import Check, nplm, options, read_config
-from nplm.ensemble.store import Store
-from nplm.ensemble.table import ToyTable
 from nplm.plot.power import plot_power
 from nplm.plot.style import save_figure
-from nplm.report.markdown import markdown_table
+from nplm.toys.store import Store
+from nplm.toys.table import ToyTable
+from nplm.wording.markdown import markdown_table
 
 PARAMETERS = 13
 # P(Z >= 2.07) and P(Z >= 2.73), read off a figure to +-0.05, of the published optimiser at its clip 8, biases free.

@@ -20,7 +20,7 @@ from experiments.two_sample.trials import (
     size_range,
 )
 from nplm import Sample
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 # Power at size .05: Nystrom-MMD, 140 features, 199 permutations, errors .025; MMD-FUSE.
 NYSTROM = {0.57: 0.168, 0.6: 0.413, 0.63: 0.888, 0.66: 0.998}

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binom
 
 from nplm import Sample, TwoSampleTest
-from nplm.two_sample.resample import label_batches
+from nplm.two_sample.resampling import label_batches
 
 SIZE = 0.05
 # Chance that a right test is not within the binomial error that is asked for.

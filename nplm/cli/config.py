@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from nplm._yaml import RepeatedKeyError, load_yaml
+from nplm._util.yaml_text import RepeatedKeyError, load_yaml
 from nplm.cli.errors import UsageError
 from nplm.cli.options import given
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.values import CircularFeature, circular_features
+from nplm.cli.types import CircularFeature, circular_features
 
 
 def add_coordinates_option(group: argparse._ArgumentGroup) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from nplm._printable import printable
+from nplm._util.printable import printable
 
 
 class ExitCode(IntEnum):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import nplm
-from nplm.cli.commands import CommandParser, command_parsers
 from nplm.cli.errors import CommandError, ExitCode, UsageError
 from nplm.cli.interrupt import interrupts
 from nplm.cli.options import given
-from nplm.cli.say import say
+from nplm.cli.output import say
+from nplm.cli.parser import CommandParser, command_parsers
 from nplm.report.folder_error import FolderError
 
 

@@ -12,11 +12,11 @@ from nplm.cli.options import ModelOptions
 if TYPE_CHECKING:
     from nplm.data.coordinates import CoordinateKind
     from nplm.data.sample import Sample
-    from nplm.hypothesis_test import NPLMTest
+    from nplm.hypotest.test import NPLMTest
     from nplm.likelihood.keops import Engine
     from nplm.models.base import Model
-    from nplm.models.kernel_centers import Selection
-    from nplm.models.kernel_fit import Solver
+    from nplm.models.kernel.centers import Selection
+    from nplm.models.kernel.fit import Solver
     from nplm.nuisance.nuisances import Nuisances
 
 _IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -39,7 +39,7 @@ def test_with(
     Raises:
         ValueError: if the reference cannot serve, or a prepared model is that of another test.
     """
-    from nplm.hypothesis_test import NPLMTest
+    from nplm.hypotest.test import NPLMTest
 
     return NPLMTest(
         reference,
@@ -64,10 +64,10 @@ def nuisances_of(options: ModelOptions) -> Nuisances | None:
     if name is None:
         return None
     if _IN_PYTHON.fullmatch(name) and not Path(name).exists():
-        from nplm.ensemble.problem import load_nuisances
+        from nplm.toys.problem import load_nuisances
 
         return load_nuisances(name)
-    from nplm.nuisance.nuisance_file import read_nuisances
+    from nplm.config.nuisances import read_nuisances
 
     return read_nuisances(name)
 
@@ -75,11 +75,11 @@ def nuisances_of(options: ModelOptions) -> Nuisances | None:
 def model_of(options: ModelOptions) -> Model:
     """The model with its settings."""
     if options.model == "histogram":
-        from nplm.models.histogram import HistogramModel
+        from nplm.models.histogram.model import HistogramModel
 
         return HistogramModel(bins=options.bins, reference_exact=options.reference_exact)
     if options.model == "kernel":
-        from nplm.models.kernel import KernelModel
+        from nplm.models.kernel.model import KernelModel
 
         return KernelModel(
             width=options.width,
@@ -91,7 +91,7 @@ def model_of(options: ModelOptions) -> Model:
             reference_exact=options.reference_exact,
         )
     if options.model == "falkon":
-        from nplm.models.falkon import FalkonModel
+        from nplm.models.falkon.model import FalkonModel
 
         return FalkonModel(
             width=options.width,
@@ -99,7 +99,7 @@ def model_of(options: ModelOptions) -> Model:
             penalty=options.penalty,
             selection=cast("Selection", options.selection),
         )
-    from nplm.models.network import NetworkModel
+    from nplm.models.network.model import NetworkModel
 
     return NetworkModel(
         hidden=options.hidden,

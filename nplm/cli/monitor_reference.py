@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nplm._printable import printable
+from nplm._util.printable import printable
+from nplm.cli.commands.monitor_options import Options
 from nplm.cli.errors import CommandError
-from nplm.cli.monitor_options import Options
 from nplm.cli.reading import Reader
 from nplm.data.sample import Sample
 

@@ -15,7 +15,7 @@ from nplm.cli.coordinates_options import (
     with_coordinates,
 )
 from nplm.cli.errors import UsageError
-from nplm.cli.values import (
+from nplm.cli.types import (
     CircularFeature,
     Luminosity,
     ReferenceFile,

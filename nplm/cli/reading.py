@@ -12,7 +12,7 @@ from jaxtyping import Int64
 
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
-from nplm.cli.values import ReferenceFile
+from nplm.cli.types import ReferenceFile
 from nplm.data.sample import Sample, in_order, require_varying
 from nplm.io import BeforeCut, column_names, matching_files, read_reference, read_sample, row_numbers
 from nplm.io.expression import columns_are_there

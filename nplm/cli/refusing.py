@@ -16,7 +16,7 @@ def refusing_bad_output(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: if the folder holds other toys, or a file in it cannot be written.
     """
-    from nplm.ensemble.store import StoreError
+    from nplm.toys.store import StoreError
 
     try:
         yield
@@ -37,9 +37,9 @@ def refusing_failed_toys(folder: Path, kept: Callable[[], str]) -> Iterator[None
     Raises:
         CommandError: if a sampler, the fits, the engine or the folder fails.
     """
-    from nplm.ensemble.campaign import SamplerError
-    from nplm.ensemble.engine import EngineError
-    from nplm.hypothesis_test import FitError
+    from nplm.hypotest.test import FitError
+    from nplm.toys.campaign import SamplerError
+    from nplm.toys.engines.base import EngineError
 
     try:
         with refusing_bad_output(folder):

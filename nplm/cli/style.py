@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nplm.cli.errors import InputError, UsageError
-from nplm.cli.values import Label, feature_label, text
+from nplm.cli.types import Label, feature_label, text
 
 
 def add_style_option(group: argparse._ArgumentGroup) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nplm.cli.say import say
+from nplm.cli.output import say
 from nplm.data.sample import Sample
 from nplm.report.run_folder import RunFolder
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nplm.cli.commands.test_options import Options
 from nplm.cli.errors import InputError
 from nplm.cli.reading import refusing_bad_input
-from nplm.cli.test_options import Options
 
 if TYPE_CHECKING:
-    from nplm.cli.test_command import Samples
+    from nplm.cli.commands.test import Samples
 
 
 def toys_of(options: Options, samples: Samples) -> int:
@@ -19,7 +19,7 @@ def toys_of(options: Options, samples: Samples) -> int:
         InputError: if toys are needed that cannot be drawn; before anything is prepared.
     """
     from nplm.data.support import require_toys_of_such_yields
-    from nplm.ensemble.no_toys import why_no_toys
+    from nplm.toys.no_toys import why_no_toys
 
     if not options.toys or options.null is not None or options.calibrate == "rare":
         return options.toys

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
-from nplm._histogram import require_no_histogram
-from nplm._numbers import LARGEST_SQUARED, as_floats, require_finite, require_squares
+from nplm._util.numbers import LARGEST_SQUARED, as_floats, require_finite, require_squares
+from nplm.data.histogram_given import require_no_histogram
 
 # Features that a line about a sample names.
 _SHOWN = 20

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._numbers import ROWS
+from nplm._util.numbers import ROWS
 from nplm.data.sample import Sample, require_varying
 
 

@@ -14,13 +14,13 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
 from nplm.family.circular import embedded, points_of
-from nplm.family.leaves import leaves
-from nplm.family.look import FAR, Grid, Kernels, Products, gaussian
-from nplm.family.part import SEEN, Moments, Part, kernel_part, kernel_root, product_part
+from nplm.family.kd_tree import leaves
+from nplm.family.member import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import PAIR_CELL, Cells
 from nplm.family.settings import ALL, MOMENTS, ONE, PRODUCTS, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
-from nplm.models.kernel_centers import choose_centers
+from nplm.family.views import FAR, Grid, Kernels, Products, gaussian
+from nplm.models.kernel.centers import choose_centers
 from nplm.two_sample.pooled_events import PooledEvents
 
 Progress = Callable[[str, float], None]

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.sparse import csc_array, csr_array
 
-from nplm.family.marks import Marks
-from nplm.family.part import Part
+from nplm.family.local_masses import Marks
+from nplm.family.member import Part
 from nplm.family.ranks import smallest
 from nplm.family.spread import Spread, equal_masses
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 # Large samples are resampled in so many bags of events at most.
 _MOST_BAGS = 4096

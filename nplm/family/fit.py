@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.family.part import Member, Part
+from nplm.family.member import Member, Part
 from nplm.family.spread import Spread
 from nplm.likelihood.finite import data_share, log_mixture
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 _STEPS, _HALVINGS, _TOLERANCE = 50, 30, 1e-9
 # Cells of a function of too many events: f in them is known to 1e-8 of what it varies by.

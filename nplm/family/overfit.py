@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import eigh
 
-from nplm.family.look import Kernels
-from nplm.family.part import Part
+from nplm.family.member import Part
+from nplm.family.views import Kernels
 
 _ROWS = 8192
 # Modes of half of the events with less than this share of a part's smallest variance are not needed.

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.averaged_weights import averaged
-from nplm.family.leaves import leaves
-from nplm.family.marks import Marks
-from nplm.two_sample.pool import Pool
+from nplm.family.kd_tree import leaves
+from nplm.family.local_masses import Marks
+from nplm.two_sample.pooled import Pool
 
 # Events of both samples in a leaf, whose masses stand for each other.
 IN_LEAF = 64

@@ -11,19 +11,19 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._blas import blas_threads
-from nplm._chi2 import chi2_log_sf
+from nplm._util.blas import blas_threads
 from nplm.family.build import Progress, family_parts, unseen
 from nplm.family.circular import ends, with_angles
 from nplm.family.draws import Draws, null_draws, observed
 from nplm.family.fit import MemberFit, fit_member
 from nplm.family.intervals import Interval, Intervals, largest_root, log_p_of_root, standing_out
-from nplm.family.part import Member, Part
+from nplm.family.member import Member, Part
 from nplm.family.ranks import CELL, Cells, normal_scores
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
+from nplm.stats.chi2_tail import chi2_log_sf
 from nplm.two_sample.calibration import Kind
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 # The share of samples without a difference in which a class is to have a p-value, times its number of independent
 # tests, of at most this: there that number is taken.

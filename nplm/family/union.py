@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from nplm.family.intervals import Intervals
-from nplm.family.part import Part, rows_of
+from nplm.family.member import Part, rows_of
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Draws of the joint law of all scores, and events whose modes give its covariance at most.

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._blas import blas_threads
+from nplm._util.blas import blas_threads
 from nplm.data.averaged_weights import averaged
 from nplm.data.periods import within_periods
 from nplm.data.sample import Sample, require_varying
@@ -18,10 +18,10 @@ from nplm.family.circular import ends, with_angles
 from nplm.family.draws import Draws, window_draws
 from nplm.family.fit import MemberFit, fit_rows
 from nplm.family.intervals import Interval, Intervals, largest_root, standing_out
-from nplm.family.leaves import leaves
-from nplm.family.marks import Marks
+from nplm.family.kd_tree import leaves
+from nplm.family.local_masses import Marks
+from nplm.family.member import Member, Part
 from nplm.family.overfit import variance_of_others, without_overfit
-from nplm.family.part import Member, Part
 from nplm.family.ranks import CELL, Cells, RankScale
 from nplm.family.settings import ALL, AS_THEY_ARE, INTERVALS, FamilySettings
 from nplm.family.spread import IN_LEAF, Spread, equal_masses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from nplm.family.intervals import Interval, standing_out
-from nplm.family.part import Member
+from nplm.family.member import Member
 from nplm.family.settings import ALL, MOMENTS, ONE, RAW
 from nplm.family.statistic import Seen
 

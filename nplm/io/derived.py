@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm._numbers import not_finite
+from nplm._util.numbers import not_finite
 from nplm.io._filling import Filling
 from nplm.io._parts import count, require_some
 from nplm.io._table import Columns, ReadError, Table

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nplm._histogram import require_no_histogram
+from nplm.data.histogram_given import require_no_histogram
 from nplm.data.sample import Sample, in_order, require_same_features
 from nplm.io._arrow import arrow_column, lists_or_numbers
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events

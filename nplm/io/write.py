@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm._atomic import atomic_path
+from nplm._util.files import atomic_path
 from nplm.data.sample import Sample
 from nplm.io._table import Columns
 

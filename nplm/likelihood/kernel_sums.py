@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from nplm._cores import available_cores
+from nplm._util.cores import available_cores
 from nplm.likelihood.keops import Engine, keops_product, keops_sum
 
 Result = TypeVar("Result")

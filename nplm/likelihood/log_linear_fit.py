@@ -35,7 +35,7 @@ from nplm.likelihood.log_linear import (
     sums_of,
     without_modes,
 )
-from nplm.optimize.damped_newton import Expansion, Minimum, conjugate_gradients, damped_newton
+from nplm.optimize.batched_newton import Expansion, Minimum, conjugate_gradients, damped_newton
 
 # A Newton step of conjugate gradients: relative residual, and products at most.
 _RESIDUAL, _PRODUCTS = 0.03, 40

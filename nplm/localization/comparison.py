@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample, require_same_features
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.reweighting import expected_weights, reference_log_ratio
+from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
-from nplm.nuisance.log_ratio import log_ratio as log_r
-from nplm.plot.reference import expected_weights, reference_log_ratio
-from nplm.result import Result
+from nplm.nuisance.ratios.base import log_ratio as log_r
 
 # Sums of e^f must not overflow.
 _LARGEST = 600.0

@@ -10,9 +10,9 @@ from jaxtyping import Float64
 
 from nplm.data.binning import Binning, common_binning
 from nplm.data.sample import Sample
-from nplm.localization.box import log_likelihood_gain
 from nplm.localization.comparison import Comparison
 from nplm.localization.pairs import pair_binning, rank_pairs
+from nplm.localization.peeling import log_likelihood_gain
 from nplm.localization.region import Region
 
 # A feature stands for a difference that shows in it alone to at least this share of what the best pair shows.

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
+from nplm.localization.ablation import LeftOut, leave_one_out, project_out
 from nplm.localization.comparison import Comparison, compared
-from nplm.localization.left_out import LeftOut, leave_one_out, project_out
 from nplm.localization.pairs import rank_pairs
 from nplm.localization.ranking import USUAL_TOP, RankedEvents, most_discrepant
 from nplm.localization.region import Region, local_regions
-from nplm.models.kernel import KernelModel
-from nplm.result import Result
+from nplm.models.kernel.model import KernelModel
 
 SCHEMA = "nplm-localization/1"
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nplm.data.binning import Binning, common_binning, poisson_interval
-from nplm.localization.box import log_likelihood_gain
 from nplm.localization.comparison import Comparison
+from nplm.localization.peeling import log_likelihood_gain
 
 
 @dataclass(frozen=True, eq=False)

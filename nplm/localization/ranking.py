@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm._atomic import atomic_path
+from nplm._util.files import atomic_path
 from nplm.data.sample import Sample
 from nplm.localization.comparison import require_log_ratio
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nplm._json import json_value
-from nplm.localization.box import Box, find_box, log_likelihood_gain
+from nplm._util.json_values import json_value
 from nplm.localization.comparison import Comparison
+from nplm.localization.peeling import Box, find_box, log_likelihood_gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def local_regions(comparison: Comparison) -> tuple[Region | None, Region | None]
 
     For each box the fit wants n = sum_R w e^f events where b = sum_R w are expected; the region is that of the largest
     n log(n/b) - n + b. The search looks at f and the reference only, so that it does not run after single events of the
-    data; see `nplm.localization.box.find_box`. Counts in it are no significance: f has seen the data.
+    data; see `nplm.localization.peeling.find_box`. Counts in it are no significance: f has seen the data.
 
     Returns:
         Excess and deficit; None where no box of ten effective reference events has one.

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from nplm.data.sample import Sample
 from nplm.models.base import Model, PreparedModel
-from nplm.models.histogram import HistogramModel, PreparedHistogram
-from nplm.models.histogram_nuisance import PreparedHistogramWithNuisances
-from nplm.models.kernel import KernelModel
-from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.models.network import NetworkModel
-from nplm.models.network_fit import PreparedNetwork
-from nplm.models.network_nuisance import PreparedNetworkWithNuisances
+from nplm.models.histogram.model import HistogramModel, PreparedHistogram
+from nplm.models.histogram.with_nuisances import PreparedHistogramWithNuisances
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.model import KernelModel
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.models.network.fit import PreparedNetwork
+from nplm.models.network.model import NetworkModel
+from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
 from nplm.nuisance.nuisances import Nuisances
 
 WithNuisances = PreparedNetworkWithNuisances | PreparedKernelWithNuisances | PreparedHistogramWithNuisances

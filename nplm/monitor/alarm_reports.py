@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nplm.family.settings import FamilySettings
-from nplm.hypothesis_test import FitError
+from nplm.hypotest.test import FitError
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict

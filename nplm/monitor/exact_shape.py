@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._blas import blas_threads
+from nplm._util.blas import blas_threads
 from nplm.data.sample import Sample
-from nplm.models.kernel_fit import CONVERGED, PreparedKernel
+from nplm.models.kernel.fit import CONVERGED, PreparedKernel
 from nplm.monitor.held_reference import HeldReference
 from nplm.monitor.kernel_shape import KernelShape
 from nplm.monitor.shape_result import STOPPED, ShapeResult

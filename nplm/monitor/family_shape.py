@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import ndtri
 
-from nplm._blas import blas_threads
+from nplm._util.blas import blas_threads
 from nplm.data.periods import Circular, periods_of
 from nplm.data.sample import Sample, require_varying
 from nplm.family.calibration import ENOUGH, calibrated, likelihood_bound
-from nplm.family.comparison import RESAMPLES, FamilyTest
 from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import combined
+from nplm.family.test import RESAMPLES, FamilyTest
 from nplm.family.window import ReferenceFamily, Window
 from nplm.family.words import leading_words
 from nplm.monitor.shape_result import USUAL, ShapeResult

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nplm._blas import blas_threads
+from nplm._util.blas import blas_threads
 from nplm.data.sample import Sample
-from nplm.models.kernel_fit import CONVERGED, PreparedKernel
+from nplm.models.kernel.fit import CONVERGED, PreparedKernel
 from nplm.monitor.kernel_shape import KernelShape
 from nplm.monitor.shape_result import STOPPED, ShapeResult
 from nplm.stats.weighted_chi2 import MixtureNull

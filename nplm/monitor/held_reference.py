@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Float32, Float64
 
 from nplm.data.sample import Sample
 from nplm.models.base import Fits
-from nplm.models.kernel_fit import CONVERGED, PreparedKernel
+from nplm.models.kernel.fit import CONVERGED, PreparedKernel
 
 # phi of the reference is held if it fills at most so many bytes.
 _MOST_BYTES = 1 << 30

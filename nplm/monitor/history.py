@@ -22,8 +22,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from nplm._atomic import atomic_path
-from nplm._json import json_value
+from nplm._util.files import atomic_path
+from nplm._util.json_values import json_value
 from nplm.monitor.batch import Batch
 from nplm.monitor.progress import FileProgress, Progress
 from nplm.monitor.verdict import Verdict

@@ -8,8 +8,8 @@ from typing import Self
 from nplm.data.coordinates import CoordinateKind
 from nplm.data.periods import Circular
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.kernel import KernelModel
+from nplm.hypotest.test import NPLMTest
+from nplm.models.kernel.model import KernelModel
 from nplm.monitor.shape_result import USUAL
 
 

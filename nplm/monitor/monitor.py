@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
-from nplm._printable import printable
+from nplm._util.printable import printable
 from nplm.data.coordinates import CoordinateKind
 from nplm.data.periods import Circular
 from nplm.data.sample import Sample, in_order
 from nplm.data.support import Outside, Support
 from nplm.family.settings import FamilySettings
 from nplm.io import as_sample
-from nplm.models.kernel import KernelModel
+from nplm.models.kernel.model import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.exact_shape import ExactShapeTest
-from nplm.monitor.examine import examine
 from nplm.monitor.family_shape import FamilyShape
-from nplm.monitor.far import far_events
+from nplm.monitor.far_events import far_events
 from nplm.monitor.finite_shape import FiniteShapeTest
 from nplm.monitor.limits import ControlLimits
 from nplm.monitor.position import Position
 from nplm.monitor.rate import ExpectedRate, rate_of_window
 from nplm.monitor.shape_result import ShapeResult
 from nplm.monitor.verdict import Status, Verdict
+from nplm.monitor.window_checks import examine
 from nplm.monitor.words import NO_OVERFLOW, alarm_words, message
 
 # Digits of a reference's fingerprint that a verdict holds.

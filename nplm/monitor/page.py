@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from nplm._atomic import atomic_path
-from nplm._versions import versions
+from nplm._util.files import atomic_path
+from nplm._util.versions import versions
 from nplm.monitor.headline import LEVELS, headline, message_of, state_of, wants_a_look
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.picture import draw_distribution, draw_history
 from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
 from nplm.monitor.verdict import Verdict
 from nplm.plot.style import save_figure
-from nplm.report.css import CSS
-from nplm.report.html_parts import Marked, columns, figures, section, table
+from nplm.report.html.css import CSS
+from nplm.report.html.parts import Marked, columns, figures, section, table
 from nplm.report.pictures import Picture
 
 PAGE = "monitor.html"

@@ -11,7 +11,7 @@ from jaxtyping import ArrayLike, Float64
 from scipy.special import chdtr, chdtrc, chdtri
 from scipy.stats import chi2, kstest
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 
 # P-values below which their distribution is said not to be uniform.
 ACCEPTED = 0.01

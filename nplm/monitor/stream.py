@@ -11,8 +11,8 @@ import numpy as np
 from nplm.monitor.arrow_stream import arrow_batches
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.folder import Arrived
-from nplm.monitor.pieces import StreamError, pieces
 from nplm.monitor.position import Position, after_position
+from nplm.monitor.stream_bytes import StreamError, pieces
 
 Format = Literal["arrow", "jsonl"]
 

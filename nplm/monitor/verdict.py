@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 
 Status = Literal["ok", "alarm", "problem", "unreadable", "changed"]
 

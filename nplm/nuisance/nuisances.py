@@ -13,11 +13,11 @@ from jaxtyping import Array, Float, Float64
 
 from nplm.data.fingerprint import summary
 from nplm.data.sample import Sample
-from nplm.nuisance.binned_ratio import BinnedLogRatio
-from nplm.nuisance.constraint import Constraint
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.nuisance.log_ratio import LogRatio
-from nplm.nuisance.separable_ratio import SumOfLogRatios
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.nuisance.constraints.base import Constraint
+from nplm.nuisance.ratios.base import LogRatio
+from nplm.nuisance.ratios.binned import BinnedLogRatio
+from nplm.nuisance.ratios.separable import SumOfLogRatios
 
 
 @dataclass(frozen=True, eq=False)

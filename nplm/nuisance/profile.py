@@ -20,10 +20,10 @@ from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
 from nplm.likelihood.pool_sums import Pools
 from nplm.models.base import Fits
-from nplm.nuisance.joint_loss import curvature_in_nu, minimize_jointly
+from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.nuisance.joint_likelihood import curvature_in_nu, minimize_jointly
 from nplm.nuisance.minima import ESCAPES, Axes, bends, distinct, lowest_curvature, numbered
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.summary import NuisanceSummary
 
 # A maximum of the auxiliary likelihood is none where its curvature is so small a part of 1 / sigma^2.
 _FLAT = 1e-3
@@ -178,7 +178,7 @@ class PreparedNuisances:
         Arguments:
             data: the sample.
             fits: its fit with f.
-            impact: of each nuisance on t, see `nplm.nuisance.impact`; None if it is not wanted.
+            impact: of each nuisance on t, see `nplm.hypotest.impact`; None if it is not wanted.
         """
         assert fits.delta is not None
         assert fits.nu_delta is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nplm.data.sample import Sample
-from nplm.nuisance.log_ratio import log_ratio
 from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.ratios.base import log_ratio
 
 # Points between -sigma and sigma, and events of the reference that are looked at.
 _POINTS = np.linspace(-1.0, 1.0, 41)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from nplm.calibrate.closure import LEVEL, Closure, NullCheck
 from nplm.plot import style
+from nplm.sensitivity.closure import LEVEL, Closure, NullCheck
 
 
 def plot_closure(found: Closure) -> Figure:

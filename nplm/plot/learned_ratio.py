@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.nuisance.ratio_validation import Calibration, Check, Curve, RatioValidation, described
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.learning.validation import Calibration, Check, Curve, RatioValidation, described
 from nplm.plot import style
 
 Record = TypeVar("Record", Curve, Calibration)

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from nplm.data.binning import common_binning, fill
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.reweighting import expected_weights, reference_log_ratio
+from nplm.hypotest.test import NPLMTest
 from nplm.plot import style
-from nplm.plot.reference import expected_weights, reference_log_ratio
-from nplm.result import Result
 
 
 def plot_log_ratio(

@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator
 
 from nplm.data.binning import Binning, common_binning, fill
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.reweighting import expected_weights, reference_log_ratio, reweighted
+from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.plot import style
 from nplm.plot.labels import unit_of
-from nplm.plot.reference import expected_weights, reference_log_ratio, reweighted
-from nplm.result import Result
 
 # The y axis is logarithmic if the expected yields of the bins span more than this factor.
 _LOG_RANGE = 100.0

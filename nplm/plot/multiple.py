@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nplm.multiple_result import MultipleResult
+from nplm.hypotest.multiple_result import MultipleResult
 from nplm.plot import style
-from nplm.report.numbers import p_text, printable, z_text
+from nplm.wording.numbers import p_text, printable, z_text
 
 _LINE = 90
 # Beyond this Z-score the scale is cut: it is infinite where a p-value underflows.

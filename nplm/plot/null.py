@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nplm.data.binning import poisson_interval
+from nplm.hypotest.result import Result
 from nplm.plot import style
-from nplm.report.numbers import count, format_p, format_p_value, format_z_score, p_text, why_unchecked, z_text
-from nplm.result import Result
 from nplm.stats.asymptotic import Formula, as_formula, fit_formula
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import Compatibility
+from nplm.wording.numbers import count, format_p, format_p_value, format_z_score, p_text, why_unchecked, z_text
 
 _BINS = (5, 80)
 # An observed t further out than this many times the null's range is shown by an arrow, or the null would be a spike.

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from nplm.plot import style
 from nplm.plot.null import draw_density, toys_label
-from nplm.report.numbers import count
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.null import Null
 from nplm.stats.power import THRESHOLDS, PowerAt, signal_power
+from nplm.wording.numbers import count
 
 _COLORS = (style.REWEIGHTED, style.REFERENCE, style.FITTED)
 _HEADROOM = 1.7

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nplm.nuisance.summary import NuisanceSummary
+from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.plot import style
 
 # More nuisances than this make no readable picture: those that matter most are drawn.

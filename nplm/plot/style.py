@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from nplm._atomic import atomic_path
+from nplm._util.files import atomic_path
 from nplm.plot.labels import label_of
 from nplm.plot.mplhep_style import mplhep_settings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from nplm.calibrate.tuned import Tuned
 from nplm.plot import style
 from nplm.report.tune import interval_text
+from nplm.tuning.result import Tuned
 
 _POINTS = 300
 # The legend lies above everything that is drawn.

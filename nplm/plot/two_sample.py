@@ -14,8 +14,8 @@ from nplm.data.sample import Sample
 from nplm.plot import style
 from nplm.plot.labels import unit_of
 from nplm.plot.two_sample_bins import Process, TwoSampleBins, fill_two_samples, overlapping
-from nplm.report.numbers import p_text, printable, z_text
 from nplm.two_sample.result import TwoSampleResult
+from nplm.wording.numbers import p_text, printable, z_text
 
 # The y axis is logarithmic if the shares of the bins span more than this factor.
 _LOG_RANGE = 100.0

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from jaxtyping import Int64
 
     from nplm.data.sample import Sample
-    from nplm.hypothesis_test import NPLMTest
+    from nplm.hypotest.result import Result
+    from nplm.hypotest.test import NPLMTest
     from nplm.plot.two_sample_bins import Process
-    from nplm.result import Result
 
 
 def write_run(
@@ -46,9 +46,9 @@ def write_run(
         ValueError: if the result is not that of these data, or the folder does not exist.
     """
     # Matplotlib takes its time to import, and a result that only prints itself needs none of it.
-    from nplm._atomic import atomic_path
+    from nplm._util.files import atomic_path
+    from nplm.hypotest.reweighting import reference_log_ratio
     from nplm.io.tables import sample_like
-    from nplm.plot.reference import reference_log_ratio
     from nplm.report.feature_table import ONE_FIT, feature_table
     from nplm.report.leading import write_model_where
     from nplm.report.page import report_page

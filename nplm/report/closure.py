@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nplm.calibrate.closure import LEVEL, TAIL, Closure, ClosureAt
-from nplm.report.lines import aligned
-from nplm.report.numbers import format_z
+from nplm.sensitivity.closure import LEVEL, TAIL, Closure, ClosureAt
+from nplm.wording.numbers import format_z
+from nplm.wording.tables import aligned
 
 
 def closure_text(found: Closure) -> str:

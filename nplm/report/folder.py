@@ -10,7 +10,7 @@ from nplm.report.folder_error import IN_PYTHON, FolderError
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from nplm.ensemble.table import ToyTable
+    from nplm.toys.table import ToyTable
 
 # What the list of files says who wrote them.
 PROGRAM = "result.write"

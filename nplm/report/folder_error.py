@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nplm._printable import printable
+from nplm._util.printable import printable
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from nplm.report.numbers import key_numbers
-from nplm.report.verdict import cautions, verdict
-from nplm.result import Result
+from nplm.hypotest.result import Result
+from nplm.wording.numbers import key_numbers
+from nplm.wording.verdict import cautions, verdict
 
 
 def result_html(result: Result) -> str:

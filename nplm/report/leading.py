@@ -11,7 +11,8 @@ from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.test import NPLMTest
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.leading import leading_interval
 from nplm.localization.localize import Localization, localize
@@ -19,12 +20,11 @@ from nplm.plot.style import save_figure
 from nplm.plot.two_sample import plot_two_sample_bins, short_name
 from nplm.plot.two_sample_bins import Process, fill_two_samples
 from nplm.report.feature_table import feature_sentence
+from nplm.report.localization import write_localization, write_pair_picture
 from nplm.report.pictures import Picture
 from nplm.report.roles import TEST, Roles
-from nplm.report.verdict import MILD, Level, verdict
-from nplm.report.where import write_localization, write_pair_picture
-from nplm.result import Result
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
+from nplm.wording.verdict import MILD, Level, verdict
 
 
 def marginal_caption(roles: Roles, *, fitted: bool, scaled: bool = False) -> str:

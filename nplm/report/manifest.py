@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from nplm._atomic import atomic_path, is_temporary_of, watching, write_new
+from nplm._util.files import atomic_path, is_temporary_of, watching, write_new
 from nplm.report.folder_error import ON_THE_COMMAND_LINE, FolderError, Remedies
 
 MANIFEST_FILE = "manifest.json"

@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from nplm._atomic import atomic_path
+from nplm._util.files import atomic_path
 from nplm.data.sample import Sample
+from nplm.hypotest.multiple import MultipleTest
+from nplm.hypotest.multiple_result import MultipleResult
+from nplm.hypotest.reweighting import reference_log_ratio
 from nplm.io.tables import sample_like
-from nplm.multiple import MultipleTest
-from nplm.multiple_result import MultipleResult
 from nplm.plot.multiple import plot_multiple
-from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample_bins import Process
-from nplm.report.ending import ending
+from nplm.report.html.footer import ending
+from nplm.report.html.parts import bullets, columns, document, figures, section, table
 from nplm.report.html_block import chi
-from nplm.report.html_parts import bullets, columns, document, figures, section, table
 from nplm.report.leading import ModelWhere, write_model_where
+from nplm.report.localization import RUN_FILES
 from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
-from nplm.report.numbers import count
 from nplm.report.page import answer_first, counted_features
 from nplm.report.pictures import Picture, write_pictures
-from nplm.report.where import RUN_FILES
+from nplm.wording.numbers import count
 
 
 def write_multiple_run(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nplm.multiple_result import MultipleResult
-from nplm.report.lines import aligned, labelled
-from nplm.report.numbers import (
+from nplm.hypotest.multiple_result import MultipleResult
+from nplm.hypotest.yields import where_apart
+from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
+from nplm.stats.significance import z_score
+from nplm.wording.numbers import (
     check_words,
     count,
     format_duration,
@@ -20,10 +22,8 @@ from nplm.report.numbers import (
     z_interval_text,
     z_text,
 )
-from nplm.report.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
-from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
-from nplm.stats.significance import z_score
-from nplm.yields import where_apart
+from nplm.wording.tables import aligned, labelled
+from nplm.wording.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm.nuisance.summary import NuisanceSummary
+from nplm.nuisance.fit_summary import NuisanceSummary
 
 # A matrix of more rows than this does not fit a page; the largest correlations are listed instead.
 MOST_IN_MATRIX, MOST_PAIRS = 8, 12

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.nuisance.summary import NuisanceSummary
-from nplm.nuisance.validate_ratio import describe_checks
-from nplm.report.html_parts import columns
+from nplm.learning.checks import describe_checks
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.report.html.parts import columns
 from nplm.report.nuisances import correlation_rows, nuisance_rows
 
 

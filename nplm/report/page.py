@@ -8,11 +8,10 @@ from html import escape
 
 import numpy as np
 
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.report.ending import ending
-from nplm.report.ensemble import comparison_rows, ensemble_rows, observed_rows, why_not_compared
-from nplm.report.html_block import chi
-from nplm.report.html_parts import (
+from nplm.hypotest.result import Result
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.report.html.footer import ending
+from nplm.report.html.parts import (
     bullets,
     columns,
     document,
@@ -21,14 +20,15 @@ from nplm.report.html_parts import (
     table,
     table_rows,
 )
+from nplm.report.html_block import chi
+from nplm.report.importance import rare_rows
 from nplm.report.leading import ModelWhere
+from nplm.report.localization import RUN_FILES, where_title
 from nplm.report.nuisances_block import learned_block, nuisances_block
-from nplm.report.numbers import count, key_numbers
 from nplm.report.pictures import About, Picture
-from nplm.report.rare import rare_rows
-from nplm.report.verdict import Verdict, cautions, verdict
-from nplm.report.where import RUN_FILES, where_title
-from nplm.result import Result
+from nplm.report.toys import comparison_rows, ensemble_rows, observed_rows, why_not_compared
+from nplm.wording.numbers import count, key_numbers
+from nplm.wording.verdict import Verdict, cautions, verdict
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
 

@@ -13,7 +13,9 @@ from jaxtyping import Float64
 from matplotlib.figure import Figure
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.reweighting import reference_log_ratio
+from nplm.hypotest.test import NPLMTest
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.learned_ratio import drawable, plot_learned_ratio
 from nplm.plot.log_ratio import plot_log_ratio
@@ -21,10 +23,8 @@ from nplm.plot.marginal import plot_marginal
 from nplm.plot.null import plot_null
 from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
-from nplm.plot.reference import reference_log_ratio
 from nplm.plot.style import save_figure
-from nplm.report.verdict import verdict
-from nplm.result import Result
+from nplm.wording.verdict import verdict
 
 _QUANTILES_CAPTION = (
     "The toys' t in order, against what the formula expects for the toy of that rank. Where toys follow it, each of"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nplm.report.lines import aligned
-from nplm.report.markdown import markdown_table
-from nplm.report.numbers import count, format_z
 from nplm.stats.power import Power, PowerAt
+from nplm.wording.markdown import markdown_table
+from nplm.wording.numbers import count, format_z
+from nplm.wording.tables import aligned
 
 
 def power_text(found: Power) -> str:

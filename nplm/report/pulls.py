@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nplm.ensemble.pulls import FittedNuisances, Mean, Truth
-from nplm.report.ensemble import Rows, measured
-from nplm.report.lines import aligned
+from nplm.report.toys import Rows, measured
 from nplm.stats.asymptotic import Formula
 from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.toys.pulls import FittedNuisances, Mean, Truth
+from nplm.wording.tables import aligned
 
 
 def law_text(formula: Formula, truth: Truth) -> str:

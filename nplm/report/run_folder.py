@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nplm._atomic import watching
-from nplm.ensemble.store import CAMPAIGN_FILE, Store, StoreError
-from nplm.ensemble.table import ToyTable
+from nplm._util.files import watching
 from nplm.report.folder_error import ON_THE_COMMAND_LINE, FolderError, Remedies
 from nplm.report.manifest import MANIFEST_FILE, Manifest, some
+from nplm.toys.store import CAMPAIGN_FILE, Store, StoreError
+from nplm.toys.table import ToyTable
 
 if TYPE_CHECKING:
-    from nplm.ensemble.campaign import Campaign
+    from nplm.toys.campaign import Campaign
 
 # What nearly every run writes: that somebody else's files have these names is said before anything is computed.
 _USUAL_FILES = ("result.json", "report.html", "localization.json", "events.csv")

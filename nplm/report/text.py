@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nplm.report.lines import labelled
-from nplm.report.numbers import format_p_value, format_z_score, is_limit, key_numbers, printable
-from nplm.report.verdict import cautions, verdict
-from nplm.result import Result
+from nplm.hypotest.result import Result
+from nplm.wording.numbers import format_p_value, format_z_score, is_limit, key_numbers, printable
+from nplm.wording.tables import labelled
+from nplm.wording.verdict import cautions, verdict
 
 
 def result_text(result: Result) -> str:

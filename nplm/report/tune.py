@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nplm._format import format_seconds
-from nplm._json import json_value
-from nplm.calibrate.tuned import Tuned, largest_chi2
-from nplm.report.ensemble import comparison_rows
-from nplm.report.lines import aligned
-from nplm.report.markdown import markdown_table
-from nplm.report.numbers import check_words
+from nplm._util.json_values import json_value
+from nplm.report.toys import comparison_rows
+from nplm.tuning.result import Tuned, largest_chi2
+from nplm.wording.durations import format_seconds
+from nplm.wording.markdown import markdown_table
+from nplm.wording.numbers import check_words
+from nplm.wording.tables import aligned
 
 
 def tune_text(results: Sequence[Tuned]) -> str:

@@ -17,11 +17,11 @@ from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP, most_discrepant
 from nplm.plot.two_sample_bins import Process
-from nplm.report.ending import ending
 from nplm.report.feature_table import feature_table
+from nplm.report.html.footer import ending
+from nplm.report.html.parts import bullets, columns, document, figures, section, table
 from nplm.report.html_block import chi
-from nplm.report.html_parts import bullets, columns, document, figures, section, table
-from nplm.report.numbers import count
+from nplm.report.localization import RUN_FILES, where_title, write_localization
 from nplm.report.pictures import Picture
 from nplm.report.roles import Roles, roles_of
 from nplm.report.two_sample_many import sweep_table, write_json, write_page
@@ -33,10 +33,10 @@ from nplm.report.two_sample_text import (
     two_sample_rows,
     two_sample_verdict,
 )
-from nplm.report.where import RUN_FILES, where_title, write_localization
 from nplm.two_sample.features import feature_numbers
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep
+from nplm.wording.numbers import count
 
 # Numbers that stand above the pictures.
 _FIRST_NUMBERS = ("p-value", "Z", "shape")

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from nplm._atomic import atomic_path
-from nplm._versions import versions
+from nplm._util.files import atomic_path
+from nplm._util.versions import versions
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
-from nplm.report.ending import ending
-from nplm.report.html_parts import Marked, bullets, columns, document, figures, section
-from nplm.report.numbers import count
+from nplm.report.html.footer import ending
+from nplm.report.html.parts import Marked, bullets, columns, document, figures, section
 from nplm.report.pictures import Picture
 from nplm.report.roles import SAMPLES
 from nplm.report.two_sample_many_text import (
@@ -29,9 +28,10 @@ from nplm.report.two_sample_many_text import (
     sweep_rows,
 )
 from nplm.report.two_sample_text import two_sample_cautions
-from nplm.report.verdict import MILD, STRONG, Level
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.sweep import TwoSampleSweep
+from nplm.wording.numbers import count
+from nplm.wording.verdict import MILD, STRONG, Level
 
 
 def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:

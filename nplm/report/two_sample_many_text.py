@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.report.lines import WIDTH, aligned
-from nplm.report.numbers import count, format_p, format_z, printable
 from nplm.report.roles import plain_words
 from nplm.report.two_sample_text import two_sample_line
-from nplm.report.verdict import MILD
+from nplm.wording.numbers import count, format_p, format_z, printable
+from nplm.wording.tables import WIDTH, aligned
+from nplm.wording.verdict import MILD
 
 if TYPE_CHECKING:
     from nplm.two_sample.matrix import TwoSampleMatrix

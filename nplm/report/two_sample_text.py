@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.report.lines import aligned, labelled
-from nplm.report.numbers import (
+from nplm.hypotest.yields import rate_z, where_apart
+from nplm.report.roles import plain_words, roles_of
+from nplm.stats.significance import z_score
+from nplm.wording.numbers import (
     count,
     format_duration,
     format_p,
@@ -21,10 +23,8 @@ from nplm.report.numbers import (
     z_interval_text,
     z_text,
 )
-from nplm.report.roles import plain_words, roles_of
-from nplm.report.verdict import MILD, STRONG, Level, Verdict
-from nplm.stats.significance import z_score
-from nplm.yields import rate_z, where_apart
+from nplm.wording.tables import aligned, labelled
+from nplm.wording.verdict import MILD, STRONG, Level, Verdict
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import TwoSampleCalibration

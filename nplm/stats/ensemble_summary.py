@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 from nplm.stats.asymptotic import Formula, as_formula, formula_compatibility
 from nplm.stats.chi2 import SMALLEST_T
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 from nplm.stats.null import Kind
 from nplm.stats.significance import z_score
 from nplm.stats.weighted_chi2 import MixtureNull

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64
 from scipy.linalg import eigh, solve_triangular
 from scipy.optimize import brentq
 
-from nplm._blas import blas_threads
+from nplm._util.blas import blas_threads
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Normal vectors that are drawn at a time.

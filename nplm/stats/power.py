@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import norm
 
-from nplm._errstate import usual_errors
-from nplm._json import json_value
+from nplm._util.floating_point import usual_errors
+from nplm._util.json_values import json_value
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.intervals import clopper_pearson, quantile_ranks
 from nplm.stats.null import Kind, Null

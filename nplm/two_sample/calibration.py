@@ -15,7 +15,7 @@ from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.global_pvalue import GlobalP, JointGlobalNull
 from nplm.stats.null import ONE_SIGMA
 from nplm.stats.significance import z_score
-from nplm.two_sample.law import ScoreLaw
+from nplm.two_sample.asymptotic import ScoreLaw
 
 Calibrate = Literal["permutation", "analytic", "bootstrap", "pool"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 
 def require_exchangeable(pool: Pool) -> None:

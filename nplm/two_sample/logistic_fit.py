@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
 from nplm.likelihood.finite import data_share, log_mixture
-from nplm.optimize.damped_newton import Expansion, damped_newton
+from nplm.optimize.batched_newton import Expansion, damped_newton
 from nplm.two_sample.modes import Basis, KernelTest
 
 _TOLERANCE, _ITERATIONS, _SIMPLE = 1e-10, 60, 100

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import false_discovery_control, norm
 
-from nplm._json import json_value
+from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
-from nplm.result_file import SavedResult
+from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.validate import validate
 

@@ -11,9 +11,9 @@ from jaxtyping import Float64
 from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
-from nplm.models.kernel_centers import choose_centers
-from nplm.models.kernel_modes import DROPPED_SHARE, MODE_CUT, Modes
-from nplm.two_sample.pool import Pool
+from nplm.models.kernel.centers import choose_centers
+from nplm.models.kernel.modes import DROPPED_SHARE, MODE_CUT, Modes
+from nplm.two_sample.pooled import Pool
 
 # Quantiles of the distances between events, and factors, that give the widths: from a structure that a twentieth of all
 # pairs of events share to a kernel so wide that its modes are polynomials of low order.

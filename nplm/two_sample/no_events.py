@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri_exp
 
-from nplm._versions import versions
+from nplm._util.versions import versions
 from nplm.data.sample import Sample
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate, poisson_root

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import betainc, gammainc, gammaincc, log_ndtr, xlogy
 
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 # Masses of events of equal weights are one to this.
 _ROUNDING = 1e-9

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._json import json_value
-from nplm.result_file import SavedResult
+from nplm._util.json_values import json_value
+from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
 

@@ -30,7 +30,7 @@ from jaxtyping import Float64
 from scipy.special import xlogy
 
 from nplm.two_sample.modes import Basis
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 RATE = "yield"
 

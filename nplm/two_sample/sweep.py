@@ -13,14 +13,14 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import ndtri_exp
 
-from nplm._blas import blas_threads
-from nplm._json import json_value
-from nplm._whole import require_whole
+from nplm._util.blas import blas_threads
+from nplm._util.json_values import json_value
+from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample
-from nplm.result_file import SavedResult
+from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.calibration import COMBINATION
-from nplm.two_sample.comparison import DRAWS, TwoSampleTest
 from nplm.two_sample.scores import Scores
+from nplm.two_sample.test import DRAWS, TwoSampleTest
 
 SCHEMA = "nplm-two-sample-sweep/1"
 REPEATS = 40

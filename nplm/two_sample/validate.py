@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 
 from nplm.data.sample import Sample
 from nplm.family.build import Progress, unseen
-from nplm.family.comparison import FamilyTest
 from nplm.family.settings import FamilySettings
+from nplm.family.test import FamilyTest
 from nplm.two_sample.calibration import Calibrate
-from nplm.two_sample.comparison import DRAWS, RESAMPLES, TwoSampleTest
 from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.test import DRAWS, RESAMPLES, TwoSampleTest
 
 # Settings that are those of kernels of all features.
 KERNEL_SETTINGS = ("widths", "penalties", "centers", "statistic")

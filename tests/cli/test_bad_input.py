@@ -20,7 +20,7 @@ def refused(folder: Path, nplm, monkeypatch):
     def fit(*arguments: object, **settings: object) -> None:
         raise AssertionError("a fit was started on bad input")
 
-    monkeypatch.setattr("nplm.hypothesis_test.NPLMTest.fit", fit)
+    monkeypatch.setattr("nplm.hypotest.test.NPLMTest.fit", fit)
 
     def run(*words: str) -> str:
         before = set(folder.rglob("*"))
@@ -195,7 +195,7 @@ def test_a_bug_is_not_mistaken_for_bad_input(folder: Path, nplm, monkeypatch) ->
     def fit(*arguments: object, **settings: object) -> None:
         raise ValueError("operands could not be broadcast together")
 
-    monkeypatch.setattr("nplm.models.histogram.PreparedHistogram.fit", fit)
+    monkeypatch.setattr("nplm.models.histogram.model.PreparedHistogram.fit", fit)
     with pytest.raises(ValueError, match="broadcast"):
         nplm("test", "data.npz", *GOOD, *ENDING)
     assert not (folder / "out").exists()
@@ -204,7 +204,7 @@ def test_a_bug_is_not_mistaken_for_bad_input(folder: Path, nplm, monkeypatch) ->
 def test_a_reference_that_nobody_scaled_is_refused_before_toys_take_all_memory(
     refused, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nplm.cli.test_command._prepare", None)
+    monkeypatch.setattr("nplm.cli.commands.test._prepare", None)
     np.savez(folder / "large.npz", x=np.arange(100.0), w=np.full(100, 1e6))
     message = refused("data.npz", "--reference", "large.npz", "--features", "x", "--weights", "w")
     assert "expects 1e+08 events, but the data have 400" in message

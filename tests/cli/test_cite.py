@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 import nplm as package
-from nplm._citation import PAPERS
+from nplm._util.citation import PAPERS
 
 
 def test_all_papers_and_the_software_are_cited_twice(nplm) -> None:

@@ -124,7 +124,7 @@ def test_an_interrupt_keeps_the_toys_that_were_done(nplm, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("nplm.cli.progress.Reporter.advance", interrupted)
+        patch.setattr("nplm.cli.terminal.Reporter.advance", interrupted)
         stopped = nplm(*words, "-o", "out")
     assert stopped.code == 130
     assert "the same command goes on with the toys in out" in stopped.err

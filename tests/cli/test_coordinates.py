@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.cli.commands.test_options import Options, add_options
 from nplm.cli.options import given
-from nplm.cli.test_options import Options, add_options
 
 KERNEL = ["--model", "kernel", "--width", "1", "--centers", "30", "--calibrate", "analytic", "--json", "--quiet"]
 GOOD = ("test", "data.npz", "--reference", "wref.npz", "--weights", "w")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import nplm as package
-from nplm.cli import doctor
-from nplm.cli.doctor import name_clashes
+from nplm.cli.commands import doctor
+from nplm.cli.commands.doctor import name_clashes
 
 OURS = Path(package.__path__[0])
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from nplm.models import falkon
+from nplm.models.falkon import model as falkon
 
 TEST = (
     "test",

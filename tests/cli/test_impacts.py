@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import result_of
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
+from nplm.hypotest import assembly as result_of
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 
 TEST = ("test", "data.npz", "--reference", "reference.npz", "--weights", "weight", "--toys", "0", "--json")
 KERNEL = ("--model", "kernel", "--width", "1.5", "--centers", "20")

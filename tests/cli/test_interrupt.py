@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nplm.cli.interrupt import interrupts
-from nplm.ensemble.table import ToyTable
+from nplm.toys.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "-o", "out")
 
@@ -79,7 +79,7 @@ def test_ctrl_c_with_json_prints_the_partial_result(folder: Path, nplm, monkeypa
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nplm.cli.progress.Reporter.advance", interrupt)
+    monkeypatch.setattr("nplm.cli.terminal.Reporter.advance", interrupt)
     outcome = nplm(*RUN[:-2], "--toys", "100000", "--json")
     assert outcome.code == 130
     result = json.loads(outcome.out)
@@ -93,7 +93,7 @@ def test_ctrl_c_before_toys_leaves_no_folder(folder: Path, nplm, monkeypatch) ->
         assert (folder / "deep" / "out").is_dir()  # it was made, to know that results can be written
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nplm.models.histogram.PreparedHistogram.fit", interrupt)
+    monkeypatch.setattr("nplm.models.histogram.model.PreparedHistogram.fit", interrupt)
     outcome = nplm(*RUN[:-1], "deep/out")
     assert outcome.code == 130
     assert outcome.out == ""
@@ -108,7 +108,7 @@ def test_ctrl_c_before_toys_leaves_the_older_run(folder: Path, nplm, monkeypatch
     def interrupt(*arguments: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nplm.models.histogram.PreparedHistogram.fit", interrupt)
+    monkeypatch.setattr("nplm.models.histogram.model.PreparedHistogram.fit", interrupt)
     assert nplm(*RUN, "--force").code == 130
     assert {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()} == before
 

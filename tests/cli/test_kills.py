@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.ensemble.store import CAMPAIGN_FILE, PARTS, Store
-from nplm.ensemble.table import ToyTable
+from nplm.toys.store import CAMPAIGN_FILE, PARTS, Store
+from nplm.toys.table import ToyTable
 
 psutil = pytest.importorskip("psutil")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nplm import read_ratio, read_sample
-from nplm.nuisance.learn_file import _KEYS, _OF_NUISANCE
-from nplm.nuisance.ratio_settings import RatioSettings
+from nplm.config.learning import _KEYS, _OF_NUISANCE
+from nplm.learning.settings import RatioSettings
 
 pytestmark = pytest.mark.usefixtures("samples")
 

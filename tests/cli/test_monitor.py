@@ -262,7 +262,7 @@ def test_an_interrupt_that_is_dropped_ends_a_monitor_that_follows(
     def give_up(*arguments: object) -> None:
         raise TimeoutError("the interrupt was lost")
 
-    monkeypatch.setattr("nplm.cli.monitor_command.say", dropping)
+    monkeypatch.setattr("nplm.cli.commands.monitor.say", dropping)
     before = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(60)
     try:

@@ -10,9 +10,9 @@ import pytest
 
 from nplm import Sample
 from nplm.cli import monitor_reference
-from nplm.cli.monitor_options import Options
+from nplm.cli.commands.monitor_options import Options
 from nplm.cli.monitor_reference import WatchedReference
-from nplm.cli.values import reference_file
+from nplm.cli.types import reference_file
 
 
 def _text(seed: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nplm.ensemble.table import ToyTable
+from nplm.toys.table import ToyTable
 
 RUN = ("test", "data.npz", "--reference", "ref.npz=400", "--model", "histogram", "--quiet", "-o", "out")
 
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(folder: Path,
     monkeypatch.setattr(
         "nplm.report.run_folder.tempfile.TemporaryFile", refuse
     )  # root, as in a container, may write anywhere
-    monkeypatch.setattr("nplm.hypothesis_test.NPLMTest.fit", refuse)
+    monkeypatch.setattr("nplm.hypotest.test.NPLMTest.fit", refuse)
     outcome = nplm(*RUN)
     assert outcome.code == 4
     assert "out cannot be written: Permission denied" in outcome.err
@@ -161,7 +161,7 @@ def toys_in(out: Path) -> list[int]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Toys in batches of 100."""
-    monkeypatch.setattr("nplm.models.histogram._LARGEST_BATCH", 100)
+    monkeypatch.setattr("nplm.models.histogram.model._LARGEST_BATCH", 100)
 
 
 def test_a_run_of_usual_length_has_one_file_of_toys(out: Path, nplm, small_batches) -> None:
@@ -305,7 +305,7 @@ def test_a_run_that_was_killed_while_it_wrote_is_finished_by_the_same_command(
 
 
 def test_of_two_runs_that_begin_at_once_the_second_leaves_nothing(folder: Path, nplm, monkeypatch) -> None:
-    from nplm.hypothesis_test import NPLMTest
+    from nplm.hypotest.test import NPLMTest
 
     run = NPLMTest.run
     before: list[dict[str, bytes]] = []

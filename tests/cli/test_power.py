@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from nplm.calibrate.expected_power import expected_power
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.io import read_sample
-from nplm.models.kernel import KernelModel
+from nplm.models.kernel.model import KernelModel
+from nplm.sensitivity.asymptotic_power import expected_power
 
 pytestmark = pytest.mark.usefixtures("folder")
 

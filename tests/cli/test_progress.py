@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.cli.progress import describe_pace, describe_stage
+from nplm.cli.terminal import describe_pace, describe_stage
 
 
 def test_pace() -> None:

@@ -84,7 +84,7 @@ def test_toys_that_give_no_p_leave_nothing(folder: Path, nplm, monkeypatch, rais
     def fail(*arguments: object) -> None:
         raise raised
 
-    monkeypatch.setattr("nplm.cli.progress.Reporter.advance_by", fail)
+    monkeypatch.setattr("nplm.cli.terminal.Reporter.advance_by", fail)
     outcome = nplm(*RUN, "-o", "out")
     assert outcome.code == code
     assert said in outcome.err

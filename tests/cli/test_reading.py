@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from nplm.cli.reading import Reader
-from nplm.cli.values import ReferenceFile
+from nplm.cli.types import ReferenceFile
 
 
 def test_columns_that_are_no_features_by_default_are_said(folder: Path) -> None:

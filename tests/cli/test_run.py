@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import nplm as package
-from nplm.ensemble.table import ToyTable
+from nplm.toys.table import ToyTable
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nplm import KernelModel, NPLMTest, Sample
-from nplm.report.verdict import verdict
+from nplm.wording.verdict import verdict
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -47,7 +47,7 @@ def test_so_do_several_widths(nplm) -> None:
 def test_who_needs_toys_is_refused_before_anything_is_prepared(
     words: tuple[str, ...], remedy: str, nplm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nplm.cli.test_command._prepare", None)
+    monkeypatch.setattr("nplm.cli.commands.test._prepare", None)
     outcome = nplm(*SIGNED, *words, "-o", "out")
     assert outcome.code == 3
     assert "toys cannot be drawn from nref.npz: it has negative weights" in outcome.err

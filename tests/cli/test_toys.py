@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from nplm import HistogramModel, NPLMTest, read_sample
-from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.problem import ProblemReference
-from nplm.ensemble.run import run_campaign
-from nplm.ensemble.sampler import BootstrapSampler, GeneratorSampler, PoolSampler, generator
-from nplm.ensemble.store import Store
-from nplm.ensemble.table import ToyTable
-from nplm.models.histogram import PreparedHistogram
+from nplm.models.histogram.model import PreparedHistogram
+from nplm.toys.campaign import Campaign
+from nplm.toys.problem import ProblemReference
+from nplm.toys.run import run_campaign
+from nplm.toys.samplers import BootstrapSampler, GeneratorSampler, PoolSampler, generator
+from nplm.toys.store import Store
+from nplm.toys.table import ToyTable
 from toys import exponential
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.cli.commands import command_parsers
 from nplm.cli.errors import MEANINGS
-from nplm.ensemble import dask_engine
-from nplm.ensemble.store import PARTS, Store
+from nplm.cli.parser import command_parsers
+from nplm.toys.engines import dask as dask_engine
+from nplm.toys.store import PARTS, Store
 
 pytestmark = pytest.mark.usefixtures("folder")
 

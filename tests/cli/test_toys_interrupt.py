@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.ensemble.store import PARTS, Store
-from nplm.ensemble.table import ToyTable
+from nplm.toys.store import PARTS, Store
+from nplm.toys.table import ToyTable
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -101,7 +101,7 @@ def unfinished(nplm, monkeypatch: pytest.MonkeyPatch) -> int:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("nplm.cli.progress.Reporter.advance", interrupt)
+        patched.setattr("nplm.cli.terminal.Reporter.advance", interrupt)
         assert nplm(*TEST, "--toys", "2000", "-o", "out").code == 130
     return len(stored("out/toys"))
 

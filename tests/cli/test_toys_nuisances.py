@@ -12,14 +12,14 @@ import pytest
 from scipy.stats import norm
 
 from nplm import KernelModel, NPLMTest, Sample, read_sample
-from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.null_toys import NullToys
-from nplm.ensemble.run import run_campaign
-from nplm.ensemble.sampler import GeneratorSampler, InjectionSampler, PoolSampler, Sampler
-from nplm.ensemble.store import Store
-from nplm.ensemble.table import ToyTable
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.nuisance.sampler import NuisanceSampler, sampler_at
+from nplm.calibration.null_toys import NullToys
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.toys.campaign import Campaign
+from nplm.toys.nuisance_sampler import NuisanceSampler, sampler_at
+from nplm.toys.run import run_campaign
+from nplm.toys.samplers import GeneratorSampler, InjectionSampler, PoolSampler, Sampler
+from nplm.toys.store import Store
+from nplm.toys.table import ToyTable
 from toys import exponential_nuisances
 from toys.exponential_nuisances import SIGMA
 

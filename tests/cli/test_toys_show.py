@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from nplm.ensemble.store import Store
+from nplm.toys.store import Store
 from toys import exponential
 
 FILES = ("toys", "run", "--reference", "wref.npz", "--weights", "w", "--model", "histogram", "--quiet")

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from nplm.calibrate.clip_path import ClipPath
-from nplm.calibrate.tune import Tuning
-from nplm.calibrate.tuned import Step, Tuned
-from nplm.cli import test_options, toys_options, tune_options
-from nplm.ensemble.campaign import SamplerError
-from nplm.ensemble.engine import EngineError
-from nplm.ensemble.store import Store, StoreError
-from nplm.hypothesis_test import FitError
-from nplm.models.network import NetworkModel
-from nplm.models.network_fit import PreparedNetwork
+from nplm.cli.commands import test_options, tune_options
+from nplm.cli.commands.toys import options as toys_options
+from nplm.hypotest.test import FitError
+from nplm.models.network.fit import PreparedNetwork
+from nplm.models.network.model import NetworkModel
 from nplm.plot import style
 from nplm.stats.ensemble_summary import summarize_toys
-from tests.ensemble.programs import QUICK
+from nplm.toys.campaign import SamplerError
+from nplm.toys.engines.base import EngineError
+from nplm.toys.store import Store, StoreError
+from nplm.tuning.path import ClipPath
+from nplm.tuning.result import Step, Tuned
+from nplm.tuning.tuner import Tuning
+from tests.toys.programs import QUICK
 
 pytestmark = pytest.mark.usefixtures("folder")
 

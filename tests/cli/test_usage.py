@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nplm.cli.commands.test_options import Options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS
 from nplm.cli.main import main
-from nplm.cli.test_options import Options
-from nplm.cli.values import ReferenceFile, feature_names, layers, reference_file
+from nplm.cli.types import ReferenceFile, feature_names, layers, reference_file
 
 USUAL = ("test", "data.npz", "--reference", "ref.npz", "-o", "out")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import nplm as package
-from nplm.ensemble.table import ToyTable
-from nplm.multiple_result import SCHEMA
+from nplm.hypotest.multiple_result import SCHEMA
+from nplm.toys.table import ToyTable
 
 pytestmark = pytest.mark.usefixtures("folder")
 

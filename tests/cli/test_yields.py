@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from nplm.cli.values import Luminosity, ReferenceFile, luminosity, reference_file
+from nplm.cli.types import Luminosity, ReferenceFile, luminosity, reference_file
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -12,13 +12,13 @@ import pytest
 
 from nplm.data.fingerprint import Plan, summary
 from nplm.data.sample import Sample
-from nplm.ensemble.campaign import Campaign
-from nplm.ensemble.sampler import BootstrapSampler, InjectionSampler, PoolSampler
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.io.read import read_sample
-from nplm.models.histogram import HistogramModel
-from nplm.models.network import NetworkModel
-from tests.ensemble.programs import EDGES, Exponential, exponential_campaign, exponential_test
+from nplm.models.histogram.model import HistogramModel
+from nplm.models.network.model import NetworkModel
+from nplm.toys.campaign import Campaign
+from nplm.toys.samplers import BootstrapSampler, InjectionSampler, PoolSampler
+from tests.toys.programs import EDGES, Exponential, exponential_campaign, exponential_test
 
 
 def changed(name: str) -> Campaign:

@@ -7,8 +7,8 @@ import pytest
 
 from nplm.data.given_up import joined, renamed, rescaled
 from nplm.data.sample import Sample, concatenate
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.kernel import KernelModel
+from nplm.hypotest.test import NPLMTest
+from nplm.models.kernel.model import KernelModel
 
 
 def sample(rng: np.random.Generator, size: int, name: str) -> Sample:

@@ -20,8 +20,8 @@ from nplm import (
     kernel_widths,
     with_impacts,
 )
+from nplm.hypotest.impact import impacts
 from nplm.models.with_nuisances import WithNuisances
-from nplm.nuisance.impact import impacts
 from toys import exponential
 
 RNG = np.random.default_rng(5)

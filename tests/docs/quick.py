@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from nplm.cli.main import main
-from nplm.models.box_search import BoxSearch
-from nplm.models.network import Layout
-from tests.ensemble.programs import QUICK
+from nplm.models.network.model import Layout
+from nplm.models.network.search_settings import BoxSearch
+from tests.toys.programs import QUICK
 
 
 def quick_search(layout: Layout) -> BoxSearch:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.cli.commands import command_parsers
+from nplm.cli.commands.toys.options import RunOptions
+from nplm.cli.commands.toys.run import _campaign
+from nplm.cli.commands.toys.setup import setup_of
 from nplm.cli.options import given
-from nplm.cli.progress import Reporter
-from nplm.cli.setup import setup_of
-from nplm.cli.toys_options import RunOptions
-from nplm.cli.toys_run import _campaign
+from nplm.cli.parser import command_parsers
+from nplm.cli.terminal import Reporter
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = DOCS / "clusters"

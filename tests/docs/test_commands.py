@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 import yaml
 
-from nplm.cli import commands
+from nplm.cli import parser as commands
 from nplm.cli.errors import ExitCode
 from nplm.cli.main import main
-from nplm.models.box_search import BoxSearch
+from nplm.models.network.search_settings import BoxSearch
 from tests.docs.quick import quick_search
 from tests.docs.shown import DOCUMENTS, ROOT, Shown, blocks, shown_in
 from tests.docs.workplace import FILES, STREAMS, late_run

@@ -12,7 +12,7 @@ from nplm.family import draws
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import AS_THEY_ARE, CLASSES, FamilySettings
 from nplm.family.statistic import Family, combined
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 
 def _tested(a: np.ndarray, b: np.ndarray) -> tuple[float, FamilyNull]:

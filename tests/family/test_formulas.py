@@ -12,12 +12,12 @@ from scipy.stats import binomtest, chi2, norm, poisson
 from nplm.data.sample import Sample
 from nplm.family.fit import fit_member
 from nplm.family.intervals import Intervals, log_p_of_root
-from nplm.family.part import Member, Part
+from nplm.family.member import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
 from nplm.family.union import JointLaw
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 from nplm.two_sample.rate import binomial_root, poisson_root
 
 

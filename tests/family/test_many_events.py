@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.family import leaves as leaves_module
-from nplm.family import look, part
-from nplm.family.leaves import leaves
+from nplm.family import kd_tree as leaves_module
+from nplm.family import member as part
+from nplm.family import views as look
+from nplm.family.kd_tree import leaves
 from nplm.family.ranks import RankScale, normal_scores
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
-from nplm.two_sample import pool as pool_module
-from nplm.two_sample.pool import Pool
+from nplm.two_sample import pooled as pool_module
+from nplm.two_sample.pooled import Pool
 
 
 def _pool() -> Pool:

@@ -17,7 +17,7 @@ import pytest
 from nplm import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
 from nplm.cli.options import InputOptions
 from nplm.cli.processes import processes_of
-from nplm.cli.values import ReferenceFile
+from nplm.cli.types import ReferenceFile
 from nplm.data.sample import Sample
 from nplm.io.columns import read_columns
 from nplm.io.cut import parse_cut

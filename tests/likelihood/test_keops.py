@@ -15,10 +15,10 @@ from scipy.spatial.distance import cdist
 
 import nplm.likelihood.keops as module
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.likelihood.kernel_sums import kernel_product, kernel_sum
-from nplm.models import kernel_fit
-from nplm.models.kernel import KernelModel
+from nplm.models.kernel import fit as kernel_fit
+from nplm.models.kernel.model import KernelModel
 
 needs_keops = pytest.mark.skipif(find_spec("pykeops") is None, reason="pykeops is not installed")
 KERNEL = {"width": 1.3, "centers": 40, "selection": "covering", "penalty": 1e-5, "reference_exact": True}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nplm import Campaign, InjectionSampler, KernelModel, NPLMTest, PoolSampler, Sample
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.models.kernel.fit import PreparedKernel
 
 
 @pytest.fixture(params=[1, 3], ids=["one feature", "three features"])

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from nplm import HistogramModel, KernelModel, NPLMTest, Sample
+from nplm.localization.ablation import LeftOut, LeftOutRow
 from nplm.localization.comparison import Comparison
-from nplm.localization.left_out import LeftOut, LeftOutRow
 from nplm.localization.localize import SCHEMA, Localization, localize, localize_samples
 from nplm.localization.ranking import rank_events
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nplm import Sample
-from nplm.localization.box import LEAST_EVENTS, find_box
 from nplm.localization.comparison import Comparison
+from nplm.localization.peeling import LEAST_EVENTS, find_box
 from nplm.localization.region import local_regions
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.models.box_search import BoxSearch
-from nplm.optimize.search import SearchSettings
+from nplm.models.network.search_settings import BoxSearch
+from nplm.optimize.multistart import SearchSettings
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 PeerToy = Callable[[int], tuple[np.ndarray, np.ndarray]]

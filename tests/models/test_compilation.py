@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.box_search import BoxSearch
-from nplm.models.histogram import HistogramModel
-from nplm.models.network import NetworkModel
+from nplm.hypotest.test import NPLMTest
+from nplm.models.histogram.model import HistogramModel
+from nplm.models.network.model import NetworkModel
+from nplm.models.network.search_settings import BoxSearch
 from nplm.optimize.adam import Adam
 
 

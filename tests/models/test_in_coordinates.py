@@ -12,13 +12,13 @@ from nplm.data.averaged_weights import event_weight
 from nplm.data.coordinates import COORDINATES, CoordinateKind, coordinates_of, same_coordinates
 from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
-from nplm.hypothesis_test import NPLMTest
-from nplm.localization.kernel_without import KernelWithout
-from nplm.models.box_search import BoxSearch
-from nplm.models.kernel import KernelModel
-from nplm.models.kernel_fit import PreparedKernel
-from nplm.models.network import NetworkModel
-from nplm.multiple import MultipleTest, kernel_widths
+from nplm.hypotest.multiple import MultipleTest, kernel_widths
+from nplm.hypotest.test import NPLMTest
+from nplm.localization.ablated_kernel import KernelWithout
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.model import KernelModel
+from nplm.models.network.model import NetworkModel
+from nplm.models.network.search_settings import BoxSearch
 from toys import exponential, exponential_nuisances
 
 KERNEL = KernelModel(width=1.0, centers=40, penalty=1e-4)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.models.base import Model
-from nplm.models.box_search import BoxSearch
-from nplm.models.histogram import HistogramModel
-from nplm.models.kernel import KernelModel
-from nplm.models.network import NetworkModel
+from nplm.models.histogram.model import HistogramModel
+from nplm.models.kernel.model import KernelModel
+from nplm.models.network.model import NetworkModel
+from nplm.models.network.search_settings import BoxSearch
 
 # The coarse search works in float32, where rounding moves a climb a little. It ends in the same maximum, and the last
 # climb, in float64, stops a few thousandths below it.

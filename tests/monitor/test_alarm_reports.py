@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample
-from nplm.hypothesis_test import FitError
+from nplm.hypotest.test import FitError
 from nplm.monitor.alarm_reports import SERIES_ENDS, AlarmReports
 from nplm.monitor.batch import Batch
 from nplm.monitor.verdict import Verdict

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample
-from nplm.family.comparison import FamilyTest
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
+from nplm.family.test import FamilyTest
 from nplm.monitor import family_shape
 from nplm.monitor.family_shape import FamilyShape, middle_z
 

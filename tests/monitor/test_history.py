@@ -13,9 +13,9 @@ from nplm.monitor import history as module
 from nplm.monitor.batch import Batch
 from nplm.monitor.folder import Arrived
 from nplm.monitor.history import History, HistoryError, read_history
+from nplm.monitor.loop import watch
 from nplm.monitor.progress import FileProgress
 from nplm.monitor.verdict import Verdict
-from nplm.monitor.watch import watch
 
 _SETTINGS = {"window": 300}
 _TAKEN = FileProgress("taken", "1 2")

@@ -12,7 +12,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from notebooks.__main__ import HERE, NAMES, executed, read_script
-from nplm.cli.commands import command_parsers
+from nplm.cli.parser import command_parsers
 
 ROOT = HERE.parent
 # A repository keeps every version of them.

@@ -22,10 +22,10 @@ from nplm import (
     Sample,
     kernel_widths,
 )
-from nplm.models.kernel_nuisance import PreparedKernelWithNuisances
-from nplm.nuisance.sampler import NuisanceSampler
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.report.page import report_page
 from nplm.stats.asymptotic import formula_document
+from nplm.toys.nuisance_sampler import NuisanceSampler
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale_and_normalization
 from toys.exponential_nuisances import NUISANCES, exact_ratio
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from nplm.models.mlp import Layout
-from nplm.models.network_loss import expand, network_loss
-from nplm.models.points import Points, one_chunk
-from nplm.optimize.box_newton import Expansion, State, minimise
+from nplm.models.network.events import Points, one_chunk
+from nplm.models.network.loss import expand, network_loss
+from nplm.models.network.mlp import Layout
+from nplm.optimize.levenberg_marquardt import Expansion, State, minimise
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 
 from nplm import NPLMTest, Result, Sample
 from nplm.localization.comparison import compared
+from nplm.localization.histograms import marginal_histograms, pair_histograms
 from nplm.localization.pairs import fill_pair
-from nplm.models.histogram import HistogramModel
-from nplm.plot.histograms import marginal_histograms, pair_histograms
+from nplm.models.histogram.model import HistogramModel
 from nplm.plot.marginal import fill_marginal
 
 

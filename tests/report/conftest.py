@@ -11,9 +11,9 @@ import pytest
 
 from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
-from nplm.hypothesis_test import NPLMTest
+from nplm.hypotest.result import Result
+from nplm.hypotest.test import NPLMTest
 from nplm.models.base import Fits
-from nplm.result import Result
 from nplm.stats.chi2 import Chi2Null
 
 SLOPE = 0.2

@@ -25,8 +25,8 @@ from nplm import (
     validate_matrix,
 )
 from nplm.cli.main import main
-from nplm.ensemble.table import ToyTable
-from nplm.result import Result
+from nplm.hypotest.result import Result
+from nplm.toys.table import ToyTable
 
 MODEL = KernelModel(width=1.0, centers=30)
 

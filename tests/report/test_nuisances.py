@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, RatioSettings, Sample, learn_from_samples
-from nplm.nuisance.learned_ratio import LearnedLogRatio
-from nplm.nuisance.summary import NuisanceSummary
-from nplm.nuisance.validate_ratio import validate_ratio
+from nplm.learning.checks import validate_ratio
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.report import write_run
 from nplm.report.nuisances import MOST_IN_MATRIX, correlation_rows, decomposition, nuisance_rows
 from nplm.report.nuisances_block import learned_block, nuisances_block

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nplm import LearnedLogRatio, RatioSettings, Sample, learn_from_samples
-from nplm.nuisance.validate_ratio import validate_ratio
+from nplm.learning.checks import validate_ratio
 from nplm.plot.learned_ratio import plot_learned_ratio
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.histogram import HistogramModel
-from nplm.models.kernel import KernelModel
-from nplm.multiple import MultipleTest, kernel_widths
+from nplm.hypotest.multiple import MultipleTest, kernel_widths
+from nplm.hypotest.test import NPLMTest
+from nplm.models.histogram.model import HistogramModel
+from nplm.models.kernel.model import KernelModel
 from nplm.plot.multiple import plot_multiple
 
 

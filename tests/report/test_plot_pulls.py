@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 
-from nplm.nuisance.summary import NuisanceSummary
+from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.plot.pulls import MOST_DRAWN, plot_pulls, ranked
 
 

@@ -17,8 +17,8 @@ from scipy.stats import chi2
 from nplm import GaussianConstraint, Normalization, Nuisances
 from nplm.data.binning import MOST_BINS, common_binning, fill, poisson_interval
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.histogram import HistogramModel
+from nplm.hypotest.test import NPLMTest
+from nplm.models.histogram.model import HistogramModel
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import fill_marginal, plot_marginal
 from nplm.plot.null import plot_null, plot_null_ensemble

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nplm.hypotest.result import Calibration, Result
 from nplm.report import write_run
 from nplm.report.html_block import result_html
-from nplm.report.numbers import (
+from nplm.report.page import report_page
+from nplm.report.text import result_line, result_text
+from nplm.stats.significance import z_score
+from nplm.wording.numbers import (
     format_p,
     format_p_interval,
     format_p_value,
@@ -24,11 +28,7 @@ from nplm.report.numbers import (
     format_z_score,
     key_numbers,
 )
-from nplm.report.page import report_page
-from nplm.report.text import result_line, result_text
-from nplm.report.verdict import cautions, verdict
-from nplm.result import Calibration, Result
-from nplm.stats.significance import z_score
+from nplm.wording.verdict import cautions, verdict
 
 VOID = {"meta", "img", "br", "link"}
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.histogram import HistogramModel
-from nplm.result import SCHEMA
+from nplm.hypotest.result import SCHEMA
+from nplm.hypotest.test import NPLMTest
+from nplm.models.histogram.model import HistogramModel
 
 
 @pytest.fixture

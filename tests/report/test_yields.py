@@ -25,11 +25,11 @@ from nplm import (
     kernel_widths,
     validate,
 )
+from nplm.hypotest.yields import own_rate, where_apart
 from nplm.report import write_run
 from nplm.report.multiple_text import multiple_text
 from nplm.report.text import result_text
-from nplm.report.verdict import verdict
-from nplm.yields import own_rate, where_apart
+from nplm.wording.verdict import verdict
 
 
 def samples(rng: np.random.Generator, n: int, peak: int = 0) -> tuple[Sample, Sample]:

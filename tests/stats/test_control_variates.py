@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm.calibrate.clip_path import ClipPath
 from nplm.stats.control_variates import Controls
+from nplm.tuning.path import ClipPath
 
 CLIPS = np.array([2.0, 4.0, 8.0])
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from nplm.calibrate.rare_run import rare_null
-from nplm.calibrate.rare_toys import SignalToys
-from nplm.calibrate.rare_weights import Posteriors, Signals
+from nplm.calibration.importance.run import rare_null
+from nplm.calibration.importance.toys import SignalToys
+from nplm.calibration.importance.weights import Posteriors, Signals
 from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
-from nplm.hypothesis_test import NPLMTest
-from nplm.models.kernel import KernelModel
-from nplm.models.kernel_fit import PreparedKernel
+from nplm.hypotest.test import NPLMTest
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.model import KernelModel
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import RareError, RareNull
 from nplm.stats.weighted_chi2 import MixtureNull
@@ -74,9 +74,9 @@ def test_toys_have_the_intensity_of_their_signal(
     prepared, reference, monkeypatch, held: bool, candidate: float
 ) -> None:
     """Drawn from candidates, which cost nothing in the first case, or at all events."""
-    monkeypatch.setattr("nplm.calibrate.rare_toys._CANDIDATE", candidate)
+    monkeypatch.setattr("nplm.calibration.importance.toys._CANDIDATE", candidate)
     if not held:
-        monkeypatch.setattr("nplm.calibrate.rare_toys._HELD_BYTES", 0)
+        monkeypatch.setattr("nplm.calibration.importance.toys._HELD_BYTES", 0)
     source = SignalToys.of(prepared, reference, np.array([4.0, 3.0, 1.0]))
     assert (source.phi is None) == (not held)
     b = np.array([2.0, -3.0, 1.0])
@@ -111,7 +111,7 @@ def test_yields_without_holding_the_modes(monkeypatch) -> None:
     b = np.random.default_rng(4).normal(size=(3, 5)) * 4
     sample = Sample(x, np.full(3000, WEIGHT))
     held = KernelModel(width=2.5, centers=60).prepare(sample, Scaler.identity(2))
-    monkeypatch.setattr("nplm.models.kernel_fit._HELD_BYTES", 0)
+    monkeypatch.setattr("nplm.models.kernel.fit._HELD_BYTES", 0)
     made_anew = KernelModel(width=2.5, centers=60).prepare(sample, Scaler.identity(2))
     assert made_anew.blocks.centers is not None
     f = held.modes(x)[:, :5] @ b.T

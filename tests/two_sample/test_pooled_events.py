@@ -10,7 +10,7 @@ import pytest
 from nplm.data.sample import Sample
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 
 
 def test_rows_and_columns_are_those_of_the_standardised_events(rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, poisson
 
 from nplm import Sample
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 from nplm.two_sample.rate import Rate, log_p_of_binomial, log_p_of_poisson, log_p_of_root, poisson_root
 
 

@@ -7,11 +7,11 @@ import pytest
 from scipy.optimize import minimize
 
 from nplm import Sample
-from nplm.two_sample.comparison import TwoSampleTest
 from nplm.two_sample.logistic_fit import fit_labels
 from nplm.two_sample.modes import Basis, KernelTest
-from nplm.two_sample.pool import Pool
+from nplm.two_sample.pooled import Pool
 from nplm.two_sample.scores import Scores
+from nplm.two_sample.test import TwoSampleTest
 from tests.two_sample.samples import gaussians, signed
 
 

@@ -1,0 +1,1 @@
+"""P-values of rare fluctuations by importance sampling."""

@@ -1,0 +1,153 @@
+"""The command `nplm learn`: log-ratios from varied samples or weights, checked, stored and drawn."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nplm._util.files import atomic_path
+from nplm.cli.commands.learn_options import Options
+from nplm.cli.errors import DataFitError, ExitCode, OutputError
+from nplm.cli.output import say
+from nplm.cli.reading import refusing_bad_input
+from nplm.cli.refusing import refusing_bad_output
+from nplm.cli.terminal import Reporter
+from nplm.config.documents import read_document
+from nplm.config.learning import LearnFile
+from nplm.config.learning_points import is_direction
+from nplm.config.nuisances import NUISANCES_KEYS
+from nplm.learning.checks import describe_checks
+from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.learning.store import write_ratio
+from nplm.report.manifest import manifest_of, written_into
+
+NUISANCES_FILE = "nuisances.yaml"
+_PROGRAM = "nplm learn"
+
+
+def run_learn(options: Options) -> int:
+    """Runs `nplm learn`.
+
+    Raises:
+        InputError: if the file, or a sample that it names, is bad or cannot serve.
+        OutputError: if the folder cannot be written.
+    """
+    reporter = Reporter(options.quiet)
+    with refusing_bad_input():
+        file = LearnFile.read(options.file)
+    _require_own_files(options, file)
+    with refusing_bad_input(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        learned = file.learn(reporter.note)
+    for warning in caught:
+        reporter.note(str(warning.message))
+    failed = []
+    with refusing_bad_output(options.output), written_into(options.output, _PROGRAM):
+        for ratio in learned:
+            path = options.output / f"{stem_of(ratio.nuisances)}.npz"
+            write_ratio(path, ratio)
+            if options.plots:
+                _draw(options.output, ratio)
+            say(_table(path, ratio, file))
+            try:
+                ratio.require_valid()
+            except ValueError as error:
+                failed.append(f"{path}: {error}")
+        written = _write_nuisances(options.output, learned, file)
+    if failed:
+        raise DataFitError("; ".join(failed))
+    say(written)
+    return ExitCode.DONE
+
+
+def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: LearnFile) -> str:
+    """Writes what `nplm test --nuisances` reads, unless it is there and may have been edited; says which."""
+    path = folder / NUISANCES_FILE
+    document: dict[str, Any] = {
+        "learned": [f"{stem_of(ratio.nuisances)}.npz" for ratio in learned],
+        "sigma": {name: file.sigma_of(name) for ratio in learned for name in ratio.nuisances},
+    }
+    if path.exists():
+        for difference in _differences(path, document, file):
+            say(f"nplm: {difference}", sys.stderr)
+        return f"{path} is kept as it is"
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return f"{path}: for nplm test --nuisances; add normalizations and correlations there"
+
+
+def _differences(path: Path, document: Mapping[str, Any], file: LearnFile) -> list[str]:
+    """Where a file for tests that is kept does not say what was learned now."""
+    with refusing_bad_input():
+        kept = read_document(path, NUISANCES_KEYS)
+    sigma, learned = kept.get("sigma") or {}, kept.get("learned") or []
+    unnamed = [name for name in document["learned"] if name not in learned]
+    found = [f"{path} is kept, but does not name {name}, which was learned: add it" for name in unnamed]
+    for name, value in document["sigma"].items():
+        if isinstance(sigma, Mapping) and name in sigma and sigma[name] != value:
+            found.append(
+                f"{path} is kept with sigma {sigma[name]} of '{name}', but {file.path} says {value:g}: correct one, or"
+                f" remove {path} and learn again"
+            )
+    return found
+
+
+def _require_own_files(options: Options, file: LearnFile) -> None:
+    """Makes the folder, once it is known that no file would be replaced there that nplm did not write.
+
+    Raises:
+        OutputError: naming a file that would be.
+    """
+    folder = options.output
+    manifest = manifest_of(folder, _PROGRAM)
+    if (nuisances := folder / NUISANCES_FILE).exists() and nuisances.samefile(file.path):
+        raise OutputError(f"{nuisances} is the file to learn from, and would be that to test with; choose another -o")
+    stems = {stem_of(group) for group in file.groups}
+    names = [name for group in file.groups for name in group]
+    with refusing_bad_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # How many directions a set has is known once it is learned.
+        for each in file.sets:
+            stems.add(each.name)
+            directions = [path.stem for path in folder.glob("*") if is_direction(path.stem, each.name)]
+            stems.update(directions)
+            names += directions
+    suffixes = ("png", "pdf") if options.plots else ()
+    for target in [*(f"{stem}.npz" for stem in sorted(stems)), *(f"{n}.{s}" for n in names for s in suffixes)]:
+        manifest.require_own(folder / target)
+
+
+def stem_of(names: Sequence[str]) -> str:
+    """What the file of a log-ratio is called: after its nuisances, or the set that they are directions of."""
+    roots = {name.rpartition("_")[0] for name in names}
+    numbers = [name.rpartition("_")[2] for name in names]
+    if len(roots) == 1 < len(numbers) and numbers == [str(i) for i in range(1, len(numbers) + 1)]:
+        return roots.pop()
+    return "+".join(names)
+
+
+def _draw(folder: Path, ratio: LearnedLogRatio) -> None:
+    from nplm.plot.learned_ratio import plot_learned_ratio
+    from nplm.plot.style import save_figure
+
+    for name in ratio.nuisances:
+        save_figure(plot_learned_ratio(ratio, name), folder / name)
+
+
+def _table(path: Path, ratio: LearnedLogRatio, file: LearnFile) -> str:
+    """What was learned, and every check, as lines of equal columns."""
+    validation = ratio.validation
+    rows = [("check", "at", "chi2 / dof", "p"), *([] if validation is None else describe_checks(validation))]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    verdict = "all checks passed" if validation is not None and validation.passed else "CHECKS FAILED"
+    sizes = ", ".join(f"{name} (sigma {file.sigma_of(name):g})" for name in ratio.nuisances)
+    left_out = f" ({ratio.left_out} left out)" if ratio.left_out else ""
+    return "\n".join([f"{path}: {sizes}; {ratio.members} networks each{left_out}; {verdict}", *lines])

@@ -1,0 +1,64 @@
+"""The command `nplm power`: the Z that a signal would have, before there are data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nplm.cli.commands.power_options import Options
+from nplm.cli.errors import ExitCode
+from nplm.cli.models import test_of
+from nplm.cli.output import say
+from nplm.cli.reading import Reader, known_yield, refusing_bad_input
+from nplm.cli.terminal import Reporter
+
+if TYPE_CHECKING:
+    from nplm.sensitivity.asymptotic_power import ExpectedPower
+
+
+def run_power(options: Options) -> int:
+    """Runs `nplm power`.
+
+    Raises:
+        InputError: if a file is bad, or no such test can be made.
+    """
+    from nplm.sensitivity.asymptotic_power import expected_power
+
+    reporter = Reporter(options.quiet)
+    reference, (data, signal) = Reader(options, reporter.note).read(options.data, options.signal)
+    assert signal is not None
+    found: dict[float, tuple[ExpectedPower, ...]] = {}
+    for width in options.widths or (options.width,):
+        with refusing_bad_input():
+            test = test_of(replace(options, width=width), reference, known_yield(options, reference))
+            powers = expected_power(test, signal, options.n, options.z, data=data)
+        found[test.prepared.modes.width] = powers  # type: ignore[attr-defined]
+    say(_json(found) if options.json else _text(found))
+    return ExitCode.DONE
+
+
+def _json(found: dict[float, tuple[ExpectedPower, ...]]) -> str:
+    rows = [{"width": width, **power.to_dict()} for width, powers in found.items() for power in powers]
+    return json.dumps({"schema": "nplm-power/1", "kind": "analytic", "power": rows}, indent=2, allow_nan=False)
+
+
+def _text(found: dict[float, tuple[ExpectedPower, ...]]) -> str:
+    """A table, and what it stands on."""
+    from nplm.wording.tables import aligned
+
+    thresholds = list(next(iter(found.values()))[0].power)
+    head = ("width", "events", "median Z", "16% to 84%", *(f"P(Z >= {z:g})" for z in thresholds))
+    rows = [
+        (
+            f"{width:.4g}",
+            f"{power.events:g}",
+            f"{power.median_z:.2f}",
+            f"{power.band[0]:.2f} to {power.band[1]:.2f}",
+            *(f"{100 * p:.3g}%" for p in power.power.values()),
+        )
+        for width, powers in found.items()
+        for power in powers
+    ]
+    lines = aligned([head, *rows])
+    return "\n".join([*lines, "", "  Z of one width each, read from its analytic null; no toys were run"])

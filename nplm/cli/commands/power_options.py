@@ -1,0 +1,87 @@
+"""The options of `nplm power`: their names, their defaults, and which may stand together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nplm.cli.errors import UsageError
+from nplm.cli.options import (
+    FLAG,
+    InputOptions,
+    ModelOptions,
+    add_config_option,
+    add_model_options,
+    add_prepared_option,
+    add_reference_options,
+    require_input,
+    require_model,
+)
+from nplm.cli.types import positive_numbers, text, z_threshold
+
+# Signal events that are expected at most: t is of their size, and its law is computed in float64.
+MOST_EVENTS = 1e12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ModelOptions, InputOptions):
+    """What `nplm power` was asked to do; the fields are the long options, with their defaults."""
+
+    data: str | None = None
+    signal: str
+    n: tuple[float, ...]
+    z: tuple[float, ...] = (2.0, 3.0, 5.0)
+    widths: tuple[float, ...] | None = None
+    json: bool = False
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """The options, with defaults for those that are not in `values`.
+
+        Raises:
+            UsageError: if something is missing, or options contradict each other.
+        """
+        for name, example in (("reference", "REF [REF ...]"), ("signal", "FILE"), ("n", "10,20,50")):
+            if not values.get(name):
+                raise UsageError(f"--{name} is missing; give it: --{name} {example}")
+        if values.get("model", "kernel") != "kernel":
+            raise UsageError(
+                f"--model {values['model']} has no power without toys: run toys with the signal (nplm toys run"
+                " --signal), or take --model kernel"
+            )
+        for other in ("width", "prepared"):
+            if "widths" in values and other in values:
+                raise UsageError(f"--{other} is for one width and --widths for several; leave one of them out")
+        if (most := max(values["n"])) > MOST_EVENTS:
+            raise UsageError(f"--n {most:g} signal events are too many to compute with; take {MOST_EVENTS:g} at most")
+        values = {**values, "model": "kernel"}
+        require_model(values)
+        require_input(values)
+        return cls._of(values)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `nplm power`; what is not given stays None."""
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="data for whose event weights the answer is (default: unit weights)"
+    )
+    files = parser.add_argument_group("what is expected")
+    add_reference_options(files)
+    files.add_argument("--signal", type=text, metavar="FILE", help="events of the signal, of any number")
+    files.add_argument(
+        "--n", type=positive_numbers, metavar="N1,N2,...", help="numbers of signal events that are expected in the data"
+    )
+    model = parser.add_argument_group("test")
+    add_model_options(model)
+    add_prepared_option(model)
+    model.add_argument("--widths", type=positive_numbers, metavar="W1,W2,...", help="kernel: several widths")
+    control = parser.add_argument_group("output and control")
+    control.add_argument(
+        "--z", type=z_threshold, nargs="+", metavar="Z", help="Z-scores to be reached (default: 2 3 5)"
+    )
+    control.add_argument("--json", action=FLAG, help="print the numbers as JSON on stdout")
+    control.add_argument("--quiet", action=FLAG, help="no notes")
+    add_config_option(control)

@@ -1,0 +1,264 @@
+"""The commands of `nplm`: how each is parsed, and what runs it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn, TextIO
+
+from nplm.cli.commands import (
+    closure_options,
+    learn_options,
+    monitor_options,
+    power_options,
+    prepare_options,
+    test_options,
+    tune_options,
+    validate_options,
+)
+from nplm.cli.commands.toys import options as toys_options
+from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
+from nplm.cli.output import say
+from nplm.cli.style import drawing_in
+
+Values = Mapping[str, Any]
+
+_TEST_EXAMPLES = """examples:
+  nplm test data.parquet --reference simulation.parquet --features mll pt --weights w -o run1
+  nplm test data.root --reference A.root=1200 B.root=300 --where "mll > 60" -o run2
+  nplm test data.npz --reference ref.npz --expected-yield 2000 --model histogram --json | jq .p_value
+  nplm test data.npz --reference ref.npz --expected-yield 2000 --model kernel --widths 0.3,0.7,1.4,4.5 -o run3
+"""
+_RUN_EXAMPLES = """examples:
+  nplm toys run --reference ref.npz --weights w --clip 7 --toys 400 -o null
+  nplm toys run --reference ref.npz --weights w --clip 7 --signal peak.npz --signal-yield 10 --seed 2 -o peak
+  nplm toys run --reference ref.npz --weights w --clip 7 --toys 10000 --shard 3/100 -o null   (in an array job)
+  nplm toys run --problem toys.exponential --signal tail --toys 400 --workers 2 -o tail      (in a clone of nplm)
+"""
+_TUNE_EXAMPLES = """examples:
+  nplm tune --reference ref.npz --weights w -o tuned
+  nplm tune --reference ref.npz --weights w --hidden 4 5x5 10 --toys 100 -o tuned
+"""
+_PREPARE_EXAMPLES = """examples:
+  nplm prepare --reference ref.npz --weights w --width 2.3 --centers 1000 -o prepared.npz
+  nplm test data.npz --reference ref.npz --weights w --model kernel --width 2.3 --centers 1000 \\
+      --prepared prepared.npz -o run1
+"""
+_LEARN_EXAMPLES = """the file, with paths relative to it:
+  central: reference.npz            # events at nu = 0
+  weights: w                        # column of weights, in all files
+  features: [mll, pt]
+  nuisances:
+    scale:
+      sigma: 0.01
+      files: {-0.01: down.npz, 0.01: up.npz}     # samples by the value of nu
+    muR:
+      sigma: 1
+      weights: {-1: w_down, 1: w_up}             # or columns of weights of the central events
+More keys: expected_yield, where, tree, yields (keep, factor-out), pairs (cross terms), settings (members, hidden,
+loss, form, held_out, iterations, tolerance, seed); of a nuisance: inputs, yield_effect.
+
+examples:
+  nplm learn nuisances.yaml -o learned
+"""
+_VALIDATE_EXAMPLES = """examples:
+  nplm validate madgraph.parquet sherpa.parquet --weights w --features mll pt -o compared
+  nplm validate old.npz new.npz --expected-ratio 1 --n-sweep 500,1000,2000,5000 -o versions
+  nplm validate tune1.npz tune2.npz tune3.npz --names A14 CP5 Monash -o tunes
+"""
+_MONITOR_EXAMPLES = """examples:
+  nplm monitor ref.parquet --folder runs --false-alarms-per-day 1 --windows-per-day 96 -o quality
+  nplm monitor ref.parquet --folder runs --follow --window 2000 --step 500 -o quality
+  producer | nplm monitor ref.parquet --stream arrow --window 10000 --time t --expected-rate 40 -o quality
+"""
+_POWER_EXAMPLES = """examples:
+  nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
+  nplm power data.npz --reference ref.npz --weights w --signal peak.npz --n 20 --widths 0.3,0.7,2.3
+"""
+_CLOSURE_EXAMPLES = """examples:
+  nplm closure --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 0.7 -o closure
+  nplm closure --reference ref.npz --weights w --signal peak.npz --n 50 --model network --clip 7 --toys 400 -o closure
+"""
+
+
+@dataclass(frozen=True)
+class CommandParser:
+    """A command: its parser, and what runs it with the parsed values."""
+
+    parser: argparse.ArgumentParser
+    run: Callable[[Values], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of leaving the program, so that every error ends in the same place."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+    def print_help(self, file: TextIO | None = None) -> None:  # type: ignore[override]
+        say(self.format_help().rstrip(), file)
+
+
+def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]]:
+    """The parser of `nplm`, and its commands by name."""
+    parser = _Parser(
+        prog="nplm",
+        description="New Physics Learning Machine: do two samples agree, and if not, where?",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--cite", action="store_true", help="print what to cite, as text and as BibTeX")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    codes = _exit_codes(MEANINGS)
+    test = subparsers.add_parser(
+        "test",
+        usage="nplm test DATA --reference REF [REF ...] -o OUT [options]",
+        help="test whether data agree with a reference",
+        description="Tests whether DATA agree with a reference: likelihood-ratio test with a calibrated p-value.",
+        epilog=f"{_TEST_EXAMPLES}\n{codes}",
+    )
+    test_options.add_options(test)
+    toys = subparsers.add_parser(
+        "toys",
+        usage="nplm toys run | status | merge | show",
+        help="run and use ensembles of toys",
+        description="Runs toys into a store (run), says what stores hold (status), makes one of several (merge), and"
+        " shows what their toys say about the null and the power (show).",
+        epilog=codes,
+    )
+    kinds = toys.add_subparsers(dest="subcommand", metavar="COMMAND")
+    run = kinds.add_parser(
+        "run",
+        usage="nplm toys run (--reference REF [REF ...] | --problem MODULE[:NAME]) -o STORE [options]",
+        help="draw and fit toys; goes on where an earlier call ended",
+        description="Draws toys, fits them and stores t. The same command goes on with what is missing.",
+        epilog=f"{_RUN_EXAMPLES}\n{codes}",
+    )
+    toys_options.add_run_options(run)
+    status = kinds.add_parser(
+        "status",
+        usage="nplm toys status STORE [STORE ...] [--json]",
+        help="what toy stores hold",
+        description="Says what toy stores hold.",
+        epilog=codes,
+    )
+    toys_options.add_status_options(status)
+    merge = kinds.add_parser(
+        "merge",
+        usage="nplm toys merge STORE [STORE ...] -o OUT",
+        help="put the toys of several stores, such as shards, into one",
+        description="Puts the toys of several stores of one plan into one, and says which are missing.",
+        epilog=codes,
+    )
+    toys_options.add_merge_options(merge)
+    show = kinds.add_parser(
+        "show",
+        usage="nplm toys show STORE [--null STORE] [-o OUT] [options]",
+        help="what the toys say: null, compatibility with chi2, power",
+        description="Shows mean and width of t and how well it follows a chi2; with --null the Z of toys with a"
+        " signal, and the power.",
+        epilog=codes,
+    )
+    toys_options.add_show_options(show)
+    tune = subparsers.add_parser(
+        "tune",
+        usage="nplm tune (--reference REF [REF ...] | --problem MODULE[:NAME]) -o OUT [options]",
+        help="find the clip at which t of the null is a chi2",
+        description="Finds the weight clipping at which t on null toys is a chi2 with as many degrees of freedom as"
+        " the network has parameters. The same command goes on with what is missing.",
+        epilog=f"{_TUNE_EXAMPLES}\n{codes}",
+    )
+    tune_options.add_options(tune)
+    prepare = subparsers.add_parser(
+        "prepare",
+        usage="nplm prepare --reference REF [REF ...] -o FILE [options]",
+        help="prepare a kernel model once, for many tests",
+        description="Prepares a kernel model: centres, modes and the reference in them, in a file for --prepared.",
+        epilog=f"{_PREPARE_EXAMPLES}\n{codes}",
+    )
+    prepare_options.add_options(prepare)
+    power = subparsers.add_parser(
+        "power",
+        usage="nplm power [DATA] --reference REF [REF ...] --signal FILE --n N1,N2,... [options]",
+        help="the Z that a signal would have, without toys",
+        description="Computes the Z-scores that data with a signal would have with a kernel model, without toys.",
+        epilog=f"{_POWER_EXAMPLES}\n{codes}",
+    )
+    power_options.add_options(power)
+    closure = subparsers.add_parser(
+        "closure",
+        usage="nplm closure --reference REF [REF ...] --signal FILE --n N1,N2,... [-o OUT] [options]",
+        help="the Z of injected signals, next to the best test, and the size without a signal",
+        description="Injects signals into toys of a reference: the median Z that a test finds, next to that of a test"
+        " that knows the signal, and how often it fires without one.",
+        epilog=f"{_CLOSURE_EXAMPLES}\n{codes}",
+    )
+    closure_options.add_options(closure)
+    learn = subparsers.add_parser(
+        "learn",
+        usage="nplm learn FILE -o OUT [options]",
+        help="learn how nuisances move the reference, from varied samples or weights",
+        description="Learns log-ratios from samples or weights at several values of nuisances, checks them on events"
+        " that were held out, and stores them.",
+        epilog=f"{_LEARN_EXAMPLES}\n{codes}",
+    )
+    learn_options.add_options(learn)
+    validate = subparsers.add_parser(
+        "validate",
+        usage="nplm validate SAMPLE SAMPLE [SAMPLE ...] -o OUT [options]",
+        help="test whether two finite samples are from one distribution, or compare several",
+        description="Tests whether two finite, weighted samples are from one distribution, and shows where not; of more"
+        " samples each is compared with each.",
+        epilog=f"{_VALIDATE_EXAMPLES}\n{codes}",
+    )
+    validate_options.add_options(validate)
+    monitor = subparsers.add_parser(
+        "monitor",
+        usage="nplm monitor REFERENCE [REFERENCE ...] (--folder DIR | --stream arrow|jsonl) -o OUT [options]",
+        help="data quality: windows of data, one after another, against a reference run",
+        description="Tests windows of data against a reference run with a kernel model: the shape, the rate, and drifts"
+        " of both. A line of JSON for each window, a history in Parquet, and a page; the same command goes on.",
+        epilog=f"{_MONITOR_EXAMPLES}\n{codes}",
+    )
+    monitor_options.add_options(monitor)
+    doctor = subparsers.add_parser(
+        "doctor",
+        help="check the installation",
+        description="Checks the installation.",
+        epilog=_exit_codes(DOCTOR_MEANINGS),
+    )
+    return parser, {
+        "test": CommandParser(test, _command(test_options.Options.of, "test", "run_test")),
+        "toys run": CommandParser(run, _command(toys_options.RunOptions.of, "toys.run", "run_toys")),
+        "toys status": CommandParser(status, _command(toys_options.StatusOptions.of, "toys.status", "show_status")),
+        "toys merge": CommandParser(merge, _command(toys_options.MergeOptions.of, "toys.status", "run_merge")),
+        "toys show": CommandParser(show, _command(toys_options.ShowOptions.of, "toys.show", "show_toys")),
+        "tune": CommandParser(tune, _command(tune_options.Options.of, "tune", "run_tune")),
+        "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare", "run_prepare")),
+        "power": CommandParser(power, _command(power_options.Options.of, "power", "run_power")),
+        "closure": CommandParser(closure, _command(closure_options.Options.of, "closure", "run_closure")),
+        "learn": CommandParser(learn, _command(learn_options.Options.of, "learn", "run_learn")),
+        "validate": CommandParser(validate, _command(validate_options.Options.of, "validate", "run_validate")),
+        "monitor": CommandParser(monitor, _command(monitor_options.Options.of, "monitor", "run_monitor")),
+        "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
+    }
+
+
+def _command(options_of: Callable[[Values], Any], module: str, function: str) -> Callable[[Values], int]:
+    """What runs a command; it is imported only then, as --help and usage errors should not wait for JAX."""
+
+    def run(values: Values) -> int:
+        options = options_of(values)
+        with drawing_in(getattr(options, "style", None), getattr(options, "label", ())):
+            code: int = getattr(import_module(f"nplm.cli.commands.{module}"), function)(options)
+        return code
+
+    return run
+
+
+def _exit_codes(meanings: Mapping[int, str]) -> str:
+    return "exit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in meanings.items())

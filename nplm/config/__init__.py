@@ -1,0 +1,1 @@
+"""YAML files that describe nuisances and what to learn."""

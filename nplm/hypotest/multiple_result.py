@@ -1,0 +1,184 @@
+"""The result of several tests of the same data, frozen: that of each, and the global p-value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm._util.json_values import json_value
+from nplm.hypotest.result import NOT_KNOWN, Result, tested_by
+from nplm.hypotest.result_file import SavedResult
+from nplm.stats.combination import Combination
+from nplm.stats.global_pvalue import GlobalP
+from nplm.stats.goodness_of_fit import Compatibility
+
+if TYPE_CHECKING:
+    from nplm.data.sample import Sample
+    from nplm.hypotest.multiple import MultipleTest
+    from nplm.io.tables import Tabular
+
+SCHEMA = "nplm-multiple/1"
+
+
+@dataclass(frozen=True, eq=False)
+class MultipleResult(SavedResult):
+    """The answer of `MultipleTest.run`.
+
+    Arguments:
+        tests: the result of each test, with its own (local) p-value.
+        names: of the tests.
+        combination: what made one number of their p-values.
+        global_p: the global p-value, and what it stands on.
+        check: the tests of the toys against the joint law, "analytic+toys" only; None for fewer than 50 toys with a t
+            in all tests.
+        correlation: of the t of the tests under the null, shape (K, K).
+        toys: joint toys done.
+        toys_requested: joint toys asked for.
+        toys_failed: those whose fit failed in one of the tests; they count as exceeding.
+        seconds: wall time by stage: prepare, fit, toys, null.
+        seed: root of the toys' keys, and seed of the draws.
+        versions: of nplm, Python and the packages that compute.
+        configuration: settings of the tests and of what combines them.
+        notes: cautions that belong beside the numbers.
+        complete: False if the toys were interrupted.
+    """
+
+    tests: tuple[Result, ...]
+    names: tuple[str, ...]
+    combination: Combination
+    global_p: GlobalP
+    check: Compatibility | None
+    correlation: Float64[np.ndarray, "k k"]
+    toys: int
+    toys_requested: int
+    toys_failed: int
+    seconds: Mapping[str, float]
+    seed: int
+    versions: Mapping[str, str]
+    configuration: Mapping[str, Any]
+    notes: tuple[str, ...]
+    complete: bool
+    _of: tuple[MultipleTest, Sample] | None = field(default=None, repr=False)
+
+    @property
+    def p_value(self) -> float:
+        """The global p-value."""
+        return self.global_p.p_value
+
+    @property
+    def z(self) -> float:
+        """Its one-sided Z-score."""
+        return self.global_p.z
+
+    @property
+    def statistic(self) -> float:
+        """The combined number T, under the name that a statistic has in results of `scipy.stats`."""
+        return self.global_p.statistic
+
+    @property
+    def pvalue(self) -> float:
+        """p_value, under the name that it has in results of `scipy.stats`."""
+        return self.p_value
+
+    @property
+    def t(self) -> Float64[np.ndarray, " k"]:
+        """t of the data in each test, shape (K,)."""
+        return np.array([result.t for result in self.tests])
+
+    @property
+    def leading(self) -> int:
+        """Which test has the smallest p-value; the largest Z, where p-values are equal."""
+        return max(range(len(self.tests)), key=lambda i: (-self.tests[i].p_value, self.tests[i].z))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values, following the schema nplm-multiple/1; numbers that are not finite become None."""
+        found = self.global_p
+        document = {
+            "schema": SCHEMA,
+            "p_value": found.p_value,
+            "p_interval": found.p_interval,
+            "z": found.z,
+            "z_interval": found.z_interval,
+            "combination": {
+                "name": self.combination.name,
+                "temperature": self.combination.temperature,
+                "statistic": found.statistic,
+            },
+            "calibration": {
+                "kind": found.kind,
+                "null": found.null,
+                "draws": found.draws if found.kind == "analytic joint" else 0,
+                "exceeding": found.exceeding,
+                "tail": found.tail,
+                "toys_requested": self.toys_requested,
+                "toys": self.toys,
+                "toys_failed": self.toys_failed,
+                "check": None if self.check is None else self.check.p_value,
+                "accepted": None if self.check is None else self.check.accepted,
+            },
+            "leading": self.names[self.leading],
+            "correlation": self.correlation,
+            "tests": [
+                {"name": name, "result": result.to_dict()} for name, result in zip(self.names, self.tests, strict=True)
+            ],
+            "seconds": sum(self.seconds.values()),
+            "seconds_by_stage": self.seconds,
+            "seed": self.seed,
+            "versions": self.versions,
+            "configuration": self.configuration,
+            "notes": self.notes,
+            "complete": self.complete,
+        }
+        plain: dict[str, Any] = json_value(document)
+        return plain
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def write(
+        self,
+        folder: str | Path,
+        test: MultipleTest | None = None,
+        data: Tabular | None = None,
+        *,
+        force: bool = False,
+        top: int = 200,
+        leave_one_out: bool = True,
+    ) -> Path:
+        """Writes what `nplm test --widths ... -o FOLDER` does, see `Result.write`.
+
+        Returns:
+            The path of report.html.
+
+        Raises:
+            ValueError: if test or data are not known, or are others.
+            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
+        """
+        from nplm.report.folder import write_folder, write_toys
+        from nplm.report.multiple import write_multiple_run
+
+        own_test, own_data = self._of or (None, None)
+        test, data = test if test is not None else own_test, data if data is not None else own_data
+        if test is None or data is None:
+            raise ValueError(NOT_KNOWN)
+        sample = tested_by(test.tests[0], data, self.tests[0].n_reference, self.tests[0].n_data)
+
+        def write(path: Path) -> Path:
+            write_toys(path, {name: each.toys for name, each in zip(self.names, self.tests, strict=True)})
+            again = leave_one_out and self.complete
+            return write_multiple_run(path, test, sample, self, top=top, leave_one_out=again)
+
+        return write_folder(folder, write, force=force)
+
+    # Imported where it is used: what words a result imports this module.
+    def __repr__(self) -> str:
+        from nplm.report.multiple_text import multiple_text
+
+        return multiple_text(self)

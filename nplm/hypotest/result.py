@@ -1,0 +1,319 @@
+"""The result of a test, frozen: what was found, what it stands on, and how to find it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm._util.json_values import json_value
+from nplm.data.coordinates import Coordinates
+from nplm.data.support import Outside
+from nplm.hypotest.result_file import SavedResult
+from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.stats.asymptotic import Formula
+from nplm.stats.ensemble_summary import EnsembleSummary
+from nplm.stats.goodness_of_fit import ACCEPTED
+from nplm.stats.null import Kind
+from nplm.toys.table import ToyTable
+
+if TYPE_CHECKING:
+    from nplm.data.sample import Sample
+    from nplm.hypotest.test import NPLMTest
+    from nplm.hypotest.yields import OwnRate, Shape
+    from nplm.io.tables import Tabular
+
+SCHEMA = "nplm-result/1"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How t became a p-value.
+
+    Arguments:
+        kind: what the p-value stands on: "empirical" (toys, counted), "rare" (toys drawn where t is large, counted with
+            weights), or a formula: "chi2 given", "chi2 fitted", "analytic", or "analytic fitted", whose scale was
+            fitted to the toys.
+        null: the null distribution in words.
+        mean, sd: of that distribution.
+        toys_requested: toys asked for.
+        toys: toys done.
+        toys_failed: those whose fit failed.
+        toys_exceeding: those with t at least the observed one, failed ones included.
+        source: what the toys were drawn from; empty without toys.
+        inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
+        formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
+            is regularised well, or a weighted sum of chi2 variables, to second order in the fluctuations.
+        formula_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
+        formula_p_value: its p-value.
+        formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
+        ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
+            None without toys.
+        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.RareNull.to_dict`; else None.
+        no_toys: why none can be drawn, where there are none and no pool; empty if they can.
+    """
+
+    kind: Kind
+    null: str
+    mean: float
+    sd: float
+    toys_requested: int
+    toys: int
+    toys_failed: int
+    toys_exceeding: int
+    source: str
+    inflation: float
+    formula: Formula
+    formula_for_toys: Formula
+    formula_p_value: float
+    formula_z: float
+    ensemble: EnsembleSummary | None
+    rare: Mapping[str, Any] | None = None
+    no_toys: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the p-value was counted from null toys, and not read from a formula or weighted toys."""
+        return self.kind == "empirical"
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Mean of the formula: the degrees of freedom of a chi2, effective ones otherwise."""
+        return self.formula.mean
+
+    @property
+    def formula_check(self) -> float | None:
+        """P-value of the tests of bulk, tail and width of the toys against the formula, all together.
+
+        It is `ensemble.given.p_value`; None for fewer than 50 toys with a t.
+        """
+        return None if self.ensemble is None or self.ensemble.given is None else self.ensemble.given.p_value
+
+    @property
+    def formula_accepted(self) -> bool | None:
+        """Whether the toys are compatible with the formula (p >= 0.05); None if nothing was checked."""
+        return None if self.formula_check is None else self.formula_check >= ACCEPTED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        left_out = ("formula", "formula_for_toys", "mean", "sd", "ensemble")
+        return {
+            **{name: value for name, value in vars(self).items() if name not in left_out},
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "formula": {
+                "kind": self.formula.kind,
+                "description": self.formula.describe(),
+                "mean": self.formula.mean,
+                "sd": self.formula.sd,
+            },
+            "formula_check": self.formula_check,
+            "formula_accepted": self.formula_accepted,
+            "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Result(SavedResult):
+    """The answer of `NPLMTest.run`.
+
+    Arguments:
+        t: test statistic, twice the maximal log-likelihood ratio.
+        p_value: probability under the null of a t at least this large.
+        p_interval: 68% interval of the p-value from counting toys; None for a formula.
+        z: one-sided Z-score of p_value.
+        z_interval: Z-scores of the interval's ends; an infinite end is a lower limit.
+        calibration: what p_value stands on.
+        model: name of the model.
+        converged: whether the fit met its criterion.
+        starts, starts_agreeing, start_spread, remaining: the fit's quality, see `nplm.models.base.Fits`.
+        n_reference, n_data: numbers of events.
+        expected_yield: N(R), sum of the reference's weights; that of the data's in a shape-only test.
+        observed_yield: sum of the data's weights.
+        features: names of the features.
+        log_ratio: f at each data event, shape (n_data,).
+        parameters: fitted parameters by name; they act on the coordinates.
+        parameter_vector: the same in the model's own order, shape (P,).
+        coordinates: what the model saw in place of the features, fitted on the reference.
+        toys: the null toys.
+        seconds: wall time by stage: prepare, compile (and project the time), fit, toys.
+        seed: root of the toys' keys.
+        versions: of nplm, Python and the packages that compute.
+        configuration: settings of model and test.
+        notes: cautions that belong beside the numbers.
+        complete: False if the toys were interrupted.
+        nuisances: the fit of the nuisances, of which t is tau - Delta; None without nuisances.
+        rate, shape: yield and shape on their own, see `nplm.hypotest.yields`; None where yields are not compared, and
+            with nuisances. The shape is also None where it is not known without toys of its own.
+        outside: data events where the reference has none, counted on their own: no p_value knows them well. With
+            nuisances none, as these may move events there.
+    """
+
+    t: float
+    p_value: float
+    p_interval: tuple[float, float] | None
+    z: float
+    z_interval: tuple[float, float] | None
+    calibration: Calibration
+    model: str
+    converged: bool
+    starts: int
+    starts_agreeing: int
+    start_spread: float
+    remaining: float
+    n_reference: int
+    n_data: int
+    expected_yield: float
+    observed_yield: float
+    features: tuple[str, ...]
+    log_ratio: Float64[np.ndarray, " n_data"]
+    parameters: Mapping[str, np.ndarray]
+    parameter_vector: Float64[np.ndarray, " p"]
+    coordinates: Coordinates
+    toys: ToyTable
+    seconds: Mapping[str, float]
+    seed: int
+    versions: Mapping[str, str]
+    configuration: Mapping[str, Any]
+    notes: tuple[str, ...]
+    complete: bool
+    nuisances: NuisanceSummary | None = None
+    rate: OwnRate | None = None
+    shape: Shape | None = None
+    outside: tuple[Outside, ...] = ()
+    _of: tuple[NPLMTest, Sample] | None = field(default=None, repr=False)
+
+    @property
+    def statistic(self) -> float:
+        """t, under the name that it has in results of `scipy.stats`."""
+        return self.t
+
+    @property
+    def pvalue(self) -> float:
+        """p_value, under the name that it has in results of `scipy.stats`."""
+        return self.p_value
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values, following the schema nplm-result/1; numbers that are not finite become None."""
+        document = {
+            "schema": SCHEMA,
+            "t": self.t,
+            "p_value": self.p_value,
+            "p_interval": self.p_interval,
+            "z": self.z,
+            "z_interval": self.z_interval,
+            "null": {"kind": self.calibration.kind, "mean": self.calibration.mean, "sd": self.calibration.sd},
+            "calibration": self.calibration.to_dict(),
+            "model": self.model,
+            "converged": self.converged,
+            "fit": {
+                "starts": self.starts,
+                "starts_agreeing": self.starts_agreeing,
+                "start_spread": self.start_spread,
+                "remaining": self.remaining,
+            },
+            "n_reference": self.n_reference,
+            "n_data": self.n_data,
+            "expected_yield": self.expected_yield,
+            "observed_yield": self.observed_yield,
+            "features": self.features,
+            "parameters": self.parameters,
+            "standardization": self.coordinates.to_dict(),
+            "seconds": sum(self.seconds.values()),
+            "seconds_by_stage": self.seconds,
+            "seed": self.seed,
+            "versions": self.versions,
+            "configuration": self.configuration,
+            "notes": self.notes,
+            "complete": self.complete,
+            "nuisances": None if self.nuisances is None else self.nuisances.to_dict(),
+            "rate": None if self.rate is None else self.rate.to_dict(),
+            "shape": None if self.shape is None else self.shape.to_dict(),
+            "outside": [found.to_dict() for found in self.outside],
+        }
+        plain: dict[str, Any] = json_value(document)
+        return plain
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def write(
+        self,
+        folder: str | Path,
+        test: NPLMTest | None = None,
+        data: Tabular | None = None,
+        *,
+        force: bool = False,
+        top: int = 200,
+        leave_one_out: bool = True,
+    ) -> Path:
+        """Writes what `nplm test -o FOLDER` does: result.json, report.html, plots, toys, and where the difference is.
+
+        Arguments:
+            folder: where to; it is made. What nplm did not write is never replaced.
+            test, data: what ran, and what it tested; a result that comes from `run` knows them, one that was loaded or
+                copied from another process does not.
+            force: replace an older run in the folder.
+            top: how many events go to events.csv, those of largest f.
+            leave_one_out: fit again without each feature, see `nplm.localize`.
+
+        Returns:
+            The path of report.html.
+
+        Raises:
+            ValueError: if test or data are not known, or are others.
+            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
+        """
+        from nplm.report import write_run
+        from nplm.report.folder import write_folder, write_toys
+
+        own_test, own_data = self._of or (None, None)
+        test, data = test if test is not None else own_test, data if data is not None else own_data
+        if test is None or data is None:
+            raise ValueError(NOT_KNOWN)
+        sample = tested_by(test, data, self.n_reference, self.n_data)
+
+        def write(path: Path) -> Path:
+            write_toys(path, {self.model: self.toys})
+            return write_run(path, test, sample, self, top=top, leave_one_out=leave_one_out and self.complete)
+
+        return write_folder(folder, write, force=force)
+
+    # Imported where they are used: what words a result imports this module.
+    def __repr__(self) -> str:
+        from nplm.report.text import result_text
+
+        return result_text(self)
+
+    def _repr_html_(self) -> str:
+        from nplm.report.html_block import result_html
+
+        return result_html(self)
+
+
+NOT_KNOWN = (
+    "this result does not know its samples, as it was loaded or copied: give what ran and what it tested, as"
+    " result.write(folder, test, data)"
+)
+
+
+def tested_by(test: NPLMTest, data: Tabular, n_reference: int, n_data: int) -> Sample:
+    """The data of a result as a sample, once their number and that of the reference are known to be those of it.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    from nplm.io.tables import sample_like
+
+    sample = sample_like(test.reference, data, "data")
+    if (len(test.reference), len(sample)) != (n_reference, n_data):
+        raise ValueError(
+            f"the result is about {n_data} events against {n_reference} of a reference, not {len(sample)} against"
+            f" {len(test.reference)}: give the test that ran and the data that it tested"
+        )
+    return sample

@@ -1,0 +1,152 @@
+"""Yield and shape of the data apart: what each of them says on its own beside t of both together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri_exp
+
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.sample import Sample
+from nplm.models.falkon.fit import PreparedFalkon
+from nplm.models.histogram.model import PreparedHistogram
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.stats.asymptotic import Formula, with_scale_of
+from nplm.stats.chi2 import Chi2Null
+from nplm.stats.null import Null
+from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
+from nplm.two_sample.rate import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
+from nplm.two_sample.weights import has_equal_weights
+
+if TYPE_CHECKING:
+    from nplm.hypotest.result import Calibration
+    from nplm.hypotest.test import NPLMTest
+
+
+@dataclass(frozen=True)
+class OwnRate(Rate):
+    """The yield of the data against that of the reference, as the sums of their weights.
+
+    Arguments:
+        of_t: t of a model that sees nothing but the yield.
+    """
+
+    of_t: float = 0.0
+
+    @property
+    def z(self) -> float:
+        """One-sided Z-score of the two-sided p-value."""
+        return rate_z(self)
+
+    def to_dict(self) -> dict[str, float]:
+        """The numbers by name."""
+        return {**super().to_dict(), "t": self.of_t}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is left without the yield: the test of the reference scaled to the data.
+
+    Arguments:
+        t: its test statistic.
+        p_value, z: from `law`.
+        law: the formula that they are read from.
+    """
+
+    t: float
+    p_value: float
+    z: float
+    law: str
+
+    def to_dict(self) -> dict[str, float | str]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+def rate_z(rate: Rate) -> float:
+    """One-sided Z-score of the two-sided p-value of a yield."""
+    return float(-ndtri_exp(min(rate.log_p, -1e-16)))
+
+
+def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
+    """The yield on its own; None in a test of the shape, and with nuisances, which say what yields are possible.
+
+    The number of the data's events is binomial given that of both samples, and Poisson where the expected yield is
+    known or the reference is taken as exact; with weights these are numbers of effective events.
+    """
+    if test.shape_only or test.nuisances is not None:
+        return None
+    expected, observed = test.reference.total_weight, data.total_weight
+    # Each event stands for so much; none is as one of unit weight.
+    weight = event_weight_of(data) if len(data) else 1.0
+    k, mean, events = observed / weight, expected / weight, test.reference.effective_size
+    if k < 0:
+        return None
+    share = mean / (mean + events)
+    known, finite = poisson_root(k, mean), binomial_root(k, k + events, share)
+    of_t = known if test.reference_exact else finite
+    whole = not len(data) or has_equal_weights(data)
+    if test.normalized or test.reference_exact:
+        root, counted = known, log_p_of_poisson(k, mean) if whole else None
+    else:
+        whole = whole and has_equal_weights(test.reference)
+        root, counted = finite, log_p_of_binomial(k, k + events, share) if whole else None
+    return OwnRate(observed, expected, root, counted, weight * of_t**2)
+
+
+def own_shape(
+    test: NPLMTest, data: Sample, t: float, rate: OwnRate | None, calibration: Calibration, standing: Null
+) -> Shape | None:
+    """The shape on its own, from one more fit of kernels or bins, or from what the yield leaves of a network's t.
+
+    A network has a constant, and where one is free the likelihood ratio of the yield is a term of its own. None without
+    a rate, without events, and where the toys refuse the formula: then nothing is known without toys of the shape.
+
+    Arguments:
+        test: that the data went through.
+        data: that were tested.
+        t: theirs.
+        rate: `own_rate(test, data)`.
+        calibration: of t.
+        standing: the null that its p-value stands on.
+    """
+    fitted = calibration.kind.endswith("fitted")
+    if rate is None or not len(data) or (calibration.formula_accepted is False and not fitted):
+        return None
+    prepared, parameters = test.prepared, calibration.formula.mean
+    law: Formula
+    if isinstance(prepared, PreparedKernel | PreparedHistogram):
+        if isinstance(prepared, PreparedHistogram) and parameters < 2:
+            return None
+        scale = data.total_weight / test.reference.total_weight
+        left = float(prepared.fit([data.scaled_to(test.reference.total_weight)]).t[0]) * scale
+        law = prepared.null(data, shape_only=True, normalized=test.normalized)
+    elif isinstance(prepared, PreparedFalkon) or not isinstance(calibration.formula, Chi2Null) or parameters <= 1:
+        return None
+    else:
+        left, law = max(t - rate.of_t, 0.0), Chi2Null(parameters - 1)
+    if isinstance(standing, FittedMixtureNull) and isinstance(law, MixtureNull):
+        law = with_scale_of(standing, law)
+    elif calibration.kind == "chi2 fitted":
+        law = Chi2Null(max(standing.mean - 1, 0.5))
+    if not np.isfinite(left):
+        return None
+    return Shape(left, law.pvalue(left), law.z(left), law.name)
+
+
+def where_apart(rate_z: float, shape_z: float | None, mild: float) -> str:
+    """Which of the two differs, to follow a verdict; empty if neither stands out on its own.
+
+    Arguments:
+        rate_z, shape_z: Z of each; None where that of the shape is not known.
+        mild: Z from which on one differs.
+    """
+    if shape_z is None:
+        return " in the yield; the shape is not known apart" if rate_z >= mild else ""
+    if rate_z >= mild and shape_z >= mild:
+        return " in yield and shape"
+    if rate_z >= mild:
+        return " in the yield; the shape agrees"
+    return " in the shape; the yield agrees" if shape_z >= mild else ""

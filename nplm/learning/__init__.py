@@ -1,0 +1,1 @@
+"""Log-ratios that are learned, from samples or from weights."""

@@ -1,0 +1,1 @@
+"""Falkon as a model."""

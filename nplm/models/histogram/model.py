@@ -1,0 +1,227 @@
+"""The histogram model: f constant in bins, maximised in closed form."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.special import xlogy
+
+from nplm._util.whole_numbers import require_whole
+from nplm.data.averaged_weights import event_weight_of
+from nplm.data.coordinates import Coordinates
+from nplm.data.partition import Cells, equal_weight_cells
+from nplm.data.sample import Sample
+from nplm.models.base import Fits, parameter_chi2
+from nplm.stats.chi2 import Chi2Null
+
+# Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
+_BATCH_BYTES = 1 << 27
+_LARGEST_BATCH = 250
+
+
+@dataclass(frozen=True)
+class HistogramModel:
+    """f(x) = f_b in bin b; the maximum is f_b = log(n_b / nu_b), and t compares two Poisson samples bin by bin.
+
+    The reference is a sample of finite size: a bin of weights w stands for N_b = (sum w)^2 / sum w^2 events, of which
+    the data are expected to have rho_b = nu_b / N_b for each, see `PreparedHistogram.fit`.
+
+    Arguments:
+        bins: number of bins, each with the same share of the reference (rectangular cells in several dimensions).
+        edges: instead of `bins`, the inner and outer bin edges of each feature in its own units, strictly increasing;
+            bins are their product, and the outermost ones reach to infinity.
+        reference_exact: take nu_b as exact, as published: t is Baker and Cousins' chi2 then. So it is with nuisances.
+
+    Raises:
+        ValueError: if there is no bin, or edges are not increasing.
+    """
+
+    bins: int = 10
+    edges: tuple[tuple[float, ...], ...] | None = None
+    reference_exact: bool = False
+
+    def __post_init__(self) -> None:
+        if self.edges is None and require_whole(self.bins, "bins") < 1:
+            raise ValueError(f"the histogram model needs at least 1 bin, not {self.bins}")
+        for edges in self.edges or ():
+            if len(edges) < 2 or not np.all(np.diff(edges) > 0):
+                raise ValueError(f"bin edges must be two or more increasing numbers, not {edges}")
+
+    @property
+    def name(self) -> str:
+        return "histogram"
+
+    def configuration(self, dimension: int) -> Mapping[str, Any]:
+        bins = {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
+        # Stored toys of an exact reference go on.
+        return bins if self.reference_exact else {**bins, "loss": "finite reference"}
+
+    def prepare(self, reference: Sample, scaler: Coordinates) -> PreparedHistogram:
+        """Sums the reference's weights in each bin.
+
+        Raises:
+            ValueError: if a bin's expectation is not positive, naming the bin, or edges are given for another
+                number of features.
+        """
+        if self.edges is None:
+            binning: _Binning = _CellBinning(
+                equal_weight_cells(scaler(reference.events), reference.weights, self.bins), scaler
+            )
+        else:
+            if len(self.edges) != reference.dimension:
+                raise ValueError(
+                    f"bin edges for {len(self.edges)} features, but the reference has {reference.dimension}"
+                )
+            binning = _GridBinning(tuple(np.array(e) for e in self.edges))
+        bins = binning.assign(reference.events)
+        expected = np.bincount(bins, weights=reference.weights, minlength=binning.count)
+        for b in np.flatnonzero(expected <= 0):
+            raise ValueError(
+                f"bin {b} ({binning.describe(int(b), reference)}) expects {expected[b]:g} events: the likelihood needs"
+                " a positive expectation. Merge it with a neighbour or use fewer bins"
+            )
+        if self.reference_exact:
+            return PreparedHistogram(binning, expected)
+        squares = np.bincount(bins, weights=reference.weights**2, minlength=binning.count)
+        return PreparedHistogram(binning, expected, expected**2 / squares)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedHistogram:
+    """The bins with what the reference has in them.
+
+    Arguments:
+        binning: finds the bin of an event.
+        expected: yields nu_b, shape (bins,).
+        events: effective numbers N_b of reference events, shape (bins,); None for an exact reference.
+    """
+
+    binning: _Binning
+    expected: Float64[np.ndarray, " bins"]
+    events: Float64[np.ndarray, " bins"] | None = None
+
+    @property
+    def parameters(self) -> int:
+        return len(self.expected)
+
+    @property
+    def batch_size(self) -> int:
+        # So many toys that their events, and the bins these fall into, fill the memory set aside for a batch.
+        dimension = self.binning.dimension
+        bytes_of_a_toy = 8 * (float(self.expected.sum()) * (dimension + 3) + 4 * len(self.expected))
+        return int(np.clip(_BATCH_BYTES // bytes_of_a_toy, 1, _LARGEST_BATCH))
+
+    def counts(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B bins"]:
+        """n_b of each sample."""
+        bins = len(self.expected)
+        return np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=bins) for d in data])
+
+    def fit(self, data: Sequence[Sample]) -> Fits:
+        """t of two Poisson samples, or of one and an exact reference.
+
+        Data of weight v0 = sum v^2 / sum v have n_b / v0 = m_b events, and the probability that an event of the bin is
+        theirs is q_b = nu_b / (nu_b + v0 N_b) without a difference: t is v0 times the likelihood ratio,
+
+            t = 2 v0 sum_b { m_b log [m_b / (q_b (m_b + N_b))] + N_b log [N_b / ((1 - q_b) (m_b + N_b))] },
+
+        which for N_b -> infinity, or an exact reference, is 2 sum_b [n_b log(n_b / nu_b) - n_b + nu_b] (Baker and
+        Cousins, NIM 221 (1984) 437).
+        """
+        nu = self.expected
+        n = self.counts(data)
+        possible: np.ndarray = np.all(n >= 0, axis=1)
+        failure = np.full(len(data), "", dtype=object)
+        for row in np.flatnonzero(~possible):
+            failure[row] = f"the data's weights in bin {np.argmin(n[row])} add up to {n[row].min():g}"
+        n = np.maximum(n, 0)
+        if self.events is None:
+            t = 2 * (xlogy(n, n / nu) - n + nu).sum(axis=1)
+        else:
+            size = np.array([[event_weight_of(sample)] for sample in data])
+            m, both = n / size, n / size + self.events
+            # log [m / (q (m + N))] = log [n (nu + v0 N) / (nu v0 (m + N))], and so on.
+            common = (nu / size + self.events) / both
+            t = 2 * (size * (xlogy(m, n / nu * common) + self.events * np.log(common))).sum(axis=1)
+        t = np.where(possible, t, np.nan)
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(n / nu)
+        zeros = np.zeros(len(data))
+        return Fits(t, log_ratio, possible, 1, np.ones(len(data), dtype=np.int64), zeros, zeros, failure)
+
+    def null(self, data: Sample | None = None, *, shape_only: bool = False, **fluctuations: bool) -> Chi2Null:
+        """A chi2 with as many degrees of freedom as parameters: less one without the yield.
+
+        With a finite reference it is that of samples that both fluctuate. An exact one has this chi2 only if it is held
+        fixed: it widens by 1 + N(R)/n_R as the reference fluctuates.
+        """
+        return parameter_chi2(self.parameters, shape_only)
+
+    def log_ratio(self, parameters: Float64[np.ndarray, " p"], events: Float64[np.ndarray, "n d"]) -> np.ndarray:
+        return parameters[self.binning.assign(events)]
+
+    def named_parameters(self, parameters: Float64[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        return {"log_ratio": parameters, "expected": self.expected, "observed": self.expected * np.exp(parameters)}
+
+    def projected_seconds(self, data: Sample, fits: int) -> float:
+        began = time.perf_counter()
+        self.fit([data])
+        return fits * (time.perf_counter() - began)
+
+
+@dataclass(frozen=True, eq=False)
+class _CellBinning:
+    cells: Cells
+    scaler: Coordinates
+
+    @property
+    def dimension(self) -> int:
+        return self.scaler.dimension
+
+    @property
+    def count(self) -> int:
+        return self.cells.count
+
+    def assign(self, events: Float64[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
+        return self.cells.assign(self.scaler(events))
+
+    def describe(self, number: int, reference: Sample) -> str:
+        inside = reference.events[self.assign(reference.events) == number]
+        return _ranges(reference.features, inside.min(axis=0), inside.max(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class _GridBinning:
+    edges: tuple[np.ndarray, ...]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.edges)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(e) - 1 for e in self.edges)
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape))
+
+    def assign(self, events: Float64[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
+        indices = tuple(np.searchsorted(e[1:-1], x, side="right") for e, x in zip(self.edges, events.T, strict=True))
+        return np.ravel_multi_index(indices, self.shape)
+
+    def describe(self, number: int, reference: Sample) -> str:
+        index = np.unravel_index(number, self.shape)
+        low, high = ([e[i + s] for e, i in zip(self.edges, index, strict=True)] for s in (0, 1))
+        return _ranges(reference.features, low, high)
+
+
+_Binning = _CellBinning | _GridBinning
+
+
+def _ranges(features: Sequence[str], low: Sequence[float], high: Sequence[float]) -> str:
+    return ", ".join(f"{f} from {a:g} to {b:g}" for f, a, b in zip(features, low, high, strict=True))

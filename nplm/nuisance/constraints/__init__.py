@@ -1,0 +1,1 @@
+"""Auxiliary measurements of nuisances."""

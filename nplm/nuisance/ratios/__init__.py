@@ -1,0 +1,1 @@
+"""How densities move with nuisances: log-ratios that are given."""

@@ -1,0 +1,1 @@
+"""What a test would see: power and closure."""

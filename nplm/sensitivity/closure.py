@@ -1,0 +1,326 @@
+"""Closure: does a test find injected signals as it should, next to the best test, and nothing where nothing is?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import betabinom, binomtest
+
+from nplm._util.floating_point import usual_errors
+from nplm._util.json_values import json_value
+from nplm._util.seed import LARGEST_SEED, require_seed
+from nplm._util.whole_numbers import require_whole
+from nplm.calibration.null_campaign import needs_references
+from nplm.data.sample import require_same_features
+from nplm.io.tables import Tabular, sample_like
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.sensitivity.asymptotic_power import expected_power
+from nplm.sensitivity.injection import Injection
+from nplm.sensitivity.optimal_test import BestTest, KnownRatio, known_best_test, learned_best_test
+from nplm.stats.empirical import EmpiricalNull
+from nplm.stats.intervals import clopper_pearson
+from nplm.stats.null import Null
+from nplm.stats.power import Power, signal_power
+from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.toys.campaign import Campaign
+from nplm.toys.run import run_campaign
+from nplm.toys.samplers import Sampler
+from nplm.toys.table import ToyTable
+
+if TYPE_CHECKING:
+    from nplm.hypotest.test import NPLMTest
+
+SCHEMA = "nplm-closure/1"
+LEVEL = 0.05
+# Z is read from the tail, which so few toys of a right null reach.
+TAIL = 0.01
+# A size that a right null has less often than this is a wrong one, and one below the second speaks for none.
+_REFUSED, _DOUBTFUL = 0.01, 0.05
+# A tail in which fewer toys are expected says little.
+_LEAST_EXPECTED = 2.0
+USUAL_TOYS = 200
+LEAST_TOYS = 20
+
+
+@dataclass(frozen=True)
+class NullCheck:
+    """The size of the test at a nominal 5%, counted with toys without a signal.
+
+    Arguments:
+        toys: without a signal, none of which the null was made from.
+        rejected: of them, at a p-value of at most 5%; failed ones included.
+        failed: those without t.
+        interval: 95% interval of the size (Clopper and Pearson).
+        p_value: of the hypothesis that the size is 5%, two-sided (binomial).
+        beyond: toys with a p-value of at most 1%; failed ones included.
+        tail_p_value: of the hypothesis that these are 1%, as that of the size; 1 where fewer than two are expected.
+    """
+
+    toys: int
+    rejected: int
+    failed: int
+    interval: tuple[float, float]
+    p_value: float
+    beyond: int = 0
+    tail_p_value: float = 1.0
+
+    @property
+    def size(self) -> float:
+        """Share of the toys that are rejected."""
+        return self.rejected / self.toys
+
+    @property
+    def accepted(self) -> bool:
+        """Whether sizes are 5% and 1% within binomial error: p of at least 1% for each."""
+        return min(self.p_value, self.tail_p_value) >= _REFUSED
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether neither of them looks odd by itself: p of at least 5% for each."""
+        return min(self.p_value, self.tail_p_value) >= _DOUBTFUL
+
+
+@dataclass(frozen=True)
+class ClosureAt:
+    """What was found at one number of signal events.
+
+    Arguments:
+        events: N_S, expected.
+        technical_t: of the expectation itself, reference and signal with their weights and without fluctuations.
+        technical_z: Z of technical_t and the mean of the null together, as fluctuations add about as much to t as they
+            do without a signal (technical closure).
+        sampled: Z of toys with signal events drawn from the file (sampled closure).
+        expected_z: median Z by the closed form of a kernel model; None for other models.
+        ideal_z, ideal_spread: median Z of the best test, and what is uncertain about it; None without it. That test
+            knows the nuisances, if there are any: what a test can find that does not is less.
+    """
+
+    events: float
+    technical_t: float
+    technical_z: float
+    sampled: Power
+    expected_z: float | None
+    ideal_z: float | None
+    ideal_spread: float | None
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the median Z is above that of the best test by more than three of its standard errors."""
+        if self.ideal_z is None or self.ideal_spread is None or self.sampled.median_is_limit:
+            return False
+        error = self.sampled.median_z - self.sampled.median_interval[0]
+        return self.sampled.median_z - self.ideal_z > 3 * float(np.hypot(error, self.ideal_spread))
+
+
+@dataclass(frozen=True)
+class Closure:
+    """The answer of `closure`.
+
+    Arguments:
+        at: for each number of signal events.
+        null_check: toys without a signal.
+        null: what turns t into Z, in words.
+        best: the best test, if there is one.
+        toys: asked for at each number.
+        seed: root of the keys.
+        configuration: of the test.
+    """
+
+    at: tuple[ClosureAt, ...]
+    null_check: NullCheck
+    null: str
+    best: BestTest | None
+    toys: int
+    seed: int
+    configuration: dict[str, Any]
+
+    @property
+    def closed(self) -> bool:
+        """Whether the null holds, and the test finds no signal better than the most powerful test, if it is known."""
+        return self.null_check.accepted and not (self.known and any(at.exceeds for at in self.at))
+
+    @property
+    def nuisances_known(self) -> bool:
+        """Whether the best test knows nuisances that the test does not: it is an upper bound then."""
+        return self.best is not None and self.configuration["nuisances"] is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether the best test knows the log-ratio, so that no test can be better."""
+        return self.best is not None and self.best.kind == "known"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values, following nplm-closure/1; numbers that are not finite become None."""
+        check, best = self.null_check, None
+        if self.best is not None:
+            best = {"kind": self.best.kind, "widths": self.best.widths, "nuisances_known": self.nuisances_known}
+        document = {
+            "schema": SCHEMA,
+            "closed": self.closed,
+            "null": self.null,
+            "null_check": {
+                **vars(check),
+                "level": LEVEL,
+                "size": check.size,
+                "accepted": check.accepted,
+                "unanimous": check.unanimous,
+            },
+            "best_test": best,
+            "at": [{**vars(at), "sampled": at.sampled.to_dict(), "exceeds": at.exceeds} for at in self.at],
+            "toys": self.toys,
+            "seed": self.seed,
+            "configuration": self.configuration,
+        }
+        plain: dict[str, Any] = json_value(document)
+        return plain
+
+    def __repr__(self) -> str:
+        from nplm.report.closure import closure_text
+
+        return closure_text(self)
+
+
+@usual_errors()
+def closure(
+    test: NPLMTest,
+    signal: Tabular,
+    numbers: Sequence[float],
+    toys: int = USUAL_TOYS,
+    seed: int = 1,
+    *,
+    ideal: KnownRatio | Literal["classifier"] | None = "classifier",
+    calibrate: Literal["analytic", "toys"] | None = None,
+    pool: Tabular | None = None,
+    on_toys: Callable[[ToyTable], None] = lambda table: None,
+    folder: Path | None = None,
+) -> Closure:
+    """Injects signals of given sizes, and compares the Z that the test finds with that of the best test.
+
+    Toys have a Poisson number of events from the reference (or the pool) and one from the signal's file; those of the
+    first kind alone check the null. The Z of a toy is read from the law of t for such toys: the formula with the
+    reference held fixed, or toys that are counted.
+
+    In a test of the shape only toys have N(R) events, rounded, and those of the signal take the place of others. With
+    nuisances toys are drawn at nu = 0 with auxiliary measurements that fluctuate, and the formula is taken at the nu
+    that fits each toy; the best test knows the nuisances, and so is an upper bound.
+
+    Arguments:
+        test: of any kind.
+        signal: events of the signal; their weights are scaled to each number of events.
+        numbers: N_S, numbers of signal events that are expected.
+        toys: at each number, and without a signal.
+        seed: root of the keys: without a signal seed, at the i-th number seed + i, and seed + 10^6 for toys that
+            calibrate.
+        ideal: log [s(x)/b(x)] of the normalised densities, as a function of events of shape (n, d); "classifier" learns
+            it from half of the events, see `learned_best_test`; None leaves the best test out.
+        calibrate: "analytic" trusts the formula; "toys" counts as many toys without a signal, which are others than
+            those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small
+            reference, which these toys share; else "analytic".
+        pool: background events; default: the reference itself.
+        on_toys: called with each batch of toys, of ten seconds or so, if a toy takes less.
+        folder: where toys are stored as they come, each kind in a store of its own; the same call with the same folder
+            runs those that are missing. None to keep them in memory only.
+
+    Raises:
+        ValueError: if there is no number, one is not positive, or in a test of the shape as large as N(R), there are
+            fewer than 20 toys, or signal or reference cannot be drawn from.
+    """
+    require_seed(seed)
+    signal = sample_like(test.reference, signal, "signal")
+    require_same_features(test.reference, signal)
+    _require(numbers, toys)
+    background = test.reference if pool is None else sample_like(test.reference, pool, "pool")
+    require_same_features(test.reference, background)
+    injection = Injection(test, background, signal, pool is None)
+    injection.require(numbers)
+    null_sampler, samplers = injection.sampler(), [injection.sampler(float(n)) for n in numbers]
+    best: BestTest | None = None
+    if ideal == "classifier":
+        best = learned_best_test(test.reference, signal, numbers, seed, shape_only=test.shape_only)
+    elif ideal is not None:
+        best = known_best_test(test.reference, signal, numbers, ideal, shape_only=test.shape_only)
+
+    first = Campaign(test, null_sampler, seed).draw(0)
+    seconds = test.prepared.projected_seconds(first, toys) / toys
+
+    def run(sampler: Sampler, root: int) -> ToyTable:
+        campaign = Campaign(test, sampler, root % (LARGEST_SEED + 1))
+        # Toys of other settings have another name, so that none are mixed and none are in the way.
+        store = None if folder is None else folder / campaign.plan().hash[:12]
+        table = run_campaign(campaign, toys, store=store, seconds=seconds, on_toys=on_toys)
+        return table.select(table.index < toys)
+
+    null: Null = injection.law
+    # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
+    shared = pool is None and needs_references(test, test.reference.total_weight)
+    counted = test.model.name == "network" or (shared and not isinstance(null, MixtureNull))
+    calibrate = calibrate or ("toys" if counted else "analytic")
+    if calibrate == "toys":
+        null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
+
+    def t_of(table: ToyTable) -> Float64[np.ndarray, " n"]:
+        return injection.as_at_zero(table) if null is injection.law else table.t
+
+    check = _null_check(null, t_of(run(null_sampler, seed)))
+    kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml" and not test.shape_only
+    closed_form = expected_power(test, signal, numbers) if kernel else (None,) * len(numbers)
+    at = []
+    for i, (number, sampler) in enumerate(zip(numbers, samplers, strict=True)):
+        technical_t, technical_z = injection.technical(float(number), null)
+        form, ideal_z = closed_form[i], None if best is None else best.z[i]
+        at.append(
+            ClosureAt(
+                events=float(number),
+                technical_t=technical_t,
+                technical_z=technical_z,
+                sampled=signal_power(null, t_of(run(sampler, seed + 1 + i)), ideal_z=ideal_z),
+                expected_z=None if form is None else form.median_z,
+                ideal_z=ideal_z,
+                ideal_spread=None if best is None else best.spread[i],
+            )
+        )
+    where = ", at nu = 0, and for each toy at the nu that fits it" if null is injection.law and injection.moving else ""
+    words = f"{null.kind}: {null.describe()}{where}"
+    return Closure(tuple(at), check, words, best, toys, seed, test.configuration())
+
+
+def _require(numbers: Sequence[float], toys: int) -> None:
+    if not len(numbers):
+        raise ValueError("closure needs a number of signal events, or several")
+    for number in numbers:
+        if not (np.isfinite(number) and number > 0):
+            raise ValueError(
+                f"the number of signal events must be positive, not {number:g}; toys without are run anyway"
+            )
+    if require_whole(toys, "toys") < LEAST_TOYS:
+        raise ValueError(f"closure needs {LEAST_TOYS} toys or more at each number of events, not {toys}")
+
+
+def _null_check(null: Null, t: Float64[np.ndarray, " n"]) -> NullCheck:
+    n, failed = len(t), np.isnan(t)
+    p = null.pvalues(t[~failed])
+    rejected, beyond = (int(failed.sum() + (p <= level).sum()) for level in (LEVEL, TAIL))
+    tail_p = _size_p(null, beyond, n, TAIL) if TAIL * n >= _LEAST_EXPECTED else 1.0
+    interval = clopper_pearson(rejected, n, 0.95)
+    return NullCheck(n, rejected, int(failed.sum()), interval, _size_p(null, rejected, n, LEVEL), beyond, tail_p)
+
+
+def _size_p(null: Null, rejected: int, toys: int, level: float) -> float:
+    """Two-sided p-value of so many rejected toys if the size is the level.
+
+    A toy is rejected by n counted ones if fewer than m = level (n + 1) of them exceed it, which as a probability is
+    distributed as Beta(m, n + 1 - m): the number of the rejected is then beta-binomial.
+    """
+    if not isinstance(null, EmpiricalNull):
+        return float(binomtest(rejected, toys, level).pvalue)
+    counted = len(null.t)
+    allowed = int(level * (counted + 1))
+    if not allowed:  # so few cannot reject at this level
+        return 1.0
+    law = betabinom(toys, allowed, counted + 1 - allowed)
+    return float(min(1.0, 2 * min(law.cdf(rejected), law.sf(rejected - 1))))

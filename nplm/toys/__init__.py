@@ -1,0 +1,1 @@
+"""Toys: samplers, campaigns that can be resumed, and their stores."""

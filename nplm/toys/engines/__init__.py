@@ -1,0 +1,1 @@
+"""What runs toys: this process, several, or Dask."""
