@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nplm.hypotest.multiple_result import MultipleResult
     from nplm.hypotest.result import Calibration, Result
     from nplm.hypotest.result_file import SavedResultError, load_result
-    from nplm.hypotest.test import FitError, Interrupted, NPLMTest
+    from nplm.hypotest.test import Interrupted, NPLMTest
     from nplm.io import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
     from nplm.learning.checks import validate_ratio
     from nplm.learning.from_samples import learn_from_samples
@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from nplm.sensitivity.asymptotic_power import ExpectedPower, expected_power
     from nplm.sensitivity.closure import Closure, closure
     from nplm.sensitivity.optimal_test import BestTest
+    from nplm.statistic import FitError
     from nplm.stats.chi2 import Chi2Null, FittedChi2Null, fit_chi2
     from nplm.stats.empirical import EmpiricalNull
     from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
@@ -314,7 +315,7 @@ _HOME = {
     "FalkonModel": "nplm.models.falkon.model",
     "FamilySettings": "nplm.family.settings",
     "FamilyTest": "nplm.family.test",
-    "FitError": "nplm.hypotest.test",
+    "FitError": "nplm.statistic",
     "FittedChi2Null": "nplm.stats.chi2",
     "FittedMixtureNull": "nplm.stats.weighted_chi2",
     "GaussianConstraint": "nplm.nuisance.constraints.gaussian",

@@ -14,6 +14,7 @@ from nplm.data.support import support_remarks, yields_apart
 from nplm.models.histogram.model import HistogramModel
 from nplm.models.with_nuisances import LARGEST_FOR_EXACT, WithNuisances
 from nplm.nuisance.turning import turning_remarks
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula
 from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.no_toys import why_no_toys
@@ -22,7 +23,6 @@ from nplm.toys.samplers import LARGEST_POOL_SHARE
 
 if TYPE_CHECKING:
     from nplm.calibration.null_toys import NullToys
-    from nplm.hypotest.test import NPLMTest
 
 # Ratio of standard deviations from which on one width of a kernel hardly serves two features.
 LARGEST_SPREAD = 30.0
@@ -37,7 +37,7 @@ LARGEST_FOR_KERNELS = 0.6
 
 
 def cautions_of(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     given: Sample,
     formula: Formula,
@@ -99,7 +99,7 @@ def cautions_of(
     return tuple(notes)
 
 
-def _formula_of_small_reference(test: NPLMTest, expected: float) -> list[str]:
+def _formula_of_small_reference(test: LikelihoodRatio, expected: float) -> list[str]:
     """The formula is asymptotic: in five dimensions 19% of null samples had p < 5% where n_R = n_D.
 
     Of twice as many it is 3%. With a reference that is taken as exact it is 96, 67, 30 and 10% of 1, 2, 5 and 10 times
@@ -134,7 +134,7 @@ def _far_events(reference: Sample) -> list[str]:
     return notes
 
 
-def _unlike_scales(test: NPLMTest) -> list[str]:
+def _unlike_scales(test: LikelihoodRatio) -> list[str]:
     """Kernels have one width for all features, so features of very different spread should be standardised."""
     seen = test.coordinates(test.reference.events).std(axis=0)
     spread = np.array([seen[test.coordinates.columns(j)].mean() for j in range(test.reference.dimension)])
@@ -148,7 +148,7 @@ def _unlike_scales(test: NPLMTest) -> list[str]:
     ]
 
 
-def _toys_elsewhere(test: NPLMTest, data: Sample, truth: Truth) -> list[str]:
+def _toys_elsewhere(test: LikelihoodRatio, data: Sample, truth: Truth) -> list[str]:
     """The null of a kernel model moves with nu, a little, so toys should be drawn near the nu that fits the data."""
     assert isinstance(test.prepared, WithNuisances)
     fitted = test.prepared.profile.fit([data]).nu[0]

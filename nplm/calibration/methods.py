@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Calibration
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, fit_formula, with_scale_of
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
@@ -15,14 +16,13 @@ from nplm.toys.no_toys import why_no_toys
 
 if TYPE_CHECKING:
     from nplm.calibration.null_toys import NullToys
-    from nplm.hypotest.test import NPLMTest
 
 Calibrate = Literal["toys", "analytic", "analytic+toys", "toys+analytic", "rare"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 
 
 def calibrated(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     formula: Formula,
     t: float,

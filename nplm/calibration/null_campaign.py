@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nplm.data.sample import Sample
 from nplm.io.tables import sample_like
+from nplm.statistic import LikelihoodRatio
 from nplm.toys.campaign import Campaign
+from nplm.toys.null_sampler import null_sampler
 from nplm.toys.samplers import LARGEST_POOL_SHARE, BootstrapSampler
 from nplm.toys.splitting import Sizes, Split, SplitData, SplitReference, equal_weights
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
 
 # Sums of weights have rounding errors, which must not decide where a reference is exactly so large.
 _ROUNDING = 1e-9
 
 
-def needs_references(test: NPLMTest, expected_yield: float) -> bool:
+def needs_references(test: LikelihoodRatio, expected_yield: float) -> bool:
     """Whether null toys that are drawn from the reference need references of their own.
 
     A reference that is the same in all toys does not show its own fluctuation, which widens t by 1 + N / n_eff, with
@@ -32,7 +29,7 @@ def needs_references(test: NPLMTest, expected_yield: float) -> bool:
 
 
 def null_campaign(
-    test: NPLMTest, data: Sample, *, seed: int, pool: Sample | None, reference_per_toy: bool | None
+    test: LikelihoodRatio, data: Sample, *, seed: int, pool: Sample | None, reference_per_toy: bool | None
 ) -> Campaign:
     """The null toys that calibrate t of these data.
 
@@ -49,10 +46,10 @@ def null_campaign(
             `needs_references`, and toys are not drawn from a pool.
 
     Raises:
-        ValueError: if no toys can be drawn, see `NPLMTest.sampler`.
+        ValueError: if no toys can be drawn, see `null_sampler`.
     """
     data = sample_like(test.reference, data, "data")
-    sampler = test.sampler(data, pool)
+    sampler = null_sampler(test, data, pool)
     expected = test.expected_yield(data)
     if reference_per_toy is None:
         reference_per_toy = pool is None and needs_references(test, expected)
@@ -65,6 +62,6 @@ def null_campaign(
     return Campaign(test, sampler, seed, bootstrapped_reference(test))
 
 
-def bootstrapped_reference(test: NPLMTest) -> BootstrapSampler:
+def bootstrapped_reference(test: LikelihoodRatio) -> BootstrapSampler:
     """References drawn from that of a test with replacement; their number fluctuates as far as it makes N(R)."""
     return BootstrapSampler(test.reference, fluctuating_size=not (test.shape_only or test.normalized))

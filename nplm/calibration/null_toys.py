@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nplm.data.fingerprint import Plan, summary
 from nplm.data.sample import Sample
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, read_formula
 from nplm.toys.campaign import Campaign, test_document
 from nplm.toys.pulls import Truth, truth_of
 from nplm.toys.samplers import settings_of
 from nplm.toys.store import Store, StoreError
 from nplm.toys.table import ToyTable
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
-
 
 # A plan keeps ten digits of a weight.
 _SAME_WEIGHT = 1e-9
@@ -58,7 +55,7 @@ class NullToys:
         return cls(table, _source(about), about["inflation"], campaign.seed, resampled=resampled, drawn=drawn)
 
     @classmethod
-    def of(cls, store: Store, test: NPLMTest, n_data: int) -> NullToys:
+    def of(cls, store: Store, test: LikelihoodRatio, n_data: int) -> NullToys:
         """The toys of a store, once they are known to be null toys of this test.
 
         Arguments:

@@ -37,7 +37,7 @@ def refusing_failed_toys(folder: Path, kept: Callable[[], str]) -> Iterator[None
     Raises:
         CommandError: if a sampler, the fits, the engine or the folder fails.
     """
-    from nplm.hypotest.test import FitError
+    from nplm.statistic import FitError
     from nplm.toys.campaign import SamplerError
     from nplm.toys.engines.base import EngineError
 

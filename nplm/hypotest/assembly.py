@@ -15,20 +15,20 @@ from nplm.models.base import Fits
 from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
 from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.null import Null
 from nplm.stats.significance import z_interval
 from nplm.toys.table import ToyTable
 
 if TYPE_CHECKING:
     from nplm.calibration.null_toys import NullToys
-    from nplm.hypotest.test import NPLMTest
 
 # Nuisances whose impacts are computed unasked.
 MOST_IMPACTS = 20
 
 
 def result_of(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     given: Sample,
     fits: Fits,
@@ -93,7 +93,7 @@ def result_of(
     )
 
 
-def with_impacts(test: NPLMTest, data: Sample, result: Result) -> Result:
+def with_impacts(test: LikelihoodRatio, data: Sample, result: Result) -> Result:
     """A result with the impact of each nuisance on t: t with that nuisance held at 0, less t.
 
     `NPLMTest.run` does this for kernels and histograms with no more than 20 nuisances. For networks it costs as many
@@ -111,12 +111,12 @@ def with_impacts(test: NPLMTest, data: Sample, result: Result) -> Result:
         ValueError: if the test has no nuisances.
     """
     if result.nuisances is None or not isinstance(test.prepared, WithNuisances):
-        raise ValueError("a test without nuisances has no impacts: give NPLMTest nuisances")
+        raise ValueError("a test without nuisances has no impacts: give LikelihoodRatio nuisances")
     found = impacts(test.prepared, test.checked(data), result.t, result.converged)
     return replace(result, nuisances=replace(result.nuisances, impact=found))
 
 
-def _nuisances(test: NPLMTest, data: Sample, fits: Fits, complete: bool) -> NuisanceSummary | None:
+def _nuisances(test: LikelihoodRatio, data: Sample, fits: Fits, complete: bool) -> NuisanceSummary | None:
     prepared = test.prepared
     if not isinstance(prepared, WithNuisances):
         return None

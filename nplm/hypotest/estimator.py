@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from nplm.data.coordinates import CoordinateKind
 from nplm.data.periods import Circular
 from nplm.data.sample import Sample, require_same_features
-from nplm.hypotest.test import FitError, NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.base import Model
+from nplm.statistic import FitError
 
 
 class LogRatioEstimator:

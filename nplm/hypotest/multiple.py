@@ -24,13 +24,14 @@ from nplm.data.periods import Circular
 from nplm.data.sample import Sample
 from nplm.data.support import require_toys_of_such_yields
 from nplm.hypotest.multiple_result import MultipleResult
-from nplm.hypotest.test import FitError, NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.joint_null import joint_null
 from nplm.models.kernel.model import KernelModel
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.nuisance.nuisances import Nuisances
+from nplm.statistic import FitError
 from nplm.stats.combination import Combination, Combine
 from nplm.stats.global_pvalue import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility

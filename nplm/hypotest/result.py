@@ -16,6 +16,7 @@ from nplm.data.coordinates import Coordinates
 from nplm.data.support import Outside
 from nplm.hypotest.result_file import SavedResult
 from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula
 from nplm.stats.ensemble_summary import EnsembleSummary
 from nplm.stats.goodness_of_fit import ACCEPTED
@@ -24,7 +25,6 @@ from nplm.toys.table import ToyTable
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
-    from nplm.hypotest.test import NPLMTest
     from nplm.hypotest.yields import OwnRate, Shape
     from nplm.io.tables import Tabular
 
@@ -185,7 +185,7 @@ class Result(SavedResult):
     rate: OwnRate | None = None
     shape: Shape | None = None
     outside: tuple[Outside, ...] = ()
-    _of: tuple[NPLMTest, Sample] | None = field(default=None, repr=False)
+    _of: tuple[LikelihoodRatio, Sample] | None = field(default=None, repr=False)
 
     @property
     def statistic(self) -> float:
@@ -245,7 +245,7 @@ class Result(SavedResult):
     def write(
         self,
         folder: str | Path,
-        test: NPLMTest | None = None,
+        test: LikelihoodRatio | None = None,
         data: Tabular | None = None,
         *,
         force: bool = False,
@@ -302,7 +302,7 @@ NOT_KNOWN = (
 )
 
 
-def tested_by(test: NPLMTest, data: Tabular, n_reference: int, n_data: int) -> Sample:
+def tested_by(test: LikelihoodRatio, data: Tabular, n_reference: int, n_data: int) -> Sample:
     """The data of a result as a sample, once their number and that of the reference are known to be those of it.
 
     Raises:

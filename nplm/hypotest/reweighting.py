@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.hypotest.result import Result
-from nplm.hypotest.test import NPLMTest
 from nplm.nuisance.ratios.base import log_ratio
+from nplm.statistic import LikelihoodRatio
 
 
-def expected_weights(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"]:
+def expected_weights(test: LikelihoodRatio, result: Result) -> Float64[np.ndarray, " n"]:
     """The reference's weights, adding up to the yield it predicts (in a shape-only test, the data's); shape (n,).
 
     With nuisances they are those at the nu that describes the data best without f.
@@ -19,7 +19,7 @@ def expected_weights(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"
     return _as_given(test, result) * _moved(test, nu)
 
 
-def reweighted(test: NPLMTest, result: Result, f: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+def reweighted(test: LikelihoodRatio, result: Result, f: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     """The reference's weights times e^f; with nuisances at the nu that was fitted together with f. Shape (n,)."""
     nu = None if result.nuisances is None else result.nuisances.nu_tau
     # An infinite weight has no place in a picture.
@@ -27,16 +27,16 @@ def reweighted(test: NPLMTest, result: Result, f: Float64[np.ndarray, " n"]) -> 
         return _as_given(test, result) * _moved(test, nu) * np.exp(f)
 
 
-def reference_log_ratio(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"]:
+def reference_log_ratio(test: LikelihoodRatio, result: Result) -> Float64[np.ndarray, " n"]:
     """f at each reference event; shape (n,)."""
     return test.log_ratio(result, test.reference.events)
 
 
-def _as_given(test: NPLMTest, result: Result) -> Float64[np.ndarray, " n"]:
+def _as_given(test: LikelihoodRatio, result: Result) -> Float64[np.ndarray, " n"]:
     return test.reference.weights * (result.expected_yield / test.reference.total_weight)
 
 
-def _moved(test: NPLMTest, nu: Float64[np.ndarray, " k"] | None) -> Float64[np.ndarray, " n"] | float:
+def _moved(test: LikelihoodRatio, nu: Float64[np.ndarray, " k"] | None) -> Float64[np.ndarray, " n"] | float:
     """r(x; nu) at each reference event; 1 without nuisances."""
     if nu is None or test.nuisances is None:
         return 1.0

@@ -13,6 +13,7 @@ from nplm.data.sample import Sample
 from nplm.models.falkon.fit import PreparedFalkon
 from nplm.models.histogram.model import PreparedHistogram
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, with_scale_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.null import Null
@@ -22,7 +23,6 @@ from nplm.two_sample.weights import has_equal_weights
 
 if TYPE_CHECKING:
     from nplm.hypotest.result import Calibration
-    from nplm.hypotest.test import NPLMTest
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def rate_z(rate: Rate) -> float:
     return float(-ndtri_exp(min(rate.log_p, -1e-16)))
 
 
-def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
+def own_rate(test: LikelihoodRatio, data: Sample) -> OwnRate | None:
     """The yield on its own; None in a test of the shape, and with nuisances, which say what yields are possible.
 
     The number of the data's events is binomial given that of both samples, and Poisson where the expected yield is
@@ -97,7 +97,7 @@ def own_rate(test: NPLMTest, data: Sample) -> OwnRate | None:
 
 
 def own_shape(
-    test: NPLMTest, data: Sample, t: float, rate: OwnRate | None, calibration: Calibration, standing: Null
+    test: LikelihoodRatio, data: Sample, t: float, rate: OwnRate | None, calibration: Calibration, standing: Null
 ) -> Shape | None:
     """The shape on its own, from one more fit of kernels or bins, or from what the yield leaves of a network's t.
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
-from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.localization.ablated_kernel import KernelWithout
 from nplm.localization.comparison import Comparison
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import LEAST_CENTERS, KernelModel
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.statistic import LikelihoodRatio
 
 # With more centres, the first so many of them serve for all rows of the table: the work grows with their square.
 MOST_CENTERS = 500
@@ -67,7 +67,7 @@ class LeftOut:
         return plain
 
 
-def leave_one_out(test: NPLMTest, data: Sample, *, most_centers: int = MOST_CENTERS) -> LeftOut:
+def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MOST_CENTERS) -> LeftOut:
     """t of a kernel test with each feature left out in turn: it falls most without the feature that carries t.
 
     Each row is a maximum of its own, on the same centres with the same width, penalty and nuisances; its null mean and
@@ -126,20 +126,20 @@ def project_out(comparison: Comparison, *, most_centers: int = MOST_CENTERS, see
     # What f expects is no sample, and has no fluctuation beside that of the reference.
     model = KernelModel(centers=centers, seed=seed, reference_exact=True)
     _require_several(comparison.features)
-    whole = NPLMTest(reference, model)
+    whole = LikelihoodRatio(reference, model)
     kernel = _kernel(whole)
     assert kernel is not None
     expected = Sample(reference.events, comparison.fitted, reference.features, "the fit")
 
     def fitted(feature: int | None) -> _Fitted:
         without = KernelWithout(kernel, 2 * model.penalty * size, centers, feature)
-        one = whole if feature is None else NPLMTest(reference, without)
+        one = whole if feature is None else LikelihoodRatio(reference, without)
         return float(one.fit([expected]).t[0]), None, None
 
     return LeftOut("projection", centers, comparison.divergence, _rows(comparison.features, fitted))
 
 
-def _kernel(test: NPLMTest) -> PreparedKernel | None:
+def _kernel(test: LikelihoodRatio) -> PreparedKernel | None:
     prepared = test.prepared
     kernel = prepared.kernel if isinstance(prepared, PreparedKernelWithNuisances) else prepared
     return kernel if isinstance(kernel, PreparedKernel) else None

@@ -10,9 +10,9 @@ from jaxtyping import Float64
 from nplm.data.sample import Sample, require_same_features
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import expected_weights, reference_log_ratio
-from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.nuisance.ratios.base import log_ratio as log_r
+from nplm.statistic import LikelihoodRatio
 
 # Sums of e^f must not overflow.
 _LARGEST = 600.0
@@ -61,7 +61,7 @@ class Comparison:
 
 
 def compared(
-    test: NPLMTest, data: Sample, result: Result, *, log_ratio: Float64[np.ndarray, " n"] | None = None
+    test: LikelihoodRatio, data: Sample, result: Result, *, log_ratio: Float64[np.ndarray, " n"] | None = None
 ) -> Comparison:
     """The comparison that a result is about.
 
@@ -121,7 +121,7 @@ def _ratio(f: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     return np.exp(np.minimum(f, _LARGEST))
 
 
-def _moved_by_fit(test: NPLMTest, result: Result, events: Float64[np.ndarray, "n d"]) -> np.ndarray | float:
+def _moved_by_fit(test: LikelihoodRatio, result: Result, events: Float64[np.ndarray, "n d"]) -> np.ndarray | float:
     """log r(x; nu_tau) - log r(x; nu_Delta); 0 without nuisances."""
     if result.nuisances is None or test.nuisances is None:
         return 0.0

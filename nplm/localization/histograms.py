@@ -14,9 +14,9 @@ from nplm.data.binning import Binning, common_binning
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import expected_weights, reference_log_ratio, reweighted
-from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import Tabular, sample_like
 from nplm.localization.pairs import pair_binning, require_pair
+from nplm.statistic import LikelihoodRatio
 
 if TYPE_CHECKING:
     from hist import Hist
@@ -39,7 +39,7 @@ class MarginalHistograms:
 
 
 def marginal_histograms(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Tabular,
     result: Result,
     feature: str,
@@ -74,7 +74,7 @@ def marginal_histograms(
 
 
 def pair_histograms(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Tabular,
     result: Result,
     first: str,
@@ -122,7 +122,7 @@ def _require_hist() -> None:
 
 
 def _filled(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     sample: Sample,
     result: Result,
     features: tuple[str, ...],

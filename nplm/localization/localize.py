@@ -13,7 +13,6 @@ from jaxtyping import Float64, Int64
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
-from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.localization.ablation import LeftOut, leave_one_out, project_out
 from nplm.localization.comparison import Comparison, compared
@@ -21,6 +20,7 @@ from nplm.localization.pairs import rank_pairs
 from nplm.localization.ranking import USUAL_TOP, RankedEvents, most_discrepant
 from nplm.localization.region import Region, local_regions
 from nplm.models.kernel.model import KernelModel
+from nplm.statistic import LikelihoodRatio
 
 SCHEMA = "nplm-localization/1"
 
@@ -77,7 +77,7 @@ class Localization:
 
 
 def localize(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     result: Result,
     *,

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from nplm.family.settings import FamilySettings
-from nplm.hypotest.test import FitError
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
 from nplm.report import write_run
 from nplm.report.two_sample import write_two_sample
+from nplm.statistic import FitError
 
 # So many windows without an alarm of the same kind end a series of alarms.
 SERIES_ENDS = 10

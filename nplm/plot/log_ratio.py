@@ -11,12 +11,12 @@ from nplm.data.binning import common_binning, fill
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import expected_weights, reference_log_ratio
-from nplm.hypotest.test import NPLMTest
 from nplm.plot import style
+from nplm.statistic import LikelihoodRatio
 
 
 def plot_log_ratio(
-    test: NPLMTest, data: Sample, result: Result, *, log_ratio: Float64[np.ndarray, " n"] | None = None
+    test: LikelihoodRatio, data: Sample, result: Result, *, log_ratio: Float64[np.ndarray, " n"] | None = None
 ) -> Figure:
     """Draws how f is distributed over the data and over the reference scaled to the data's yield, on a log axis.
 

@@ -14,10 +14,10 @@ from nplm.data.binning import Binning, common_binning, fill
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import expected_weights, reference_log_ratio, reweighted
-from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import sample_like
 from nplm.plot import style
 from nplm.plot.labels import unit_of
+from nplm.statistic import LikelihoodRatio
 
 # The y axis is logarithmic if the expected yields of the bins span more than this factor.
 _LOG_RANGE = 100.0
@@ -54,7 +54,11 @@ class Marginal:
 
 
 def fill_marginal(
-    test: NPLMTest, data: Sample, result: Result, feature: str, log_ratio: Float64[np.ndarray, " n"] | None = None
+    test: LikelihoodRatio,
+    data: Sample,
+    result: Result,
+    feature: str,
+    log_ratio: Float64[np.ndarray, " n"] | None = None,
 ) -> Marginal:
     """Sums data, reference and reference x e^f in bins of one feature, in the units of the files.
 
@@ -106,7 +110,7 @@ def fill_marginal(
 
 
 def plot_marginal(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     result: Result,
     feature: str,

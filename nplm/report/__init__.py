@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from nplm.data.sample import Sample
     from nplm.hypotest.result import Result
-    from nplm.hypotest.test import NPLMTest
     from nplm.plot.two_sample_bins import Process
+    from nplm.statistic import LikelihoodRatio
 
 
 def write_run(
     folder: Path,
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     result: Result,
     *,

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
-from nplm.hypotest.test import NPLMTest
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.leading import leading_interval
 from nplm.localization.localize import Localization, localize
@@ -23,6 +22,7 @@ from nplm.report.feature_table import feature_sentence
 from nplm.report.localization import write_localization, write_pair_picture
 from nplm.report.pictures import Picture
 from nplm.report.roles import TEST, Roles
+from nplm.statistic import LikelihoodRatio
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
 from nplm.wording.verdict import MILD, Level, verdict
 
@@ -109,7 +109,7 @@ class ModelWhere:
 
 def write_model_where(
     folder: Path,
-    test: NPLMTest,
+    test: LikelihoodRatio,
     data: Sample,
     result: Result,
     log_ratio: Float64[np.ndarray, " n"],

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import reference_log_ratio
-from nplm.hypotest.test import NPLMTest
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.learned_ratio import drawable, plot_learned_ratio
 from nplm.plot.log_ratio import plot_log_ratio
@@ -24,6 +23,7 @@ from nplm.plot.null import plot_null
 from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
 from nplm.plot.style import save_figure
+from nplm.statistic import LikelihoodRatio
 from nplm.wording.verdict import verdict
 
 _QUANTILES_CAPTION = (
@@ -74,7 +74,11 @@ class Picture:
 
 
 def write_pictures(
-    folder: Path, test: NPLMTest, data: Sample, result: Result, log_ratio: Float64[np.ndarray, " n"] | None = None
+    folder: Path,
+    test: LikelihoodRatio,
+    data: Sample,
+    result: Result,
+    log_ratio: Float64[np.ndarray, " n"] | None = None,
 ) -> list[Picture]:
     """Draws and saves the features, the null, the toys' quantiles if there are 50 of them, and the log-ratio; with
     nuisances also their pulls, and each learned log-ratio beside the samples that it was learned from.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scipy.stats import norm
 
@@ -13,10 +13,8 @@ from nplm._util.json_values import json_value
 from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.power import THRESHOLDS
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class ExpectedPower:
 
 @usual_errors()
 def expected_power(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     signal: Tabular,
     events: Sequence[float],
     thresholds: Sequence[float] = THRESHOLDS,

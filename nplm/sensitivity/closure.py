@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -22,6 +22,7 @@ from nplm.models.kernel.fit import PreparedKernel
 from nplm.sensitivity.asymptotic_power import expected_power
 from nplm.sensitivity.injection import Injection
 from nplm.sensitivity.optimal_test import BestTest, KnownRatio, known_best_test, learned_best_test
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.intervals import clopper_pearson
 from nplm.stats.null import Null
@@ -31,9 +32,6 @@ from nplm.toys.campaign import Campaign
 from nplm.toys.run import run_campaign
 from nplm.toys.samplers import Sampler
 from nplm.toys.table import ToyTable
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
 
 SCHEMA = "nplm-closure/1"
 LEVEL = 0.05
@@ -187,7 +185,7 @@ class Closure:
 
 @usual_errors()
 def closure(
-    test: NPLMTest,
+    test: LikelihoodRatio,
     signal: Tabular,
     numbers: Sequence[float],
     toys: int = USUAL_TOYS,

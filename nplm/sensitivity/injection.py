@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample, concatenate
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula
 from nplm.stats.null import Null
 from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from nplm.toys.samplers import InjectionSampler, PoolSampler, Sampler
 from nplm.toys.table import ToyTable
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class Injection:
         resampled: whether the background is the reference itself, which does not fluctuate then.
     """
 
-    test: NPLMTest
+    test: LikelihoodRatio
     background: Sample
     signal: Sample
     resampled: bool

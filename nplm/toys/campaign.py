@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,15 +20,13 @@ from nplm.data.sample import Sample, concatenate, require_same_features
 from nplm.models.base import Fits
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.models.with_nuisances import WithNuisances
+from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, formula_document
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from nplm.toys.pulls import Truth
 from nplm.toys.samplers import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.toys.splitting import SplitReference
 from nplm.toys.table import ToyTable
-
-if TYPE_CHECKING:
-    from nplm.hypotest.test import NPLMTest
 
 # The number of a toy that no campaign runs; it shows in the plan what a sampler draws.
 PROBE = 2**32 - 1
@@ -69,7 +67,7 @@ class Campaign:
         keep_parameters: keep the fitted parameters of each toy.
     """
 
-    test: NPLMTest
+    test: LikelihoodRatio
     sampler: Sampler
     seed: int = 1
     reference_sampler: Sampler | None = None
@@ -281,7 +279,7 @@ class Campaign:
         return drawn
 
 
-def test_document(test: NPLMTest) -> dict[str, Any]:
+def test_document(test: LikelihoodRatio) -> dict[str, Any]:
     """The part of a plan that says which test the toys go through."""
     reference = summary(test.reference)
     return {**test.configuration(), "expected_yield": reference["yield"], "reference": reference}
@@ -300,7 +298,7 @@ def _called(index: int) -> str:
     return "a toy drawn on trial" if index == PROBE else f"toy {index}"
 
 
-def _failed(reason: str, test: NPLMTest) -> Fits:
+def _failed(reason: str, test: LikelihoodRatio) -> Fits:
     """The fit of one toy that cannot be fitted."""
     none = np.full(1, np.nan)
     nu = None if test.nuisances is None else np.full((1, test.nuisances.count), np.nan)

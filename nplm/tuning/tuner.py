@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from nplm.calibration.null_campaign import needs_references
-from nplm.hypotest.test import FitError, NPLMTest
 from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.model import NetworkModel
 from nplm.models.network.search import AGREEMENT
 from nplm.optimize.adam import Adam
+from nplm.statistic import FitError, LikelihoodRatio
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.toys.campaign import Campaign
@@ -329,7 +329,7 @@ def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def _network(test: NPLMTest) -> PreparedNetwork:
+def _network(test: LikelihoodRatio) -> PreparedNetwork:
     prepared: Any = test.prepared
     assert isinstance(prepared, PreparedNetwork)
     return prepared

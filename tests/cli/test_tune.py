@@ -13,10 +13,10 @@ from scipy.stats import chi2
 
 from nplm.cli.commands import test_options, tune_options
 from nplm.cli.commands.toys import options as toys_options
-from nplm.hypotest.test import FitError
 from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.model import NetworkModel
 from nplm.plot import style
+from nplm.statistic import FitError
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.toys.campaign import SamplerError
 from nplm.toys.engines.base import EngineError

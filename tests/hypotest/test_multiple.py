@@ -12,11 +12,12 @@ from scipy.stats import kstest
 
 from nplm.data.sample import Sample
 from nplm.hypotest.multiple import MultipleInterrupted, MultipleTest, kernel_widths
-from nplm.hypotest.test import FitError, NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.models.base import Fits
 from nplm.models.histogram.model import HistogramModel
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
+from nplm.statistic import FitError
 from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.toys.campaign import Campaign
 

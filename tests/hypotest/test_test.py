@@ -12,11 +12,12 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, kstest
 
 from nplm.data.sample import Sample
-from nplm.hypotest.test import FitError, Interrupted, NPLMTest
+from nplm.hypotest.test import Interrupted, NPLMTest
 from nplm.models.base import Fits
 from nplm.models.histogram.model import HistogramModel, PreparedHistogram
 from nplm.models.kernel.model import KernelModel
 from nplm.models.network.model import NetworkModel
+from nplm.statistic import FitError
 from nplm.toys.table import ToyTable
 
 # Size of the Kolmogorov-Smirnov tests: the chance that one fails a correct program.

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nplm import ControlLimits, KernelModel, Monitor, Sample
-from nplm.hypotest.test import FitError
 from nplm.monitor.alarm_reports import SERIES_ENDS, AlarmReports
 from nplm.monitor.batch import Batch
 from nplm.monitor.verdict import Verdict
+from nplm.statistic import FitError
 
 _FEATURES = ("pt", "eta")
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from nplm.toys.campaign import Campaign
-from nplm.toys.run import run_campaign
 from nplm.toys.store import Store
 from nplm.toys.table import ToyTable
-from tests.toys.programs import exponential_campaign
+from tests.toys.programs import exponential_campaign, filled_store
 
 SameToys = Callable[..., None]
 
@@ -42,5 +41,4 @@ def assert_same() -> SameToys:
 @pytest.fixture
 def filled(campaign: Campaign, tmp_path: Path) -> Store:
     """A store with twelve toys in one part."""
-    run_campaign(campaign, 12, store=tmp_path / "filled", batch=4)
-    return Store.open(tmp_path / "filled")
+    return filled_store(campaign, tmp_path / "filled")

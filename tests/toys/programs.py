@@ -24,6 +24,7 @@ from nplm.toys.campaign import Campaign
 from nplm.toys.engines.processes import LocalProcesses
 from nplm.toys.run import run_campaign
 from nplm.toys.samplers import Sampler, ToyKey, generator
+from nplm.toys.store import Store
 
 EDGES = HistogramModel(edges=((0.0, 0.3, 0.7, 1.2, 2.0, 3.0),))
 # A search that is good enough for identities, where both sides run the same one.
@@ -113,6 +114,12 @@ def exponential_test(model: Model = EDGES, events: int = 3000, **settings: Any) 
 def exponential_campaign(sampler: Sampler | None = None, model: Model = EDGES, **settings: Any) -> Campaign:
     """A campaign that is drawn and fitted quickly, unless its sampler is slow."""
     return Campaign(exponential_test(model), sampler or Exponential(), **settings)
+
+
+def filled_store(campaign: Campaign, folder: Path) -> Store:
+    """A store with twelve toys in one part."""
+    run_campaign(campaign, 12, store=folder, batch=4)
+    return Store.open(folder)
 
 
 def main(store: str, toys: str, batch: str, pause: str, log: str, workers: str = "0", shard: str = "1/1") -> None:

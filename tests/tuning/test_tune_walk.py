@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import chi2
 
 from nplm.data.sample import Sample
-from nplm.hypotest.test import FitError, NPLMTest
+from nplm.hypotest.test import NPLMTest
 from nplm.report.tune import interval_text, tune_markdown
+from nplm.statistic import FitError
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.toys.campaign import Campaign
 from nplm.toys.samplers import PoolSampler

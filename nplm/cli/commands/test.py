@@ -117,7 +117,8 @@ def _run(
     from nplm.calibration.importance.run import require_rare
     from nplm.calibration.null_toys import NullToys
     from nplm.hypotest.assembly import with_impacts
-    from nplm.hypotest.test import FitError, Interrupted
+    from nplm.hypotest.test import Interrupted
+    from nplm.statistic import FitError
     from nplm.stats.asymptotic import FormulaError
     from nplm.stats.importance import RareError
 

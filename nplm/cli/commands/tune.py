@@ -64,13 +64,13 @@ def run_tune(options: Options) -> int:
 
 
 def _tuning(options: Options, hidden: tuple[int, ...], setup: Setup, reporter: Reporter) -> Tuning:
-    from nplm.hypotest.test import NPLMTest
     from nplm.models.network.model import NetworkModel
+    from nplm.statistic import LikelihoodRatio
     from nplm.toys.campaign import Campaign
     from nplm.tuning.tuner import TuneSettings, Tuning
 
     with refusing_bad_input():
-        test = NPLMTest(
+        test = LikelihoodRatio(
             setup.reference,
             NetworkModel(hidden=hidden, clip_biases=options.clip_biases, reference_exact=options.reference_exact),
             expected_yield=known_yield(options, setup.reference),

@@ -80,7 +80,7 @@ def _prepare(options: Options, toys: int, samples: Samples) -> MultipleTest:
 def _run(test: MultipleTest, options: Options, toys: int, samples: Samples, reporter: Reporter) -> MultipleResult:
     """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
     from nplm.hypotest.multiple import MultipleInterrupted
-    from nplm.hypotest.test import FitError
+    from nplm.statistic import FitError
     from nplm.stats.asymptotic import FormulaError
 
     def on_toys(tables: Sequence[ToyTable]) -> None:

@@ -11,10 +11,10 @@ from nplm.cli.commands.toys.nuisances import TruePoint
 from nplm.cli.commands.toys.options import RunOptions
 from nplm.cli.models import nuisances_of
 from nplm.cli.reading import Reader, refusing_bad_input
+from nplm.statistic import LikelihoodRatio
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
-    from nplm.hypotest.test import NPLMTest
     from nplm.toys.samplers import Sampler
 
 
@@ -32,8 +32,8 @@ class Setup:
     """
 
     reference: Sample
-    sampler: Callable[[NPLMTest], Sampler]
-    reference_samplers: Callable[[NPLMTest], tuple[Sampler, ...]]
+    sampler: Callable[[LikelihoodRatio], Sampler]
+    reference_samplers: Callable[[LikelihoodRatio], tuple[Sampler, ...]]
     about: dict[str, Any]
     point: TruePoint | None
 
@@ -66,11 +66,11 @@ def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[st
 
     reference, (pool, signal) = Reader(options, note).read(options.pool, options.signal)
 
-    def sampler(test: NPLMTest) -> Sampler:
+    def sampler(test: LikelihoodRatio) -> Sampler:
         events = events_of(test)
         return events if point is None else point.measured(events)
 
-    def events_of(test: NPLMTest) -> Sampler:
+    def events_of(test: LikelihoodRatio) -> Sampler:
         if options.generator:
             as_they_are = "" if point is None else " as they come"
             return GeneratorSampler(
@@ -100,7 +100,7 @@ def _from_files(options: RunOptions, point: TruePoint | None, note: Callable[[st
         "signal_yield": options.signal_yield,
     }
 
-    def references(test: NPLMTest) -> tuple[Sampler, ...]:
+    def references(test: LikelihoodRatio) -> tuple[Sampler, ...]:
         as_many = BootstrapSampler(reference)
         normalized = test.shape_only or test.normalized
         return (as_many,) if normalized else (replace(as_many, fluctuating_size=True), as_many)
@@ -126,7 +126,7 @@ def _from_problem(options: RunOptions, point: TruePoint | None) -> Setup:
             reference = draw(generator(jax.random.key(options.reference_seed)))
         signal_yield = options.signal_yield or (None if signal is None else float(signal.expected))
 
-        def sampler(test: NPLMTest) -> Sampler:
+        def sampler(test: LikelihoodRatio) -> Sampler:
             if options.expectation:
                 with _refusing_bad_problem(name):
                     return ExpectationSampler(_expectation(problem, test.reference, signal, signal_yield))
