@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution, write_sample
+from nplm import KernelModel, Monitor, Sample, write_sample
+from nplm.monitor import ControlLimits, pvalue_distribution
 from nplm.monitor.history import read_history
 from nplm.monitor.page import drift_limits
 from nplm.monitor.picture import draw_distribution, draw_history

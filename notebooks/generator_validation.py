@@ -26,20 +26,16 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
-from nplm import (
-    Comparison,
-    Sample,
-    localize_samples,
-    n_sweep,
+from nplm import Sample, validate, write_sample
+from nplm.localization import Comparison, localize_samples
+from nplm.plot import (
     plot_pair,
     plot_two_sample_marginal,
     plot_two_sample_matrix,
     plot_two_sample_null,
     plot_two_sample_sweep,
-    validate,
-    validate_matrix,
-    write_sample,
 )
+from nplm.two_sample import n_sweep, validate_matrix
 
 rng = np.random.default_rng(3)
 

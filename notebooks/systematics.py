@@ -23,23 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm import (
-    GaussianConstraint,
-    KernelModel,
-    Normalization,
-    NPLMTest,
-    Nuisances,
-    RatioSettings,
-    Sample,
-    SumOfLogRatios,
-    learn_from_samples,
-    log_ratio,
-    plot_learned_ratio,
-    plot_marginal,
-    plot_pulls,
-    write_ratio,
-    write_sample,
-)
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample, write_sample
+from nplm.learning import RatioSettings, learn_from_samples, write_ratio
+from nplm.nuisance import Normalization, SumOfLogRatios, log_ratio
+from nplm.plot import plot_learned_ratio, plot_marginal, plot_pulls
 
 rng = np.random.default_rng(11)
 EXPECTED = 2000

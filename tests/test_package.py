@@ -6,20 +6,33 @@ import subprocess
 import sys
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import nplm
 
-
-@pytest.mark.parametrize("name", nplm.__all__)
-def test_public_names_resolve(name: str) -> None:
-    assert getattr(nplm, name) is not None
-    assert name in dir(nplm)
+FOLDERS = sorted(path.parent.name for path in Path(nplm.__file__).parent.glob("*/__init__.pyi"))
 
 
-def test_every_lazy_name_is_public() -> None:
-    assert {*nplm._HOME, "__version__"} == set(nplm.__all__)
+@pytest.mark.parametrize("folder", ["", *FOLDERS])
+def test_public_names_resolve(folder: str) -> None:
+    module = getattr(nplm, folder) if folder else nplm
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+        assert name in dir(module)
+
+
+def test_the_public_names_are_few() -> None:
+    assert len(nplm.__all__) <= 45
+    assert {*FOLDERS} < {*nplm.__all__}
+
+
+@pytest.mark.parametrize("name", [*nplm.__all__])
+def test_what_is_public_in_a_folder_is_the_same_at_the_top(name: str) -> None:
+    for folder in FOLDERS:
+        module = getattr(nplm, folder)
+        assert name not in module.__all__ or getattr(module, name) is getattr(nplm, name)
 
 
 def test_lazy_name_is_the_one_of_its_module() -> None:
@@ -29,7 +42,7 @@ def test_lazy_name_is_the_one_of_its_module() -> None:
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="'nplm' has no attribute 'Nonesuch'"):
+    with pytest.raises(AttributeError, match="No nplm attribute Nonesuch"):
         _ = nplm.Nonesuch
 
 

@@ -16,8 +16,9 @@ import sys
 from dask.distributed import Client
 from dask_jobqueue import SLURMCluster
 
-from nplm import NetworkModel, NPLMTest, PoolSampler, read_sample
+from nplm import NetworkModel, NPLMTest, read_sample
 from nplm.calibration.null_campaign import bootstrapped_reference, needs_references
+from nplm.toys import PoolSampler
 from nplm.toys.campaign import Campaign
 from nplm.toys.engines.base import EngineError
 from nplm.toys.engines.dask import DaskWorkers

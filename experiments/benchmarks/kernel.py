@@ -9,8 +9,9 @@ from multiprocessing import get_context
 import numpy as np
 
 from experiments.benchmarks.measure import measured, peak_memory_gib
-from nplm import Campaign, KernelModel, NPLMTest, PoolSampler, Sample, run_campaign
+from nplm import KernelModel, NPLMTest, Sample
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.wording.markdown import markdown_table
 
 _HEAD = [

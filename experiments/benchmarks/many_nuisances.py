@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from experiments.benchmarks.measure import measured
-from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample, SeparableLogRatio
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample
+from nplm.nuisance import SeparableLogRatio
 from nplm.wording.markdown import markdown_table
 
 NUMBERS = (10, 30, 100)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm import HistogramModel, NPLMTest, Store, ToyTable
+from nplm import HistogramModel, NPLMTest
+from nplm.toys import Store, ToyTable
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_data, draw_reference
 

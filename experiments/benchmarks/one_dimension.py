@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.benchmarks.measure import measured
-from nplm import Adam, NetworkModel, NPLMTest, Sample
+from nplm import NetworkModel, NPLMTest, Sample
+from nplm.optimize import Adam
 from nplm.wording.markdown import markdown_table
 
 # Seeds of the two arrays; t that Adam reached on them in an older code, its CPU seconds, and the best t known.

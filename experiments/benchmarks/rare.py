@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.benchmarks.measure import measured
-from nplm import KernelModel, NPLMTest, rare_null
+from nplm import KernelModel, NPLMTest
+from nplm.calibration import rare_null
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.benchmarks.measure import measured
-from nplm import Adam, BoxSearch, NetworkModel, NPLMTest, Sample
+from nplm import NetworkModel, NPLMTest, Sample
+from nplm.models import BoxSearch
 from nplm.models.network.mlp import Layout
+from nplm.optimize import Adam
 from nplm.wording.markdown import markdown_table
 
 EPOCHS = 20_000

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nplm import Campaign, DaskWorkers, LocalProcesses, NetworkModel, NPLMTest
+from nplm import NetworkModel, NPLMTest
+from nplm.toys import Campaign, DaskWorkers, LocalProcesses
 from nplm.toys.engines.base import Engine
 from nplm.toys.table import ToyTable
 from nplm.wording.markdown import markdown_table

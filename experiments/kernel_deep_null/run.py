@@ -14,9 +14,12 @@ from scipy.stats import norm
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from experiments.kernel_deep_null.picture import Ratio, draw
-from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, RareNull, Sample, rare_null, run_campaign
+from nplm import KernelModel, NPLMTest, Sample
+from nplm.calibration import rare_null
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.plot import style
+from nplm.stats import MixtureNull, RareNull
+from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 

@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from scipy.stats import kstest
 
 from experiments.experiment import Check, read_config
-from nplm import Campaign, KernelModel, MixtureNull, NPLMTest, PoolSampler, Sample, run_campaign
+from nplm import KernelModel, NPLMTest, Sample
 from nplm.models.kernel.fit import Solver
 from nplm.plot import style
+from nplm.stats import MixtureNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
+from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.toys.problem import ProblemReference
 from nplm.toys.samplers import generator
 from nplm.wording.markdown import markdown_table

@@ -11,7 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
-from nplm import Campaign, GeneratorSampler, KernelModel, MixtureNull, NPLMTest, run_campaign
+from nplm import KernelModel, NPLMTest
+from nplm.stats import MixtureNull
+from nplm.toys import Campaign, GeneratorSampler, run_campaign
 from nplm.toys.problem import ProblemData, ProblemReference
 from nplm.toys.samplers import generator
 from nplm.toys.table import ToyTable

@@ -15,8 +15,9 @@ from experiments.experiment import Check, read_config
 from experiments.kernel_power_1d.ensembles import AtWidth, run_toys
 from experiments.kernel_power_1d.min_p import MIN_P, MinPNull, statistics
 from experiments.kernel_power_1d.picture import Point, draw
-from nplm import EmpiricalNull, MultipleTest, Power, signal_power
+from nplm import MultipleTest
 from nplm.plot import style
+from nplm.stats import EmpiricalNull, Power, signal_power
 from nplm.stats.null import Null
 from nplm.stats.precision import error_of_z
 from nplm.wording.markdown import markdown_table

@@ -14,8 +14,9 @@ import numpy as np
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from experiments.monitor.sizes import sizes
-from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
+from nplm import KernelModel, Monitor, Sample
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.monitor import ControlLimits, pvalue_distribution
 from nplm.monitor.charts import false_alarm_rate
 from nplm.monitor.family_shape import FamilyShape
 from nplm.wording.markdown import markdown_table

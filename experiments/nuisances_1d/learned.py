@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm import LearnedLogRatio, Sample, learn_from_samples, read_ratio, write_ratio
+from nplm import Sample
+from nplm.learning import LearnedLogRatio, learn_from_samples, read_ratio, write_ratio
 from toys.exponential_nuisances import NUISANCES, draw_reference
 
 

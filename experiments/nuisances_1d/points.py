@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm import Campaign, GeneratorSampler, NPLMTest, Nuisances, NuisanceSampler, Sample
+from nplm import NPLMTest, Nuisances, Sample
+from nplm.toys import Campaign, GeneratorSampler, NuisanceSampler
 from toys.exponential_nuisances import NUISANCES, draw_data
 
 # Mean Delta with exact ratios, one standard deviation (0.15) of the normalisation away, and its uncertainty.

@@ -17,18 +17,12 @@ from experiments.experiment import Check, read_config
 from experiments.nuisances_1d.learned import learned_ratio
 from experiments.nuisances_1d.points import DELTA, DELTA_ERROR, PUBLISHED, campaign_at
 from experiments.nuisances_1d.sensitivity import sensitivities, sensitivity_checks, sensitivity_table
-from nplm import (
-    GaussianConstraint,
-    KernelModel,
-    LearnedLogRatio,
-    LogRatio,
-    NPLMTest,
-    Nuisances,
-    Sample,
-    run_campaign,
-)
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample
+from nplm.learning import LearnedLogRatio
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.nuisance import LogRatio
 from nplm.plot import style
+from nplm.toys import run_campaign
 from nplm.toys.table import ToyTable
 from nplm.wording.markdown import markdown_table
 from toys import exponential

@@ -10,18 +10,9 @@ from jaxtyping import Array, Float, Float64
 from scipy.stats import binom
 
 from experiments.experiment import Check, read_config
-from nplm import (
-    GaussianConstraint,
-    HistogramModel,
-    KernelModel,
-    Normalization,
-    NPLMTest,
-    Nuisances,
-    Sample,
-    SeparableLogRatio,
-    SumOfLogRatios,
-)
+from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.models.base import Model
+from nplm.nuisance import Normalization, SeparableLogRatio, SumOfLogRatios
 from nplm.wording.markdown import markdown_table
 
 LEVELS = (0.05, 0.01, 0.001)

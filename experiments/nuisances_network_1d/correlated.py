@@ -7,19 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nplm import (
-    Campaign,
-    CorrelatedGaussian,
-    GeneratorSampler,
-    NetworkModel,
-    Normalization,
-    NPLMTest,
-    Nuisances,
-    NuisanceSampler,
-    Sample,
-    SumOfLogRatios,
-    run_campaign,
-)
+from nplm import NetworkModel, NPLMTest, Nuisances, Sample
+from nplm.nuisance import CorrelatedGaussian, Normalization, SumOfLogRatios
+from nplm.toys import Campaign, GeneratorSampler, NuisanceSampler, run_campaign
 from nplm.toys.table import ToyTable
 from toys import exponential
 

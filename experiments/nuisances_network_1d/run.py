@@ -14,7 +14,8 @@ from experiments.experiment import Check, read_config
 from experiments.nuisances_1d.learned import learned_ratio
 from experiments.nuisances_1d.points import DELTA, DELTA_ERROR, PUBLISHED, campaign_at
 from experiments.nuisances_network_1d.correlated import correlated_toys
-from nplm import GaussianConstraint, NetworkModel, NPLMTest, Nuisances, run_campaign
+from nplm import GaussianConstraint, NetworkModel, NPLMTest, Nuisances
+from nplm.toys import run_campaign
 from nplm.toys.table import ToyTable
 from nplm.wording.markdown import markdown_table
 from toys import exponential

@@ -12,17 +12,8 @@ from scipy.stats import binomtest
 
 from experiments.experiment import Check, read_config
 from experiments.nuisances_weights.problems import FEATURES, Densities, Events, scales
-from nplm import (
-    GaussianConstraint,
-    KernelModel,
-    LearnedLogRatio,
-    NPLMTest,
-    Nuisances,
-    RatioSettings,
-    Sample,
-    learn_from_set,
-    learn_from_weights,
-)
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample
+from nplm.learning import LearnedLogRatio, RatioSettings, learn_from_set, learn_from_weights
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.wording.markdown import markdown_table
 

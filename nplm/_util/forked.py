@@ -21,5 +21,5 @@ def require_not_forked() -> None:
     if _process_that_started() != os.getpid():
         raise RuntimeError(
             "this process was forked from one in which JAX runs, whose threads it lacks, and would hang: start"
-            " processes with multiprocessing.get_context('spawn'), or use nplm.LocalProcesses"
+            " processes with multiprocessing.get_context('spawn'), or use nplm.toys.LocalProcesses"
         )

@@ -1,1 +1,5 @@
 """From t to a p-value: nulls, toys of the null, and cautions."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

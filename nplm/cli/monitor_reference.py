@@ -69,7 +69,8 @@ class WatchedReference:
 
     def _paths(self) -> list[Path]:
         """The files, without the tree or group that is named after a colon."""
-        from nplm.io import ReadError, matching_files
+        from nplm.io.processes import matching_files
+        from nplm.io.read import ReadError
 
         given: list[Path] = []
         for file in self.options.reference:

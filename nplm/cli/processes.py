@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nplm.cli.options import InputOptions
 from nplm.cli.reading import access_of
 from nplm.data.sample import Sample
-from nplm.io import ReadError, matching_files, read_sample, row_numbers
+from nplm.io.processes import matching_files
+from nplm.io.read import ReadError, read_sample, row_numbers
 
 if TYPE_CHECKING:
     from nplm.plot.two_sample_bins import Process

@@ -14,8 +14,9 @@ from nplm._util.numbers import require_squares
 from nplm.config.documents import NuisanceFileError, mapping, number, read_document, require_known, text, texts
 from nplm.config.learning_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of, require_names
 from nplm.data.sample import Sample, in_order
-from nplm.io import read_reference, read_sample
 from nplm.io.columns import read_columns
+from nplm.io.processes import read_reference
+from nplm.io.read import read_sample
 from nplm.learning.from_samples import learn_from_samples
 from nplm.learning.from_set import learn_from_set
 from nplm.learning.from_weights import learn_from_weights

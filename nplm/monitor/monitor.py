@@ -17,7 +17,7 @@ from nplm.data.periods import Circular
 from nplm.data.sample import Sample, in_order
 from nplm.data.support import Outside, Support
 from nplm.family.settings import FamilySettings
-from nplm.io import as_sample
+from nplm.io.tables import as_sample
 from nplm.models.kernel.model import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.exact_shape import ExactShapeTest

@@ -15,9 +15,9 @@ from scipy.stats import false_discovery_control, norm
 
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
+from nplm.family.validate import validate
 from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.result import TwoSampleResult
-from nplm.two_sample.validate import validate
 
 Correction = Literal["holm", "bonferroni", "false-discovery"]
 CORRECTIONS: tuple[Correction, ...] = get_args(Correction)

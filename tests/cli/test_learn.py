@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import read_ratio, read_sample
+from nplm import read_sample
 from nplm.config.learning import _KEYS, _OF_NUISANCE
+from nplm.learning import read_ratio
 from nplm.learning.settings import RatioSettings
 
 pytestmark = pytest.mark.usefixtures("samples")

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm import CorrelatedGaussian, GaussianConstraint
+from nplm import GaussianConstraint
 from nplm.config.documents import NuisanceFileError
 from nplm.config.nuisances import read_nuisances
+from nplm.nuisance import CorrelatedGaussian
 
 YIELDS = "normalizations: {lumi: 0.025, rate: 0.1}\n"
 

@@ -14,20 +14,12 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import norm, rankdata
 
-from nplm import (
-    Campaign,
-    HistogramModel,
-    KernelModel,
-    NormalScores,
-    NPLMTest,
-    PoolSampler,
-    Sample,
-    Scaler,
-    coordinates_of,
-)
+from nplm import HistogramModel, KernelModel, NPLMTest, Sample
+from nplm.data import NormalScores, Scaler, coordinates_of
 from nplm.data.coordinates import COORDINATES, CoordinateKind, coordinates_in, same_coordinates
 from nplm.data.normal_scores import KNOTS
 from nplm.data.periods import Circular, periods_of
+from nplm.toys import Campaign, PoolSampler
 
 KERNEL = KernelModel(width=1.0, centers=40, penalty=1e-4)
 # Strictly increasing on the whole line, and far from affine.

@@ -12,16 +12,16 @@ from nplm import (
     HistogramModel,
     KernelModel,
     NetworkModel,
-    Normalization,
     NPLMTest,
     Nuisances,
-    Overflow,
     Sample,
     kernel_widths,
-    with_impacts,
 )
+from nplm.data import Overflow
+from nplm.hypotest import with_impacts
 from nplm.hypotest.impact import impacts
 from nplm.models.with_nuisances import WithNuisances
+from nplm.nuisance import Normalization
 from toys import exponential
 
 RNG = np.random.default_rng(5)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import expon, norm
 
 from experiments.kernel_power_1d.min_p import MinPNull
-from nplm import signal_power
+from nplm.stats import signal_power
 
 
 @pytest.fixture

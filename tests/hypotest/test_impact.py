@@ -9,24 +9,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm import (
-    Constraint,
-    CorrelatedGaussian,
-    GaussianConstraint,
-    HistogramModel,
-    KernelModel,
-    LogRatio,
-    Normalization,
-    NPLMTest,
-    Nuisances,
-    Sample,
-    SeparableLogRatio,
-    SumOfLogRatios,
-)
+from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.hypotest.assembly import with_impacts
 from nplm.hypotest.impact import impacts
 from nplm.models.base import Model
 from nplm.models.with_nuisances import WithNuisances
+from nplm.nuisance import Constraint, CorrelatedGaussian, LogRatio, Normalization, SeparableLogRatio, SumOfLogRatios
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale
 
 EDGES = (0.0, 0.3, 0.8, 1.5, 3.0, 20.0)

@@ -16,17 +16,17 @@ from nplm import (
     GaussianConstraint,
     KernelModel,
     MultipleTest,
-    Normalization,
     NPLMTest,
     Nuisances,
     Sample,
     kernel_widths,
     load_result,
-    plot_null,
     validate,
 )
 from nplm._util.arrays_file import write_npz
 from nplm.hypotest.result_file import SCHEMA, SavedResultError
+from nplm.nuisance import Normalization
+from nplm.plot import plot_null
 
 
 def _same(one: Any, other: Any) -> None:

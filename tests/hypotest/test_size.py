@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, kstest
 
-from nplm import Campaign, EmpiricalNull, GeneratorSampler, HistogramModel, NPLMTest, run_campaign
+from nplm import HistogramModel, NPLMTest
+from nplm.stats import EmpiricalNull
+from nplm.toys import Campaign, GeneratorSampler, run_campaign
 from toys.exponential import EXPECTED_YIELD, draw_data, draw_reference
 
 # Chance that each of the tests below fails a correct program.

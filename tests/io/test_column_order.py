@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from nplm import (
-    ControlLimits,
     FamilyTest,
     HistogramModel,
     KernelModel,
@@ -23,6 +22,7 @@ from nplm import (
     localize,
     validate,
 )
+from nplm.monitor import ControlLimits
 from nplm.plot.marginal import fill_marginal
 
 

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nplm import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
+from nplm import ReadError, as_sample, read_reference, read_sample, write_sample
 from nplm.cli.options import InputOptions
 from nplm.cli.processes import processes_of
 from nplm.cli.types import ReferenceFile
 from nplm.data.sample import Sample
+from nplm.io import BeforeCut, row_numbers
 from nplm.io.columns import read_columns
 from nplm.io.cut import parse_cut
 from tests.cli.conftest import Command

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from nplm import ReadError, as_sample, log_ratio, read_ratio, read_sample
+from nplm import ReadError, as_sample, read_sample
+from nplm.learning import read_ratio
+from nplm.nuisance import log_ratio
 from tests.cli.conftest import nplm as nplm
 
 N = 3000

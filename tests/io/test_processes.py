@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import uproot
 
-from nplm.io import BeforeCut, ReadError, matching_files, read_reference, read_sample
+from nplm.io.processes import BeforeCut, matching_files, read_reference
+from nplm.io.read import ReadError, read_sample
 
 
 def write(path: Path, x: np.ndarray, w: np.ndarray | None = None) -> Path:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import uproot
 
-from nplm.io import ReadError, as_sample, column_names, read_sample
 from nplm.io._branches import LISTS, NUMBER, OTHER, looked_at
+from nplm.io.read import ReadError, column_names, read_sample
+from nplm.io.tables import as_sample
 
 N = 40
 X = np.random.default_rng(4).normal(size=N)

@@ -14,7 +14,8 @@ import pytest
 import uproot
 
 from nplm import as_sample
-from nplm.io import ReadError, column_names, read_reference, read_sample
+from nplm.io.processes import read_reference
+from nplm.io.read import ReadError, column_names, read_sample
 
 X = np.arange(1.0, 5.0)
 

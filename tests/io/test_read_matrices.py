@@ -10,8 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nplm.io import ReadError, column_names, read_sample
-from nplm.io.read import row_numbers
+from nplm.io.read import ReadError, column_names, read_sample, row_numbers
 
 RNG = np.random.default_rng(3)
 N = 50

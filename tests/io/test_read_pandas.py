@@ -16,9 +16,10 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from nplm.io import ReadError, as_sample, column_names, read_reference, read_sample
 from nplm.io._pickled_names import pickled_names
-from nplm.io.tables import sample_like
+from nplm.io.processes import read_reference
+from nplm.io.read import ReadError, column_names, read_sample
+from nplm.io.tables import as_sample, sample_like
 
 RNG = np.random.default_rng(7)
 N = 30

@@ -7,8 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
-from nplm import Campaign, InjectionSampler, KernelModel, NPLMTest, PoolSampler, Sample
+from nplm import KernelModel, NPLMTest, Sample
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.toys import Campaign, InjectionSampler, PoolSampler
 
 
 @pytest.fixture(params=[1, 3], ids=["one feature", "three features"])

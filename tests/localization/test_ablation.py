@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm import GaussianConstraint, HistogramModel, KernelModel, Normalization, NPLMTest, Nuisances, Sample
+from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.data.scaler import Scaler
 from nplm.localization.ablated_kernel import KernelWithout
 from nplm.localization.ablation import leave_one_out, project_out
@@ -13,6 +13,7 @@ from nplm.localization.comparison import Comparison, compared
 from nplm.models.base import PreparedModel
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.with_nuisances import with_nuisances
+from nplm.nuisance import Normalization
 
 MODEL = KernelModel(width=1.5, centers=40, penalty=1e-4)
 

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample, SeparableLogRatio
+from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.localization.comparison import Comparison, compared
 from nplm.models.base import Model
+from nplm.nuisance import SeparableLogRatio
 
 
 def t_of(comparison: Comparison) -> float:

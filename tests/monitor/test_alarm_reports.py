@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm import KernelModel, Monitor, Sample
+from nplm.monitor import ControlLimits
 from nplm.monitor.alarm_reports import SERIES_ENDS, AlarmReports
 from nplm.monitor.batch import Batch
 from nplm.monitor.verdict import Verdict

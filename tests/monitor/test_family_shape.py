@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm import KernelModel, Monitor, Sample
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.test import FamilyTest
-from nplm.monitor import family_shape
+from nplm.monitor import ControlLimits, family_shape
 from nplm.monitor.family_shape import FamilyShape, middle_z
 
 _ONE = FamilySettings(classes=("one", "products", "intervals"))

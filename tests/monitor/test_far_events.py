@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm import KernelModel, Monitor, Sample
 from nplm.data.support import Support
 from nplm.family.settings import FamilySettings
+from nplm.monitor import ControlLimits
 from nplm.monitor.far_events import far_events
 from nplm.monitor.headline import headline, message_of, wants_a_look
 from nplm.monitor.verdict import Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nplm import ControlLimits
+from nplm.monitor import ControlLimits
 from nplm.monitor.charts import false_alarm_rate
 
 

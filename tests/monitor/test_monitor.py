@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample, pvalue_distribution
+from nplm import KernelModel, Monitor, Sample
 from nplm.family.settings import FamilySettings
+from nplm.monitor import ControlLimits, pvalue_distribution
 from nplm.monitor.batch import Batch, Unreadable
 from nplm.monitor.monitor import Sums
 from nplm.monitor.verdict import Verdict

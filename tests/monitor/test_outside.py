@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm import KernelModel, Monitor, Sample
+from nplm.monitor import ControlLimits
 
 
 def _monitor(window: int = 1000) -> Monitor:

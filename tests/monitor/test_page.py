@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import ControlLimits, KernelModel, Monitor, Sample
+from nplm import KernelModel, Monitor, Sample
+from nplm.monitor import ControlLimits
 from nplm.monitor.page import write_page
 
 

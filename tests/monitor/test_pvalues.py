@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import chi2, kstest, norm
 
-from nplm import pvalue_density, pvalue_distribution
+from nplm.monitor import pvalue_density, pvalue_distribution
 
 
 def test_each_test_is_exact() -> None:

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nplm import GaussianConstraint, Normalization, Sample, SeparableLogRatio, SumOfLogRatios
+from nplm import GaussianConstraint, Sample
+from nplm.nuisance import Normalization, SeparableLogRatio, SumOfLogRatios
 from nplm.nuisance.nuisances import Nuisances
 
 SIGMA = 0.15

@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from nplm import (
-    BinnedLogRatio,
-    GaussianConstraint,
-    HistogramModel,
-    KernelModel,
-    NetworkModel,
-    NPLMTest,
-    Nuisances,
-    Sample,
-    SumOfLogRatios,
-)
+from nplm import GaussianConstraint, HistogramModel, KernelModel, NetworkModel, NPLMTest, Nuisances, Sample
 from nplm.models.base import Model
+from nplm.nuisance import BinnedLogRatio, SumOfLogRatios
 from nplm.nuisance.profile import PreparedNuisances
 
 EDGES = [0.0, 0.5, 1.0, 2.0, 99.0]

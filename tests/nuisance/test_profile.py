@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm import (
-    Constraint,
-    CorrelatedGaussian,
-    GaussianConstraint,
-    Normalization,
-    PoissonControlRegion,
-    Sample,
-    SumOfLogRatios,
-)
+from nplm import GaussianConstraint, Sample
+from nplm.nuisance import Constraint, CorrelatedGaussian, Normalization, PoissonControlRegion, SumOfLogRatios
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
 from tests.nuisance.problems import EXPECTED, draw_data, draw_reference, loss, scale_and_normalization

@@ -10,21 +10,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from nplm import (
-    Campaign,
-    GaussianConstraint,
-    InjectionSampler,
-    KernelModel,
-    MultipleTest,
-    NPLMTest,
-    Nuisances,
-    PoolSampler,
-    Sample,
-    kernel_widths,
-)
+from nplm import GaussianConstraint, KernelModel, MultipleTest, NPLMTest, Nuisances, Sample, kernel_widths
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.report.page import report_page
 from nplm.stats.asymptotic import formula_document
+from nplm.toys import Campaign, InjectionSampler, PoolSampler
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale_and_normalization
 from toys.exponential_nuisances import NUISANCES, exact_ratio

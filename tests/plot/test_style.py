@@ -10,7 +10,8 @@ import mplhep
 import numpy as np
 import pytest
 
-from nplm import NPLMTest, Sample, plot_style
+from nplm import NPLMTest, Sample
+from nplm.plot import plot_style
 from nplm.plot.marginal import plot_marginal
 from nplm.plot.mplhep_style import mplhep_settings
 from nplm.plot.style import WIDTH, house_style, new_figure, save_figure

@@ -12,21 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm import (
-    FamilyTest,
-    KernelModel,
-    MultipleTest,
-    NPLMTest,
-    Sample,
-    kernel_widths,
-    load_result,
-    n_sweep,
-    validate,
-    validate_matrix,
-)
+from nplm import FamilyTest, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths, load_result, validate
 from nplm.cli.main import main
 from nplm.hypotest.result import Result
 from nplm.toys.table import ToyTable
+from nplm.two_sample import n_sweep, validate_matrix
 
 MODEL = KernelModel(width=1.0, centers=30)
 

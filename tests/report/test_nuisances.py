@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, RatioSettings, Sample, learn_from_samples
+from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, Sample
+from nplm.learning import RatioSettings, learn_from_samples
 from nplm.learning.checks import validate_ratio
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.nuisance.fit_summary import NuisanceSummary

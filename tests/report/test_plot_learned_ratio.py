@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nplm import LearnedLogRatio, RatioSettings, Sample, learn_from_samples
+from nplm import Sample
+from nplm.learning import LearnedLogRatio, RatioSettings, learn_from_samples
 from nplm.learning.checks import validate_ratio
 from nplm.plot.learned_ratio import plot_learned_ratio
 

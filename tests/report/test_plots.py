@@ -14,11 +14,12 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 
-from nplm import GaussianConstraint, Normalization, Nuisances
+from nplm import GaussianConstraint, Nuisances
 from nplm.data.binning import MOST_BINS, common_binning, fill, poisson_interval
 from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
 from nplm.models.histogram.model import HistogramModel
+from nplm.nuisance import Normalization
 from nplm.plot.log_ratio import plot_log_ratio
 from nplm.plot.marginal import fill_marginal, plot_marginal
 from nplm.plot.null import plot_null, plot_null_ensemble

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm import Sample, validate_matrix
+from nplm import Sample
 from nplm.plot.two_sample_many import plot_two_sample_matrix
+from nplm.two_sample import validate_matrix
 from nplm.two_sample.matrix import TwoSampleMatrix
 
 

@@ -18,7 +18,6 @@ from nplm import (
     HistogramModel,
     KernelModel,
     MultipleTest,
-    Normalization,
     NPLMTest,
     Nuisances,
     Sample,
@@ -26,6 +25,7 @@ from nplm import (
     validate,
 )
 from nplm.hypotest.yields import own_rate, where_apart
+from nplm.nuisance import Normalization
 from nplm.report import write_run
 from nplm.report.multiple_text import multiple_text
 from nplm.report.text import result_text

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import FamilySettings, FamilyTest, Sample
+from nplm import FamilyTest, Sample
+from nplm.family import FamilySettings
 from nplm.report import two_sample as module
 from nplm.report.two_sample_text import two_sample_line, two_sample_verdict
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from nplm import MixtureNull, Sample
+from nplm import Sample
+from nplm.stats import MixtureNull
 from nplm.two_sample.asymptotic import ScoreLaw
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.modes import Basis

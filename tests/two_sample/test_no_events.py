@@ -16,7 +16,6 @@ from nplm import (
     KernelModel,
     MultipleTest,
     NetworkModel,
-    Normalization,
     NPLMTest,
     Nuisances,
     Sample,
@@ -26,6 +25,7 @@ from nplm.cli.main import main
 from nplm.data.support import yields_apart
 from nplm.io import ReadError, read_sample, row_numbers
 from nplm.models.base import Model
+from nplm.nuisance import Normalization
 from nplm.plot.log_ratio import plot_log_ratio
 
 WEIGHT = 1e-2

@@ -20,14 +20,14 @@ DATA = nplm.Sample(RNG.exponential(size=50), features=["x"])
 TEST = nplm.NPLMTest(REFERENCE, nplm.HistogramModel(bins=3))
 
 TAKERS: dict[str, Callable[[int], Any]] = {
-    "campaign": lambda seed: nplm.Campaign(TEST, TEST.sampler(DATA), seed=seed),
+    "campaign": lambda seed: nplm.toys.Campaign(TEST, TEST.sampler(DATA), seed=seed),
     "test": lambda seed: TEST.run(DATA, toys=0, seed=seed),
     "several tests": lambda seed: nplm.MultipleTest([TEST]).run(DATA, seed=seed),
     "family": lambda seed: nplm.FamilyTest(REFERENCE, DATA, seed=seed),
     "validate": lambda seed: nplm.validate(REFERENCE, DATA, seed=seed),
     "kernels": lambda seed: nplm.TwoSampleTest(REFERENCE, DATA, seed=seed),
     "closure": lambda seed: closure(TEST, DATA, [5.0], seed=seed),
-    "compatibility": lambda seed: nplm.chi2_compatibility(RNG.chisquare(3, 100), 3, seed=seed),
+    "compatibility": lambda seed: nplm.stats.chi2_compatibility(RNG.chisquare(3, 100), 3, seed=seed),
     "kernel model": lambda seed: nplm.KernelModel(seed=seed),
     "Adam": lambda seed: Adam(seed=seed),
     "log-ratio": lambda seed: RatioSettings(seed=seed),
@@ -42,6 +42,6 @@ def test_what_is_no_seed_is_refused(taker: str, seed: Any) -> None:
 
 
 def test_every_seed_has_toys_of_its_own() -> None:
-    drawn = [nplm.Campaign(TEST, TEST.sampler(DATA), seed=seed).draw(0).events for seed in (0, 1, LARGEST_SEED)]
+    drawn = [nplm.toys.Campaign(TEST, TEST.sampler(DATA), seed=seed).draw(0).events for seed in (0, 1, LARGEST_SEED)]
     assert len({events.tobytes() for events in drawn}) == 3
     assert require_seed(np.int64(7)) == 7

@@ -24,7 +24,7 @@ TAKERS: dict[str, Callable[[Any], Any]] = {
     "resamples": lambda n: nplm.TwoSampleTest(A, B).run("bootstrap", resamples=n),
     "draws": lambda n: nplm.TwoSampleTest(A, B).run("bootstrap", resamples=20, draws=n),
     "samples without a difference": lambda n: nplm.FamilyTest(A, B).run(resamples=n),
-    "events of a subsample": lambda n: nplm.n_sweep(A, B, [n, 20]),
+    "events of a subsample": lambda n: nplm.two_sample.n_sweep(A, B, [n, 20]),
 }
 
 

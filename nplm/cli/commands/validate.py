@@ -17,8 +17,8 @@ from nplm.cli.style import require_labelled
 from nplm.cli.terminal import Reporter
 from nplm.cli.two_sample_output import deliver
 from nplm.data.sample import Sample
-from nplm.io import column_names, read_sample
 from nplm.io.expression import columns_are_there
+from nplm.io.read import column_names, read_sample
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_inputs(options: Options, note: Callable[[str], None]) -> Inputs:
 
 
 def _settings(options: Options) -> dict[str, Any]:
-    from nplm.two_sample.validate import KERNEL_SETTINGS
+    from nplm.family.validate import KERNEL_SETTINGS
 
     settings = {name: getattr(options, name) for name in KERNEL_SETTINGS if getattr(options, name) is not None}
     if options.circular:
@@ -115,8 +115,8 @@ def _provenance(options: Options, inputs: Inputs) -> dict[str, Any]:
 
 
 def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
+    from nplm.family.validate import validate
     from nplm.two_sample.sweep import n_sweep
-    from nplm.two_sample.validate import validate
 
     a, b = inputs.samples.values()
     sweep: TwoSampleSweep | None = None

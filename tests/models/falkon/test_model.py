@@ -67,7 +67,7 @@ sys.meta_path.insert(0, Watch())
 """
 OTHER_MODELS = """
 import numpy as np, nplm
-nplm.FalkonModel
+nplm.models.FalkonModel
 events = np.linspace(0, 1, 200)
 for model in (nplm.HistogramModel(), nplm.KernelModel(centers=5)):
     nplm.NPLMTest(events, model).statistic(events[::2])

@@ -8,16 +8,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-from nplm import (
-    CorrelatedGaussian,
-    GaussianConstraint,
-    HistogramModel,
-    Normalization,
-    NPLMTest,
-    Sample,
-    SeparableLogRatio,
-    SumOfLogRatios,
-)
+from nplm import GaussianConstraint, HistogramModel, NPLMTest, Sample
+from nplm.nuisance import CorrelatedGaussian, Normalization, SeparableLogRatio, SumOfLogRatios
 from nplm.nuisance.nuisances import Nuisances
 from tests.nuisance.problems import draw_data, draw_reference, loss, scale_and_normalization
 

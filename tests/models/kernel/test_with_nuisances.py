@@ -11,27 +11,15 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import kstest
 
-from nplm import (
-    Campaign,
-    CorrelatedGaussian,
-    GaussianConstraint,
-    KernelModel,
-    Normalization,
-    NPLMTest,
-    Nuisances,
-    PoolSampler,
-    Sample,
-    Scaler,
-    SeparableLogRatio,
-    SumOfLogRatios,
-    run_campaign,
-    sampler_at,
-)
+from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample
+from nplm.data import Scaler
 from nplm.likelihood import log_linear
 from nplm.models.base import Fits
 from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.nuisance import CorrelatedGaussian, Normalization, SeparableLogRatio, SumOfLogRatios
+from nplm.toys import Campaign, PoolSampler, run_campaign, sampler_at
 from tests.nuisance.problems import (
     SIGMA,
     draw_data,

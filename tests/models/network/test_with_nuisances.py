@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from nplm import GaussianConstraint, NetworkModel, Normalization, NPLMTest, Sample, SeparableLogRatio, SumOfLogRatios
+from nplm import GaussianConstraint, NetworkModel, NPLMTest, Sample
 from nplm.models.base import Fits
 from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.search_settings import BoxSearch
 from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
+from nplm.nuisance import Normalization, SeparableLogRatio, SumOfLogRatios
 from nplm.nuisance.nuisances import Nuisances
 from nplm.optimize.adam import Adam
 from nplm.optimize.multistart import SearchSettings

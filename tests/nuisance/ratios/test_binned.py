@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from nplm import GaussianConstraint, Normalization, NPLMTest, Nuisances, SumOfLogRatios
+from nplm import GaussianConstraint, NPLMTest, Nuisances
 from nplm.data.sample import Sample
+from nplm.nuisance import Normalization, SumOfLogRatios
 from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.binned import BinnedLogRatio
 

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from nplm import (
-    AsymmetricNormalization,
-    BinnedLogRatio,
-    GaussianConstraint,
-    HistogramModel,
-    NPLMTest,
-    Nuisances,
-    Sample,
-)
+from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, Sample
 from nplm.config.nuisances import NuisanceFileError, read_nuisances
+from nplm.nuisance import AsymmetricNormalization, BinnedLogRatio
 from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind
 from nplm.nuisance.turning import turning_remarks

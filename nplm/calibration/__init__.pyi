@@ -1,0 +1,2 @@
+from .importance.run import rare_null as rare_null
+from .null_toys import NullToys as NullToys

@@ -1,0 +1,2 @@
+from .settings import FamilySettings as FamilySettings
+from .test import FamilyTest as FamilyTest

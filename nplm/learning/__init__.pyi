@@ -1,0 +1,11 @@
+from .checks import validate_ratio as validate_ratio
+from .from_samples import learn_from_samples as learn_from_samples
+from .from_set import LearnedSet as LearnedSet
+from .from_set import learn_from_set as learn_from_set
+from .from_weights import learn_from_scores as learn_from_scores
+from .from_weights import learn_from_weights as learn_from_weights
+from .learned_ratio import LearnedLogRatio as LearnedLogRatio
+from .settings import RatioSettings as RatioSettings
+from .store import read_ratio as read_ratio
+from .store import write_ratio as write_ratio
+from .validation import RatioValidation as RatioValidation

@@ -1,0 +1,16 @@
+from .ablation import LeftOut as LeftOut
+from .ablation import leave_one_out as leave_one_out
+from .ablation import project_out as project_out
+from .comparison import Comparison as Comparison
+from .comparison import compared as compared
+from .histograms import MarginalHistograms as MarginalHistograms
+from .histograms import marginal_histograms as marginal_histograms
+from .histograms import pair_histograms as pair_histograms
+from .localize import Localization as Localization
+from .localize import localize_samples as localize_samples
+from .pairs import rank_pairs as rank_pairs
+from .ranking import RankedEvents as RankedEvents
+from .ranking import most_discrepant as most_discrepant
+from .ranking import rank_events as rank_events
+from .region import Region as Region
+from .region import local_regions as local_regions

@@ -1,0 +1,16 @@
+from .constraints.base import Constraint as Constraint
+from .constraints.base import Constraints as Constraints
+from .constraints.control_region import PoissonControlRegion as PoissonControlRegion
+from .constraints.gaussian import CorrelatedGaussian as CorrelatedGaussian
+from .constraints.gaussian import GaussianConstraint as GaussianConstraint
+from .constraints.pyhf_constraint import PyhfConstraint as PyhfConstraint
+from .constraints.pyhf_likelihood import PyhfLikelihood as PyhfLikelihood
+from .nuisances import Nuisances as Nuisances
+from .ratios.base import LogRatio as LogRatio
+from .ratios.base import log_ratio as log_ratio
+from .ratios.binned import BinnedLogRatio as BinnedLogRatio
+from .ratios.interpolated import CallableLogRatio as CallableLogRatio
+from .ratios.separable import AsymmetricNormalization as AsymmetricNormalization
+from .ratios.separable import Normalization as Normalization
+from .ratios.separable import SeparableLogRatio as SeparableLogRatio
+from .ratios.separable import SumOfLogRatios as SumOfLogRatios

@@ -1,0 +1,2 @@
+from .adam import Adam as Adam
+from .multistart import SearchSettings as SearchSettings

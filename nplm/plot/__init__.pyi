@@ -1,0 +1,17 @@
+from .closure import plot_closure as plot_closure
+from .learned_ratio import plot_learned_ratio as plot_learned_ratio
+from .log_ratio import plot_log_ratio as plot_log_ratio
+from .marginal import plot_marginal as plot_marginal
+from .multiple import plot_multiple as plot_multiple
+from .null import plot_null as plot_null
+from .null import plot_null_ensemble as plot_null_ensemble
+from .pair import plot_pair as plot_pair
+from .power import plot_power as plot_power
+from .pulls import plot_pulls as plot_pulls
+from .qq import plot_qq as plot_qq
+from .style import plot_style as plot_style
+from .tune import plot_tune as plot_tune
+from .two_sample import plot_two_sample_marginal as plot_two_sample_marginal
+from .two_sample import plot_two_sample_null as plot_two_sample_null
+from .two_sample_many import plot_two_sample_matrix as plot_two_sample_matrix
+from .two_sample_many import plot_two_sample_sweep as plot_two_sample_sweep

@@ -1,0 +1,6 @@
+from .matrix import TwoSampleMatrix as TwoSampleMatrix
+from .matrix import validate_matrix as validate_matrix
+from .result import TwoSampleResult as TwoSampleResult
+from .sweep import TwoSampleSweep as TwoSampleSweep
+from .sweep import n_sweep as n_sweep
+from .test import TwoSampleTest as TwoSampleTest
