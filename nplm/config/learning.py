@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.numbers import require_squares
-from nplm.config.documents import NuisanceFileError, mapping, number, read_document, require_known, text, texts
-from nplm.config.learning_points import Varied, WeightSet, groups_of_names, pairs_of, relative_of, require_names
+from nplm.config.documents import NuisanceFileError, is_number, read_document, texts
+from nplm.config.learning_points import Varied, WeightSet, groups_of_names, pairs_of, require_names
 from nplm.data.sample import Sample, in_order
 from nplm.io.columns import read_columns
 from nplm.io.processes import read_reference
@@ -24,20 +24,7 @@ from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.learning.relative_weights import absolute, looks_relative
 from nplm.learning.settings import RatioSettings
 
-_KEYS = (
-    "central",
-    "features",
-    "weights",
-    "where",
-    "tree",
-    "expected_yield",
-    "yields",
-    "nuisances",
-    "pairs",
-    "settings",
-)
 _LARGEST_NU = 1e100
-_OF_NUISANCE = ("sigma", "files", "weights", "relative", "inputs", "yield_effect")
 
 
 @dataclass(frozen=True)
@@ -93,51 +80,24 @@ class LearnFile:
             NuisanceFileError: if it cannot be read, or a key is missing, unknown, or makes no sense.
         """
         source = Path(path)
-        document = read_document(source, _KEYS)
-        nuisances = mapping(source, document.get("nuisances"), "nuisances")
-        if not nuisances:
-            raise NuisanceFileError(
-                f"{source}: nuisances is missing or empty; name each with its sigma and its variations"
-            )
-        if not document.get("central"):
-            raise NuisanceFileError(f"{source}: central is missing; give the file of events at nu = 0")
+        document = read_document(source, "learn-1")
+        nuisances = document["nuisances"]
         require_names(source, nuisances)
-        texts(source, document["central"], "central")
-        for key in ("weights", "where", "tree", "yields"):
-            if key in document:
-                text(source, document[key], key)
-        if "features" in document:
-            texts(source, document["features"], "features")
         sigma: dict[str, float] = {}
         varied: list[Varied] = []
         sets: list[WeightSet] = []
-        for name, values in nuisances.items():
-            entry = mapping(source, values, f"nuisance '{name}'")
+        for name, entry in nuisances.items():
             if "set" in entry:
                 sets.append(WeightSet.of(source, name, entry))
                 continue
-            require_known(source, entry, _OF_NUISANCE, f"nuisance '{name}'")
-            sigma[name] = number(source, entry.get("sigma"), f"sigma of '{name}'")
-            if not sigma[name] > 0:
-                raise NuisanceFileError(f"{source}: sigma of '{name}' must be positive, not {sigma[name]:g}")
-            given = [key for key in ("files", "weights") if key in entry]
-            if len(given) != 1:
-                raise NuisanceFileError(
-                    f"{source}: nuisance '{name}' needs either files or weights, by the value of nu"
-                )
-            if "inputs" in entry:
-                texts(source, entry["inputs"], f"inputs of '{name}'")
-            points = mapping(source, entry[given[0]], f"{given[0]} of '{name}'")
-            if not points:
-                raise NuisanceFileError(f"{source}: {given[0]} of '{name}' is empty; name one for each value of nu")
-            for nu, where in points.items():
-                value = number(source, nu, f"a value of nu of '{name}'")
-                if not (value == 0 or 1 / _LARGEST_NU <= abs(value) <= _LARGEST_NU):
-                    raise NuisanceFileError(
-                        f"{source}: {value:g} is no value of '{name}' that can be squared; scale it"
-                    )
-                of_nu = text(source, where, f"{given[0]} of '{name}' at {value:g}")
-                varied.append(Varied({name: value}, of_nu, given[0] == "weights", relative_of(source, entry, name)))
+            sigma[name] = float(entry["sigma"])
+            column = "weights" in entry
+            for nu, where in entry["weights" if column else "files"].items():
+                if not is_number(nu):
+                    raise NuisanceFileError(f"{source}: a value of nu of '{name}' must be a number, not {nu!r}")
+                if not (nu == 0 or 1 / _LARGEST_NU <= abs(nu) <= _LARGEST_NU):
+                    raise NuisanceFileError(f"{source}: {nu:g} is no value of '{name}' that can be squared; scale it")
+                varied.append(Varied({name: float(nu)}, where, column, entry.get("relative")))
         pairs = pairs_of(source, document.get("pairs", []), tuple(sigma))
         groups = groups_of_names(tuple(sigma), pairs)
         return cls(source, document, sigma, tuple(sets), groups, (*varied, *pairs), _settings(source, document))
@@ -170,11 +130,7 @@ class LearnFile:
             note(f"learning {', '.join(group)} from {len(mine)} {'columns of weights' if mine[0].column else 'files'}")
             entries = {name: self.document["nuisances"][name] for name in group}
             options: dict[str, Any] = {
-                "inputs": {
-                    name: texts(self.path, entry["inputs"], "inputs")
-                    for name, entry in entries.items()
-                    if "inputs" in entry
-                },
+                "inputs": {name: texts(entry["inputs"]) for name, entry in entries.items() if "inputs" in entry},
                 "yields": self.document.get("yields", "keep"),
                 "yield_effect": {n: entry["yield_effect"] for n, entry in entries.items() if "yield_effect" in entry},
                 "settings": self.settings,
@@ -230,7 +186,7 @@ class LearnFile:
         expected = self.document.get("expected_yield")
         if expected is None:
             return raw, 1.0
-        scaled = raw.scaled_to(number(self.path, expected, "expected_yield"))
+        scaled = raw.scaled_to(float(expected))
         return scaled, scaled.total_weight / raw.total_weight
 
     def _varied(self, varied: Varied, central: Sample, scale: float) -> Sample:
@@ -252,7 +208,7 @@ class LearnFile:
         return absolute(raw, given, declared) * scale
 
     def _files(self) -> list[Path]:
-        return [self.path.parent / name for name in texts(self.path, self.document["central"], "central")]
+        return [self.path.parent / name for name in texts(self.document["central"])]
 
     def _access(self) -> dict[str, Any]:
         columns = {v.source for v in self.varied if v.column} | {c for each in self.sets for c in each.columns}
@@ -264,11 +220,11 @@ class LearnFile:
 
 
 def _settings(source: Path, document: Mapping[str, Any]) -> RatioSettings:
-    values = dict(mapping(source, document.get("settings", {}), "settings"))
-    require_known(source, values, tuple(field.name for field in fields(RatioSettings)), "settings")
-    if isinstance(hidden := values.get("hidden"), (int, list)):
+    values = dict(document.get("settings", {}))
+    if "hidden" in values:
+        hidden = values["hidden"]
         values["hidden"] = tuple(hidden) if isinstance(hidden, list) else (hidden,)
     try:
         return RatioSettings(**values)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise NuisanceFileError(f"{source}: settings: {error}") from error

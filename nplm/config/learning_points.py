@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nplm.config.documents import NuisanceFileError, mapping, number, require_known, text, texts
-from nplm.learning.from_set import SET_KINDS, SetKind
+from nplm.config.documents import NuisanceFileError, texts
+from nplm.learning.from_set import SetKind
 
 # What no name of a nuisance holds, as files are called after it.
 _NOT_IN_NAMES = "/\\:"
-_OF_PAIR = ("nu", "file", "weights", "relative")
-_OF_SET = ("set", "weights", "relative", "level", "loss", "inputs")
 Nu = dict[str, float]
 # Some elements of arrays, as Python counts them.
 _RANGE = re.compile(r"(\w[\w.]*)\[(\d{1,6}):(\d{1,6})\]")
@@ -46,17 +44,8 @@ class WeightSet:
         Raises:
             NuisanceFileError: if it makes no sense.
         """
-        require_known(source, entry, _OF_SET, f"set '{name}'")
-        if entry["set"] not in SET_KINDS:
-            raise NuisanceFileError(f"{source}: set of '{name}' must be {', '.join(SET_KINDS)}, not {entry['set']}")
-        given = entry.get("weights")
-        listed = [given] if isinstance(given, str) else given
-        if not isinstance(listed, list) or not listed or not all(isinstance(c, str) for c in listed):
-            raise NuisanceFileError(
-                f"{source}: weights of the set '{name}' must be a list of two or more columns, or a column of arrays,"
-                f" whole or as NAME[1:101], not {given}"
-            )
-        columns = [member for column in listed for member in _members(column)]
+        given = entry["weights"]
+        columns = [member for column in texts(given) for member in _members(column)]
         if not columns or (len(columns) == 1 and columns[0].endswith("]")):
             raise NuisanceFileError(f"{source}: weights of the set '{name}' must be two or more, not {given}")
         inputs = entry.get("inputs")
@@ -64,10 +53,10 @@ class WeightSet:
             name,
             entry["set"],
             tuple(columns),
-            relative_of(source, entry, name),
-            number(source, entry.get("level", 0.0), f"level of '{name}'"),
-            number(source, entry.get("loss", 0.01), f"loss of '{name}'"),
-            None if inputs is None else texts(source, inputs, f"inputs of '{name}'"),
+            entry.get("relative"),
+            float(entry.get("level", 0.0)),
+            float(entry.get("loss", 0.01)),
+            None if inputs is None else texts(inputs),
         )
 
 
@@ -114,20 +103,6 @@ def is_direction(name: str, of: str) -> bool:
     return root == of and number.isdecimal()
 
 
-def relative_of(source: Path, entry: Mapping[str, Any], name: str) -> bool | None:
-    """Whether columns of weights are declared to be ratios; None where nothing is said.
-
-    Raises:
-        NuisanceFileError: if it is said of files, or is neither yes nor no.
-    """
-    relative = entry.get("relative")
-    if relative is not None and (not isinstance(relative, bool) or "weights" not in entry):
-        raise NuisanceFileError(
-            f"{source}: relative of '{name}' says yes or no of its columns of weights, not {relative}"
-        )
-    return relative
-
-
 def groups_of_names(names: tuple[str, ...], pairs: tuple[Varied, ...]) -> tuple[tuple[str, ...], ...]:
     """Nuisances that are learned together because they are in a pair."""
     groups = [{name} for name in names]
@@ -138,29 +113,17 @@ def groups_of_names(names: tuple[str, ...], pairs: tuple[Varied, ...]) -> tuple[
     return tuple(sorted(ordered, key=lambda group: names.index(group[0])))
 
 
-def pairs_of(source: Path, given: Any, names: tuple[str, ...]) -> tuple[Varied, ...]:
+def pairs_of(source: Path, given: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> tuple[Varied, ...]:
     """The points that move two nuisances.
 
     Raises:
-        NuisanceFileError: for a pair that makes no sense.
+        NuisanceFileError: for a pair of others than these names.
     """
-    if not isinstance(given, list):
-        raise NuisanceFileError(f"{source}: pairs must be a list, each with nu and a file or weights")
     pairs = []
     for entry in given:
-        values = mapping(source, entry, "a pair")
-        require_known(source, values, _OF_PAIR, "a pair")
-        nu = {
-            name: number(source, value, f"nu of '{name}' in a pair")
-            for name, value in mapping(source, values.get("nu"), "nu of a pair").items()
-        }
-        if len(nu) != 2 or any(name not in names for name in nu):
+        nu = {str(name): float(value) for name, value in entry["nu"].items()}
+        if any(name not in names for name in nu):
             raise NuisanceFileError(f"{source}: nu of a pair must be two of {', '.join(names)}, not {', '.join(nu)}")
-        where = [key for key in ("file", "weights") if key in values]
-        if len(where) != 1:
-            raise NuisanceFileError(f"{source}: the pair {', '.join(nu)} needs either a file or weights")
-        relative = relative_of(source, values, "a pair")
-        pairs.append(
-            Varied(nu, text(source, values[where[0]], f"{where[0]} of a pair"), where[0] == "weights", relative)
-        )
+        column = "weights" in entry
+        pairs.append(Varied(nu, entry["weights" if column else "file"], column, entry.get("relative")))
     return tuple(pairs)

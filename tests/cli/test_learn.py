@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nplm import read_sample
-from nplm.config.learning import _KEYS, _OF_NUISANCE
 from nplm.learning import read_ratio
 from nplm.learning.settings import RatioSettings
 
@@ -141,10 +141,10 @@ def test_a_set_may_be_a_column_of_arrays(nplm) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "culprits"),
     [
-        ("[1]", 3, ("nuisances.yaml", "must hold keys and values")),
+        ("[1]", 3, ("nuisances.yaml: it must be keys and values, not [1]",)),
         ("a: [", 3, ("not a YAML file",)),
-        (HEAD, 3, ("nuisances must hold keys",)),
-        (HEAD + "nuisances: {}\n", 3, ("nuisances is missing or empty",)),
+        (HEAD, 3, ("nuisances is missing; give each with its sigma and its variations",)),
+        (HEAD + "nuisances: {}\n", 3, ("nuisances must be one nuisance or more by name",)),
         (HEAD + SCALE + "bins: 3\n", 3, ("unknown key 'bins'",)),
         (HEAD + SCALE + "weights: v\n", 3, ("nuisances.yaml: line 6 repeats the key 'weights' of line 2; keep one",)),
         (
@@ -153,31 +153,67 @@ def test_a_set_may_be_a_column_of_arrays(nplm) -> None:
             ("line 5 repeats the key 'sigma' of line 5",),
         ),
         (HEAD + SCALE.replace("-0.2: d", "0.20: d"), 3, ("line 5 repeats the key '0.2' of line 5",)),
-        (HEAD.replace("central: central.npz\n", "") + SCALE, 3, ("central is missing",)),
-        (HEAD + SCALE.replace("sigma: 0.2", "sigma: 0"), 3, ("sigma of 'scale' must be positive, not 0",)),
-        (HEAD + SCALE.replace("sigma: 0.2, ", ""), 3, ("sigma of 'scale' must be a number",)),
+        (
+            HEAD.replace("central: central.npz\n", "") + SCALE,
+            3,
+            ("central is missing; give the file of events",),
+        ),
+        (
+            HEAD + SCALE.replace("sigma: 0.2", "sigma: 0"),
+            3,
+            ("scale.sigma must be a positive number, not 0",),
+        ),
+        (HEAD + SCALE.replace("sigma: 0.2, ", ""), 3, ("sigma of nuisances.scale is missing; give a positive number",)),
         (HEAD + SCALE.replace("0.2: up", "up: up"), 3, ("a value of nu of 'scale' must be a number",)),
-        (HEAD + SCALE.replace("files", "file"), 3, ("nuisance 'scale' has an unknown key 'file'",)),
-        (HEAD + "nuisances: {scale: {sigma: 1}}\n", 3, ("needs either files or weights",)),
+        (
+            HEAD + SCALE.replace("files", "file"),
+            3,
+            ("nuisances.scale has an unknown key 'file'; the keys are",),
+        ),
+        (
+            HEAD + "nuisances: {scale: {sigma: 1}}\n",
+            3,
+            ("nuisances.scale must be given by its sigma, and either",),
+        ),
         (HEAD + SCALE.replace("up.npz", "none.npz"), 3, ("none.npz does not exist",)),
         (
             HEAD + SCALE.replace("up.npz", ""),
             3,
-            ("nuisances.yaml: files of 'scale' at 0.2 must be a text, not nothing",),
+            ("nuisances.yaml: nuisances.scale.files.0.2 must be a text, not nothing",),
         ),
         (HEAD + SCALE.replace("0.2: up", "1.0e+200: up"), 3, ("1e+200 is no value of 'scale' that can be squared",)),
-        (HEAD + SCALE.replace("inputs: [x]", "inputs: 3"), 3, ("each of inputs of 'scale' must be a text, not 3",)),
-        (HEAD + "nuisances: {scale: {sigma: 1, files: {}}}\n", 3, ("files of 'scale' is empty",)),
+        (
+            HEAD + SCALE.replace("inputs: [x]", "inputs: 3"),
+            3,
+            ("scale.inputs must be a text, or a list",),
+        ),
+        (
+            HEAD + "nuisances: {scale: {sigma: 1, files: {}}}\n",
+            3,
+            ("scale.files must be one text or more",),
+        ),
         (HEAD + "where: 3\n" + SCALE, 3, ("nuisances.yaml: where must be a text, not 3",)),
-        (HEAD.replace("central: central.npz", "central: {a: b}") + SCALE, 3, ("each of central must be a text",)),
-        (HEAD.replace("[x, y]", "[]") + SCALE, 3, ("features must be a list of texts, not []",)),
+        (
+            HEAD.replace("central: central.npz", "central: {a: b}") + SCALE,
+            3,
+            ("central must be a text, or a list",),
+        ),
+        (HEAD.replace("[x, y]", "[]") + SCALE, 3, ("features must be a text, or a list of texts, not []",)),
         (HEAD + SCALE.replace("up.npz", "other.npz"), 3, ("other.npz", "no feature 'y'")),
-        (HEAD + MEAN.replace("weights:", "relative: 1, weights:"), 3, ("relative of 'mean' says yes or no",)),
-        (HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}", 3, ("set of 'pdf' must be", "not pairs")),
+        (
+            HEAD + MEAN.replace("weights:", "relative: 1, weights:"),
+            3,
+            ("mean.relative must be yes or no",),
+        ),
+        (
+            HEAD + "nuisances: {pdf: {set: pairs, weights: [a, b]}}",
+            3,
+            ("pdf.set must be hessian, symmetric",),
+        ),
         (
             HEAD + "nuisances: {pdf: {set: replicas, weights: []}}",
             3,
-            ("weights of the set 'pdf'", "a column of arrays"),
+            ("nuisances.pdf.weights must be a list of two or more columns, or a column of arrays",),
         ),
         (
             HEAD + "nuisances: {pdf: {set: replicas, weights: 'pdf[2:3]'}}",
@@ -192,7 +228,12 @@ def test_a_set_may_be_a_column_of_arrays(nplm) -> None:
         ),
         (HEAD + MEAN.replace("w_up", "w_upp"), 3, ("no weight column 'w_upp'", "w_up")),
         (HEAD.replace("features: [x, y]\n", "") + MEAN, 3, ("name the features", "w_down")),
-        (HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n", 3, ("nu of a pair must be two",)),
+        (HEAD + SCALE.replace("sigma", "relative: yes, sigma"), 3, ("relative of nuisances.scale is about columns",)),
+        (
+            HEAD + SCALE + "pairs: [{nu: {scale: 1}, file: up.npz}]\n",
+            3,
+            ("pairs.1.nu must be the values of two",),
+        ),
         (HEAD.replace("members: 2", "member: 2") + SCALE, 3, ("settings has an unknown key 'member'",)),
         (HEAD.replace("members: 2", "members: 0") + SCALE, 3, ("settings: members",)),
     ],
@@ -294,4 +335,6 @@ def test_all_that_the_file_may_say_is_documented() -> None:
         value = list(field.default) if isinstance(field.default, tuple) else field.default
         shown = f"{value:g}" if isinstance(value, float) else value
         assert f"| `{field.name}` | {shown} |" in text
-    assert [key for key in (*_KEYS, *_OF_NUISANCE) if f"`{key}`" not in text and f"{key}:" not in text] == []
+    schema = json.loads(files("nplm").joinpath("schema/learn-1.json").read_text(encoding="utf-8"))
+    keys = (*schema["properties"], *schema["$defs"]["nuisance"]["properties"])
+    assert [key for key in keys if f"`{key}`" not in text and f"{key}:" not in text] == []

@@ -41,16 +41,22 @@ def test_correlations_are_those_of_the_measurements(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must hold keys and values"),
+        ("", "it must be keys and values, not nothing"),
         ("[1, 2", "is not a YAML file"),
         ("lumi: 1\n", "it has an unknown key 'lumi'; the keys are learned, normalizations"),
         ("learned: []\n", "names no nuisance"),
-        ("normalizations: {lumi: high}\n", "normalizations of 'lumi' must be a number, not 'high'"),
-        ("normalizations: {lumi: -0.1}\n", "uncertainty of 'lumi' must be positive, not -0.1"),
+        (
+            "normalizations: {lumi: high}\n",
+            "lumi must be a positive number, or up and down .*, not 'high'",
+        ),
+        (
+            "normalizations: {lumi: -0.1}\n",
+            "lumi must be a positive number, not -0.1",
+        ),
         (YIELDS + "sigma: {scale: 1}\n", "sigma of 'scale', but the nuisances are lumi, rate"),
         (YIELDS + "sigma: {lumi: 1}\n", "'lumi' has its uncertainty in normalizations; leave out its sigma"),
         (YIELDS + "measured: {scale: 1}\n", "measured of 'scale', but the nuisances are lumi, rate"),
-        (YIELDS + "correlations: [[lumi, rate]]\n", "a correlation is written"),
+        (YIELDS + "correlations: [[lumi, rate]]\n", r"correlations.1 must be \[name, name, number\]"),
         (YIELDS + "correlations: [[lumi, scale, 0.1]]\n", "correlation of 'scale', but"),
         (YIELDS + "correlations: [[lumi, lumi, 0.1]]\n", "the correlation of 'lumi' with itself is 1"),
         (YIELDS + "correlations: [[lumi, rate, 1.5]]\n", "positive definite"),

@@ -20,7 +20,6 @@ from nplm.cli.terminal import Reporter
 from nplm.config.documents import read_document
 from nplm.config.learning import LearnFile
 from nplm.config.learning_points import is_direction
-from nplm.config.nuisances import NUISANCES_KEYS
 from nplm.learning.checks import describe_checks
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.learning.store import write_ratio
@@ -84,7 +83,7 @@ def _write_nuisances(folder: Path, learned: Sequence[LearnedLogRatio], file: Lea
 def _differences(path: Path, document: Mapping[str, Any], file: LearnFile) -> list[str]:
     """Where a file for tests that is kept does not say what was learned now."""
     with refusing_bad_input():
-        kept = read_document(path, NUISANCES_KEYS)
+        kept = read_document(path, "nuisances-1")
     sigma, learned = kept.get("sigma") or {}, kept.get("learned") or []
     unnamed = [name for name in document["learned"] if name not in learned]
     found = [f"{path} is kept, but does not name {name}, which was learned: add it" for name in unnamed]

@@ -122,9 +122,12 @@ def test_a_file_has_them(tmp_path: Path) -> None:
     r = np.exp(log_ratio(nuisances.ratio, np.zeros((1, 1)), {"xsec": -2.0, "k": 1.0}))
     assert r == pytest.approx([0.81 * 1.2])
     for text, message in (
-        ("{x: {up: 1.5}}", "'x' are one number, or up and down"),
-        ("{x: {up: 1.5, down: 0.9, interpolation: cubic}}", "no interpolation 'cubic'"),
-        ("{x: {up: 1.5, down: much}}", "down of 'x'"),
+        ("{x: {up: 1.5}}", "down of normalizations.x is missing; give the factor"),
+        (
+            "{x: {up: 1.5, down: 0.9, interpolation: cubic}}",
+            "x.interpolation must be polynomial or exponential, not 'cubic'",
+        ),
+        ("{x: {up: 1.5, down: much}}", "normalizations.x.down must be a number, not 'much'"),
     ):
         path.write_text(f"normalizations: {text}\n")
         with pytest.raises(NuisanceFileError, match=message):
