@@ -15,10 +15,9 @@ import pytest
 
 from nplm.data.fingerprint import Plan
 from nplm.toys import store as store_module
-from nplm.toys.run import run_campaign
 from nplm.toys.store import CAMPAIGN_FILE, PARTS, Store, StoreError, merge_stores
 from nplm.toys.table import ToyTable
-from tests.toys.programs import exponential_campaign, numbers
+from tests.toys.programs import numbers
 
 PLAN = Plan.of({"seed": 1, "test": {"clip": 9}})
 
@@ -212,65 +211,6 @@ def test_toys_survive_a_write_that_was_interrupted(
     assert ToyTable.read(next(tmp_path.glob(PARTS))).index.tolist() == list(range(9))
 
 
-def test_a_store_of_another_plan_is_refused(tmp_path: Path) -> None:
-    Store.create(tmp_path, PLAN, range(3))
-    with pytest.raises(
-        StoreError, match=rf"{tmp_path} are of another plan \(test.clip: 7 here, 9 there\): choose another"
-    ):
-        Store.create(tmp_path, Plan.of({"seed": 1, "test": {"clip": 7}}), range(3))
-
-
-def test_a_part_of_another_plan_is_refused(filled: Store, tmp_path: Path) -> None:
-    run_campaign(exponential_campaign(seed=2), 3, store=tmp_path / "other")
-    part = next((tmp_path / "other").glob(PARTS))
-    (filled.path / part.name).write_bytes(part.read_bytes())
-    with pytest.raises(StoreError, match=rf"{part.name} holds toys of another plan than .*{CAMPAIGN_FILE}: remove it"):
-        filled.read()
-    assert (filled.path / part.name).exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "cannot be read: Expecting value"),
-        ("{", "cannot be read: Expecting property name"),
-        ("\xff\xfe", "cannot be read"),
-        ("[]", "not of the schema nplm-campaign/2"),
-        ('{"schema": "nplm-campaign/3"}', "not of the schema nplm-campaign/2"),
-        ('{"schema": "nplm-campaign/2"}', "lacks 'digest'"),
-        ('{"schema": "nplm-campaign/1"}', "lacks 'plan'"),
-    ],
-)
-def test_a_garbled_description_is_refused(filled: Store, text: str, message: str) -> None:
-    (filled.path / CAMPAIGN_FILE).write_bytes(text.encode("latin-1"))
-    for use in (Store.open, lambda path: Store.create(path, filled.plan, range(3))):
-        with pytest.raises(StoreError, match=rf"{re.escape(str(filled.path))}.*{message}"):
-            use(filled.path)
-    assert len(list(filled.path.glob(PARTS))) == 1
-
-
-def test_an_edited_plan_is_refused(filled: Store) -> None:
-    file = filled.path / CAMPAIGN_FILE
-    file.write_text(file.read_text().replace('"seed": 1', '"seed": 2'))
-    with pytest.raises(StoreError, match=r"campaign.json was changed: its plan does not have the hash"):
-        Store.open(filled.path)
-
-
-def test_edited_remarks_are_refused(tmp_path: Path) -> None:
-    Store.create(tmp_path, PLAN, range(3), {"toys": "invented", "signal": "peak.npz"})
-    file = tmp_path / CAMPAIGN_FILE
-    whole = file.read_text()
-    for old, new in (
-        ('"peak.npz"', "null"),
-        ('    "signal": "peak.npz"\n', '    "other": 1\n'),
-        ('"count": 3', '"count": 2'),
-    ):
-        assert old in whole
-        file.write_text(whole.replace(old, new))
-        with pytest.raises(StoreError, match=r"campaign.json was changed: its remarks, such as that on a signal"):
-            Store.open(tmp_path)
-
-
 def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> None:
     """It has no digest; only that remarks of the command line are missing is noticed."""
     Store.create(tmp_path, PLAN, range(3), {"reference": ["ref.npz"], "signal": None}).add(table_of([0]))
@@ -289,35 +229,6 @@ def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> No
     assert document["schema"] == "nplm-campaign/2"
     assert document["about"] == {"toys": "invented"}
     assert Store.open(tmp_path).wanted == range(9)
-
-
-@pytest.mark.parametrize("toys", [None, {"first": 0}, {"first": "a", "count": 3}, {"first": 0, "count": float("inf")}])
-def test_wrong_numbers_of_toys_are_refused(filled: Store, toys: object) -> None:
-    file = filled.path / CAMPAIGN_FILE
-    document = json.loads(file.read_text()) | {"schema": "nplm-campaign/1", "toys": toys}
-    file.write_text(json.dumps(document))
-    with pytest.raises(StoreError, match=r"campaign\.json lacks"):
-        Store.open(filled.path)
-
-
-def test_a_missing_description_is_refused(filled: Store) -> None:
-    (filled.path / CAMPAIGN_FILE).unlink()
-    with pytest.raises(StoreError, match=r"is not a toy store: it has no campaign\.json"):
-        Store.open(filled.path)
-    with pytest.raises(StoreError, match=r"holds other files \(part-.*\) and no campaign.json"):
-        Store.create(filled.path, filled.plan, range(3))
-
-
-def test_other_folders_and_files_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(StoreError, match=r"holds other files \(thesis.tex\) and no campaign.json: choose an empty"):
-        Store.create(tmp_path, PLAN, range(3))
-    with pytest.raises(StoreError, match=r"thesis.tex is not a folder"):
-        Store.create(tmp_path / "thesis.tex", PLAN, range(3))
-    for path in (tmp_path / "thesis.tex", tmp_path / "nowhere"):
-        with pytest.raises(StoreError, match=f"{path.name} is not a folder"):
-            Store.open(path)
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_two_processes_may_make_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from nplm.toys.run import run_campaign
 from nplm.toys.samplers import GeneratorSampler, Sampler, ToyKey, generator
 from nplm.toys.store import Store
 from nplm.toys.table import ToyTable
+from tests.toys.engines.scheduler import tasks_known, tasks_left, wait_until
 
 distributed = pytest.importorskip("distributed")
 
@@ -380,23 +381,3 @@ def test_without_dask_the_package_works_and_says_what_to_install(monkeypatch: py
 
 def same(one: ToyTable, two: ToyTable) -> bool:
     return one.index.tolist() == two.index.tolist() and np.allclose(one.t, two.t, rtol=1e-10, atol=1e-10)
-
-
-def tasks_known(client: distributed.Client) -> int:
-    """How many tasks the scheduler knows of."""
-    return client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
-
-
-def tasks_left(client: distributed.Client) -> int:
-    """How many tasks the scheduler knows of, once it has had time to forget those that nobody wants."""
-    end = time.monotonic() + 5
-    while (known := tasks_known(client)) and time.monotonic() < end:
-        time.sleep(0.05)
-    return known
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited for too long"
-        time.sleep(0.05)
