@@ -128,9 +128,10 @@ def both_workers(cluster: distributed.LocalCluster, client: distributed.Client) 
 @pytest.mark.slow
 def test_workers_of_this_machine_have_a_core_each_and_prepare_once(draw: Draw, tmp_path: Path) -> None:
     log = tmp_path / "prepared"
-    test = NPLMTest(reference(), Counted((2,), 3.0, optimizer=Adam(epochs=5), log=log))
+    test = NPLMTest(reference(), Counted((2,), 3.0, optimizer=Adam(epochs=2000), log=log))
     campaign = Campaign(test, replace(draw, seconds=0.2), seed=3)
     here = campaign.run(range(8))
+    assert np.isfinite(here.t).all()
     log.unlink()
     draw.log.write_text("")
     there = run_campaign(campaign, 8, engine=DaskWorkers(workers=2), batch=1)
