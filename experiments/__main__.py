@@ -25,17 +25,28 @@ NAMES = (
     "family",
     "kills",
 )
+# These are run if they are named: they compare with an earlier revision, and reproduce nothing.
+IF_NAMED = ("same_results",)
 
 
 def main() -> int:
     """Runs the experiments that are named, or all; the exit code is 1 if a number is not as expected."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all), or {', '.join(IF_NAMED)}"
+    )
     parser.add_argument("--short", action="store_true", help=f"few toys, results into {WORK} only")
+    parser.add_argument(
+        "--before", metavar="REV", help="same_results: the earlier revision (default: see its config.yaml)"
+    )
     arguments = parser.parse_args()
+    known = (*NAMES, *IF_NAMED)
     for name in arguments.names:
-        if name not in NAMES:
-            parser.error(f"there is no experiment '{name}': choose from {', '.join(NAMES)}")
+        if name not in known:
+            parser.error(f"there is no experiment '{name}': choose from {', '.join(known)}")
+    if arguments.before and arguments.names != ["same_results"]:
+        parser.error("--before is for same_results alone")
+    more = {"before": arguments.before} if arguments.before else {}
     failed = []
     for name in arguments.names or NAMES:
         work = WORK / (f"{name}-short" if arguments.short else name)
@@ -43,7 +54,7 @@ def main() -> int:
         for folder in (work, results):
             folder.mkdir(parents=True, exist_ok=True)
         experiment = import_module(f"experiments.{name}.run")
-        text, checks = experiment.run(work, results, arguments.short)
+        text, checks = experiment.run(work, results, arguments.short, **more)
         document = f"# {experiment.__doc__}\n\n{text}\n\n{checks_table(checks)}\n\n{circumstances()}\n"
         (results / "table.md").write_text(document, encoding="utf-8")
         print(document)
