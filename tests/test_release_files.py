@@ -74,7 +74,10 @@ def test_results_are_those_of_the_release(name: str, answer: Answer) -> None:
     assert statistics(answer(*TESTS[name], "--quiet", "--json")) == pytest.approx(expected, rel=SAME)
     saved = nplm.load_result(RELEASE / name / "saved.npz")
     assert isinstance(
-        saved, nplm.TwoSampleResult if name in ("family", "validate") else nplm.Result | nplm.MultipleResult
+        saved,
+        nplm.two_sample.TwoSampleResult
+        if name in ("family", "validate")
+        else nplm.Result | nplm.hypotest.MultipleResult,
     )
     if name == "one":
         assert saved.t == pytest.approx(expected["t"], rel=SAME)
@@ -91,17 +94,17 @@ def test_a_folder_of_the_release_is_the_run_of_the_same_command(answer: Answer) 
 
 
 def test_toys_go_on_in_a_store_of_the_release(answer: Answer) -> None:
-    before = nplm.Store.open("null").read()
+    before = nplm.toys.Store.open("null").read()
     assert before.index.tolist() == list(range(12))
     words = ("toys", "run", *KERNEL, "--batch", "4", "--quiet")
     answer(*words, "--toys", "16", "-o", "null")
-    after = nplm.Store.open("null").read()
+    after = nplm.toys.Store.open("null").read()
     assert after.index.tolist() == list(range(16))
     assert after.t[:12].tolist() == before.t.tolist()
     # A store of another plan is refused, so the plan is that of the release; and its toys are drawn and fitted alike.
     answer(*words, "--toys", "12", "-o", "anew")
-    anew = nplm.Store.open("anew")
-    assert anew.plan.hash == nplm.Store.open(RELEASE / "null").plan.hash
+    anew = nplm.toys.Store.open("anew")
+    assert anew.plan.hash == nplm.toys.Store.open(RELEASE / "null").plan.hash
     assert anew.read().t.tolist() == pytest.approx(before.t.tolist(), rel=SAME)
 
 
@@ -117,10 +120,10 @@ def test_a_store_and_a_prepared_file_of_the_release_serve_a_test(answer: Answer)
 
 def test_a_learned_log_ratio_of_the_release_is_read_and_learned_again(answer: Answer) -> None:
     sample = nplm.read_sample(RELEASE / "reference.npz", features=["x", "y"], weights="w")
-    ratio = nplm.read_ratio(RELEASE / "learned" / "scale.npz", sample, allow_failed=True)
+    ratio = nplm.learning.read_ratio(RELEASE / "learned" / "scale.npz", sample, allow_failed=True)
     assert ratio.nuisances == ("scale",)
     answer("learn", "learn.yaml", "--no-plots", "--quiet", "-o", "anew", exits=(0, 5))
-    anew = nplm.read_ratio("anew/scale.npz", sample, allow_failed=True)
+    anew = nplm.learning.read_ratio("anew/scale.npz", sample, allow_failed=True)
     for old, new in zip(ratio.parts, anew.parts, strict=True):
         # Of a fit in many steps, whose end is known less well than a sum.
         assert new.thetas == pytest.approx(old.thetas, rel=1e-6)

@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments.experiment import Check, read_config
 from experiments.same_results.commands import EXITS, QUICK_SEARCH, RUNS, SEARCHES_LITTLE, write_input
 from experiments.same_results.numbers import EXCLUDED, Numbers, largest_difference, numbers_in
-from nplm.report.markdown import markdown_table
+from nplm.wording.markdown import markdown_table
 
 _HERE = Path(__file__).resolve().parents[2]
 
