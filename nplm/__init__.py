@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nplm._util.citation import citation
     from nplm.calibration.importance.run import rare_null
     from nplm.calibration.null_toys import NullToys
+    from nplm.calibration.record import Calibration
     from nplm.data.coordinates import Coordinates, coordinates_of
     from nplm.data.normal_scores import NormalScores
     from nplm.data.overflow import Overflow
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nplm.hypotest.estimator import LogRatioEstimator
     from nplm.hypotest.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.hypotest.multiple_result import MultipleResult
-    from nplm.hypotest.result import Calibration, Result
+    from nplm.hypotest.result import Result
     from nplm.hypotest.result_file import SavedResultError, load_result
     from nplm.hypotest.test import FitError, Interrupted, NPLMTest
     from nplm.io import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
@@ -293,7 +294,7 @@ _HOME = {
     "BinnedLogRatio": "nplm.nuisance.ratios.binned",
     "BootstrapSampler": "nplm.toys.samplers",
     "BoxSearch": "nplm.models.network.search_settings",
-    "Calibration": "nplm.hypotest.result",
+    "Calibration": "nplm.calibration.record",
     "CallableLogRatio": "nplm.nuisance.ratios.interpolated",
     "Campaign": "nplm.toys.campaign",
     "Chi2Null": "nplm.stats.chi2",

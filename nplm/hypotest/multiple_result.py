@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
+from nplm.hypotest.multiple_text import multiple_text
 from nplm.hypotest.result import NOT_KNOWN, Result, tested_by
 from nplm.hypotest.result_file import SavedResult
 from nplm.stats.combination import Combination
@@ -177,8 +178,5 @@ class MultipleResult(SavedResult):
 
         return write_folder(folder, write, force=force)
 
-    # Imported where it is used: what words a result imports this module.
     def __repr__(self) -> str:
-        from nplm.report.multiple_text import multiple_text
-
         return multiple_text(self)

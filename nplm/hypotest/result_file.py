@@ -79,9 +79,10 @@ def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult |
 @cache
 def _classes() -> Mapping[str, type]:
     """The dataclasses that a result is made of, by name; nothing else is made from a file."""
+    from nplm.calibration.record import Calibration
     from nplm.data.support import Outside
     from nplm.hypotest.multiple_result import MultipleResult
-    from nplm.hypotest.result import Calibration, Result
+    from nplm.hypotest.result import Result
     from nplm.hypotest.yields import OwnRate, Shape
     from nplm.nuisance.fit_summary import NuisanceSummary
     from nplm.stats.chi2 import Chi2Null, FittedChi2Null

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.hypotest.yields import rate_z, where_apart
+from nplm.hypotest.yields import rate_z
 from nplm.report.roles import plain_words, roles_of
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import (
@@ -24,7 +24,7 @@ from nplm.wording.numbers import (
     z_text,
 )
 from nplm.wording.tables import aligned, labelled
-from nplm.wording.verdict import MILD, STRONG, Level, Verdict
+from nplm.wording.verdict import MILD, STRONG, Level, Verdict, where_apart
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import TwoSampleCalibration
@@ -71,7 +71,7 @@ def _apart(result: TwoSampleResult) -> str:
     """Whether yield, shape or both differ; nothing where only shapes are compared."""
     if result.rate is None:
         return ""
-    return where_apart(rate_z(result.rate), None if result.shape is None else result.shape.z, MILD)
+    return where_apart(rate_z(result.rate), None if result.shape is None else result.shape.z)
 
 
 def _but(result: TwoSampleResult) -> str:

@@ -11,7 +11,7 @@ from scipy.special import ndtri_exp
 from nplm import GaussianConstraint, HistogramModel, KernelModel, Normalization, NPLMTest, Nuisances, Sample
 from nplm.data import support
 from nplm.data.support import Support, require_toys_of_such_yields, support_remarks, yields_apart
-from nplm.wording.verdict import verdict
+from nplm.hypotest.verdict import verdict
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 

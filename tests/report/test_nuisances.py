@@ -12,8 +12,8 @@ from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, RatioS
 from nplm.learning.checks import validate_ratio
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.nuisance.summary_text import MOST_IN_MATRIX, correlation_rows, decomposition, nuisance_rows
 from nplm.report import write_run
-from nplm.report.nuisances import MOST_IN_MATRIX, correlation_rows, decomposition, nuisance_rows
 from nplm.report.nuisances_block import learned_block, nuisances_block
 
 

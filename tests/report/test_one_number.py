@@ -11,12 +11,13 @@ import pytest
 from scipy.stats import chi2
 
 from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
-from nplm.report.multiple_text import multiple_text, multiple_verdict
-from nplm.report.text import result_line, result_text
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.multiple_text import multiple_text, multiple_verdict
+from nplm.hypotest.result_text import result_line, result_text
+from nplm.hypotest.verdict import verdict
 from nplm.stats.goodness_of_fit import chi2_compatibility
 from nplm.stats.significance import z_interval, z_score
-from nplm.wording.numbers import check_words, key_numbers, share_of
-from nplm.wording.verdict import verdict
+from nplm.wording.numbers import check_words, share_of
 
 
 def test_a_limit_of_toys_gives_way_to_a_formula_that_they_follow(run: Callable[..., Any]) -> None:

@@ -13,22 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.hypotest.result import Calibration, Result
+from nplm.calibration.record import Calibration
+from nplm.hypotest.cautions import cautions
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.result import Result
+from nplm.hypotest.result_html import result_html
+from nplm.hypotest.result_text import result_line, result_text
+from nplm.hypotest.verdict import verdict
 from nplm.report import write_run
-from nplm.report.html_block import result_html
 from nplm.report.page import report_page
-from nplm.report.text import result_line, result_text
 from nplm.stats.significance import z_score
-from nplm.wording.numbers import (
-    format_p,
-    format_p_interval,
-    format_p_value,
-    format_z,
-    format_z_interval,
-    format_z_score,
-    key_numbers,
-)
-from nplm.wording.verdict import cautions, verdict
+from nplm.wording.numbers import format_p, format_z, p_interval_text, p_text, z_interval_text, z_text
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -140,21 +135,24 @@ def test_z_scores_have_two_decimals(z: float, text: str) -> None:
     assert format_z(z) == text
 
 
+def test_intervals_and_relations() -> None:
+    assert (p_text(1 / 201), z_text(2.576)) == ("p = 0.00498", "Z = 2.58")
+    assert (p_text(0.0), z_text(np.inf)) == ("p < 1e-300", "Z > 37")
+    assert (p_interval_text((0.0, 0.0057)), z_interval_text((2.53, np.inf))) == ("below 0.0057", "above 2.53")
+    assert (p_interval_text((0.88, 1.0)), z_interval_text((-np.inf, -1.17))) == ("above 0.88", "below -1.17")
+    assert (p_interval_text((0.0072, 0.0224)), z_interval_text((2.01, 2.447))) == ("0.0072 to 0.0224", "2.01 to 2.45")
+
+
 def test_limits_and_intervals(run: Callable[..., Any]) -> None:
     base = run(toys=5).result
-    limit = replace(counted(base, 0, 200), p_interval=(0.0, 0.0057), z_interval=(2.53, np.inf))
-    assert (format_p_value(limit), format_z_score(limit)) == ("p = 0.00498", "Z = 2.58")
-    assert (format_p_interval(limit), format_z_interval(limit)) == ("below 0.0057", "above 2.53")
-    assert key_numbers(limit)["Z"] == "2.58, the largest that 200 toys can give (68% interval: above 2.53)"
-    assert "can give" not in key_numbers(counted(base, 2, 200))["Z"]
-    two_sided = replace(counted(base, 2, 200), p_interval=(0.0072, 0.0224), z_interval=(2.01, 2.447))
-    assert (format_p_value(two_sided), format_z_score(two_sided)) == ("p = 0.0149", "Z = 2.17")
-    assert (format_p_interval(two_sided), format_z_interval(two_sided)) == ("0.0072 to 0.0224", "2.01 to 2.45")
-    everything = replace(counted(base, 9, 9), p_interval=(0.88, 1.0), z_interval=(-np.inf, -1.17))
-    assert (format_p_interval(everything), format_z_interval(everything)) == ("above 0.88", "below -1.17")
-    formula = replace(run(toys=0).result, p_value=0.0, z=np.inf)
-    assert (format_p_value(formula), format_z_score(formula)) == ("p < 1e-300", "Z > 37")
-    assert format_p_interval(formula) == format_z_interval(formula) == ""
+    limit = key_numbers(replace(counted(base, 0, 200), p_interval=(0.0, 0.0057), z_interval=(2.53, np.inf)))
+    assert limit["p-value"] == "0.00498, the least that 200 toys can give (68% interval: below 0.0057)"
+    assert limit["Z"] == "2.58, the largest that 200 toys can give (68% interval: above 2.53)"
+    counts = replace(counted(base, 2, 200), p_interval=(0.0072, 0.0224), z_interval=(2.01, 2.447))
+    assert key_numbers(counts)["p-value"] == "0.0149 (68% interval: 0.0072 to 0.0224)"
+    assert key_numbers(counts)["Z"] == "2.17 (68% interval: 2.01 to 2.45)"
+    formula = key_numbers(replace(run(toys=0).result, p_value=0.0, z=np.inf))
+    assert (formula["p-value"], formula["Z"]) == ("< 1e-300", "> 37")
 
 
 @pytest.mark.parametrize(("check", "shown"), [(0.4, True), (0.001, False)])

@@ -25,11 +25,12 @@ from nplm import (
     kernel_widths,
     validate,
 )
-from nplm.hypotest.yields import own_rate, where_apart
+from nplm.hypotest.multiple_text import multiple_text
+from nplm.hypotest.result_text import result_text
+from nplm.hypotest.verdict import verdict
+from nplm.hypotest.yields import own_rate
 from nplm.report import write_run
-from nplm.report.multiple_text import multiple_text
-from nplm.report.text import result_text
-from nplm.wording.verdict import verdict
+from nplm.wording.verdict import where_apart
 
 
 def samples(rng: np.random.Generator, n: int, peak: int = 0) -> tuple[Sample, Sample]:
@@ -176,4 +177,4 @@ def test_json_and_page_have_them(run: Callable[..., Any], tmp_path: Path) -> Non
     ],
 )
 def test_words_where_little_is_known(rate: float, shape: float | None, words: str) -> None:
-    assert where_apart(rate, shape, 2.0) == words
+    assert where_apart(rate, shape) == words
