@@ -25,15 +25,15 @@ from nplm.report.pictures import Picture
 from nplm.report.roles import Roles, roles_of
 from nplm.report.two_sample_many import sweep_table, write_json, write_page
 from nplm.report.two_sample_pictures import Drawing
-from nplm.report.two_sample_text import (
+from nplm.two_sample.features import feature_numbers
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.result_text import (
     TABLE_HEAD,
     two_sample_cautions,
     two_sample_numbers,
     two_sample_rows,
     two_sample_verdict,
 )
-from nplm.two_sample.features import feature_numbers
-from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count

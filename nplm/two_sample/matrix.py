@@ -16,6 +16,7 @@ from scipy.stats import false_discovery_control, norm
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
 from nplm.hypotest.result_file import SavedResult
+from nplm.two_sample.matrix_text import matrix_text
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.validate import validate
 
@@ -101,8 +102,6 @@ class TwoSampleMatrix(SavedResult):
         return write_folder(folder, lambda path: write_matrix(path, self, content), force=force)
 
     def __repr__(self) -> str:
-        from nplm.report.two_sample_many_text import matrix_text
-
         return matrix_text(self)
 
 

@@ -15,6 +15,7 @@ from nplm._util.json_values import json_value
 from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
+from nplm.two_sample.result_text import two_sample_text
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
@@ -200,10 +201,7 @@ class TwoSampleResult(SavedResult):
 
         return write_folder(folder, write, force=force)
 
-    # Imported where it is used: what words a result imports this module.
     def __repr__(self) -> str:
-        from nplm.report.two_sample_text import two_sample_text
-
         return two_sample_text(self)
 
 

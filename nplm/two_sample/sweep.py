@@ -20,6 +20,7 @@ from nplm.data.sample import Sample
 from nplm.hypotest.result_file import SavedResult
 from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.scores import Scores
+from nplm.two_sample.sweep_text import sweep_text
 from nplm.two_sample.test import DRAWS, TwoSampleTest
 
 SCHEMA = "nplm-two-sample-sweep/1"
@@ -117,8 +118,6 @@ class TwoSampleSweep(SavedResult):
         return write_folder(folder, lambda path: write_sweep(path, self), force=force)
 
     def __repr__(self) -> str:
-        from nplm.report.two_sample_many_text import sweep_text
-
         return sweep_text(self)
 
 

@@ -15,11 +15,10 @@ from nplm.family.settings import FamilySettings
 from nplm.family.words import words_of_test
 from nplm.plot.two_sample_bins import Process
 from nplm.report.feature_table import feature_table
-from nplm.report.roles import plain_words
 from nplm.report.two_sample import write_two_sample
-from nplm.report.two_sample_text import two_sample_verdict
 from nplm.two_sample.features import FeatureNumbers
 from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.result_text import plain_words, two_sample_verdict
 
 _FEATURES = ("pt", "eta")
 _FEW = FamilySettings(classes=("one", "intervals"))

@@ -9,7 +9,7 @@ import pytest
 
 from nplm import FamilySettings, FamilyTest, Sample
 from nplm.report import two_sample as module
-from nplm.report.two_sample_text import two_sample_line, two_sample_verdict
+from nplm.two_sample.result_text import two_sample_line, two_sample_verdict
 
 ONE = FamilySettings(classes=("intervals",))
 
