@@ -28,7 +28,7 @@ from nplm.report.leading import ModelWhere
 from nplm.report.localization import RUN_FILES, where_title
 from nplm.report.nuisances_block import learned_block, nuisances_block
 from nplm.report.pictures import About, Picture
-from nplm.report.toys import comparison_rows, ensemble_rows, observed_rows, why_not_compared
+from nplm.toys.ensemble_text import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 from nplm.wording.verdict import Verdict

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2, norm
 
-from nplm.report.power import power_markdown, power_text
+from nplm.sensitivity.power_text import power_markdown, power_text
 from nplm.stats.chi2 import Chi2Null, fit_chi2
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.intervals import clopper_pearson
