@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nplm.hypotest.multiple import MultipleInterrupted, MultipleTest, kernel_widths
     from nplm.hypotest.multiple_result import MultipleResult
     from nplm.hypotest.result import Result
-    from nplm.hypotest.result_file import SavedResultError, load_result
+    from nplm.hypotest.saved import SavedResultError
     from nplm.hypotest.test import FitError, Interrupted, NPLMTest
     from nplm.io import BeforeCut, ReadError, as_sample, read_reference, read_sample, row_numbers, write_sample
     from nplm.learning.checks import validate_ratio
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from nplm.plot.tune import plot_tune
     from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
     from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+    from nplm.saved_results import load_result
     from nplm.sensitivity.asymptotic_power import ExpectedPower, expected_power
     from nplm.sensitivity.closure import Closure, closure
     from nplm.sensitivity.optimal_test import BestTest
@@ -362,7 +363,7 @@ _HOME = {
     "Result": "nplm.hypotest.result",
     "Sample": "nplm.data.sample",
     "SamplerError": "nplm.toys.campaign",
-    "SavedResultError": "nplm.hypotest.result_file",
+    "SavedResultError": "nplm.hypotest.saved",
     "Scaler": "nplm.data.scaler",
     "SearchSettings": "nplm.optimize.multistart",
     "SeparableLogRatio": "nplm.nuisance.ratios.separable",
@@ -395,7 +396,7 @@ _HOME = {
     "learn_from_scores": "nplm.learning.from_weights",
     "learn_from_weights": "nplm.learning.from_weights",
     "leave_one_out": "nplm.localization.ablation",
-    "load_result": "nplm.hypotest.result_file",
+    "load_result": "nplm.saved_results",
     "local_regions": "nplm.localization.region",
     "localize": "nplm.localization.localize",
     "localize_samples": "nplm.localization.localize",

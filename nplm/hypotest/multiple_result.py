@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from nplm._util.json_values import json_value
 from nplm.hypotest.multiple_text import multiple_text
 from nplm.hypotest.result import NOT_KNOWN, Result, tested_by
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
 from nplm.stats.combination import Combination
 from nplm.stats.global_pvalue import GlobalP
 from nplm.stats.goodness_of_fit import Compatibility

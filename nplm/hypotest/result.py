@@ -15,9 +15,9 @@ from nplm._util.json_values import json_value
 from nplm.calibration.record import Calibration
 from nplm.data.coordinates import Coordinates
 from nplm.data.support import Outside
-from nplm.hypotest.result_file import SavedResult
 from nplm.hypotest.result_html import result_html
 from nplm.hypotest.result_text import result_text
+from nplm.hypotest.saved import SavedResult
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.toys.table import ToyTable
 

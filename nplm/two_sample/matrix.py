@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control, norm
 
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
 from nplm.two_sample.matrix_text import matrix_text
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.validate import validate

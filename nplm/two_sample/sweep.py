@@ -17,7 +17,7 @@ from nplm._util.blas import blas_threads
 from nplm._util.json_values import json_value
 from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
 from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.scores import Scores
 from nplm.two_sample.sweep_text import sweep_text
