@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from nplm.plot.tune import plot_tune
     from nplm.plot.two_sample import plot_two_sample_marginal, plot_two_sample_null
     from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+    from nplm.report.write_report import write_report
     from nplm.saved_results import load_result
     from nplm.sensitivity.asymptotic_power import ExpectedPower, expected_power
     from nplm.sensitivity.closure import Closure, closure
@@ -280,6 +281,7 @@ __all__ = [
     "validate_ratio",
     "with_impacts",
     "write_ratio",
+    "write_report",
     "write_sample",
     "z_score",
 ]
@@ -446,6 +448,7 @@ _HOME = {
     "validate_ratio": "nplm.learning.checks",
     "with_impacts": "nplm.hypotest.assembly",
     "write_ratio": "nplm.learning.store",
+    "write_report": "nplm.report.write_report",
     "write_sample": "nplm.io",
     "z_score": "nplm.stats.significance",
 }

@@ -59,7 +59,7 @@ CLASSES: Mapping[str, type] = {
 
 
 def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep:
-    """The result that `result.save(path)` wrote; it does not know its samples, which `write` has to be given.
+    """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
 
     Raises:
         SavedResultError: (a ValueError) if the file holds something else, was changed, or is of a later version.

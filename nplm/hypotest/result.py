@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from nplm.data.sample import Sample
     from nplm.hypotest.test import NPLMTest
     from nplm.hypotest.yields import OwnRate, Shape
-    from nplm.io.tables import Tabular
 
 SCHEMA = "nplm-result/1"
 
@@ -155,73 +153,8 @@ class Result(SavedResult):
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def write(
-        self,
-        folder: str | Path,
-        test: NPLMTest | None = None,
-        data: Tabular | None = None,
-        *,
-        force: bool = False,
-        top: int = 200,
-        leave_one_out: bool = True,
-    ) -> Path:
-        """Writes what `nplm test -o FOLDER` does: result.json, report.html, plots, toys, and where the difference is.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            test, data: what ran, and what it tested; a result that comes from `run` knows them, one that was loaded or
-                copied from another process does not.
-            force: replace an older run in the folder.
-            top: how many events go to events.csv, those of largest f.
-            leave_one_out: fit again without each feature, see `nplm.localize`.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            ValueError: if test or data are not known, or are others.
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report import write_run
-        from nplm.report.folder import write_folder, write_toys
-
-        own_test, own_data = self._of or (None, None)
-        test, data = test if test is not None else own_test, data if data is not None else own_data
-        if test is None or data is None:
-            raise ValueError(NOT_KNOWN)
-        sample = tested_by(test, data, self.n_reference, self.n_data)
-
-        def write(path: Path) -> Path:
-            write_toys(path, {self.model: self.toys})
-            return write_run(path, test, sample, self, top=top, leave_one_out=leave_one_out and self.complete)
-
-        return write_folder(folder, write, force=force)
-
     def __repr__(self) -> str:
         return result_text(self)
 
     def _repr_html_(self) -> str:
         return result_html(self)
-
-
-NOT_KNOWN = (
-    "this result does not know its samples, as it was loaded or copied: give what ran and what it tested, as"
-    " result.write(folder, test, data)"
-)
-
-
-def tested_by(test: NPLMTest, data: Tabular, n_reference: int, n_data: int) -> Sample:
-    """The data of a result as a sample, once their number and that of the reference are known to be those of it.
-
-    Raises:
-        ValueError: if they are not.
-    """
-    from nplm.io.tables import sample_like
-
-    sample = sample_like(test.reference, data, "data")
-    if (len(test.reference), len(sample)) != (n_reference, n_data):
-        raise ValueError(
-            f"the result is about {n_data} events against {n_reference} of a reference, not {len(sample)} against"
-            f" {len(test.reference)}: give the test that ran and the data that it tested"
-        )
-    return sample

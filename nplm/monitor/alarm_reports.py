@@ -13,7 +13,7 @@ from nplm.hypotest.test import FitError
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
-from nplm.report import write_run
+from nplm.report.run import write_run
 from nplm.report.two_sample import write_two_sample
 
 # So many windows without an alarm of the same kind end a series of alarms.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -81,25 +80,6 @@ class TwoSampleMatrix(SavedResult):
         """Settings of all comparisons, and of what makes one answer of them."""
         first = next(iter(self.results.values()))
         return {**first.configuration, "correction": self.correction}
-
-    def write(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Writes what `nplm validate -o FOLDER` does for more than two files: result.json, report.html and plots.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            force: replace an older run in the folder.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report.folder import write_folder
-        from nplm.report.two_sample_many import write_matrix
-
-        content = {**self.to_dict(), "configuration": json_value(self.configuration)}
-        return write_folder(folder, lambda path: write_matrix(path, self, content), force=force)
 
     def __repr__(self) -> str:
         return matrix_text(self)

@@ -13,8 +13,8 @@ from nplm.learning.checks import validate_ratio
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.nuisance.summary_text import MOST_IN_MATRIX, correlation_rows, decomposition, nuisance_rows
-from nplm.report import write_run
 from nplm.report.nuisances_block import learned_block, nuisances_block
+from nplm.report.run import write_run
 
 
 def summary(k: int, impact: float | None = 2.5) -> NuisanceSummary:

@@ -20,8 +20,8 @@ from nplm.hypotest.result import Result
 from nplm.hypotest.result_html import result_html
 from nplm.hypotest.result_text import result_line, result_text
 from nplm.hypotest.verdict import verdict
-from nplm.report import write_run
 from nplm.report.page import report_page
+from nplm.report.run import write_run
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import format_p, format_z, p_interval_text, p_text, z_interval_text, z_text
 

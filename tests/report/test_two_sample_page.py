@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import FamilyTest, Sample, validate
+from nplm import FamilyTest, Sample, validate, write_report
 from nplm.family.settings import FamilySettings
 from nplm.family.words import words_of_test
 from nplm.plot.two_sample_bins import Process
@@ -127,7 +127,7 @@ def test_a_test_calls_its_samples_reference_and_data(rng: np.random.Generator, t
 
 def test_the_folder_of_a_test_is_that_of_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
     a, b = _samples(rng, 30)
-    page = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199).write(tmp_path / "run")
+    page = write_report(FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199), tmp_path / "run")
     assert "Do the data agree with the reference?" in page.read_text()
 
 

@@ -29,7 +29,7 @@ from nplm.hypotest.multiple_text import multiple_text
 from nplm.hypotest.result_text import result_text
 from nplm.hypotest.verdict import verdict
 from nplm.hypotest.yields import own_rate
-from nplm.report import write_run
+from nplm.report.run import write_run
 from nplm.wording.verdict import where_apart
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import FamilySettings, FamilyTest, Sample
+from nplm import FamilySettings, FamilyTest, Sample, write_report
 from nplm.report import two_sample as module
 from nplm.two_sample.result_text import two_sample_line, two_sample_verdict
 
@@ -32,8 +32,8 @@ def test_pictures_of_shapes_have_the_reference_scaled_to_the_data(
         return drawing(plots, a, *others)
 
     monkeypatch.setattr(module, "Drawing", noted)
-    FamilyTest(reference, data, settings=ONE).run(resamples=99).write(tmp_path / "shapes")
-    FamilyTest(reference, data, settings=ONE, expected_ratio=1.0).run(resamples=99).write(tmp_path / "yields")
+    write_report(FamilyTest(reference, data, settings=ONE).run(resamples=99), tmp_path / "shapes")
+    write_report(FamilyTest(reference, data, settings=ONE, expected_ratio=1.0).run(resamples=99), tmp_path / "yields")
     assert drawn == pytest.approx([300.0, 900.0])
     assert "scaled to the yield of the data, and its" in (tmp_path / "shapes/report.html").read_text()
     assert "with the yield that it predicts, and its" in (tmp_path / "yields/report.html").read_text()
@@ -55,6 +55,6 @@ def test_a_p_value_that_the_yield_has_a_part_in_is_no_count_of_permutations() ->
 
 def test_a_feature_that_is_called_chi2_keeps_its_name(tmp_path: Path) -> None:
     a, b = (Sample(x.events, x.weights, ("chi2",), x.name) for x in _samples(300))
-    page = FamilyTest(a, b, settings=ONE).run(resamples=99).write(tmp_path / "run").read_text()
+    page = write_report(FamilyTest(a, b, settings=ONE).run(resamples=99), tmp_path / "run").read_text()
     assert "<th scope='row'>chi2</th>" in page
     assert "p of χ²" in page

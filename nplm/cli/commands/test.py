@@ -184,7 +184,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
 
     report = None
     if folder is not None:
-        from nplm.report import write_run
+        from nplm.report.run import write_run
 
         try:
             with folder.writing():
