@@ -22,7 +22,6 @@ from nplm.sensitivity.closure_text import verdict
 from nplm.sensitivity.injection import Injection
 from nplm.sensitivity.null_check import null_check
 from nplm.sensitivity.optimal_test import known_best_test, learned_best_test
-from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.campaign import Campaign
 from nplm.toys.nuisance_sampler import sampler_at
@@ -129,10 +128,6 @@ def test_counted_toys_check_a_null_that_they_are_not_in(test: NPLMTest, rng: np.
     assert found.null.startswith("empirical")
     assert found.null_check.accepted
     assert found.null_check.size < 0.15
-    # With few toys the size itself is uncertain: of n + 1 exchangeable toys each is the largest equally often.
-    null = EmpiricalNull(np.arange(19.0))
-    assert null_check(null, np.full(20, -1.0)).p_value == pytest.approx(2 * 19 / 39)
-    assert not null_check(null, np.full(20, 99.0)).accepted
     # All toys with so strong a signal exceed all without.
     assert found.at[0].sampled.median_is_limit
     assert "at least" in repr(found)
@@ -190,12 +185,6 @@ def test_batches_take_ten_seconds_or_so(
     batches: list[int] = []
     closure(test, drawn(BULK, rng), [200.0], 20, 3, ideal=None, on_toys=lambda t: batches.append(len(t)))
     assert max(batches) <= 4
-
-
-def test_failed_toys_count_as_rejected() -> None:
-    check = null_check(MixtureNull(np.ones(2)), np.array([np.nan, 0.1, 100.0, 1.0] * 5))
-    assert (check.rejected, check.failed, check.size) == (10, 5, 0.5)
-    assert not check.accepted
 
 
 def test_tables_and_models(rng: np.random.Generator) -> None:
