@@ -23,7 +23,6 @@ from .hypotest.estimator import LogRatioEstimator as LogRatioEstimator
 from .hypotest.multiple import MultipleTest as MultipleTest
 from .hypotest.multiple import kernel_widths as kernel_widths
 from .hypotest.result import Result as Result
-from .hypotest.result_file import load_result as load_result
 from .hypotest.test import NPLMTest as NPLMTest
 from .io.processes import read_reference as read_reference
 from .io.read import ReadError as ReadError
@@ -37,6 +36,8 @@ from .models.network.model import NetworkModel as NetworkModel
 from .monitor.monitor import Monitor as Monitor
 from .nuisance.constraints.gaussian import GaussianConstraint as GaussianConstraint
 from .nuisance.nuisances import Nuisances as Nuisances
+from .report.write_report import write_report as write_report
+from .saved_results import load_result as load_result
 from .sensitivity.asymptotic_power import expected_power as expected_power
 from .sensitivity.closure import closure as closure
 from .statistic import FitError as FitError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from nplm.calibration.record import Calibration
 from nplm.data.sample import Sample
-from nplm.hypotest.result import Calibration
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, fit_formula, with_scale_of
 from nplm.stats.empirical import EmpiricalNull

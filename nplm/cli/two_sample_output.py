@@ -37,7 +37,7 @@ def deliver(
         as_json: print the document.
         settings: of the report, as `write_two_sample` takes them.
     """
-    from nplm.report.two_sample_text import two_sample_line
+    from nplm.two_sample.result_text import two_sample_line
 
     report = None
     if folder is not None:

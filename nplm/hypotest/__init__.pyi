@@ -4,9 +4,7 @@ from .multiple import MultipleInterrupted as MultipleInterrupted
 from .multiple import MultipleTest as MultipleTest
 from .multiple import kernel_widths as kernel_widths
 from .multiple_result import MultipleResult as MultipleResult
-from .result import Calibration as Calibration
 from .result import Result as Result
-from .result_file import SavedResultError as SavedResultError
-from .result_file import load_result as load_result
+from .saved import SavedResultError as SavedResultError
 from .test import Interrupted as Interrupted
 from .test import NPLMTest as NPLMTest

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nplm._util.versions import versions
+from nplm.calibration.record import Calibration
 from nplm.data.sample import Sample
 from nplm.hypotest.impact import impacts
-from nplm.hypotest.result import Calibration, Result
+from nplm.hypotest.result import Result
 from nplm.hypotest.yields import own_rate, own_shape
 from nplm.models.base import Fits
 from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.hypotest.result import NOT_KNOWN, Result, tested_by
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.multiple_text import multiple_text
+from nplm.hypotest.result import Result
+from nplm.hypotest.saved import SavedResult
 from nplm.stats.combination import Combination
 from nplm.stats.global_pvalue import GlobalP
 from nplm.stats.goodness_of_fit import Compatibility
@@ -21,7 +21,6 @@ from nplm.stats.goodness_of_fit import Compatibility
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
     from nplm.hypotest.multiple import MultipleTest
-    from nplm.io.tables import Tabular
 
 SCHEMA = "nplm-multiple/1"
 
@@ -142,43 +141,5 @@ class MultipleResult(SavedResult):
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def write(
-        self,
-        folder: str | Path,
-        test: MultipleTest | None = None,
-        data: Tabular | None = None,
-        *,
-        force: bool = False,
-        top: int = 200,
-        leave_one_out: bool = True,
-    ) -> Path:
-        """Writes what `nplm test --widths ... -o FOLDER` does, see `Result.write`.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            ValueError: if test or data are not known, or are others.
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report.folder import write_folder, write_toys
-        from nplm.report.multiple import write_multiple_run
-
-        own_test, own_data = self._of or (None, None)
-        test, data = test if test is not None else own_test, data if data is not None else own_data
-        if test is None or data is None:
-            raise ValueError(NOT_KNOWN)
-        sample = tested_by(test.tests[0], data, self.tests[0].n_reference, self.tests[0].n_data)
-
-        def write(path: Path) -> Path:
-            write_toys(path, {name: each.toys for name, each in zip(self.names, self.tests, strict=True)})
-            again = leave_one_out and self.complete
-            return write_multiple_run(path, test, sample, self, top=top, leave_one_out=again)
-
-        return write_folder(folder, write, force=force)
-
-    # Imported where it is used: what words a result imports this module.
     def __repr__(self) -> str:
-        from nplm.report.multiple_text import multiple_text
-
         return multiple_text(self)

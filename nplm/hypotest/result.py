@@ -5,116 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
+from nplm.calibration.record import Calibration
 from nplm.data.coordinates import Coordinates
 from nplm.data.support import Outside
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.result_html import result_html
+from nplm.hypotest.result_text import result_text
+from nplm.hypotest.saved import SavedResult
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula
-from nplm.stats.ensemble_summary import EnsembleSummary
-from nplm.stats.goodness_of_fit import ACCEPTED
-from nplm.stats.null import Kind
 from nplm.toys.table import ToyTable
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
     from nplm.hypotest.yields import OwnRate, Shape
-    from nplm.io.tables import Tabular
 
 SCHEMA = "nplm-result/1"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How t became a p-value.
-
-    Arguments:
-        kind: what the p-value stands on: "empirical" (toys, counted), "rare" (toys drawn where t is large, counted with
-            weights), or a formula: "chi2 given", "chi2 fitted", "analytic", or "analytic fitted", whose scale was
-            fitted to the toys.
-        null: the null distribution in words.
-        mean, sd: of that distribution.
-        toys_requested: toys asked for.
-        toys: toys done.
-        toys_failed: those whose fit failed.
-        toys_exceeding: those with t at least the observed one, failed ones included.
-        source: what the toys were drawn from; empty without toys.
-        inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
-        formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
-            is regularised well, or a weighted sum of chi2 variables, to second order in the fluctuations.
-        formula_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
-        formula_p_value: its p-value.
-        formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
-        ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
-            None without toys.
-        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.RareNull.to_dict`; else None.
-        no_toys: why none can be drawn, where there are none and no pool; empty if they can.
-    """
-
-    kind: Kind
-    null: str
-    mean: float
-    sd: float
-    toys_requested: int
-    toys: int
-    toys_failed: int
-    toys_exceeding: int
-    source: str
-    inflation: float
-    formula: Formula
-    formula_for_toys: Formula
-    formula_p_value: float
-    formula_z: float
-    ensemble: EnsembleSummary | None
-    rare: Mapping[str, Any] | None = None
-    no_toys: str = ""
-
-    @property
-    def counted(self) -> bool:
-        """Whether the p-value was counted from null toys, and not read from a formula or weighted toys."""
-        return self.kind == "empirical"
-
-    @property
-    def degrees_of_freedom(self) -> float:
-        """Mean of the formula: the degrees of freedom of a chi2, effective ones otherwise."""
-        return self.formula.mean
-
-    @property
-    def formula_check(self) -> float | None:
-        """P-value of the tests of bulk, tail and width of the toys against the formula, all together.
-
-        It is `ensemble.given.p_value`; None for fewer than 50 toys with a t.
-        """
-        return None if self.ensemble is None or self.ensemble.given is None else self.ensemble.given.p_value
-
-    @property
-    def formula_accepted(self) -> bool | None:
-        """Whether the toys are compatible with the formula (p >= 0.05); None if nothing was checked."""
-        return None if self.formula_check is None else self.formula_check >= ACCEPTED
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
-        left_out = ("formula", "formula_for_toys", "mean", "sd", "ensemble")
-        return {
-            **{name: value for name, value in vars(self).items() if name not in left_out},
-            "degrees_of_freedom": self.degrees_of_freedom,
-            "formula": {
-                "kind": self.formula.kind,
-                "description": self.formula.describe(),
-                "mean": self.formula.mean,
-                "sd": self.formula.sd,
-            },
-            "formula_check": self.formula_check,
-            "formula_accepted": self.formula_accepted,
-            "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,78 +153,8 @@ class Result(SavedResult):
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def write(
-        self,
-        folder: str | Path,
-        test: LikelihoodRatio | None = None,
-        data: Tabular | None = None,
-        *,
-        force: bool = False,
-        top: int = 200,
-        leave_one_out: bool = True,
-    ) -> Path:
-        """Writes what `nplm test -o FOLDER` does: result.json, report.html, plots, toys, and where the difference is.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            test, data: what ran, and what it tested; a result that comes from `run` knows them, one that was loaded or
-                copied from another process does not.
-            force: replace an older run in the folder.
-            top: how many events go to events.csv, those of largest f.
-            leave_one_out: fit again without each feature, see `nplm.localize`.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            ValueError: if test or data are not known, or are others.
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report import write_run
-        from nplm.report.folder import write_folder, write_toys
-
-        own_test, own_data = self._of or (None, None)
-        test, data = test if test is not None else own_test, data if data is not None else own_data
-        if test is None or data is None:
-            raise ValueError(NOT_KNOWN)
-        sample = tested_by(test, data, self.n_reference, self.n_data)
-
-        def write(path: Path) -> Path:
-            write_toys(path, {self.model: self.toys})
-            return write_run(path, test, sample, self, top=top, leave_one_out=leave_one_out and self.complete)
-
-        return write_folder(folder, write, force=force)
-
-    # Imported where they are used: what words a result imports this module.
     def __repr__(self) -> str:
-        from nplm.report.text import result_text
-
         return result_text(self)
 
     def _repr_html_(self) -> str:
-        from nplm.report.html_block import result_html
-
         return result_html(self)
-
-
-NOT_KNOWN = (
-    "this result does not know its samples, as it was loaded or copied: give what ran and what it tested, as"
-    " result.write(folder, test, data)"
-)
-
-
-def tested_by(test: LikelihoodRatio, data: Tabular, n_reference: int, n_data: int) -> Sample:
-    """The data of a result as a sample, once their number and that of the reference are known to be those of it.
-
-    Raises:
-        ValueError: if they are not.
-    """
-    from nplm.io.tables import sample_like
-
-    sample = sample_like(test.reference, data, "data")
-    if (len(test.reference), len(sample)) != (n_reference, n_data):
-        raise ValueError(
-            f"the result is about {n_data} events against {n_reference} of a reference, not {len(sample)} against"
-            f" {len(test.reference)}: give the test that ran and the data that it tested"
-        )
-    return sample

@@ -22,7 +22,7 @@ from nplm.two_sample.rate import Rate, binomial_root, log_p_of_binomial, log_p_o
 from nplm.two_sample.weights import has_equal_weights
 
 if TYPE_CHECKING:
-    from nplm.hypotest.result import Calibration
+    from nplm.calibration.record import Calibration
 
 
 @dataclass(frozen=True)
@@ -134,19 +134,3 @@ def own_shape(
     if not np.isfinite(left):
         return None
     return Shape(left, law.pvalue(left), law.z(left), law.name)
-
-
-def where_apart(rate_z: float, shape_z: float | None, mild: float) -> str:
-    """Which of the two differs, to follow a verdict; empty if neither stands out on its own.
-
-    Arguments:
-        rate_z, shape_z: Z of each; None where that of the shape is not known.
-        mild: Z from which on one differs.
-    """
-    if shape_z is None:
-        return " in the yield; the shape is not known apart" if rate_z >= mild else ""
-    if rate_z >= mild and shape_z >= mild:
-        return " in yield and shape"
-    if rate_z >= mild:
-        return " in the yield; the shape agrees"
-    return " in the shape; the yield agrees" if shape_z >= mild else ""

@@ -12,7 +12,7 @@ from nplm.family.settings import FamilySettings
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
-from nplm.report import write_run
+from nplm.report.run import write_run
 from nplm.report.two_sample import write_two_sample
 from nplm.statistic import FitError
 

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nplm.plot import style
-from nplm.sensitivity.closure import LEVEL, Closure, NullCheck
+from nplm.sensitivity.closure import Closure
+from nplm.sensitivity.null_check import LEVEL, NullCheck
 
 
 def plot_closure(found: Closure) -> Figure:

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nplm.calibration.words import why_unchecked
 from nplm.data.binning import poisson_interval
 from nplm.hypotest.result import Result
 from nplm.plot import style
@@ -14,7 +15,7 @@ from nplm.stats.asymptotic import Formula, as_formula, fit_formula
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import Compatibility
-from nplm.wording.numbers import count, format_p, format_p_value, format_z_score, p_text, why_unchecked, z_text
+from nplm.wording.numbers import count, format_p, p_text, z_text
 
 _BINS = (5, 80)
 # An observed t further out than this many times the null's range is shown by an arrow, or the null would be a spike.
@@ -30,9 +31,9 @@ def plot_null(result: Result) -> Figure:
     If the toys reject the formula, the one fitted to them is drawn as well.
     """
     calibration = result.calibration
-    answer = f"{format_p_value(result)}, {format_z_score(result)} ({calibration.kind})"
+    answer = f"{p_text(result.p_value)}, {z_text(result.z)} ({calibration.kind})"
     formula = calibration.formula_for_toys if len(result.toys) else calibration.formula
-    unchecked = f"{formula_name(formula)}: unchecked, {why_unchecked(result)}"
+    unchecked = f"{formula_name(formula)}: unchecked, {why_unchecked(calibration)}"
     if calibration.rare is not None:
         unchecked = f"{formula_name(formula)}: {p_text(calibration.formula_p_value)} here, for comparison"
     return _draw(result.toys.t, calibration.ensemble, formula, result.t, answer, unchecked=unchecked)

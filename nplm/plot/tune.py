@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nplm.plot import style
-from nplm.report.tune import interval_text
 from nplm.tuning.result import Tuned
+from nplm.tuning.result_text import interval_text
 
 _POINTS = 300
 # The legend lies above everything that is drawn.

@@ -8,8 +8,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nplm.plot import style
 from nplm.plot.two_sample import short_name
-from nplm.report.two_sample_many_text import NO_LIMIT
 from nplm.two_sample.matrix import TwoSampleMatrix
+from nplm.two_sample.matrix_text import NO_LIMIT
 from nplm.two_sample.sweep import TwoSampleSweep
 from nplm.wording.numbers import LARGEST_Z
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from nplm._util.versions import versions
-from nplm.report.closure import closure_rows, size_text, verdict
 from nplm.report.html.footer import ending
 from nplm.report.html.parts import bullets, columns, document, figures, section, table
-from nplm.report.html_block import chi
 from nplm.report.pictures import Picture
 from nplm.sensitivity.closure import Closure
+from nplm.sensitivity.closure_text import closure_rows, size_text, verdict
+from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nplm.toys.table import ToyTable
 
 # What the list of files says who wrote them.
-PROGRAM = "result.write"
+PROGRAM = "write_report"
 
 
 def write_folder(folder: str | Path, write: Callable[[Path], Path], *, force: bool) -> Path:

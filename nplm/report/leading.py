@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
+from nplm.hypotest.verdict import verdict
 from nplm.localization.comparison import Comparison, compared
 from nplm.localization.leading import leading_interval
 from nplm.localization.localize import Localization, localize
@@ -24,7 +25,7 @@ from nplm.report.pictures import Picture
 from nplm.report.roles import TEST, Roles
 from nplm.statistic import LikelihoodRatio
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
-from nplm.wording.verdict import MILD, Level, verdict
+from nplm.wording.verdict import MILD, Level
 
 
 def marginal_caption(roles: Roles, *, fitted: bool, scaled: bool = False) -> str:

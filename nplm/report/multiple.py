@@ -14,6 +14,7 @@ from nplm._util.files import atomic_path
 from nplm.data.sample import Sample
 from nplm.hypotest.multiple import MultipleTest
 from nplm.hypotest.multiple_result import MultipleResult
+from nplm.hypotest.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
 from nplm.hypotest.reweighting import reference_log_ratio
 from nplm.io.tables import sample_like
 from nplm.plot.multiple import plot_multiple
@@ -21,12 +22,11 @@ from nplm.plot.style import save_figure
 from nplm.plot.two_sample_bins import Process
 from nplm.report.html.footer import ending
 from nplm.report.html.parts import bullets, columns, document, figures, section, table
-from nplm.report.html_block import chi
 from nplm.report.leading import ModelWhere, write_model_where
 from nplm.report.localization import RUN_FILES
-from nplm.report.multiple_text import TABLE_HEAD, multiple_cautions, multiple_numbers, multiple_rows, multiple_verdict
 from nplm.report.page import answer_first, counted_features
 from nplm.report.pictures import Picture, write_pictures
+from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 
 

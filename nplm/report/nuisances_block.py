@@ -8,8 +8,8 @@ from html import escape
 from nplm.learning.checks import describe_checks
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.nuisance.summary_text import correlation_rows, nuisance_rows
 from nplm.report.html.parts import columns
-from nplm.report.nuisances import correlation_rows, nuisance_rows
 
 
 def nuisances_block(summary: NuisanceSummary) -> str:

@@ -8,7 +8,11 @@ from html import escape
 
 import numpy as np
 
+from nplm.calibration.weighted_toys_text import rare_rows
+from nplm.hypotest.cautions import cautions
+from nplm.hypotest.key_numbers import key_numbers
 from nplm.hypotest.result import Result
+from nplm.hypotest.verdict import verdict
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.report.html.footer import ending
 from nplm.report.html.parts import (
@@ -20,15 +24,14 @@ from nplm.report.html.parts import (
     table,
     table_rows,
 )
-from nplm.report.html_block import chi
-from nplm.report.importance import rare_rows
 from nplm.report.leading import ModelWhere
 from nplm.report.localization import RUN_FILES, where_title
 from nplm.report.nuisances_block import learned_block, nuisances_block
 from nplm.report.pictures import About, Picture
-from nplm.report.toys import comparison_rows, ensemble_rows, observed_rows, why_not_compared
-from nplm.wording.numbers import count, key_numbers
-from nplm.wording.verdict import Verdict, cautions, verdict
+from nplm.toys.ensemble_text import comparison_rows, ensemble_rows, observed_rows, why_not_compared
+from nplm.wording.greek import chi
+from nplm.wording.numbers import count
+from nplm.wording.verdict import Verdict
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from nplm.data.sample import Sample
 from nplm.hypotest.result import Result
 from nplm.hypotest.reweighting import reference_log_ratio
+from nplm.hypotest.verdict import verdict
 from nplm.plot.f_of_x import plot_log_ratio_of_feature
 from nplm.plot.learned_ratio import drawable, plot_learned_ratio
 from nplm.plot.log_ratio import plot_log_ratio
@@ -24,7 +25,6 @@ from nplm.plot.pulls import plot_pulls
 from nplm.plot.qq import plot_qq
 from nplm.plot.style import save_figure
 from nplm.statistic import LikelihoodRatio
-from nplm.wording.verdict import verdict
 
 _QUANTILES_CAPTION = (
     "The toys' t in order, against what the formula expects for the toy of that rank. Where toys follow it, each of"

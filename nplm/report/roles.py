@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from nplm.two_sample.result import TwoSampleResult
-
-# What the words of a family say for those who know it: the scale of its kernels.
-_SCALE = re.compile(r", at a scale of [^ ]+ standard deviations(?: of the ranks)?(?: \([^ ]+ in .*?\))?(?=, |$)")
 
 
 @dataclass(frozen=True)
@@ -40,12 +36,3 @@ TEST = Roles("test", "Do the data agree with the reference?", "the reference", "
 def roles_of(result: TwoSampleResult) -> Roles:
     """What the samples of a result are."""
     return TEST if result.of_test else SAMPLES
-
-
-def plain_words(result: TwoSampleResult) -> str:
-    """What the leading test of shapes found, without its scale; empty without words.
-
-    In met alone, mainly between met = 42 and 92: 954 events of the data where 705 are expected.
-    """
-    words = _SCALE.sub("", result.leading_words).replace(", most of it between ", ", mainly between ")
-    return words.replace(", most of it at ", ", mainly at ")

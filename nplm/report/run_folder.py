@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # What nearly every run writes: that somebody else's files have these names is said before anything is computed.
 _USUAL_FILES = ("result.json", "report.html", "localization.json", "events.csv")
 _RUN_FOLDERS = ("plots", "toys")
-# The programs that replace each other's runs.
-_PROGRAMS = ("nplm test", "nplm validate", "result.write")
+# The programs that replace each other's runs; the last is what Python said before it had write_report.
+_PROGRAMS = ("nplm test", "nplm validate", "write_report", "result.write")
 # The schemas of result.json.
 _SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 

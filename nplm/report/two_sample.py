@@ -20,22 +20,22 @@ from nplm.plot.two_sample_bins import Process
 from nplm.report.feature_table import feature_table
 from nplm.report.html.footer import ending
 from nplm.report.html.parts import bullets, columns, document, figures, section, table
-from nplm.report.html_block import chi
 from nplm.report.localization import RUN_FILES, where_title, write_localization
 from nplm.report.pictures import Picture
 from nplm.report.roles import Roles, roles_of
 from nplm.report.two_sample_many import sweep_table, write_json, write_page
 from nplm.report.two_sample_pictures import Drawing
-from nplm.report.two_sample_text import (
+from nplm.two_sample.features import feature_numbers
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.result_text import (
     TABLE_HEAD,
     two_sample_cautions,
     two_sample_numbers,
     two_sample_rows,
     two_sample_verdict,
 )
-from nplm.two_sample.features import feature_numbers
-from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import TwoSampleSweep
+from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 
 # Numbers that stand above the pictures.

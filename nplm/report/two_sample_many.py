@@ -18,18 +18,11 @@ from nplm.report.html.footer import ending
 from nplm.report.html.parts import Marked, bullets, columns, document, figures, section
 from nplm.report.pictures import Picture
 from nplm.report.roles import SAMPLES
-from nplm.report.two_sample_many_text import (
-    MATRIX_HEAD,
-    SWEEP_HEAD,
-    crossing_text,
-    different_pairs,
-    matrix_rows,
-    matrix_sentence,
-    sweep_rows,
-)
-from nplm.report.two_sample_text import two_sample_cautions
 from nplm.two_sample.matrix import TwoSampleMatrix
+from nplm.two_sample.matrix_text import MATRIX_HEAD, different_pairs, matrix_rows, matrix_sentence
+from nplm.two_sample.result_text import two_sample_cautions
 from nplm.two_sample.sweep import TwoSampleSweep
+from nplm.two_sample.sweep_text import SWEEP_HEAD, crossing_text, sweep_rows
 from nplm.wording.numbers import count
 from nplm.wording.verdict import MILD, STRONG, Level
 

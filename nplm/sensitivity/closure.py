@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import betabinom, binomtest
 
 from nplm._util.floating_point import usual_errors
 from nplm._util.json_values import json_value
@@ -20,11 +19,12 @@ from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.sensitivity.asymptotic_power import expected_power
+from nplm.sensitivity.closure_text import closure_text
 from nplm.sensitivity.injection import Injection
+from nplm.sensitivity.null_check import LEVEL, NullCheck, null_check
 from nplm.sensitivity.optimal_test import BestTest, KnownRatio, known_best_test, learned_best_test
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.empirical import EmpiricalNull
-from nplm.stats.intervals import clopper_pearson
 from nplm.stats.null import Null
 from nplm.stats.power import Power, signal_power
 from nplm.stats.weighted_chi2 import MixtureNull
@@ -34,53 +34,8 @@ from nplm.toys.samplers import Sampler
 from nplm.toys.table import ToyTable
 
 SCHEMA = "nplm-closure/1"
-LEVEL = 0.05
-# Z is read from the tail, which so few toys of a right null reach.
-TAIL = 0.01
-# A size that a right null has less often than this is a wrong one, and one below the second speaks for none.
-_REFUSED, _DOUBTFUL = 0.01, 0.05
-# A tail in which fewer toys are expected says little.
-_LEAST_EXPECTED = 2.0
 USUAL_TOYS = 200
 LEAST_TOYS = 20
-
-
-@dataclass(frozen=True)
-class NullCheck:
-    """The size of the test at a nominal 5%, counted with toys without a signal.
-
-    Arguments:
-        toys: without a signal, none of which the null was made from.
-        rejected: of them, at a p-value of at most 5%; failed ones included.
-        failed: those without t.
-        interval: 95% interval of the size (Clopper and Pearson).
-        p_value: of the hypothesis that the size is 5%, two-sided (binomial).
-        beyond: toys with a p-value of at most 1%; failed ones included.
-        tail_p_value: of the hypothesis that these are 1%, as that of the size; 1 where fewer than two are expected.
-    """
-
-    toys: int
-    rejected: int
-    failed: int
-    interval: tuple[float, float]
-    p_value: float
-    beyond: int = 0
-    tail_p_value: float = 1.0
-
-    @property
-    def size(self) -> float:
-        """Share of the toys that are rejected."""
-        return self.rejected / self.toys
-
-    @property
-    def accepted(self) -> bool:
-        """Whether sizes are 5% and 1% within binomial error: p of at least 1% for each."""
-        return min(self.p_value, self.tail_p_value) >= _REFUSED
-
-    @property
-    def unanimous(self) -> bool:
-        """Whether neither of them looks odd by itself: p of at least 5% for each."""
-        return min(self.p_value, self.tail_p_value) >= _DOUBTFUL
 
 
 @dataclass(frozen=True)
@@ -178,8 +133,6 @@ class Closure:
         return plain
 
     def __repr__(self) -> str:
-        from nplm.report.closure import closure_text
-
         return closure_text(self)
 
 
@@ -264,7 +217,7 @@ def closure(
     def t_of(table: ToyTable) -> Float64[np.ndarray, " n"]:
         return injection.as_at_zero(table) if null is injection.law else table.t
 
-    check = _null_check(null, t_of(run(null_sampler, seed)))
+    check = null_check(null, t_of(run(null_sampler, seed)))
     kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml" and not test.shape_only
     closed_form = expected_power(test, signal, numbers) if kernel else (None,) * len(numbers)
     at = []
@@ -297,28 +250,3 @@ def _require(numbers: Sequence[float], toys: int) -> None:
             )
     if require_whole(toys, "toys") < LEAST_TOYS:
         raise ValueError(f"closure needs {LEAST_TOYS} toys or more at each number of events, not {toys}")
-
-
-def _null_check(null: Null, t: Float64[np.ndarray, " n"]) -> NullCheck:
-    n, failed = len(t), np.isnan(t)
-    p = null.pvalues(t[~failed])
-    rejected, beyond = (int(failed.sum() + (p <= level).sum()) for level in (LEVEL, TAIL))
-    tail_p = _size_p(null, beyond, n, TAIL) if TAIL * n >= _LEAST_EXPECTED else 1.0
-    interval = clopper_pearson(rejected, n, 0.95)
-    return NullCheck(n, rejected, int(failed.sum()), interval, _size_p(null, rejected, n, LEVEL), beyond, tail_p)
-
-
-def _size_p(null: Null, rejected: int, toys: int, level: float) -> float:
-    """Two-sided p-value of so many rejected toys if the size is the level.
-
-    A toy is rejected by n counted ones if fewer than m = level (n + 1) of them exceed it, which as a probability is
-    distributed as Beta(m, n + 1 - m): the number of the rejected is then beta-binomial.
-    """
-    if not isinstance(null, EmpiricalNull):
-        return float(binomtest(rejected, toys, level).pvalue)
-    counted = len(null.t)
-    allowed = int(level * (counted + 1))
-    if not allowed:  # so few cannot reject at this level
-        return 1.0
-    law = betabinom(toys, allowed, counted + 1 - allowed)
-    return float(min(1.0, 2 * min(law.cdf(rejected), law.sf(rejected - 1))))

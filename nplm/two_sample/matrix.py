@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,7 +15,8 @@ from scipy.stats import false_discovery_control, norm
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
 from nplm.family.validate import validate
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
+from nplm.two_sample.matrix_text import matrix_text
 from nplm.two_sample.result import TwoSampleResult
 
 Correction = Literal["holm", "bonferroni", "false-discovery"]
@@ -81,28 +81,7 @@ class TwoSampleMatrix(SavedResult):
         first = next(iter(self.results.values()))
         return {**first.configuration, "correction": self.correction}
 
-    def write(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Writes what `nplm validate -o FOLDER` does for more than two files: result.json, report.html and plots.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            force: replace an older run in the folder.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report.folder import write_folder
-        from nplm.report.two_sample_many import write_matrix
-
-        content = {**self.to_dict(), "configuration": json_value(self.configuration)}
-        return write_folder(folder, lambda path: write_matrix(path, self, content), force=force)
-
     def __repr__(self) -> str:
-        from nplm.report.two_sample_many_text import matrix_text
-
         return matrix_text(self)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.rate import Rate
+from nplm.two_sample.result_text import two_sample_text
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
-    from nplm.io.tables import Tabular
 
 SCHEMA = "nplm-two-sample/1"
 
@@ -150,60 +149,7 @@ class TwoSampleResult(SavedResult):
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def write(
-        self,
-        folder: str | Path,
-        a: Tabular | None = None,
-        b: Tabular | None = None,
-        *,
-        force: bool = False,
-        top: int = 200,
-    ) -> Path:
-        """Writes what `nplm validate -o FOLDER` does: result.json, report.html, plots, and where the difference is.
-
-        The result of a `FamilyTest` writes what `nplm test` does.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            a, b: the samples that were compared, such as reference and data; only results that were loaded need them.
-            force: replace an older run in the folder.
-            top: events of B that go to events.csv, those of largest f.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            ValueError: if the samples are not known, or are others.
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.io.tables import two_samples
-        from nplm.report.folder import write_folder
-        from nplm.report.two_sample import write_two_sample
-
-        own_a, own_b = self._of or (None, None)
-        given = (a if a is not None else own_a, b if b is not None else own_b)
-        if any(each is None for each in given):
-            raise ValueError(
-                "this result does not know its samples: give those that were compared, in their order, as"
-                " result.write(folder, a, b), or result.write(folder, reference, data)"
-            )
-        first, second = two_samples(*given)
-        if (len(first), len(second)) != self.sizes or first.features != self.features:
-            sizes = f"{len(first)} and {len(second)} events of {', '.join(first.features)}"
-            raise ValueError(
-                f"the result is about {self.sizes[0]} and {self.sizes[1]} events of {', '.join(self.features)}, not"
-                f" {sizes}: give the samples that were compared, in their order"
-            )
-
-        def write(path: Path) -> Path:
-            return write_two_sample(path, first, second, self, self.to_dict(), None, top=top)
-
-        return write_folder(folder, write, force=force)
-
-    # Imported where it is used: what words a result imports this module.
     def __repr__(self) -> str:
-        from nplm.report.two_sample_text import two_sample_text
-
         return two_sample_text(self)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,9 +16,10 @@ from nplm._util.blas import blas_threads
 from nplm._util.json_values import json_value
 from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample
-from nplm.hypotest.result_file import SavedResult
+from nplm.hypotest.saved import SavedResult
 from nplm.two_sample.calibration import COMBINATION
 from nplm.two_sample.scores import Scores
+from nplm.two_sample.sweep_text import sweep_text
 from nplm.two_sample.test import DRAWS, TwoSampleTest
 
 SCHEMA = "nplm-two-sample-sweep/1"
@@ -98,27 +98,7 @@ class TwoSampleSweep(SavedResult):
         """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def write(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Writes result.json, report.html and the picture of the sweep, with the care of other results.
-
-        Arguments:
-            folder: where to; it is made. What nplm did not write is never replaced.
-            force: replace an older run in the folder.
-
-        Returns:
-            The path of report.html.
-
-        Raises:
-            OSError: if the folder holds other files, or an older run and `force` is not given; or cannot be written.
-        """
-        from nplm.report.folder import write_folder
-        from nplm.report.two_sample_many import write_sweep
-
-        return write_folder(folder, lambda path: write_sweep(path, self), force=force)
-
     def __repr__(self) -> str:
-        from nplm.report.two_sample_many_text import sweep_text
-
         return sweep_text(self)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nplm import KernelModel, NPLMTest, Sample
-from nplm.wording.verdict import verdict
+from nplm.hypotest.verdict import verdict
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -11,8 +11,8 @@ from scipy.special import ndtri_exp
 from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.data import support
 from nplm.data.support import Support, require_toys_of_such_yields, support_remarks, yields_apart
+from nplm.hypotest.verdict import verdict
 from nplm.nuisance import Normalization
-from nplm.wording.verdict import verdict
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 

@@ -10,8 +10,8 @@ import pytest
 
 from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample
 from nplm.plot.two_sample_bins import Process
-from nplm.report import write_run
 from nplm.report.multiple import write_multiple_run
+from nplm.report.run import write_run
 
 _FEATURES = ("pt", "eta")
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from nplm import FamilyTest, Sample, validate
+from nplm import FamilyTest, Sample, validate, write_report
 from nplm.family.settings import FamilySettings
-from nplm.family.words import words_of_test
 from nplm.plot.two_sample_bins import Process
 from nplm.report.feature_table import feature_table
-from nplm.report.roles import plain_words
 from nplm.report.two_sample import write_two_sample
-from nplm.report.two_sample_text import two_sample_verdict
 from nplm.two_sample.features import FeatureNumbers
 from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.result_text import two_sample_verdict
 
 _FEATURES = ("pt", "eta")
 _FEW = FamilySettings(classes=("one", "intervals"))
@@ -81,36 +77,6 @@ def test_f_is_drawn_against_a_single_feature(rng: np.random.Generator, tmp_path:
     assert (tmp_path / "plots/log-ratio.png").is_file()
 
 
-@pytest.mark.parametrize(
-    ("words", "features", "plain"),
-    [
-        (
-            "in met alone, at a scale of 2 standard deviations of the ranks (1e+02 in met), most of it between met ="
-            " 42.42 and 92.3: 954 effective events of B where 705.4 are expected from A",
-            ("met",),
-            "in met alone, mainly between met = 42.42 and 92.3: 954 events of the data where 705.4 are expected",
-        ),
-        (
-            "in one interval at n = -1: 5 events of B where 1 are expected from A",
-            ("n",),
-            "in one interval at n = -1: 5 events of the data where 1 are expected",
-        ),
-        (
-            "in a and b together, at a scale of 1.5 standard deviations of the ranks",
-            ("a", "b"),
-            "in a and b together",
-        ),
-    ],
-)
-def test_words_for_those_who_do_not_know_the_family(rng: np.random.Generator, words, features, plain) -> None:
-    a, b = _samples(rng, 0)
-    result = FamilyTest(a, b, settings=FamilySettings(classes=("products",))).run(resamples=99)
-    of_test = words_of_test(words, whole=True)
-    result = replace(result, leading_words=of_test, leading_features=features)
-    assert plain_words(result) == plain
-    assert "standard deviations" not in plain_words(replace(result, leading_words=words, of_test=False))
-
-
 def test_a_test_calls_its_samples_reference_and_data(rng: np.random.Generator, tmp_path: Path) -> None:
     a, b = _samples(rng, 30)
     result = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199)
@@ -128,7 +94,7 @@ def test_a_test_calls_its_samples_reference_and_data(rng: np.random.Generator, t
 
 def test_the_folder_of_a_test_is_that_of_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
     a, b = _samples(rng, 30)
-    page = FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199).write(tmp_path / "run")
+    page = write_report(FamilyTest(a, b, settings=_FEW, expected_ratio=1.0).run(resamples=199), tmp_path / "run")
     assert "Do the data agree with the reference?" in page.read_text()
 
 

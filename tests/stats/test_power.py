@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2, norm
 
-from nplm.report.power import power_markdown, power_text
 from nplm.stats.chi2 import Chi2Null, fit_chi2
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.intervals import clopper_pearson
@@ -70,7 +69,6 @@ def test_a_median_beyond_all_null_toys_is_a_lower_limit() -> None:
     assert beyond.median_z == norm.isf(1 / 100)
     assert beyond.median_interval[1] == np.inf
     assert beyond.band_is_limit
-    assert "at least 2.33" in power_text(beyond)
     below = signal_power(null, np.concatenate([low, high[:4]]), (2.0,))
     assert not below.median_is_limit
     assert signal_power(Chi2Null(5), high, ()).median_is_limit is False
@@ -105,29 +103,3 @@ def test_null_interval_covers_the_power_at_the_true_threshold(rng: np.random.Gen
     assert covered >= 0.68 - 4 * np.sqrt(0.68 * 0.32 / 500)
     # The power itself scatters from null to null: without the interval nearly all would be called wrong.
     assert np.mean([at.power == pytest.approx(true, abs=0.02) for at in intervals]) < 0.5
-
-
-def test_words_and_table_of_the_power(rng: np.random.Generator) -> None:
-    null = EmpiricalNull(rng.chisquare(5, 200))
-    t = rng.noncentral_chisquare(5, 15, 100)
-    found = signal_power(null, t, (2.0, 3.0), ideal_z=3.25)
-    text = power_text(found)
-    assert max(len(line) for line in text.splitlines()) <= 100
-    assert text.isascii()
-    for words in (
-        "empirical: 200 toys",
-        "3.25, of a test that knows",
-        "unknown: needs at least 740 null toys",
-        "from the null",
-    ):
-        assert words in text
-    assert "from the null" not in power_text(signal_power(Chi2Null(5), t, (2.0,)))
-    head, rule, first, second = power_markdown({"a|b": found, "c": signal_power(null, t + 50, (2.0, 3.0))}).splitlines()
-    assert head.startswith("| signal | toys | median Z |")
-    assert rule.count("---") == head.count("|") - 1
-    assert first.startswith("| a\\|b | 100 |")
-    assert "| 3.25 |" in first
-    assert second.startswith("| c | 100 | at least 2.58 |")
-    assert first.endswith("| empirical |")
-    with pytest.raises(ValueError, match="same thresholds"):
-        power_markdown({"a": found, "b": signal_power(null, t, (2.0,))})

@@ -11,11 +11,11 @@ from scipy.stats import chi2, kstest
 
 import nplm.tuning.tuner as module
 from nplm.plot.tune import plot_tune
-from nplm.report.tune import choice, interval_text, tune_dict, tune_markdown, tune_text
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import chi2_compatibility
 from nplm.tuning.path import ClipPath
 from nplm.tuning.result import Tuned, largest_chi2
+from nplm.tuning.result_text import choice, interval_text, tune_dict, tune_markdown, tune_text
 from tests.tuning.tuned_toys import Law, Toys, fitted_p, logarithmic, narrow
 
 

@@ -11,13 +11,13 @@ from scipy.stats import chi2
 
 from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
-from nplm.report.tune import interval_text, tune_markdown
 from nplm.statistic import FitError
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.toys.campaign import Campaign
 from nplm.toys.samplers import PoolSampler
 from nplm.toys.table import ToyTable
 from nplm.tuning.result import Tuned
+from nplm.tuning.result_text import interval_text, tune_markdown
 from nplm.tuning.tuner import Tuning
 from tests.toys.programs import QUICK, exponential_test
 from tests.tuning.tuned_toys import Toys, fitted_p, logarithmic, scan_clips

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
 from nplm.plot import plot_two_sample_matrix
-from nplm.report.two_sample_many_text import matrix_rows, matrix_text
 from nplm.two_sample import n_sweep, validate_matrix
 from nplm.two_sample.matrix import SCHEMA, TwoSampleMatrix, adjusted_p
+from nplm.two_sample.matrix_text import matrix_rows, matrix_text
 from nplm.two_sample.sweep import SCHEMA as SWEEP_SCHEMA
 from nplm.two_sample.sweep import Crossing, TwoSampleSweep, _crossing
 from tests.two_sample.samples import gaussians, signed

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nplm import Sample
-from nplm.report.two_sample_text import two_sample_numbers, two_sample_verdict
+from nplm.two_sample.result_text import two_sample_numbers, two_sample_verdict
 from nplm.two_sample.test import Calibrate, TwoSampleTest
 from nplm.wording.numbers import p_text
 

@@ -181,11 +181,11 @@ def _run(
 
 def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples, folder: RunFolder | None) -> None:
     """Writes the result into the folder and prints it."""
-    from nplm.report.text import result_line
+    from nplm.hypotest.result_text import result_line
 
     report = None
     if folder is not None:
-        from nplm.report import write_run
+        from nplm.report.run import write_run
 
         try:
             with folder.writing():

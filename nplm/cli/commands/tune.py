@@ -40,7 +40,7 @@ def run_tune(options: Options) -> int:
     Raises:
         CommandError: if the input, the folder or the engine is bad, or too many fits fail.
     """
-    from nplm.report.tune import tune_text
+    from nplm.tuning.result_text import tune_text
 
     reporter = Reporter(options.quiet)
     setup = setup_of(RunOptions.null_like(options), reporter.note)
@@ -114,7 +114,7 @@ def _write(options: Options, results: list[Tuned], command: str) -> str:
     from nplm.plot.qq import plot_qq
     from nplm.plot.style import save_figure
     from nplm.plot.tune import plot_tune
-    from nplm.report.tune import choice, tune_dict, tune_markdown
+    from nplm.tuning.result_text import choice, tune_dict, tune_markdown
 
     found = {**tune_dict(results), "command": command, "versions": versions()}
     document = json.dumps(found, indent=2, allow_nan=False)

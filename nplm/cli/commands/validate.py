@@ -144,8 +144,8 @@ def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporte
 
 
 def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
-    from nplm.report.two_sample_text import two_sample_line
     from nplm.two_sample.matrix import validate_matrix
+    from nplm.two_sample.result_text import two_sample_line
 
     with refusing_bad_input():
         matrix = validate_matrix(

@@ -111,7 +111,7 @@ def _deliver(
     result: MultipleResult, test: MultipleTest, options: Options, samples: Samples, folder: RunFolder | None
 ) -> None:
     """Writes the result and the toys of each test into the folder, and prints the result."""
-    from nplm.report.multiple_text import multiple_line
+    from nplm.hypotest.multiple_text import multiple_line
 
     report = None
     if folder is not None:

@@ -49,10 +49,10 @@ def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Numbers and plots of null toys."""
     from nplm.plot.null import plot_null_ensemble
     from nplm.plot.qq import plot_qq
-    from nplm.report.pulls import pulls_text
-    from nplm.report.toys import ensemble_dict, ensemble_text
     from nplm.stats.ensemble_summary import summarize_toys
+    from nplm.toys.ensemble_text import ensemble_dict, ensemble_text
     from nplm.toys.pulls import fitted_nuisances, truth_of
+    from nplm.toys.pulls_text import pulls_text
 
     formula = _formula(options, store)
     summary = summarize_toys(table.t, formula)
@@ -74,7 +74,7 @@ def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
 def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Z and power of toys with a signal against null toys, and against the formula if these follow it."""
     from nplm.plot.power import plot_power
-    from nplm.report.power import power_text
+    from nplm.sensitivity.power_text import power_text
     from nplm.stats.asymptotic import fit_formula
     from nplm.stats.empirical import EmpiricalNull
     from nplm.stats.ensemble_summary import summarize_toys

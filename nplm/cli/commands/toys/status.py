@@ -154,8 +154,8 @@ def status_text(store: Store, table: ToyTable) -> str:
 
 def _law(store: Store) -> str:
     """The null of the toys, and with nuisances where it was taken."""
-    from nplm.report.pulls import law_text
     from nplm.toys.pulls import truth_of
+    from nplm.toys.pulls_text import law_text
 
     formula, truth = read_formula(store.about["formula"]), truth_of(store)
     return formula.name if truth is None else law_text(formula, truth)

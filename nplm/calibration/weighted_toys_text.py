@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.hypotest.result import Calibration
+from nplm.calibration.record import Calibration
 from nplm.wording.numbers import count, format_p
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from nplm.hypotest.multiple_result import MultipleResult
-from nplm.hypotest.yields import where_apart
+from nplm.hypotest.cautions import cautions
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.verdict import LARGEST_INFLATION, with_outside
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import (
@@ -14,7 +16,6 @@ from nplm.wording.numbers import (
     format_duration,
     format_p,
     format_z,
-    key_numbers,
     p_interval_text,
     p_text,
     printable,
@@ -23,7 +24,10 @@ from nplm.wording.numbers import (
     z_text,
 )
 from nplm.wording.tables import aligned, labelled
-from nplm.wording.verdict import LARGEST_INFLATION, MILD, STRONG, Level, Verdict, cautions, interrupted, with_outside
+from nplm.wording.verdict import MILD, STRONG, Level, Verdict, interrupted, where_apart
+
+if TYPE_CHECKING:
+    from nplm.hypotest.multiple_result import MultipleResult
 
 TABLE_HEAD = ("test", "t", "expected", "local p", "local Z", "stands on")
 
@@ -79,7 +83,7 @@ def _apart(result: MultipleResult) -> str:
         return ""
     known = [shape.p_value for shape in shapes if shape is not None]
     shape_z = z_score(min(1.0, len(known) * min(known))) if len(known) == len(shapes) else None
-    return where_apart(rate.z, shape_z, MILD)
+    return where_apart(rate.z, shape_z)
 
 
 def multiple_rows(result: MultipleResult) -> list[tuple[str, ...]]:

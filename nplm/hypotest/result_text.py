@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from nplm.hypotest.result import Result
-from nplm.wording.numbers import format_p_value, format_z_score, is_limit, key_numbers, printable
+from typing import TYPE_CHECKING
+
+from nplm.hypotest.cautions import cautions
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.verdict import verdict
+from nplm.wording.numbers import p_text, printable, z_text
 from nplm.wording.tables import labelled
-from nplm.wording.verdict import cautions, verdict
+
+if TYPE_CHECKING:
+    from nplm.hypotest.result import Result
 
 
 def result_text(result: Result) -> str:
@@ -19,7 +25,7 @@ def result_text(result: Result) -> str:
 def result_line(result: Result) -> str:
     """The answer on one line: t = 36.62, p = 0.0196, Z = 2.06 (empirical; a limit of the toys: none exceeds t)."""
     remark = "; not calibrated" if result.calibration.kind == "chi2 given" and not result.calibration.toys else ""
-    if is_limit(result):
+    if result.calibration.limit:
         remark = "; a limit of the toys: none exceeds t"
     stands_on = f"{result.calibration.kind}{remark}"
-    return f"t = {result.t:.2f}, {format_p_value(result)}, {format_z_score(result)} ({stands_on})"
+    return f"t = {result.t:.2f}, {p_text(result.p_value)}, {z_text(result.z)} ({stands_on})"

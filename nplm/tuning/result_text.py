@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nplm._util.json_values import json_value
-from nplm.report.toys import comparison_rows
+from nplm.toys.ensemble_text import comparison_rows
 from nplm.tuning.result import Tuned, largest_chi2
 from nplm.wording.durations import format_seconds
 from nplm.wording.markdown import markdown_table

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from nplm.report.toys import ensemble_dict, ensemble_text
 from nplm.stats.chi2 import fit_chi2
 from nplm.stats.empirical import EmpiricalNull
+from nplm.toys.ensemble_text import ensemble_dict, ensemble_text
 from nplm.wording.numbers import format_p, format_z
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +22,11 @@ from nplm import (
     kernel_widths,
     validate,
 )
-from nplm.hypotest.yields import own_rate, where_apart
+from nplm.hypotest.multiple_text import multiple_text
+from nplm.hypotest.result_text import result_text
+from nplm.hypotest.verdict import verdict
+from nplm.hypotest.yields import own_rate
 from nplm.nuisance import Normalization
-from nplm.report import write_run
-from nplm.report.multiple_text import multiple_text
-from nplm.report.text import result_text
-from nplm.wording.verdict import verdict
 
 
 def samples(rng: np.random.Generator, n: int, peak: int = 0) -> tuple[Sample, Sample]:
@@ -155,25 +152,3 @@ def test_several_widths_and_kernels_of_two_samples_have_it_too(rng: np.random.Ge
     assert repr(found).splitlines()[1].startswith("  yield      450 observed / 300 expected = 1.5; p = ")
     apart = validate(other, data.select(slice(0, 10)), widths=[0.5], expected_ratio=1.0)
     assert any("the data have 10" in note for note in apart.notes)
-
-
-def test_json_and_page_have_them(run: Callable[..., Any], tmp_path: Path) -> None:
-    case = run(toys=60, t=60.0)
-    page = write_run(tmp_path, case.test, case.data, case.result).read_text()
-    document = json.loads((tmp_path / "result.json").read_text())
-    assert document["rate"]["observed"] == 390
-    assert document["rate"]["p_value"] == pytest.approx(case.result.rate.p_value)
-    assert document["shape"]["law"] == "chi2(4)"
-    assert page.index("390 observed / 400 expected") < page.index("Key numbers") < page.index("p-value")
-
-
-@pytest.mark.parametrize(
-    ("rate", "shape", "words"),
-    [
-        (3.0, None, " in the yield; the shape is not known apart"),
-        (1.0, None, ""),
-        (1.0, 1.0, ""),
-    ],
-)
-def test_words_where_little_is_known(rate: float, shape: float | None, words: str) -> None:
-    assert where_apart(rate, shape, 2.0) == words

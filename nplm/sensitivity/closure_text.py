@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from nplm.sensitivity.closure import LEVEL, TAIL, Closure, ClosureAt
+from typing import TYPE_CHECKING
+
+from nplm.sensitivity.null_check import LEVEL, TAIL
 from nplm.wording.numbers import format_z
 from nplm.wording.tables import aligned
+
+if TYPE_CHECKING:
+    from nplm.sensitivity.closure import Closure, ClosureAt
 
 
 def closure_text(found: Closure) -> str:

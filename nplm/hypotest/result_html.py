@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
-from nplm.hypotest.result import Result
-from nplm.wording.numbers import key_numbers
-from nplm.wording.verdict import cautions, verdict
+from nplm.hypotest.cautions import cautions
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.verdict import verdict
+from nplm.wording.greek import chi
+
+if TYPE_CHECKING:
+    from nplm.hypotest.result import Result
 
 
 def result_html(result: Result) -> str:
@@ -18,8 +23,3 @@ def result_html(result: Result) -> str:
     cell = "text-align:left;vertical-align:top"
     body = "".join(f'<tr><th style="{cell}">{label}</th><td style="{cell}">{value}</td></tr>' for label, value in rows)
     return f"<div><p><strong>{escape(answer.title)}.</strong> {escape(answer.sentence)}</p><table>{body}</table></div>"
-
-
-def chi(text: str) -> str:
-    """Our own words with chi2 in Greek."""
-    return text.replace("chi2", "χ²")

@@ -1,4 +1,4 @@
-"""Nuisances in the report: tables, pictures, and the checks of learned log-ratios."""
+"""Nuisances on a page: tables, pictures, and the checks of learned log-ratios."""
 
 from __future__ import annotations
 
@@ -12,57 +12,12 @@ from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, Sample
 from nplm.learning import RatioSettings, learn_from_samples
 from nplm.learning.checks import validate_ratio
 from nplm.learning.learned_ratio import LearnedLogRatio
-from nplm.nuisance.fit_summary import NuisanceSummary
-from nplm.report import write_run
-from nplm.report.nuisances import MOST_IN_MATRIX, correlation_rows, decomposition, nuisance_rows
 from nplm.report.nuisances_block import learned_block, nuisances_block
-
-
-def summary(k: int, impact: float | None = 2.5) -> NuisanceSummary:
-    """k nuisances n0, n1, ... of which the first two are correlated by -0.8, all others by 0.1."""
-    rho = np.full((k, k), 0.1) + 0.9 * np.eye(k)
-    rho[0, 1:2] = rho[1:2, 0] = -0.8
-    names = tuple(f"n{i}" for i in range(k))
-    sigma, measured, nu, nu_tau = (np.full(k, value) for value in (0.5, 0.25, 1.0, 0.75))
-    effect = None if impact is None else np.full(k, impact)
-    return NuisanceSummary.of(names, sigma, measured, nu, rho * 0.04, nu_tau, 7.0, 3.0, effect)
-
-
-def test_rows_hold_constraint_fits_pull_and_impact() -> None:
-    assert nuisance_rows(summary(1)) == [
-        ("nuisance", "constraint", "fitted without f", "fitted with f", "pull", "impact on t"),
-        ("n0", "0.25 +- 0.5", "1 +- 0.2", "0.75", "+1.50", "+2.50"),
-    ]
-    assert nuisance_rows(summary(1, None))[1] == ("n0", "0.25 +- 0.5", "1 +- 0.2", "0.75", "+1.50")
-    unknown = replace(summary(1, np.nan), measured=np.array([np.nan]))
-    assert nuisance_rows(unknown)[1] == ("n0", "no value, +- 0.5", "1 +- 0.2", "0.75", "none", "not known")
-
-
-def test_a_fit_beyond_what_was_learned_is_remarked_upon() -> None:
-    """nu = 1 +- 0.2 in both."""
-    ends = np.array([[-0.7, 0.7], [-np.inf, np.inf]])
-    (caution,) = replace(summary(2), learned_range=ends).cautions()
-    assert "n0 = 1," in caution
-    assert "between -0.7 and 0.7" in caution
-    assert replace(summary(2), learned_range=ends + 0.15).cautions() == []
-    assert summary(2).cautions() == []
-
-
-def test_correlations_are_a_matrix_or_the_largest_of_it() -> None:
-    assert correlation_rows(summary(1)) == []
-    assert correlation_rows(summary(2)) == [
-        ("correlation", "n0", "n1"),
-        ("n0", "+1.00", "-0.80"),
-        ("n1", "-0.80", "+1.00"),
-    ]
-    many = correlation_rows(summary(MOST_IN_MATRIX + 1))
-    assert many[1] == ("n0", "n1", "-0.80")
-    assert many[2][2] == "+0.10"
+from nplm.report.run import write_run
+from tests.nuisance.summaries import summary
 
 
 def test_t_is_taken_apart() -> None:
-    assert decomposition(summary(2)) == "tau 10.00 - Delta 3.00 (n0, n1 profiled)"
-    assert decomposition(summary(20)).endswith("(20 nuisances profiled)")
     page = nuisances_block(summary(2))
     assert "t = tau - Delta = 10.00 - 3.00 = 7.00" in page
     assert "0.25 ± 0.5" in page

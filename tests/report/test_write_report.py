@@ -1,4 +1,4 @@
-"""`result.write` makes the folder that the command makes, with its care for what is there."""
+"""`write_report` makes the folder that the command makes, with its care for what is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm import FamilyTest, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths, load_result, validate
+from nplm import (
+    FamilyTest,
+    KernelModel,
+    MultipleTest,
+    NPLMTest,
+    Sample,
+    kernel_widths,
+    load_result,
+    validate,
+    write_report,
+)
 from nplm.cli.main import main
 from nplm.hypotest.result import Result
 from nplm.toys.table import ToyTable
@@ -44,7 +54,7 @@ def test_the_folder_is_that_of_the_command(rng: np.random.Generator, tmp_path: P
     kernel = ["--model", "kernel", "--width", "1", "--centers", "30", "--toys", "60", "--quiet"]
     assert main(["test", *files, *kernel, "-o", str(tmp_path / "command")]) == 0
     result = _one(reference, data)
-    page = result.write(tmp_path / "new" / "python")
+    page = write_report(result, tmp_path / "new" / "python")
     assert page == tmp_path / "new" / "python" / "report.html"
     written, by_command = _files(page.parent), _files(tmp_path / "command")
     assert written - by_command == {"toys/part-00000.parquet"}
@@ -55,17 +65,17 @@ def test_the_folder_is_that_of_the_command(rng: np.random.Generator, tmp_path: P
     # Each replaces the other's run, if asked to.
     assert main(["test", *files, *kernel, "-o", str(page.parent)]) == 4
     assert main(["test", *files, *kernel, "-o", str(page.parent), "--force"]) == 0
-    result.write(page.parent, force=True)
+    write_report(result, page.parent, force=True)
 
 
 @pytest.mark.slow
 def test_results_of_all_kinds_write(rng: np.random.Generator, tmp_path: Path) -> None:
     reference, data = _samples(rng)
-    several = MultipleTest(kernel_widths(reference, [0.5, 2.0])).run(data, 60).write(tmp_path / "several")
+    several = write_report(MultipleTest(kernel_widths(reference, [0.5, 2.0])).run(data, 60), tmp_path / "several")
     assert _files(several.parent) >= {"report.html", "events.csv", "plots/tests.png", "toys/part-00001.parquet"}
-    two = validate(reference, data, resamples=99).write(tmp_path / "two")
+    two = write_report(validate(reference, data, resamples=99), tmp_path / "two")
     assert _files(two.parent) >= {"report.html", "events.csv", "plots/feature-0.png", "plots/null.pdf", "result.json"}
-    kernels = validate(reference, data, widths=[1.0], calibrate="analytic").write(str(tmp_path / "kernels"))
+    kernels = write_report(validate(reference, data, widths=[1.0], calibrate="analytic"), str(tmp_path / "kernels"))
     assert "reference" in kernels.read_text()
 
 
@@ -76,26 +86,26 @@ def test_a_loaded_result_is_written_with_its_samples(rng: np.random.Generator, t
     validate(reference, data, resamples=99).save(tmp_path / "two.npz")
     one: Any = load_result(tmp_path / "one.npz")
     two: Any = load_result(tmp_path / "two.npz")
-    with pytest.raises(ValueError, match=r"give what ran and what it tested, as result\.write\(folder, test, data\)"):
-        one.write(tmp_path / "one")
-    with pytest.raises(ValueError, match=r"give those that were compared, in their order, as result\.write\(folder, a"):
-        two.write(tmp_path / "two")
+    with pytest.raises(ValueError, match=r"what it tested, as write_report\(result, folder, test, data\)"):
+        write_report(one, tmp_path / "one")
+    with pytest.raises(ValueError, match=r"compared, in their order, as write_report\(result, folder, a, b\)"):
+        write_report(two, tmp_path / "two")
     assert not (tmp_path / "one").exists()
     for write in (
-        lambda: one.write(tmp_path / "one", test, data[:50]),
-        lambda: two.write(tmp_path / "two", data, reference),
+        lambda: write_report(one, tmp_path / "one", test, data[:50]),
+        lambda: write_report(two, tmp_path / "two", data, reference),
     ):
         with pytest.raises(ValueError, match="the result is about"):
             write()
     # A table has its columns by name, in any order.
-    assert one.write(tmp_path / "one", test, {"y": data["y"], "x": data["x"]}).exists()
-    assert two.write(tmp_path / "two", reference, data).exists()
+    assert write_report(one, tmp_path / "one", test, {"y": data["y"], "x": data["x"]}).exists()
+    assert write_report(two, tmp_path / "two", reference, data).exists()
 
 
 def test_a_family_is_written_with_its_samples(rng: np.random.Generator, tmp_path: Path) -> None:
     reference, data = _samples(rng)
     result = FamilyTest(reference, data, expected_ratio=1.0).run(resamples=99)
-    assert result.write(tmp_path / "run", reference, data).exists()
+    assert write_report(result, tmp_path / "run", reference, data).exists()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +129,7 @@ def test_what_nplm_did_not_write_stays(
     result = NPLMTest(_samples(rng)[0], MODEL).run(_samples(rng)[1], 0)
     for force in (False, True):
         with pytest.raises(OSError, match=f"{message}.*choose another folder") as caught:
-            result.write(folder, force=force)
+            write_report(result, folder, force=force)
         assert " -o" not in str(caught.value)
     assert [file.read_text() for file in tmp_path.rglob("*") if file.is_file()] == before
 
@@ -127,13 +137,13 @@ def test_what_nplm_did_not_write_stays(
 def test_an_older_run_is_replaced_only_if_asked(rng: np.random.Generator, tmp_path: Path) -> None:
     reference, data = _samples(rng)
     folder = tmp_path / "run"
-    _one(reference, data).write(folder)
+    write_report(_one(reference, data), folder)
     other = NPLMTest(reference, MODEL).run(data, 0)
     with pytest.raises(OSError, match="holds another run; choose another folder, or give force=True to replace"):
-        other.write(folder)
+        write_report(other, folder)
     assert (folder / "toys/part-00000.parquet").exists()
     (folder / "mine.txt").write_text("mine")
-    other.write(folder, force=True)
+    write_report(other, folder, force=True)
     assert not (folder / "toys").exists()
     assert (folder / "mine.txt").read_text() == "mine"
 
@@ -145,25 +155,42 @@ def test_matrices_and_sweeps_are_written_and_saved_like_other_results(rng: np.ra
     sweep = n_sweep(a, b, [40, 80], repeats=10)
     folders = {"matrix": {"plots/matrix.png"}, "sweep": {"plots/sweep.png"}}
     for name, result in (("matrix", matrix), ("sweep", sweep)):
-        page = result.write(tmp_path / name)
+        page = write_report(result, tmp_path / name)
         assert page.name == "report.html"
         assert _files(page.parent) >= {"report.html", "result.json", "manifest.json", *folders[name]}
         document = json.loads((page.parent / "result.json").read_text())
         document.pop("configuration", None)
         assert document == result.to_dict()
         with pytest.raises(OSError, match=r"holds another run; choose another folder, or give force=True to replace"):
-            result.write(page.parent)
-        assert result.write(page.parent, force=True) == page
+            write_report(result, page.parent)
+        assert write_report(result, page.parent, force=True) == page
         result.save(tmp_path / f"{name}.npz")
         loaded: Any = load_result(tmp_path / f"{name}.npz")
         assert loaded.to_json() == result.to_json()
         assert repr(loaded) == repr(result)
         # No samples are needed for its page.
-        assert loaded.write(tmp_path / f"{name}-again").exists()
+        assert write_report(loaded, tmp_path / f"{name}-again").exists()
     assert "A median Z of 3" in (tmp_path / "sweep/report.html").read_text()
 
 
+def test_only_results_have_a_report_and_only_their_arguments(rng: np.random.Generator, tmp_path: Path) -> None:
+    a, b = _samples(rng)
+    with pytest.raises(TypeError, match="no report of a Sample: give the result of a test or of a comparison"):
+        write_report(a, tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="leave_one_out"):
+        write_report(n_sweep(a, b, [40], repeats=2), tmp_path / "run", leave_one_out=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_an_earlier_version_is_replaced_if_asked(rng: np.random.Generator, tmp_path: Path) -> None:
+    result = n_sweep(*_samples(rng), [40], repeats=2)
+    manifest = write_report(result, tmp_path / "run").parent / "manifest.json"
+    assert json.loads(manifest.read_text())["program"] == "write_report"
+    manifest.write_text(manifest.read_text().replace('"write_report"', '"result.write"'))
+    assert write_report(result, tmp_path / "run", force=True).exists()
+
+
 def test_what_writes_for_python_needs_no_command_line() -> None:
-    words = "import sys, nplm.report.folder; print(sorted(m for m in sys.modules if m.startswith('nplm.cli')))"
+    words = "import sys, nplm.report.write_report; print(sorted(m for m in sys.modules if m.startswith('nplm.cli')))"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.hypotest.yields import rate_z, where_apart
-from nplm.report.roles import plain_words, roles_of
+from nplm.hypotest.yields import rate_z
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import (
     count,
@@ -24,7 +24,7 @@ from nplm.wording.numbers import (
     z_text,
 )
 from nplm.wording.tables import aligned, labelled
-from nplm.wording.verdict import MILD, STRONG, Level, Verdict
+from nplm.wording.verdict import MILD, STRONG, Level, Verdict, where_apart
 
 if TYPE_CHECKING:
     from nplm.two_sample.calibration import TwoSampleCalibration
@@ -34,13 +34,15 @@ TABLE_HEAD = ("test", "t", "expected", "local p", "local Z")
 # Of more tests than these only the first, those of smallest p-value, are in a table.
 _MOST_ROWS, _FIRST_ROWS = 15, 10
 _ROUNDING = 1e-9
+# What the words of a family say for those who know it: the scale of its kernels.
+_SCALE = re.compile(r", at a scale of [^ ]+ standard deviations(?: of the ranks)?(?: \([^ ]+ in .*?\))?(?=, |$)")
 
 
 def two_sample_verdict(result: TwoSampleResult) -> Verdict:
     """Agreement below Z = 2, a mild difference up to 3, a strong one above; a limit where no resampling reaches."""
-    found, roles = result.calibration, roles_of(result)
+    found = result.calibration
     a, b = (printable(name) for name in result.sample_names)
-    both = f"The data ({b}) and the reference ({a})" if roles.of_test else f"{a} and {b}"
+    both = f"The data ({b}) and the reference ({a})" if result.of_test else f"{a} and {b}"
     numbers = f"{p_text(found.p_value)}, {z_text(found.z)}, {_kind(result)}"
     if found.limit and found.z < MILD:
         return Verdict(
@@ -49,9 +51,9 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
             f"{both} differ more than any of {found.null}, but so few cannot show more than Z = {format_z(found.z)}"
             f" ({numbers}). Take more.",
         )
-    cases = "cases" if roles.of_test else "pairs of samples from one distribution"
+    cases = "cases" if result.of_test else "pairs of samples from one distribution"
     share = share_of(found.p_value, cases, limit=found.limit)
-    chance = f"in {share} they differ at least as much{' by chance alone' * roles.of_test} ({numbers})"
+    chance = f"in {share} they differ at least as much{' by chance alone' * result.of_test} ({numbers})"
     if found.z < MILD:
         return Verdict("agreement", f"Agreement{_but(result)}", f"{both} agree: {chance}.")
     level: Level = "mild" if found.z < STRONG else "strong"
@@ -71,7 +73,7 @@ def _apart(result: TwoSampleResult) -> str:
     """Whether yield, shape or both differ; nothing where only shapes are compared."""
     if result.rate is None:
         return ""
-    return where_apart(rate_z(result.rate), None if result.shape is None else result.shape.z, MILD)
+    return where_apart(rate_z(result.rate), None if result.shape is None else result.shape.z)
 
 
 def _but(result: TwoSampleResult) -> str:
@@ -183,6 +185,15 @@ def _leading(result: TwoSampleResult) -> str:
     if result.rate is not None and result.leading != result.leading_shape:
         return f"in the yield ({result.rate.observed:,.6g} where {result.rate.expected:,.6g} are expected)"
     return plain_words(result) or f"in the test '{result.names[result.leading]}'"
+
+
+def plain_words(result: TwoSampleResult) -> str:
+    """What the leading test of shapes found, without its scale; empty without words.
+
+    In met alone, mainly between met = 42 and 92: 954 events of the data where 705 are expected.
+    """
+    words = _SCALE.sub("", result.leading_words).replace(", most of it between ", ", mainly between ")
+    return words.replace(", most of it at ", ", mainly at ")
 
 
 def _value(text: str) -> str:

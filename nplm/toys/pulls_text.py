@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nplm.report.toys import Rows, measured
 from nplm.stats.asymptotic import Formula
 from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.toys.ensemble_text import Rows, measured
 from nplm.toys.pulls import FittedNuisances, Mean, Truth
 from nplm.wording.tables import aligned
 

@@ -11,12 +11,10 @@ import pytest
 from scipy.stats import chi2
 
 from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
-from nplm.report.multiple_text import multiple_text, multiple_verdict
-from nplm.report.text import result_line, result_text
-from nplm.stats.goodness_of_fit import chi2_compatibility
-from nplm.stats.significance import z_interval, z_score
-from nplm.wording.numbers import check_words, key_numbers, share_of
-from nplm.wording.verdict import verdict
+from nplm.hypotest.key_numbers import key_numbers
+from nplm.hypotest.multiple_text import multiple_text, multiple_verdict
+from nplm.hypotest.result_text import result_line, result_text
+from nplm.hypotest.verdict import verdict
 
 
 def test_a_limit_of_toys_gives_way_to_a_formula_that_they_follow(run: Callable[..., Any]) -> None:
@@ -49,51 +47,6 @@ def test_who_asks_for_a_count_gets_it_and_what_the_formula_says(run: Callable[..
     result = test.run(case.data, toys=100, calibrate="toys")
     assert result.p_value == pytest.approx(1 / 101)
     assert "chi2(5), which they follow, says p = " in verdict(result).sentence
-
-
-def test_an_interrupted_run_of_few_toys_is_no_agreement(run: Callable[..., Any]) -> None:
-    result = run(toys=5, t=1.0).result
-    assert verdict(result).level == "agreement"
-    stopped = verdict(replace(result, complete=False))
-    assert (stopped.level, stopped.title) == ("undecided", "Undecided: interrupted")
-    assert "after 5 toys" in stopped.sentence
-    assert verdict(replace(run(toys=50, t=1.0).result, complete=False)).level == "agreement"
-
-
-def test_few_toys_whose_interval_reaches_two_leave_it_open(run: Callable[..., Any]) -> None:
-    result = run(toys=5).result
-
-    def with_interval(toys: int) -> Any:
-        p, interval = 2 / (1 + toys), (0.01, 0.15)
-        found = replace(result.calibration, kind="empirical", toys=toys, toys_exceeding=1)
-        return replace(
-            result, p_value=p, z=z_score(p), p_interval=interval, z_interval=z_interval(interval), calibration=found
-        )
-
-    assert "leaves open whether Z is above 2" in verdict(with_interval(20)).sentence
-    assert verdict(with_interval(60)).level == "agreement"
-
-
-@pytest.mark.parametrize(
-    ("p", "limit", "words"),
-    [
-        (0.0123, False, "about 1.2% of samples"),
-        (4e-4, True, "no more than about one in 2,500 samples"),
-        (2e-12, False, "about one in 10^12 samples"),
-        (0.0, False, "fewer than one in 10^300 samples"),
-    ],
-)
-def test_a_share_is_part_of_a_sentence(p: float, limit: bool, words: str) -> None:
-    assert share_of(p, "samples", limit=limit) == words
-
-
-def test_accepted_is_not_said_if_one_test_alone_would_refuse() -> None:
-    t = chi2.ppf((np.arange(400) + 0.5) / 400, 13)
-    found = chi2_compatibility(t, 13, simulations=99)
-    assert check_words(found) == "accepted"
-    odd = replace(found, width=0.045)
-    assert check_words(odd) == "not refuted (width alone: p = 0.045)"
-    assert check_words(replace(odd, p_value=0.01)) == "refused"
 
 
 def _samples(rng: np.random.Generator, signal: int = 0) -> tuple[Sample, Sample]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import fields, is_dataclass, replace
+import re
+import sys
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ from nplm import (
     validate,
 )
 from nplm._util.arrays_file import write_npz
-from nplm.hypotest.result_file import SCHEMA, SavedResultError
+from nplm.hypotest.saved import SCHEMA, SavedResultError
 from nplm.nuisance import Normalization
 from nplm.plot import plot_null
+from nplm.saved_results import CLASSES
 
 
 def _same(one: Any, other: Any) -> None:
@@ -108,6 +111,27 @@ def test_a_copy_does_not_bring_the_samples(rng: np.random.Generator) -> None:
     assert result._of is not None
     assert copy.copy(result)._of is None
     assert replace(result, seed=2)._of is result._of
+
+
+@pytest.mark.parametrize("made", CLASSES.values())
+def test_the_dataclasses_of_its_fields_are_read_too(made: type) -> None:
+    for each in fields(made):
+        names = [] if each.name == "_of" else re.findall(r"[A-Z]\w+", str(each.type))
+        used = [getattr(sys.modules[made.__module__], name, None) for name in names]
+        for kind in used:
+            # Of a base class there are those that are made of it.
+            assert not is_dataclass(kind) or any(issubclass(known, kind) for known in CLASSES.values())
+
+
+def test_a_dataclass_of_somebody_else_is_not_saved(rng: np.random.Generator, tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Mine:
+        number: int
+
+    result = replace(_result("far", rng), configuration={"mine": Mine(1)})
+    with pytest.raises(TypeError, match="a result with a Mine cannot be saved"):
+        result.save(tmp_path / "result.npz")
+    assert not list(tmp_path.iterdir())
 
 
 def _refused(path: Path, message: str) -> None:

@@ -1,0 +1,83 @@
+"""Results read from files: the classes that they are made of, by the names that these have there."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from nplm._util.arrays_file import ChangedError, read_npz
+from nplm.calibration.record import Calibration
+from nplm.data.support import Outside
+from nplm.hypotest.multiple_result import MultipleResult
+from nplm.hypotest.result import Result
+from nplm.hypotest.saved import SCHEMA, Decoder, SavedResult, SavedResultError
+from nplm.hypotest.yields import OwnRate, Shape
+from nplm.nuisance.fit_summary import NuisanceSummary
+from nplm.stats.chi2 import Chi2Null, FittedChi2Null
+from nplm.stats.combination import Combination
+from nplm.stats.ensemble_summary import EnsembleSummary
+from nplm.stats.global_pvalue import GlobalP
+from nplm.stats.goodness_of_fit import Chi2Compatibility, Tail
+from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility
+from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
+from nplm.toys.table import ToyTable
+from nplm.two_sample.calibration import TwoSampleCalibration
+from nplm.two_sample.matrix import TwoSampleMatrix
+from nplm.two_sample.rate import Rate
+from nplm.two_sample.result import TwoSampleResult
+from nplm.two_sample.sweep import Crossing, TwoSampleSweep
+
+# Nothing else is made from a file. A name stays as it is in files that were saved before: a class that is renamed has a
+# line more here, and keeps that of its old name.
+CLASSES: Mapping[str, type] = {
+    "Calibration": Calibration,
+    "Chi2Compatibility": Chi2Compatibility,
+    "Chi2Null": Chi2Null,
+    "Combination": Combination,
+    "Crossing": Crossing,
+    "EnsembleSummary": EnsembleSummary,
+    "FittedChi2Null": FittedChi2Null,
+    "FittedMixtureNull": FittedMixtureNull,
+    "GlobalP": GlobalP,
+    "MixtureCompatibility": MixtureCompatibility,
+    "MixtureNull": MixtureNull,
+    "MultipleResult": MultipleResult,
+    "NuisanceSummary": NuisanceSummary,
+    "Outside": Outside,
+    "OwnRate": OwnRate,
+    "Rate": Rate,
+    "Result": Result,
+    "Shape": Shape,
+    "Tail": Tail,
+    "ToyTable": ToyTable,
+    "TwoSampleCalibration": TwoSampleCalibration,
+    "TwoSampleMatrix": TwoSampleMatrix,
+    "TwoSampleResult": TwoSampleResult,
+    "TwoSampleSweep": TwoSampleSweep,
+}
+
+
+def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep:
+    """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
+
+    Raises:
+        SavedResultError: (a ValueError) if the file holds something else, was changed, or is of a later version.
+        OSError: if the file cannot be read.
+    """
+    try:
+        header, arrays = read_npz(path, SCHEMA)
+        if header["schema"] != SCHEMA:
+            raise SavedResultError(f"{path} has the schema {header['schema']}, not {SCHEMA}")
+        result = Decoder(CLASSES, arrays).decoded(header["result"])
+    except SavedResultError:
+        raise
+    except ChangedError as error:
+        raise SavedResultError(f"{error}; save the result anew") from error
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise SavedResultError(
+            f"{path} holds no saved result: load_result reads what result.save(path) wrote, and no result.json"
+        ) from error
+    if not isinstance(result, SavedResult):
+        raise SavedResultError(f"{path} holds a {type(result).__name__}, which is no result")
+    return result  # type: ignore[return-value]
