@@ -27,6 +27,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
 from nplm import Sample, validate, write_sample
+from nplm.family import validate_matrix
 from nplm.localization import Comparison, localize_samples
 from nplm.plot import (
     plot_pair,
@@ -35,7 +36,7 @@ from nplm.plot import (
     plot_two_sample_null,
     plot_two_sample_sweep,
 )
-from nplm.two_sample import n_sweep, validate_matrix
+from nplm.two_sample import n_sweep
 
 rng = np.random.default_rng(3)
 

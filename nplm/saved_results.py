@@ -21,10 +21,10 @@ from nplm.stats.global_pvalue import GlobalP
 from nplm.stats.goodness_of_fit import Chi2Compatibility, Tail
 from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility
 from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
+from nplm.stats.yields import Rate
 from nplm.toys.table import ToyTable
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.matrix import TwoSampleMatrix
-from nplm.two_sample.rate import Rate
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import Crossing, TwoSampleSweep
 

@@ -13,7 +13,7 @@ from experiments.family.kept import Kept, Row
 from experiments.family.samples import null_pair
 from nplm import FamilyTest, KernelModel, NPLMTest
 from nplm.two_sample.pooled import Pool
-from nplm.two_sample.rate import Rate
+from nplm.two_sample.rate import rate_of
 from nplm.two_sample.with_rate import with_rate
 from nplm.wording.markdown import markdown_table
 
@@ -51,7 +51,7 @@ def _trial(rng: np.random.Generator, pair: tuple[str, str, float, int], resample
     known = FamilyTest(reference.scaled_to(pair[3]), data, expected_ratio=1.0, exact_yield=True, seed=seed)
     result = known.run(resamples=resamples)
     assert result.shape is not None
-    rate = Rate.of(Pool.of(reference, data, expected_ratio=1.0), exact=False)
+    rate = rate_of(Pool.of(reference, data, expected_ratio=1.0), exact=False)
     assert rate is not None
     return {
         ALL: result.p_value,

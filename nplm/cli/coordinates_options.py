@@ -57,7 +57,7 @@ def require_circular(values: Mapping[str, Any]) -> None:
     Raises:
         UsageError: naming it.
     """
-    from nplm.io.expression import split_name
+    from nplm.cuts.expression import split_name
 
     names = [feature.name for feature in values.get("circular", ())]
     features = {name for text in values.get("features", ()) for name in (text, split_name(text)[0])}

@@ -13,8 +13,8 @@ from jaxtyping import Int64
 from nplm.cli.errors import InputError
 from nplm.cli.options import InputOptions
 from nplm.cli.types import ReferenceFile
+from nplm.cuts.expression import columns_are_there
 from nplm.data.sample import Sample, in_order, require_varying
-from nplm.io.expression import columns_are_there
 from nplm.io.processes import BeforeCut, matching_files, read_reference
 from nplm.io.read import column_names, read_sample, row_numbers
 

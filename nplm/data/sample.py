@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
 from nplm._util.numbers import LARGEST_SQUARED, as_floats, require_finite, require_squares
+from nplm.cuts.cut import parse_cut
 from nplm.data.histogram_given import require_no_histogram
 
 # Features that a line about a sample names.
@@ -232,13 +233,11 @@ class Sample:
         )
 
     def where(self, cut: str) -> Sample:
-        """The events that pass a cut on features, such as "pt > 30 and abs(eta) < 2.4"; see `nplm.io.grammar`.
+        """The events that pass a cut on features, such as "pt > 30 and abs(eta) < 2.4"; see `nplm.cuts.grammar`.
 
         Raises:
             ReadError: (a ValueError) if the text is no cut, or names no feature.
         """
-        from nplm.io.cut import parse_cut
-
         parsed = parse_cut(cut, self.features)
         return self.select(parsed({name: self[name] for name in parsed.columns}))
 

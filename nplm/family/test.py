@@ -24,12 +24,13 @@ from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.words import interval_name, leading_interval, leading_words, test_name, words_of_test
 from nplm.io.tables import Tabular, two_samples
+from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.cautions import notes_on
 from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.no_events import rate_of_none, result_of_rate
 from nplm.two_sample.pooled import Pool
-from nplm.two_sample.rate import Rate
+from nplm.two_sample.rate import rate_of
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.with_rate import with_rate
 
@@ -106,7 +107,7 @@ class FamilyTest:
             )
             circles = tuple(name in periods for name in self.a.features)
             self.family = Family.of(self.pool, settings, circular=circles, seed=seed, progress=progress)
-            self.rate = Rate.of(self.pool, exact=exact_yield)
+            self.rate = rate_of(self.pool, exact=exact_yield)
         self.prepare_seconds = time.perf_counter() - began
 
     @cached_property

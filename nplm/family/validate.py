@@ -1,10 +1,12 @@
-"""Two samples compared: in one call, by the family of tests or by kernels of all features with chosen settings."""
+"""Two samples compared in one call, or many each with each: by the family, or by kernels of all features as chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from nplm.data.sample import Sample
@@ -12,6 +14,7 @@ from nplm.family.build import Progress, unseen
 from nplm.family.settings import FamilySettings
 from nplm.family.test import FamilyTest
 from nplm.two_sample.calibration import Calibrate
+from nplm.two_sample.matrix import CORRECTIONS, Correction, TwoSampleMatrix, adjusted_p
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.test import DRAWS, RESAMPLES, TwoSampleTest
 
@@ -65,3 +68,45 @@ def validate(
             f"'{name}' is a setting of kernels of all features, which are no family: leave one of them out"
         )
     return TwoSampleTest(a, b, **given).run(calibrate, resamples, pool=pool, draws=draws, notify=notify)
+
+
+def validate_matrix(
+    samples: Mapping[str, Sample],
+    *,
+    correction: Correction = "holm",
+    notify: Callable[[str], None] = lambda message: None,
+    on_pair: Callable[[str, str, TwoSampleResult], None] = lambda first, second, result: None,
+    **settings: Any,
+) -> TwoSampleMatrix:
+    """Compares each pair of samples: generators, versions of one, or tunes.
+
+    Arguments:
+        samples: two or more, by name.
+        correction: "holm" and "bonferroni" bound the chance that any of the pairs that agree is called different,
+            "false-discovery" (Benjamini and Hochberg) the share of such pairs among those that are.
+        notify: called with cautions, which begin with the names of a pair.
+        on_pair: called with each result as it is known.
+        settings: as of `validate`.
+
+    Raises:
+        ValueError: if there are fewer than two samples, or one is bad; or for bad settings.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"a matrix needs two samples or more, not {len(samples)}")
+    if correction not in CORRECTIONS:
+        raise ValueError(f"there is no correction '{correction}': choose {', '.join(CORRECTIONS)}")
+    names = tuple(samples)
+    results = {}
+    for first, second in combinations(names, 2):
+
+        def note(message: str, pair: str = f"{first} and {second}") -> None:
+            notify(f"{pair}: {message}")
+
+        results[first, second] = validate(samples[first], samples[second], notify=note, **settings)
+        on_pair(first, second, results[first, second])
+    p = np.array([result.p_value for result in results.values()])
+    square = [np.full((len(names),) * 2, np.nan) for _ in range(2)]
+    for matrix, values in zip(square, (p, adjusted_p(p, correction)), strict=True):
+        upper = np.triu_indices(len(names), 1)
+        matrix[upper] = matrix.T[upper] = values
+    return TwoSampleMatrix(names, results, correction, *square)

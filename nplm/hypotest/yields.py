@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri_exp
 
 from nplm.data.averaged_weights import event_weight_of
+from nplm.data.equal_weights import has_equal_weights
 from nplm.data.sample import Sample
 from nplm.models.falkon.fit import PreparedFalkon
 from nplm.models.histogram.model import PreparedHistogram
@@ -18,8 +19,7 @@ from nplm.stats.asymptotic import Formula, with_scale_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.null import Null
 from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
-from nplm.two_sample.rate import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
-from nplm.two_sample.weights import has_equal_weights
+from nplm.stats.yields import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
 
 if TYPE_CHECKING:
     from nplm.calibration.record import Calibration

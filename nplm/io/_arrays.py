@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._table import ReadError, Table, Values, as_column, jagged, listed, require_distinct, require_numeric
-from nplm.io.lists import as_lists
+from nplm.cuts.columns import ReadError, Values, listed
+from nplm.cuts.lists import as_lists
+from nplm.io._table import Table, as_column, jagged, require_distinct, require_numeric
 
 # The groups that hold something, and its name.
 Key = tuple[str, ...]

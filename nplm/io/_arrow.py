@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._table import LARGEST_EXACT, ReadError, Values, as_column, jagged, missing_and_large
-from nplm.io.lists import as_lists
+from nplm.cuts.columns import LARGEST_EXACT, ReadError, Values
+from nplm.cuts.lists import as_lists
+from nplm.io._table import as_column, jagged, missing_and_large
 
 
 def arrow_column(column: Any, source: str, name: str) -> Values:

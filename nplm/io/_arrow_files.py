@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from nplm.cuts.columns import Values
 from nplm.io._arrow import Together, arrow_column, is_list_type, lists_or_numbers
-from nplm.io._table import INDEX, Options, Table, Values, decoding, require_distinct
+from nplm.io._table import INDEX, Options, Table, decoding, require_distinct
 
 # The names that lead to a column: its own, after those of the records around it.
 Place = tuple[str, ...]

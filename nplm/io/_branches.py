@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._table import ReadError, Values, as_column, beyond_floats, jagged, missing_and_large
-from nplm.io.lists import as_lists
+from nplm.cuts.columns import ReadError, Values
+from nplm.cuts.lists import as_lists
+from nplm.io._table import as_column, beyond_floats, jagged, missing_and_large
 
 _RNTUPLE_NUMBERS = {"bool", "float", "double"} | {f"std::{sign}int{n}_t" for sign in ("", "u") for n in (8, 16, 32, 64)}
 # A count of the values in a list, a number that may be missing, and one that threads may share.

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from nplm.cuts.columns import ReadError, Values
 from nplm.io._arrow import Together, arrow_column
-from nplm.io._table import INDEX, Options, ReadError, Table, Values, decoding, require_distinct
+from nplm.io._table import INDEX, Options, Table, decoding, require_distinct
 
 # Bytes that are read at a time.
 _BLOCK = 1 << 24

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.cuts.columns import Values, listed
 from nplm.data.sample import Sample
-from nplm.io._table import Values, listed
 
 # What data frames call the numbers of their rows where they become a column of a file.
 _NAME = re.compile(r"(.*[/.])?(index|level_\d+|Unnamed: \d+|__index_level_\d+__)", re.DOTALL)

@@ -15,8 +15,9 @@ from xml.etree.ElementTree import ParseError
 
 import numpy as np
 
-from nplm.io._table import Options, ReadError, Table, Values, decoding
-from nplm.io.lists import as_lists
+from nplm.cuts.columns import ReadError, Values
+from nplm.cuts.lists import as_lists
+from nplm.io._table import Options, Table, decoding
 
 _ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, RuntimeWarning, EOFError)
 _PARTICLES = ("px", "py", "pz", "e", "m", "pid", "status", "pt", "eta", "phi")

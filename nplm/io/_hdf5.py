@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nplm.cuts.columns import ReadError
 from nplm.io._arrays import Header, InRows, Key, array_table, columns_of_arrays
 from nplm.io._hdf5_values import blocks_of, values_of
 from nplm.io._pandas_hdf5 import frame_columns, is_frame, shape_of_nothing
-from nplm.io._table import Options, ReadError, Table, decoding
+from nplm.io._table import Options, Table, decoding
 
 _ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)
 

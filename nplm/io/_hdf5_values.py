@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nplm.io._table import ReadError
+from nplm.cuts.columns import ReadError
 
 try:
     _MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

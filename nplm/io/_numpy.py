@@ -12,8 +12,9 @@ from typing import IO
 
 import numpy as np
 
+from nplm.cuts.columns import ReadError
 from nplm.io._arrays import Header, InRows, Key, array_table, columns_of_arrays
-from nplm.io._table import Options, ReadError, Table, decoding, require_distinct
+from nplm.io._table import Options, Table, decoding, require_distinct
 
 _ERRORS = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 

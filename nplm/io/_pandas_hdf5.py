@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nplm.cuts.columns import ReadError
 from nplm.io._arrays import Column, Key
 from nplm.io._hdf5_values import values_of
 from nplm.io._pickled_names import pickled_names
-from nplm.io._table import INDEX, ReadError
+from nplm.io._table import INDEX
 
 _DATES = ("datetime", "timedelta")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nplm.io._table import Columns, ReadError, Table
-from nplm.io.cut import Cut
+from nplm.cuts.columns import Columns, ReadError
+from nplm.cuts.cut import Cut
+from nplm.io._table import Table
 
 # Events that are read at a time: columns, and above all those of lists, are in memory for so many only.
 PART = 200_000

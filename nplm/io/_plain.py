@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nplm.cuts.columns import Columns, ReadError
+from nplm.cuts.cut import Cut
 from nplm.io._filling import Filling
 from nplm.io._parts import count, numbers_of, require_some
-from nplm.io._table import Columns, ReadError, Table
-from nplm.io.cut import Cut
+from nplm.io._table import Table
 
 
 def read_plain(

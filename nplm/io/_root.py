@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from nplm.cuts.columns import ReadError, Values
 from nplm.io._branches import GROUP, LISTS, NUMBER, branch_of, branch_part, branch_values, entry_ranges
-from nplm.io._table import Options, ReadError, Table, Values, decoding
+from nplm.io._table import Options, Table, decoding
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 

@@ -8,21 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt64
 
-# Integers stay what they are where float64 would round them, so that a cut can tell them apart.
-Values = Float64[np.ndarray, " n"] | Int64[np.ndarray, " n"] | UInt64[np.ndarray, " n"]
-Columns = Mapping[str, Values]
+from nplm.cuts.columns import LARGEST_EXACT, ReadError, Values
 
-
-# Up to here float64 holds every integer.
-LARGEST_EXACT = 2**53
 # What labels the rows of a data frame, and so is no feature.
 INDEX = "the index of a data frame"
-
-
-class ReadError(ValueError):
-    """A file cannot be read as a sample; the message names the file and the fix."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +107,6 @@ def jagged(source: str, name: str) -> ReadError:
         f"{source}: column '{name}' is jagged (a list of values for each event); make one number of it, as {name}[0],"
         f" len({name}) or max({name}), or name other features"
     )
-
-
-def listed(names: Sequence[str], limit: int = 40) -> str:
-    """The names, separated by commas; of a wide file only the first ones."""
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
 
 
 def require_distinct(names: Sequence[str], source: str) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from nplm.cuts.expression import columns_are_there
 from nplm.io._parts import count, parts_of
 from nplm.io._table import Options
 from nplm.io.derived import Derived, needs_deriving
-from nplm.io.expression import columns_are_there
 from nplm.io.read import _opener, _resolve, _split_tree, cut_of
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nplm._util.numbers import not_finite
+from nplm.cuts.columns import Columns, ReadError
+from nplm.cuts.cut import Cut
+from nplm.cuts.expression import Expression, is_expression, parse_expression
+from nplm.cuts.lists import MissingError
 from nplm.io._filling import Filling
 from nplm.io._parts import count, require_some
-from nplm.io._table import Columns, ReadError, Table
-from nplm.io.cut import Cut
-from nplm.io.expression import Expression, is_expression, parse_expression
-from nplm.io.lists import MissingError
+from nplm.io._table import Table
 
 
 @dataclass(frozen=True)

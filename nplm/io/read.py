@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.cuts.columns import ReadError as ReadError
+from nplm.cuts.columns import listed
+from nplm.cuts.cut import Cut, parse_cut
+from nplm.cuts.grammar import suggestion
 from nplm.data.sample import Sample
 from nplm.io._arrow_files import open_feather, open_parquet
 from nplm.io._csv import open_csv
@@ -19,11 +23,8 @@ from nplm.io._numpy import open_npy, open_npz
 from nplm.io._parts import count, parts_of, require_some
 from nplm.io._plain import read_plain, rows_passing
 from nplm.io._root import open_root
-from nplm.io._table import OpenTable, Options, Table, listed
-from nplm.io._table import ReadError as ReadError
-from nplm.io.cut import Cut, parse_cut
+from nplm.io._table import OpenTable, Options, Table
 from nplm.io.derived import Derived, needs_deriving
-from nplm.io.grammar import suggestion
 
 _FORMATS: dict[str, OpenTable] = {
     ".npz": open_npz,
@@ -63,11 +64,12 @@ def read_sample(
         path: the file; its suffix (.npz .npy .csv .h5 .hdf5 .parquet .feather .arrow .root .lhe .hepmc) says the
             format. A ROOT tree, or an array, frame or group of an HDF5 or npz file, may be named as file.root:tree.
         features: columns that are features, in this order, or expressions such as "Muon_pt[0]", "len(Jet_pt)" or
-            "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.io.grammar`. Default: every column (of a ROOT file: every
-            branch with one number for each event) except the weights and the numbers of the rows.
+            "ht = sum(Jet_pt[abs(Jet_eta) < 2.4])"; see `nplm.cuts.grammar`. Default: every column (of a ROOT file:
+            every branch with one number for each event) except the weights and the numbers of the rows.
         weights: the column of event weights, or an expression. Default: every event has weight one.
         where: a cut on any columns of the file, such as "60 < mll < 120 and count(Jet_pt > 30) >= 2"; the name of a
-            feature that is an expression, "mll = ...", stands for it where no column has that name; see `nplm.io.cut`.
+            feature that is an expression, "mll = ...", stands for it where no column has that name; see
+            `nplm.cuts.cut`.
         name: what to call the sample. Default: the name of the file.
         tree: the tree of a ROOT file that holds several; of an HDF5 or npz file the array, frame or group with the
             features.

@@ -9,15 +9,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nplm.cuts.columns import ReadError, Values, listed
+from nplm.cuts.expression import is_expression
+from nplm.cuts.lists import as_lists
 from nplm.data.histogram_given import require_no_histogram
 from nplm.data.sample import Sample, in_order, require_same_features
 from nplm.io._arrow import arrow_column, lists_or_numbers
 from nplm.io._defaults import ROW_NUMBERS, may_number_rows, number_rows, say, what_is_left_out, what_numbers_events
 from nplm.io._parts import PART, in_parts
-from nplm.io._table import ReadError, Table, Values, as_column, listed, require_distinct
+from nplm.io._table import Table, as_column, require_distinct
 from nplm.io.derived import Derived
-from nplm.io.expression import is_expression
-from nplm.io.lists import as_lists
 
 # What `as_sample` takes.
 Tabular: TypeAlias = Sample | ArrayLike | Any
@@ -46,8 +47,8 @@ def as_sample(
         table: n events; a Sample is returned as it is, its features chosen if they are given.
         weights: the column with the weights, an expression of columns, or an array of shape (n,). Default: ones.
         features: the columns that become features, in this order, or expressions such as "Muon_pt[0]" or
-            "ht = sum(Jet_pt)", see `nplm.io.grammar`. Default: all but the weights and, with a warning, the numbers of
-            the rows.
+            "ht = sum(Jet_pt)", see `nplm.cuts.grammar`. Default: all but the weights and, with a warning, the
+            numbers of the rows.
         name: what to call the sample in messages and plots.
         expected_yield: what the weights are to add up to, see `Sample.scaled_to`. Default: they are left as they are.
 

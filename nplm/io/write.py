@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from nplm._util.files import atomic_path
+from nplm.cuts.columns import Columns
 from nplm.data.sample import Sample
-from nplm.io._table import Columns
 
 
 def write_sample(sample: Sample, path: str | Path, *, weights: str = "weight") -> None:

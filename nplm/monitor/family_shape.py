@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from nplm._util.blas import blas_threads
+from nplm.data.equal_weights import has_equal_weights
 from nplm.data.periods import Circular, periods_of
 from nplm.data.sample import Sample, require_varying
 from nplm.family.calibration import ENOUGH, calibrated, likelihood_bound
@@ -21,7 +22,6 @@ from nplm.family.test import RESAMPLES, FamilyTest
 from nplm.family.window import ReferenceFamily, Window
 from nplm.family.words import leading_words
 from nplm.monitor.shape_result import USUAL, ShapeResult
-from nplm.two_sample.weights import has_equal_weights
 
 # A reference of more events is looked at in so many of them, drawn by chance, and in this many windows at least.
 _MOST, _MOST_WINDOWS = 100_000, 10

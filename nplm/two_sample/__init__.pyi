@@ -1,5 +1,4 @@
 from .matrix import TwoSampleMatrix as TwoSampleMatrix
-from .matrix import validate_matrix as validate_matrix
 from .result import TwoSampleResult as TwoSampleResult
 from .sweep import TwoSampleSweep as TwoSampleSweep
 from .sweep import n_sweep as n_sweep

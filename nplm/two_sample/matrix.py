@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,8 +12,6 @@ from jaxtyping import Float64
 from scipy.stats import false_discovery_control, norm
 
 from nplm._util.json_values import json_value
-from nplm.data.sample import Sample
-from nplm.family.validate import validate
 from nplm.hypotest.saved import SavedResult
 from nplm.two_sample.matrix_text import matrix_text
 from nplm.two_sample.result import TwoSampleResult
@@ -83,48 +80,6 @@ class TwoSampleMatrix(SavedResult):
 
     def __repr__(self) -> str:
         return matrix_text(self)
-
-
-def validate_matrix(
-    samples: Mapping[str, Sample],
-    *,
-    correction: Correction = "holm",
-    notify: Callable[[str], None] = lambda message: None,
-    on_pair: Callable[[str, str, TwoSampleResult], None] = lambda first, second, result: None,
-    **settings: Any,
-) -> TwoSampleMatrix:
-    """Compares each pair of samples: generators, versions of one, or tunes.
-
-    Arguments:
-        samples: two or more, by name.
-        correction: "holm" and "bonferroni" bound the chance that any of the pairs that agree is called different,
-            "false-discovery" (Benjamini and Hochberg) the share of such pairs among those that are.
-        notify: called with cautions, which begin with the names of a pair.
-        on_pair: called with each result as it is known.
-        settings: as of `validate`.
-
-    Raises:
-        ValueError: if there are fewer than two samples, or one is bad; or for bad settings.
-    """
-    if len(samples) < 2:
-        raise ValueError(f"a matrix needs two samples or more, not {len(samples)}")
-    if correction not in CORRECTIONS:
-        raise ValueError(f"there is no correction '{correction}': choose {', '.join(CORRECTIONS)}")
-    names = tuple(samples)
-    results = {}
-    for first, second in combinations(names, 2):
-
-        def note(message: str, pair: str = f"{first} and {second}") -> None:
-            notify(f"{pair}: {message}")
-
-        results[first, second] = validate(samples[first], samples[second], notify=note, **settings)
-        on_pair(first, second, results[first, second])
-    p = np.array([result.p_value for result in results.values()])
-    square = [np.full((len(names),) * 2, np.nan) for _ in range(2)]
-    for matrix, values in zip(square, (p, adjusted_p(p, correction)), strict=True):
-        upper = np.triu_indices(len(names), 1)
-        matrix[upper] = matrix.T[upper] = values
-    return TwoSampleMatrix(names, results, correction, *square)
 
 
 def adjusted_p(p: Float64[np.ndarray, " m"], correction: Correction) -> Float64[np.ndarray, " m"]:

@@ -10,8 +10,8 @@ from scipy.special import ndtri_exp
 
 from nplm._util.versions import versions
 from nplm.data.sample import Sample
+from nplm.stats.yields import Rate, poisson_root
 from nplm.two_sample.calibration import TwoSampleCalibration
-from nplm.two_sample.rate import Rate, poisson_root
 from nplm.two_sample.result import TwoSampleResult
 
 

@@ -2,104 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import betainc, gammainc, gammaincc, log_ndtr, xlogy
 
+from nplm.stats.yields import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
 from nplm.two_sample.pooled import Pool
 
 # Masses of events of equal weights are one to this.
 _ROUNDING = 1e-9
-# Below this, tails lose digits in float64; the root of the deviance has their logarithm there, to a percent or better.
-_DEEPEST = 1e-290
 
 
-@dataclass(frozen=True)
-class Rate:
-    """The yield of B against what is expected.
+def rate_of(pool: Pool, *, exact: bool) -> Rate | None:
+    """The rate of a pool, or None if its yields are not compared.
 
-    Arguments:
-        observed, expected: masses of B; of unit weights they are numbers of events.
-        root: signed root of the deviance, normal without a difference.
-        counted: logarithm of the exact two-sided p-value of numbers of events, twice that of the smaller tail; None for
-            other masses, whose p-value is that of the root.
+    The masses of B are binomial given those of both samples; or Poisson, if A is to be taken as exact because its
+    yield is known from elsewhere and not from the number of its events.
     """
-
-    observed: float
-    expected: float
-    root: float
-    counted: float | None = None
-
-    @classmethod
-    def of(cls, pool: Pool, *, exact: bool) -> Rate | None:
-        """The rate of a pool, or None if its yields are not compared.
-
-        The masses of B are binomial given those of both samples; or Poisson, if A is to be taken as exact because its
-        yield is known from elsewhere and not from the number of its events.
-        """
-        share = pool.expected_share
-        if share is None:
-            return None
-        observed, mass = pool.total_b, pool.total
-        expected = (mass - observed) * share / (1 - share)
-        if exact:
-            counted = log_p_of_poisson(observed, expected) if _are_events(pool.masses[pool.in_b]) else None
-            return cls(observed, expected, poisson_root(observed, expected), counted)
-        counted = log_p_of_binomial(observed, mass, share) if _are_events(pool.masses) else None
-        return cls(observed, expected, binomial_root(observed, mass, share), counted)
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided p-value."""
-        return float(np.exp(self.log_p))
-
-    def to_dict(self) -> dict[str, float]:
-        """The numbers by name."""
-        return {"observed": self.observed, "expected": self.expected, "root": self.root, "p_value": self.p_value}
-
-    @property
-    def log_p(self) -> float:
-        """Its logarithm."""
-        return log_p_of_root(self.root) if self.counted is None else self.counted
-
-
-def log_p_of_root(root: float) -> float:
-    """Logarithm of the two-sided p-value of a normal number."""
-    return float(min(np.log(2.0) + log_ndtr(-abs(root)), 0.0))
-
-
-def log_p_of_poisson(k: float, mean: float) -> float:
-    """Logarithm of 2 min[P(N <= k), P(N >= k)], at most 0, of a Poisson number N: exact to where float64 ends."""
-    k = round(k)
-    tail = min(float(gammaincc(k + 1, mean)), float(gammainc(k, mean)) if k else 1.0)
-    return _log_of_both_sides(tail, poisson_root(k, mean))
-
-
-def log_p_of_binomial(k: float, n: float, share: float) -> float:
-    """Logarithm of 2 min[P(K <= k), P(K >= k)], at most 0, of a binomial number K of n."""
-    k, n = round(k), round(n)
-    lower = float(betainc(n - k, k + 1, 1 - share)) if k < n else 1.0
-    tail = min(lower, float(betainc(k, n - k + 1, share)) if k else 1.0)
-    return _log_of_both_sides(tail, binomial_root(k, n, share))
-
-
-def _log_of_both_sides(tail: float, root: float) -> float:
-    return float(min(np.log(2.0 * tail), 0.0)) if tail > _DEEPEST else log_p_of_root(root)
+    share = pool.expected_share
+    if share is None:
+        return None
+    observed, mass = pool.total_b, pool.total
+    expected = (mass - observed) * share / (1 - share)
+    if exact:
+        counted = log_p_of_poisson(observed, expected) if _are_events(pool.masses[pool.in_b]) else None
+        return Rate(observed, expected, poisson_root(observed, expected), counted)
+    counted = log_p_of_binomial(observed, mass, share) if _are_events(pool.masses) else None
+    return Rate(observed, expected, binomial_root(observed, mass, share), counted)
 
 
 def _are_events(masses: Float64[np.ndarray, " n"]) -> bool:
     return bool(np.all(np.abs(masses - 1) <= _ROUNDING))
-
-
-def binomial_root(k: float, n: float, share: float) -> float:
-    """Signed root of the deviance of a binomial number k of n."""
-    deviance = xlogy(k, k / (n * share)) + xlogy(n - k, (n - k) / (n * (1 - share)))
-    return float(np.sign(k - n * share) * np.sqrt(2 * max(deviance, 0.0)))
-
-
-def poisson_root(k: float, mean: float) -> float:
-    """Signed root of the deviance of a Poisson number."""
-    deviance = xlogy(k, k / mean) - k + mean
-    return float(np.sign(k - mean) * np.sqrt(2 * max(deviance, 0.0)))

@@ -12,8 +12,8 @@ from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
 from nplm.hypotest.saved import SavedResult
+from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import TwoSampleCalibration
-from nplm.two_sample.rate import Rate
 from nplm.two_sample.result_text import two_sample_text
 
 if TYPE_CHECKING:

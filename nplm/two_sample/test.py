@@ -25,7 +25,7 @@ from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.logistic_fit import fit_labels
 from nplm.two_sample.modes import PENALTIES, Basis
 from nplm.two_sample.pooled import Pool
-from nplm.two_sample.rate import Rate
+from nplm.two_sample.rate import rate_of
 from nplm.two_sample.resampling import bootstrap_scores, drawn_scores, label_batches, permuted_scores
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.scores import Scores, rate_deviance, test_names
@@ -176,7 +176,7 @@ class TwoSampleTest:
         if calibrate is None:
             calibrate = "pool" if pool is not None else "permutation" if self.pool.exchange.allowed else "analytic"
         self._require(calibrate, resamples, pool, draws)
-        rate = Rate.of(self.pool, exact=False)
+        rate = rate_of(self.pool, exact=False)
         apart = None if rate is None else yields_apart(rate.expected, rate.observed)
         notes = [] if apart is None else [apart]
         notes += [*notes_on(self.a, self.b, self.pool), *notes_on_calibration(self.basis, calibrate)]

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import fisher_exact, ks_2samp
 
+from nplm.data.equal_weights import has_equal_weights
 from nplm.data.sample import Sample
 
 # Weights whose distributions differ at this p-value are not exchangeable.
 LEAST_P = 0.01
-# Weights that differ by no more than this share are equal.
-_EQUAL, _DIGITS = 1e-12, 10
+# Digits to which weights are compared.
+_DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,6 @@ def mass_units(a: Sample, b: Sample, found: Exchangeability) -> tuple[float, flo
         together = (a.total_weight + b.total_weight) / float(a.weights @ a.weights + b.weights @ b.weights)
         return together, together
     return tuple(s.total_weight / float(s.weights @ s.weights) for s in (a, b))  # type: ignore[return-value]
-
-
-def has_equal_weights(sample: Sample) -> bool:
-    """Whether all events count the same."""
-    weights = sample.weights
-    return bool(np.ptp(weights) <= _EQUAL * abs(weights[0]))
 
 
 def _same_values(a: Float64[np.ndarray, " n"], b: Float64[np.ndarray, " m"]) -> float:

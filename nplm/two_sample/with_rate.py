@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtri_exp
 
+from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import TwoSampleCalibration
-from nplm.two_sample.rate import Rate
 
 Lead = Literal["shape", "yield", "both"]
 # A shape with a larger p-value has no part in what both show together.

@@ -17,8 +17,8 @@ from nplm.family.ranks import RankScale
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
 from nplm.family.union import JointLaw
+from nplm.stats.yields import binomial_root, poisson_root
 from nplm.two_sample.pooled import Pool
-from nplm.two_sample.rate import binomial_root, poisson_root
 
 
 def _part(phi: np.ndarray) -> Part:

@@ -18,10 +18,10 @@ from nplm import ReadError, as_sample, read_reference, read_sample, write_sample
 from nplm.cli.options import InputOptions
 from nplm.cli.processes import processes_of
 from nplm.cli.types import ReferenceFile
+from nplm.cuts.cut import parse_cut
 from nplm.data.sample import Sample
 from nplm.io import BeforeCut, row_numbers
 from nplm.io.columns import read_columns
-from nplm.io.cut import parse_cut
 from tests.cli.conftest import Command
 from tests.cli.conftest import nplm as nplm
 from tests.io.test_nanoaod import MASS, events, write_root

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from nplm import Sample, write_report
+from nplm.family import validate_matrix
 from nplm.plot.two_sample_many import plot_two_sample_matrix
-from nplm.two_sample import validate_matrix
 from nplm.two_sample.matrix import TwoSampleMatrix
 
 

@@ -24,9 +24,10 @@ from nplm import (
     write_report,
 )
 from nplm.cli.main import main
+from nplm.family import validate_matrix
 from nplm.hypotest.result import Result
 from nplm.toys.table import ToyTable
-from nplm.two_sample import n_sweep, validate_matrix
+from nplm.two_sample import n_sweep
 
 MODEL = KernelModel(width=1.0, centers=30)
 

@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
+from nplm.family import validate_matrix
 from nplm.plot import plot_two_sample_matrix
-from nplm.two_sample import n_sweep, validate_matrix
+from nplm.two_sample import n_sweep
 from nplm.two_sample.matrix import SCHEMA, TwoSampleMatrix, adjusted_p
 from nplm.two_sample.matrix_text import matrix_rows, matrix_text
 from nplm.two_sample.sweep import SCHEMA as SWEEP_SCHEMA

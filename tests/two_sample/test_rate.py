@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import binom, poisson
 
 from nplm import Sample
+from nplm.stats.yields import Rate, log_p_of_binomial, log_p_of_poisson, log_p_of_root, poisson_root
 from nplm.two_sample.pooled import Pool
-from nplm.two_sample.rate import Rate, log_p_of_binomial, log_p_of_poisson, log_p_of_root, poisson_root
+from nplm.two_sample.rate import rate_of
 
 
 @pytest.mark.parametrize("mean", [0.3, 3.0, 20.5])
@@ -48,7 +49,7 @@ def test_the_deep_tail_is_finite_and_goes_on_without_a_step(mean: float) -> None
 def test_numbers_of_events_are_exact_and_other_masses_have_the_root(rng: np.random.Generator) -> None:
     def rate(weights: np.ndarray, exact: bool) -> Rate:
         a, b = Sample(rng.normal(size=400), np.full(400, 0.1)), Sample(rng.normal(size=len(weights)), weights)
-        found = Rate.of(Pool.of(a, b, expected_ratio=0.25), exact=exact)
+        found = rate_of(Pool.of(a, b, expected_ratio=0.25), exact=exact)
         assert found is not None
         return found
 

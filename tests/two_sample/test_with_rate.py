@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from nplm.stats.yields import Rate, poisson_root
 from nplm.two_sample.calibration import TwoSampleCalibration
-from nplm.two_sample.rate import Rate, poisson_root
 from nplm.two_sample.with_rate import log_p_of_product, log_p_of_smallest, with_rate
 
 

@@ -16,8 +16,8 @@ from nplm.cli.reading import access_of, ordered_like, refusing_bad_input
 from nplm.cli.style import require_labelled
 from nplm.cli.terminal import Reporter
 from nplm.cli.two_sample_output import deliver
+from nplm.cuts.expression import columns_are_there
 from nplm.data.sample import Sample
-from nplm.io.expression import columns_are_there
 from nplm.io.read import column_names, read_sample
 from nplm.report.run_folder import RunFolder
 
@@ -144,7 +144,7 @@ def _compare(options: Options, inputs: Inputs, folder: RunFolder | None, reporte
 
 
 def _compare_all(options: Options, inputs: Inputs, folder: RunFolder | None, reporter: Reporter) -> None:
-    from nplm.two_sample.matrix import validate_matrix
+    from nplm.family.validate import validate_matrix
     from nplm.two_sample.result_text import two_sample_line
 
     with refusing_bad_input():

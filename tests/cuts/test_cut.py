@@ -15,8 +15,8 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.io.cut import MAX_LENGTH, parse_cut
-from nplm.io.expression import parse_expression
+from nplm.cuts.cut import MAX_LENGTH, parse_cut
+from nplm.cuts.expression import parse_expression
 from nplm.io.read import ReadError, read_sample
 
 RNG = np.random.default_rng(1)

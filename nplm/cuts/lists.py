@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from nplm.io._table import ReadError
+from nplm.cuts.columns import ReadError
 
 
 class MissingError(ReadError):

@@ -1,4 +1,4 @@
-"""Cuts: conditions such as `60 < mll < 120 and count(Jet_pt > 30) >= 2` that select events; see `nplm.io.grammar`.
+"""Cuts: conditions such as `60 < mll < 120 and count(Jet_pt > 30) >= 2` that select events; see `nplm.cuts.grammar`.
 
 An event is kept only if the whole cut is known to be true: a comparison with a value that is not a number, or with an
 element that a list does not have, is neither true nor false.
@@ -19,10 +19,10 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from nplm.io._table import Columns, ReadError
-from nplm.io.expression import Expression, parse_expression, split_name
-from nplm.io.grammar import MAX_LENGTH, Grammar, TruthOf, column_name, parsed, require_known, shortened
-from nplm.io.lists import is_list
+from nplm.cuts.columns import Columns, ReadError
+from nplm.cuts.expression import Expression, parse_expression, split_name
+from nplm.cuts.grammar import MAX_LENGTH, Grammar, TruthOf, column_name, parsed, require_known, shortened
+from nplm.cuts.lists import is_list
 
 __all__ = ["MAX_LENGTH", "Cut", "parse_cut"]
 

@@ -8,11 +8,11 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from nplm.cuts.columns import ReadError
+from nplm.cuts.cut import parse_cut
+from nplm.cuts.expression import parse_expression
+from nplm.cuts.lists import MissingError, as_lists
 from nplm.io import as_sample, read_sample
-from nplm.io._table import ReadError
-from nplm.io.cut import parse_cut
-from nplm.io.expression import parse_expression
-from nplm.io.lists import MissingError, as_lists
 
 JETS = [[50.0, 30.0, 10.0], [], [20.0], [70.0, 60.0]]
 COLUMNS = {

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from nplm.io import lists
-from nplm.io._table import LARGEST_EXACT, Columns, ReadError, Values, listed
-from nplm.io.quoted import without_backticks
+from nplm.cuts import lists
+from nplm.cuts.columns import LARGEST_EXACT, Columns, ReadError, Values, listed
+from nplm.cuts.quoted import without_backticks
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100

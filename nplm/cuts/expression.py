@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.io._table import Columns, ReadError
-from nplm.io.grammar import Grammar, NumberOf, column_name, parsed, require_known, shortened
-from nplm.io.lists import is_list
+from nplm.cuts.columns import Columns, ReadError
+from nplm.cuts.grammar import Grammar, NumberOf, column_name, parsed, require_known, shortened
+from nplm.cuts.lists import is_list
 
 _NAMED = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)\s*(.+)", re.DOTALL)
 
