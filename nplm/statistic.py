@@ -24,7 +24,8 @@ from nplm.data.periods import Circular, periods_of
 from nplm.data.sample import Sample, in_order, require_same_features, require_varying
 from nplm.data.support import Support
 from nplm.io.tables import Tabular, as_sample, sample_like
-from nplm.models.base import Fits, Model, PreparedModel
+from nplm.likelihood.fits import Fits
+from nplm.models.base import Model, PreparedModel
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
 from nplm.models.kernel.store import PreparedError, read_prepared, write_prepared

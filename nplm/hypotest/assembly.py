@@ -11,7 +11,7 @@ from nplm.data.sample import Sample
 from nplm.hypotest.impact import impacts
 from nplm.hypotest.result import Calibration, Result
 from nplm.hypotest.yields import own_rate, own_shape
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
 from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance.fit_summary import NuisanceSummary

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Float64
 
 from nplm.data.sample import Sample
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.kernel.fit import CONVERGED, PreparedKernel
 
 # phi of the reference is held if it fills at most so many bytes.

@@ -17,7 +17,7 @@ from nplm._util.cores import available_cores
 from nplm._util.seed import require_seed
 from nplm.data.fingerprint import Plan, rounded, summary
 from nplm.data.sample import Sample, concatenate, require_same_features
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.models.with_nuisances import WithNuisances
 from nplm.statistic import LikelihoodRatio

@@ -13,7 +13,7 @@ from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
 from nplm.hypotest.result import Result
 from nplm.hypotest.test import NPLMTest
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.stats.chi2 import Chi2Null
 
 SLOPE = 0.2

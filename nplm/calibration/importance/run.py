@@ -22,7 +22,8 @@ from nplm.calibration.importance.toys import SignalToys, Toys
 from nplm.calibration.importance.weights import SIGNALS, Posteriors, Signals
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls
-from nplm.models.base import Fits, PreparedModel
+from nplm.likelihood.fits import Fits
+from nplm.models.base import PreparedModel
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import RareNull

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import kernel_product
-from nplm.models.base import Fits
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.stats.weighted_chi2 import MixtureNull
 

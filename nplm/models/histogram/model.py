@@ -16,7 +16,8 @@ from nplm.data.averaged_weights import event_weight_of
 from nplm.data.coordinates import Coordinates
 from nplm.data.partition import Cells, equal_weight_cells
 from nplm.data.sample import Sample
-from nplm.models.base import Fits, parameter_chi2
+from nplm.likelihood.fits import Fits
+from nplm.models.base import parameter_chi2
 from nplm.stats.chi2 import Chi2Null
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.

@@ -15,8 +15,9 @@ from scipy.special import xlogy
 from nplm.data.averaged_weights import event_weight, event_weight_of
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import padded
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import seconds_of_batches
 from nplm.models.histogram.joint import Binned, minimize_in_bins
 from nplm.models.histogram.model import PreparedHistogram
 from nplm.nuisance.joint_likelihood import bend, curve_of

@@ -18,6 +18,7 @@ from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import Rows, calls, data_blocks
 from nplm.likelihood.extended import statistic
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.keops import Engine
 from nplm.likelihood.kernel_sums import (
     in_blocks,
@@ -28,7 +29,7 @@ from nplm.likelihood.kernel_sums import (
 from nplm.likelihood.log_linear import Blocks, hessian_at
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, loss_at, minimize
 from nplm.likelihood.pool_sums import Pools
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import seconds_of_batches
 from nplm.models.kernel.modes import RANK_CUT, Modes
 from nplm.models.kernel.moments import held_blocks, noise_of_averages, second_moment
 from nplm.models.kernel.noncentral import ExpectedT, expected_t

@@ -14,10 +14,11 @@ from nplm.data.averaged_weights import AveragedWeights
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls, data_blocks
 from nplm.likelihood.extended import statistic
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import padded
 from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import seconds_of_batches
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.moments import held_blocks, noise_of_averages
 from nplm.models.kernel.null_with_nuisances import mixture_with_nuisances

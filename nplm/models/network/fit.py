@@ -14,7 +14,8 @@ from jaxtyping import Float
 from nplm.data.averaged_weights import event_weight_of
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
-from nplm.models.base import Fits, parameter_chi2
+from nplm.likelihood.fits import Fits
+from nplm.models.base import parameter_chi2
 from nplm.models.network.events import CHUNK
 from nplm.models.network.mlp import Layout, with_ones
 from nplm.models.network.search import Data, NetworkSearch

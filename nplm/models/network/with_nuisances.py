@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm.data.sample import Sample
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.network.events import chunked
 from nplm.models.network.fit import PreparedNetwork, projected_seconds
 from nplm.models.network.joint import JointNetwork

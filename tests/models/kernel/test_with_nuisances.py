@@ -28,7 +28,7 @@ from nplm import (
     sampler_at,
 )
 from nplm.likelihood import log_linear
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
