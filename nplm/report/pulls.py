@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from nplm.report.toys import Rows, measured
 from nplm.stats.asymptotic import Formula
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.pulls import FittedNuisances, Mean, Truth
 from nplm.wording.tables import aligned
 
 
 def law_text(formula: Formula, truth: Truth) -> str:
     """The formula, and for which nu it holds: the law of a kernel model moves with nu, a chi2 does not."""
-    where = f"at {truth}" if isinstance(formula, MixtureNull) else "whatever the nuisances"
+    where = f"at {truth}" if formula.derived else "whatever the nuisances"
     return f"{formula.name} {where}"
 
 
