@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nplm.models.kernel.model import KernelModel
     from nplm.models.network.model import NetworkModel
     from nplm.models.network.search_settings import BoxSearch
+    from nplm.models.registry import register_model
     from nplm.monitor.limits import ControlLimits
     from nplm.monitor.monitor import Monitor
     from nplm.monitor.pvalues import PValueDistribution, pvalue_density, pvalue_distribution
@@ -266,6 +267,7 @@ __all__ = [
     "read_ratio",
     "read_reference",
     "read_sample",
+    "register_model",
     "row_numbers",
     "run_campaign",
     "sampler_at",
@@ -432,6 +434,7 @@ _HOME = {
     "read_ratio": "nplm.learning.store",
     "read_reference": "nplm.io",
     "read_sample": "nplm.io",
+    "register_model": "nplm.models.registry",
     "row_numbers": "nplm.io",
     "run_campaign": "nplm.toys.run",
     "sampler_at": "nplm.toys.nuisance_sampler",

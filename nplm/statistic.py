@@ -51,8 +51,8 @@ class LikelihoodRatio:
 
     Arguments:
         reference: what is expected: a Sample, an array of events of shape (n, d), or a table, see `as_sample`.
-        model: the family of log-ratios: "network", "kernel", "histogram", "falkon", or a model object with settings of
-            its own.
+        model: the family of log-ratios: "network", "kernel", "histogram", "falkon" or a name of `register_model`, or
+            a model object with settings of its own.
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
