@@ -24,13 +24,9 @@ from nplm.data.periods import Circular, periods_of
 from nplm.data.sample import Sample, in_order, require_same_features, require_varying
 from nplm.data.support import Support
 from nplm.io.tables import Tabular, as_sample, sample_like
-from nplm.models.base import Fits, Model, PreparedModel
-from nplm.models.kernel.fit import PreparedKernel
-from nplm.models.kernel.model import KernelModel
-from nplm.models.kernel.store import PreparedError, read_prepared, write_prepared
-from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.likelihood.fits import Fits
+from nplm.models.base import Model, PreparedError, PreparedModel, fitted_to
 from nplm.models.registry import named_model
-from nplm.models.with_nuisances import fitted_to, with_nuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.stats.asymptotic import Formula, FormulaError
 
@@ -55,8 +51,8 @@ class LikelihoodRatio:
 
     Arguments:
         reference: what is expected: a Sample, an array of events of shape (n, d), or a table, see `as_sample`.
-        model: the family of log-ratios: "network", "kernel", "histogram", "falkon", or a model object with settings of
-            its own.
+        model: the family of log-ratios: "network", "kernel", "histogram", "falkon" or a name of `register_model`, or
+            a model object with settings of its own.
         expected_yield: N(R), the number of data events that the reference predicts; scales its weights. Default: the
             sum of its weights.
         shape_only: compare shapes, whatever the yields: the reference is scaled to each data sample.
@@ -113,7 +109,7 @@ class LikelihoodRatio:
         self.coordinates = coordinates_of(self.coordinate_kind, sample, self.circular)
         exact: PreparedModel
         exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
-        self.prepared = exact if nuisances is None else with_nuisances(exact, nuisances, self.reference)
+        self.prepared = exact if nuisances is None else exact.with_nuisances(nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
 
@@ -124,16 +120,10 @@ class LikelihoodRatio:
             ValueError: if the model is not a kernel model, or the folder does not exist.
             OSError: if the file cannot be written.
         """
-        prepared = self.prepared
-        kernel = prepared.kernel if isinstance(prepared, PreparedKernelWithNuisances) else prepared
-        if not isinstance(kernel, PreparedKernel):
-            raise ValueError(f"only a prepared kernel model is saved, not that of a {self.model.name} model")
-        write_prepared(path, kernel, self._identity())
+        self.model.save(self.prepared.alone, path, self._identity())
 
-    def _load(self, path: Path) -> PreparedKernel:
-        header, prepared = read_prepared(path)
-        if isinstance(self.model, KernelModel):
-            prepared = replace(prepared, engine=self.model.engine)
+    def _load(self, path: Path) -> PreparedModel:
+        header, prepared = self.model.load(path, self.reference)
         here, there = (
             Plan.of({name: h.get(name) for name in ("test", "reference")}) for h in (self._identity(), header)
         )
@@ -187,7 +177,7 @@ class LikelihoodRatio:
     @property
     def reference_exact(self) -> bool:
         """Whether the likelihood takes the reference as exact, or as a finite sample."""
-        return bool(getattr(self._fitted, "reference_exact", True))
+        return self._fitted.reference_exact
 
     def _model_document(self) -> dict[str, Any]:
         return {"name": self.model.name, **self._fitted.configuration(self.coordinates.dimension)}

@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float64, Int64
 from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from nplm import KernelModel, NPLMTest, Sample
-from nplm.localization.ablated_kernel import KernelWithout
 from nplm.localization.comparison import Comparison
 from nplm.localization.ranking import rank_events
 from nplm.localization.region import Region, local_regions
+from nplm.models.kernel.without_feature import KernelWithout
 from nplm.wording.markdown import markdown_table
 
 _SEEDS = {"reference": 1, "blob": 2, "null": 3, "labels": 4}

@@ -11,12 +11,10 @@ from nplm.calibration.methods import Calibrate
 from nplm.data.given_up import renamed
 from nplm.data.sample import Sample
 from nplm.data.support import support_remarks, yields_apart
-from nplm.models.histogram.model import HistogramModel
-from nplm.models.with_nuisances import LARGEST_FOR_EXACT, WithNuisances
+from nplm.models.base import LARGEST_FOR_EXACT, PreparedWithNuisances
 from nplm.nuisance.turning import turning_remarks
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.pulls import Truth
 from nplm.toys.samplers import LARGEST_POOL_SHARE
@@ -66,7 +64,7 @@ def cautions_of(
         )
     reference = renamed(test.reference, "the reference")
     notes += support_remarks(reference, renamed(given, "the data"), test.support)
-    if test.coordinate_kind != "normal-scores" and not isinstance(test.model, HistogramModel):
+    if test.coordinate_kind != "normal-scores" and test.model.depends_on_scale:
         notes += _far_events(test.reference)
     if null is None and calibrate != "rare":
         why = why_no_toys(test.reference, data, pool, shape_only=test.shape_only)
@@ -75,14 +73,15 @@ def cautions_of(
             if why
             else f"no toys: nothing has checked the formula ({formula.name}) for this test"
         )
-    if test.coordinate_kind == "raw" and isinstance(formula, MixtureNull):
+    if test.coordinate_kind == "raw" and formula.derived:
         notes += _unlike_scales(test)
     if test.nuisances is not None:
         notes += turning_remarks(test.nuisances, test.reference)
-    if null is not None and null.truth is not None and isinstance(formula, MixtureNull):
-        notes += _toys_elsewhere(test, data, null.truth)
+    profiled = test.prepared.profiled
+    if null is not None and null.truth is not None and profiled is not None and formula.derived:
+        notes += _toys_elsewhere(profiled, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-    if calibrate not in ("toys", "toys+analytic") and isinstance(formula, MixtureNull):
+    if calibrate not in ("toys", "toys+analytic") and formula.derived:
         return (*notes, *(_formula_of_small_reference(test, expected) if null is None else []))
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation
@@ -148,10 +147,9 @@ def _unlike_scales(test: LikelihoodRatio) -> list[str]:
     ]
 
 
-def _toys_elsewhere(test: LikelihoodRatio, data: Sample, truth: Truth) -> list[str]:
+def _toys_elsewhere(prepared: PreparedWithNuisances, data: Sample, truth: Truth) -> list[str]:
     """The null of a kernel model moves with nu, a little, so toys should be drawn near the nu that fits the data."""
-    assert isinstance(test.prepared, WithNuisances)
-    fitted = test.prepared.profile.fit([data]).nu[0]
+    fitted = prepared.profile.fit([data]).nu[0]
     distance = (fitted - truth.nu) / truth.sigma
     return [
         f"the toys were drawn at {name} = {truth.nu[i]:.3g}, {abs(distance[i]):.1f} standard deviations of its"

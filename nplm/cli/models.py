@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nplm.cli.coordinates_options import periods
-from nplm.cli.options import ModelOptions
+from nplm.cli.model_options import ModelOptions, settings_of
+from nplm.models.registry import named_model
 
 if TYPE_CHECKING:
     from nplm.data.coordinates import CoordinateKind
     from nplm.data.sample import Sample
     from nplm.hypotest.test import NPLMTest
-    from nplm.likelihood.keops import Engine
     from nplm.models.base import Model
-    from nplm.models.kernel.centers import Selection
-    from nplm.models.kernel.fit import Solver
     from nplm.nuisance.nuisances import Nuisances
 
 _IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -73,37 +71,18 @@ def nuisances_of(options: ModelOptions) -> Nuisances | None:
 
 
 def model_of(options: ModelOptions) -> Model:
-    """The model with its settings."""
-    if options.model == "histogram":
-        from nplm.models.histogram.model import HistogramModel
+    """The model with its settings.
 
-        return HistogramModel(bins=options.bins, reference_exact=options.reference_exact)
-    if options.model == "kernel":
-        from nplm.models.kernel.model import KernelModel
-
-        return KernelModel(
-            width=options.width,
-            centers=options.centers,
-            penalty=options.penalty,
-            selection=cast("Selection", options.selection),
-            solver=cast("Solver", options.solver),
-            engine=cast("Engine", options.engine),
-            reference_exact=options.reference_exact,
+    Raises:
+        ValueError: if a setting is out of its range, or a model from outside cannot be loaded, or does not know how to
+            take the reference as exact.
+    """
+    model = named_model(options.model, **settings_of(options))
+    if not options.reference_exact:
+        return model
+    exact = model.taking_reference_as_exact()
+    if not exact.reference_exact:
+        raise ValueError(
+            f"the model {options.model} always takes the reference as a finite sample: leave out --reference-exact"
         )
-    if options.model == "falkon":
-        from nplm.models.falkon.model import FalkonModel
-
-        return FalkonModel(
-            width=options.width,
-            centers=options.centers,
-            penalty=options.penalty,
-            selection=cast("Selection", options.selection),
-        )
-    from nplm.models.network.model import NetworkModel
-
-    return NetworkModel(
-        hidden=options.hidden,
-        clip=options.clip,
-        clip_biases=options.clip_biases,
-        reference_exact=options.reference_exact,
-    )
+    return exact

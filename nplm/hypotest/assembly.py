@@ -12,9 +12,7 @@ from nplm.data.sample import Sample
 from nplm.hypotest.impact import impacts
 from nplm.hypotest.result import Result
 from nplm.hypotest.yields import own_rate, own_shape
-from nplm.models.base import Fits
-from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
-from nplm.models.with_nuisances import WithNuisances
+from nplm.likelihood.fits import Fits
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.null import Null
@@ -111,18 +109,19 @@ def with_impacts(test: LikelihoodRatio, data: Sample, result: Result) -> Result:
     Raises:
         ValueError: if the test has no nuisances.
     """
-    if result.nuisances is None or not isinstance(test.prepared, WithNuisances):
+    prepared = test.prepared.profiled
+    if result.nuisances is None or prepared is None:
         raise ValueError("a test without nuisances has no impacts: give LikelihoodRatio nuisances")
-    found = impacts(test.prepared, test.checked(data), result.t, result.converged)
+    found = impacts(prepared, test.checked(data), result.t, result.converged)
     return replace(result, nuisances=replace(result.nuisances, impact=found))
 
 
 def _nuisances(test: LikelihoodRatio, data: Sample, fits: Fits, complete: bool) -> NuisanceSummary | None:
-    prepared = test.prepared
-    if not isinstance(prepared, WithNuisances):
+    prepared = test.prepared.profiled
+    if prepared is None:
         return None
     # Who interrupts the toys does not want to wait for more fits, nor anybody for a fit of each of a hundred nuisances.
     few = prepared.profile.nuisances.count <= MOST_IMPACTS
-    quick = complete and few and not isinstance(prepared, PreparedNetworkWithNuisances)
+    quick = complete and few and prepared.quick
     found = impacts(prepared, data, float(fits.t[0]), bool(fits.converged[0])) if quick else None
     return prepared.profile.summary(data, fits, found)

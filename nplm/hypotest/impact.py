@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample
-
-if TYPE_CHECKING:
-    from nplm.models.with_nuisances import WithNuisances
+from nplm.models.base import PreparedWithNuisances
 
 
-def impacts(prepared: WithNuisances, data: Sample, t: float, converged: bool = True) -> Float64[np.ndarray, " k"]:
+def impacts(
+    prepared: PreparedWithNuisances, data: Sample, t: float, converged: bool = True
+) -> Float64[np.ndarray, " k"]:
     """t with nuisance i held, less t with all profiled, for each i.
 
     It is held at 0 in tau, in Delta and in the auxiliary likelihood, which then says of the others what it says at

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float64
 
@@ -23,13 +22,12 @@ from nplm.data.coordinates import CoordinateKind
 from nplm.data.periods import Circular
 from nplm.data.sample import Sample
 from nplm.data.support import require_toys_of_such_yields
+from nplm.hypotest.joint_toys import joint_toys
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.test import NPLMTest
 from nplm.io.tables import Tabular, as_sample, sample_like
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.joint_null import joint_null
 from nplm.models.kernel.model import KernelModel
-from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.nuisance.nuisances import Nuisances
 from nplm.statistic import FitError
 from nplm.stats.combination import Combination, Combine
@@ -37,10 +35,7 @@ from nplm.stats.global_pvalue import DRAWS, GlobalP, JointGlobalNull, ToyGlobalN
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.stats.weighted_chi2 import MixtureNull
-from nplm.toys.campaign import Campaign
 from nplm.toys.no_toys import why_no_toys
-from nplm.toys.run import within_seconds
-from nplm.toys.samplers import Sampler, ToyKey
 from nplm.toys.table import ToyTable
 from nplm.wording.projected import QUICKER_TESTS, projection
 
@@ -147,7 +142,7 @@ class MultipleTest:
                 raise ValueError(f"'{name}' and '{self.names[0]}' have different nuisances: give all tests the same")
             if test.shape_only != first.shape_only:
                 raise ValueError(f"'{name}' and '{self.names[0]}' must both compare shapes only, or both yields too")
-            if test.reference.fingerprint() != first.reference.fingerprint() or _normalized(test) != _normalized(first):
+            if test.reference.fingerprint() != first.reference.fingerprint() or test.normalized != first.normalized:
                 raise ValueError(
                     f"'{name}' and '{self.names[0]}' test different references: make all tests with the same reference"
                     " and expected yield"
@@ -156,7 +151,7 @@ class MultipleTest:
     @property
     def analytic(self) -> bool:
         """Whether the joint null is known without toys: all models are kernels, and there are no nuisances."""
-        return all(isinstance(test.prepared, PreparedKernel) for test in self.tests)
+        return all(test.prepared.linear is not None for test in self.tests)
 
     def statistics(self, data: Sequence[Sample]) -> Float64[np.ndarray, "n k"]:
         """t of each data sample in each test, shape (n, K); NaN where a fit failed. Samples are known to be good."""
@@ -175,16 +170,17 @@ class MultipleTest:
         first = self.tests[0]
         if first.nuisances is not None:
             raise ValueError("the joint law of several tests with nuisances is not known without toys: run with toys")
-        kernels = [test.prepared for test in self.tests if isinstance(test.prepared, PreparedKernel)]
+        kernels = [kernel for test in self.tests if (kernel := test.prepared.linear) is not None]
         if len(kernels) < len(self.tests):
-            other = next(name for name, test in zip(self.names, self.tests, strict=True) if test.model.name != "kernel")
+            linear = (test.prepared.linear for test in self.tests)
+            other = next(name for name, known in zip(self.names, linear, strict=True) if known is None)
             raise ValueError(f"the joint law of '{other}' and other tests is not known without toys: run with toys")
         return joint_null(
             kernels,
             first.reference,
             data,
             shape_only=first.shape_only,
-            normalized=_normalized(first),
+            normalized=first.normalized,
             fixed_reference=fixed_reference,
         )
 
@@ -265,7 +261,7 @@ class MultipleTest:
             if not np.isfinite(fits.t[0]):
                 raise FitError(f"the fit of {sample.name} failed in the test '{name}': {fits.failure[0]}")
         fitted = time.perf_counter()
-        tables, complete = _joint_toys(campaigns, toys, projected / (1 + toys), on_toys)
+        tables, complete = joint_toys(campaigns, toys, projected / (1 + toys), on_toys)
         counted = time.perf_counter()
 
         done = len(tables[0]) if tables else 0
@@ -359,67 +355,13 @@ class MultipleTest:
         return counted.global_p(t), check, _correlation(covariance)
 
 
-@dataclass(frozen=True, eq=False)
-class _Remembered:
-    """Draws each toy of a batch once, however many tests ask for it."""
-
-    sampler: Sampler
-    drawn: dict[bytes, Sample] = field(default_factory=dict)
-
-    def __call__(self, key: ToyKey) -> Sample:
-        name = np.asarray(jax.random.key_data(key)).tobytes()
-        if name not in self.drawn:
-            self.drawn[name] = self.sampler(key)
-        return self.drawn[name]
-
-    def describe(self) -> str:
-        return self.sampler.describe()
-
-
-def _joint_toys(
-    campaigns: Sequence[Campaign], toys: int, seconds: float, on_toys: Callable[[Sequence[ToyTable]], None]
-) -> tuple[list[ToyTable], bool]:
-    """The toys of all campaigns, which have one sampler and seed, and whether all were done before Ctrl-C.
-
-    Arguments:
-        campaigns: one for each test.
-        toys: how many.
-        seconds: projected for a toy in all tests.
-        on_toys: called with each batch.
-    """
-    if not toys:
-        return [], True
-    remembered = _Remembered(campaigns[0].sampler)
-    sharing = [replace(campaign, sampler=remembered) for campaign in campaigns]
-    size = within_seconds(min(campaign.test.prepared.batch_size for campaign in campaigns), seconds)
-    parts: list[list[ToyTable]] = []
-    complete = True
-    try:
-        for start in range(0, toys, size):
-            batch = range(start, min(start + size, toys))
-            parts.append([campaign.run(batch) for campaign in sharing])
-            remembered.drawn.clear()
-            on_toys(parts[-1])
-    except KeyboardInterrupt:
-        complete = False
-    return [ToyTable.concatenate(tables) for tables in zip(*parts, strict=True)], complete
-
-
 def _correlation(covariance: Float64[np.ndarray, "k k"]) -> Float64[np.ndarray, "k k"]:
     sd = np.sqrt(np.diag(covariance))
     return covariance / np.outer(sd, sd)
 
 
-def _normalized(test: NPLMTest) -> bool:
-    """Whether the reference was scaled to a yield that is known from elsewhere."""
-    return test._given[1] is not None
-
-
 def _name(test: NPLMTest) -> str:
-    prepared = test.prepared
-    if isinstance(prepared, PreparedKernelWithNuisances):
-        prepared = prepared.kernel
-    return f"width {prepared.modes.width:.4g}" if isinstance(prepared, PreparedKernel) else test.model.name
+    return test.prepared.alone.label or test.model.name
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

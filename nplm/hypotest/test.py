@@ -24,7 +24,6 @@ from nplm.io.tables import Tabular, sample_like
 from nplm.statistic import FitError, LikelihoodRatio
 from nplm.stats.asymptotic import Formula
 from nplm.stats.importance import RareNull
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.campaign import Campaign
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.nuisance_sampler import NuisanceSampler
@@ -128,7 +127,7 @@ class NPLMTest(LikelihoodRatio):
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
         formula = self.formula(sample)
-        if calibrate is None and toys is None and isinstance(formula, MixtureNull):
+        if calibrate is None and toys is None and formula.derived:
             toys = 0 if why_no_toys(self.reference, sample, pool, shape_only=self.shape_only) else None
         calibrate = calibrate or _usual_calibration(formula, toys)
         if calibrate not in CALIBRATIONS:
@@ -190,7 +189,6 @@ class NPLMTest(LikelihoodRatio):
             return replace(found, _of=(self, given))
 
         if kernel is not None:
-            assert isinstance(formula, MixtureNull)
             t = float(fits.t[0])
             rare = rare_null(kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys)
             return result(None, rare=rare)
@@ -217,4 +215,4 @@ class NPLMTest(LikelihoodRatio):
 def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
     if toys == 0:
         return "analytic"
-    return "analytic+toys" if isinstance(formula, MixtureNull) else "toys+analytic"
+    return "analytic+toys" if formula.derived else "toys+analytic"

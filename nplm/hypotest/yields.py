@@ -11,14 +11,11 @@ from scipy.special import ndtri_exp
 from nplm.data.averaged_weights import event_weight_of
 from nplm.data.equal_weights import has_equal_weights
 from nplm.data.sample import Sample
-from nplm.models.falkon.fit import PreparedFalkon
-from nplm.models.histogram.model import PreparedHistogram
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, with_scale_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.null import Null
-from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
+from nplm.stats.weighted_chi2 import FittedMixtureNull
 from nplm.stats.yields import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
 
 if TYPE_CHECKING:
@@ -117,17 +114,17 @@ def own_shape(
         return None
     prepared, parameters = test.prepared, calibration.formula.mean
     law: Formula
-    if isinstance(prepared, PreparedKernel | PreparedHistogram):
-        if isinstance(prepared, PreparedHistogram) and parameters < 2:
+    if prepared.shape_by == "refit":
+        if not calibration.formula.derived and parameters < 2:
             return None
         scale = data.total_weight / test.reference.total_weight
         left = float(prepared.fit([data.scaled_to(test.reference.total_weight)]).t[0]) * scale
         law = prepared.null(data, shape_only=True, normalized=test.normalized)
-    elif isinstance(prepared, PreparedFalkon) or not isinstance(calibration.formula, Chi2Null) or parameters <= 1:
+    elif prepared.shape_by == "unknown" or calibration.formula.derived or parameters <= 1:
         return None
     else:
         left, law = max(t - rate.of_t, 0.0), Chi2Null(parameters - 1)
-    if isinstance(standing, FittedMixtureNull) and isinstance(law, MixtureNull):
+    if isinstance(standing, FittedMixtureNull) and law.derived:
         law = with_scale_of(standing, law)
     elif calibration.kind == "chi2 fitted":
         law = Chi2Null(max(standing.mean - 1, 0.5))

@@ -19,6 +19,7 @@ from nplm.learning.loss import Form
 from nplm.learning.network import RatioNetwork
 from nplm.learning.training import FitRecord
 from nplm.learning.validation import RatioValidation
+from nplm.nuisance.ratios.base import LogRatioDefaults
 from nplm.nuisance.ratios.quadratic_fit import Term, term_names, traced_terms
 
 Yields = Literal["keep", "factor-out"]
@@ -85,7 +86,7 @@ class LearnedTerms:
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedLogRatio:
+class LearnedLogRatio(LogRatioDefaults):
     """log r(x; nu) = sum_i [nu_i d1_i(x) + nu_i^2 d2_i(x) / 2] + sum_{i<j} nu_i nu_j d_ij(x), learned by networks.
 
     Each of an ensemble of networks was trained on events drawn anew from the samples; log r is the mean of their
@@ -112,6 +113,16 @@ class LearnedLogRatio:
     reference: Mapping[str, Any]
     validation: RatioValidation | None = None
     left_out: int = 0
+
+    @property
+    def learned(self) -> LearnedLogRatio:
+        """Itself."""
+        return self
+
+    @property
+    def quadratic(self) -> bool:
+        """It is, in d1, d2 and d_ij."""
+        return True
 
     @property
     def members(self) -> int:

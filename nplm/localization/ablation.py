@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,11 +11,9 @@ import numpy as np
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
 from nplm.io.tables import sample_like
-from nplm.localization.ablated_kernel import KernelWithout
 from nplm.localization.comparison import Comparison
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import LEAST_CENTERS, KernelModel
-from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.models.linear import PreparedLinear
 from nplm.statistic import LikelihoodRatio
 
 # With more centres, the first so many of them serve for all rows of the table: the work grows with their square.
@@ -83,20 +80,14 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
         ValueError: if the test is not that of a kernel model, or there is one feature only.
     """
     _require_several(test.reference.features)
-    kernel, model = _kernel(test), test.model
-    if kernel is None or not isinstance(model, KernelModel):
-        raise ValueError(
-            f"features are left out by fitting kernels again, but the model is {test.model.name}: use project_out"
-        )
+    kernel = _kernel(test)
     centers = min(len(kernel.modes.centers), max(most_centers, LEAST_CENTERS))
     data = sample_like(test.reference, data, "data")
     seen = data if test.overflow is None else test.overflow(data)
-    size = len(test.reference) + test.reference.total_weight
-    without = partial(KernelWithout, kernel, 2 * model.penalty * size, centers)
 
     def fitted(feature: int | None) -> _Fitted:
         as_given = feature is None and centers == len(kernel.modes.centers)
-        one = test if as_given else test.with_model(without(feature))
+        one = test if as_given else test.with_model(kernel.without(feature, centers))
         formula = one.formula(seen)
         return float(one.fit([seen]).t[0]), formula.mean, formula.sd
 
@@ -128,21 +119,22 @@ def project_out(comparison: Comparison, *, most_centers: int = MOST_CENTERS, see
     _require_several(comparison.features)
     whole = LikelihoodRatio(reference, model)
     kernel = _kernel(whole)
-    assert kernel is not None
     expected = Sample(reference.events, comparison.fitted, reference.features, "the fit")
 
     def fitted(feature: int | None) -> _Fitted:
-        without = KernelWithout(kernel, 2 * model.penalty * size, centers, feature)
-        one = whole if feature is None else LikelihoodRatio(reference, without)
+        one = whole if feature is None else LikelihoodRatio(reference, kernel.without(feature, centers))
         return float(one.fit([expected]).t[0]), None, None
 
     return LeftOut("projection", centers, comparison.divergence, _rows(comparison.features, fitted))
 
 
-def _kernel(test: LikelihoodRatio) -> PreparedKernel | None:
-    prepared = test.prepared
-    kernel = prepared.kernel if isinstance(prepared, PreparedKernelWithNuisances) else prepared
-    return kernel if isinstance(kernel, PreparedKernel) else None
+def _kernel(test: LikelihoodRatio) -> PreparedLinear:
+    kernel = test.prepared.alone.linear
+    if kernel is None:
+        raise ValueError(
+            f"features are left out by fitting kernels again, but the model is {test.model.name}: use project_out"
+        )
+    return kernel
 
 
 def _rows(features: Sequence[str], fitted: Callable[[int | None], _Fitted]) -> tuple[LeftOutRow, ...]:

@@ -19,7 +19,6 @@ from nplm.localization.comparison import Comparison, compared
 from nplm.localization.pairs import rank_pairs
 from nplm.localization.ranking import USUAL_TOP, RankedEvents, most_discrepant
 from nplm.localization.region import Region, local_regions
-from nplm.models.kernel.model import KernelModel
 from nplm.statistic import LikelihoodRatio
 
 SCHEMA = "nplm-localization/1"
@@ -107,7 +106,7 @@ def localize(
     if not left_out or len(comparison.features) < 2:
         return found
     try:
-        kernel = isinstance(test.model, KernelModel)
+        kernel = test.prepared.alone.linear is not None
         return replace(found, left_out=leave_one_out(test, data) if kernel else project_out(comparison))
     except ValueError as error:
         # Such as kernels of which nothing is left where negative weights prevail: the rest of the answer stands.

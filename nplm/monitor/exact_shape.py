@@ -10,10 +10,11 @@ from jaxtyping import Float64
 
 from nplm._util.blas import blas_threads
 from nplm.data.sample import Sample
-from nplm.models.kernel.fit import CONVERGED, PreparedKernel
+from nplm.models.kernel.fit import CONVERGED
 from nplm.monitor.held_reference import HeldReference
 from nplm.monitor.kernel_shape import KernelShape
 from nplm.monitor.shape_result import STOPPED, ShapeResult
+from nplm.stats.asymptotic import Formula
 from nplm.stats.weighted_chi2 import MixtureNull
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
@@ -37,14 +38,7 @@ class ExactShapeTest(KernelShape):
         test: of a kernel model that takes the reference as exact.
     """
 
-    _laws: dict[float, MixtureNull] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def prepared(self) -> PreparedKernel:
-        """The kernel model with its reference."""
-        prepared = self.test.prepared
-        assert isinstance(prepared, PreparedKernel)
-        return prepared
+    _laws: dict[float, Formula] = field(default_factory=dict, repr=False)
 
     @cached_property
     def held(self) -> HeldReference | None:
@@ -77,15 +71,15 @@ class ExactShapeTest(KernelShape):
         failure = "" if converged else STOPPED
         return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
 
-    def law(self, window: Sample) -> MixtureNull:
+    def law(self, window: Sample) -> Formula:
         """The law of t for a window of this yield and these weights."""
         if window.is_weighted:
-            return self._formula(window)
+            return self.test.formula(window)
         n = window.total_weight
         if n not in self._laws:
             if len(self._laws) >= _LAWS:
                 self._laws.pop(next(iter(self._laws)))
-            self._laws[n] = self._scaled_law(n) if self._equal_weight else self._formula(window)
+            self._laws[n] = self._scaled_law(n) if self._equal_weight else self.test.formula(window)
         return self._laws[n]
 
     def shared_fluctuation(self, n: float) -> float:
@@ -116,11 +110,6 @@ class ExactShapeTest(KernelShape):
             total += prepared.sums(Sample(x, v, window.features))
         return total
 
-    def _formula(self, window: Sample) -> MixtureNull:
-        law = self.test.formula(window)
-        assert isinstance(law, MixtureNull)
-        return law
-
     @cached_property
     def _equal_weight(self) -> float | None:
         """The weight of all reference events, if they have the same."""
@@ -129,9 +118,7 @@ class ExactShapeTest(KernelShape):
 
     @cached_property
     def _fixed_law(self) -> MixtureNull:
-        law = self.test.formula(fixed_reference=True)
-        assert isinstance(law, MixtureNull)
-        return law
+        return self.prepared.null(shape_only=True, normalized=True, fixed_reference=True)
 
     def _kappa(self, n: float) -> float:
         """n / n_R."""
@@ -142,10 +129,8 @@ class ExactShapeTest(KernelShape):
         # With equal weights both covariances are multiples of one matrix, whose eigenvalues are found once.
         return MixtureNull(self._fixed_law.weights * (1 + self._kappa(n)))
 
-    def _unit_law(self, n: float, fixed_reference: bool) -> MixtureNull:
+    def _unit_law(self, n: float, fixed_reference: bool) -> Formula:
         ones = Sample(
             np.zeros((max(1, round(n)), self.test.reference.dimension)), features=self.test.reference.features
         )
-        law = self.test.formula(ones, fixed_reference=fixed_reference)
-        assert isinstance(law, MixtureNull)
-        return law
+        return self.test.formula(ones, fixed_reference=fixed_reference)

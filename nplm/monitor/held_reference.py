@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Float64
 
 from nplm.data.sample import Sample
-from nplm.models.base import Fits
-from nplm.models.kernel.fit import CONVERGED, PreparedKernel
+from nplm.likelihood.fits import Fits
+from nplm.models.kernel.fit import CONVERGED
+from nplm.models.linear import PreparedLinear
 
 # phi of the reference is held if it fills at most so many bytes.
 _MOST_BYTES = 1 << 30
@@ -43,12 +44,12 @@ class HeldReference:
         weights: of the reference, shape (n,).
     """
 
-    prepared: PreparedKernel
+    prepared: PreparedLinear
     phi: Float32[np.ndarray, "n r"]
     weights: Float64[np.ndarray, " n"]
 
     @classmethod
-    def of(cls, prepared: PreparedKernel, reference: Sample) -> HeldReference | None:
+    def of(cls, prepared: PreparedLinear, reference: Sample) -> HeldReference | None:
         """None where the passes would not pay or not end: in one dimension, with signed weights, without memory."""
         count = prepared.modes.count
         if prepared.line is not None or prepared.solver != "ml" or prepared.signed:

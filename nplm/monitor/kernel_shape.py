@@ -10,6 +10,7 @@ from nplm.data.periods import Circular
 from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
 from nplm.models.kernel.model import KernelModel
+from nplm.models.linear import PreparedLinear
 from nplm.monitor.shape_result import USUAL
 
 
@@ -60,3 +61,10 @@ class KernelShape:
                 overflow=overflow,
             )
         )
+
+    @property
+    def prepared(self) -> PreparedLinear:
+        """The kernel model with its reference."""
+        kernel = self.test.prepared.linear
+        assert kernel is not None  # `of` takes no other model
+        return kernel

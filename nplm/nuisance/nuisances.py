@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +13,11 @@ from jaxtyping import Array, Float, Float64
 
 from nplm.data.fingerprint import summary
 from nplm.data.sample import Sample
-from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.nuisance.constraints.base import Constraint
 from nplm.nuisance.ratios.base import LogRatio
-from nplm.nuisance.ratios.binned import BinnedLogRatio
-from nplm.nuisance.ratios.separable import SumOfLogRatios
+
+if TYPE_CHECKING:
+    from nplm.learning.learned_ratio import LearnedLogRatio
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +56,19 @@ class Nuisances:
         Raises:
             ValueError: saying what is wrong.
         """
-        for part in _parts(self.ratio):
-            if isinstance(part, LearnedLogRatio):
-                part.require_reference(reference)
-                if not self.allow_failed:
-                    part.require_valid()
-            if isinstance(part, BinnedLogRatio):
-                part.require_features(reference)
+        self.ratio.require_reference(reference)
+        if not self.allow_failed:
+            self.ratio.require_valid()
 
     @property
     def learned(self) -> tuple[LearnedLogRatio, ...]:
         """The log-ratios among the parts that networks have learned."""
-        return tuple(part for part in _parts(self.ratio) if isinstance(part, LearnedLogRatio))
+        return tuple(part.learned for part in self.ratio.summands if part.learned is not None)
 
     @property
-    def quadratic(self) -> tuple[LearnedLogRatio | BinnedLogRatio, ...]:
+    def quadratic(self) -> tuple[LogRatio, ...]:
         """The log-ratios among the parts that are quadratic forms in nu through variations."""
-        return tuple(p for p in _parts(self.ratio) if isinstance(p, LearnedLogRatio | BinnedLogRatio) and p.terms)
+        return tuple(part for part in self.ratio.summands if part.quadratic)
 
     @property
     def learned_range(self) -> Float64[np.ndarray, "k 2"]:
@@ -139,12 +135,3 @@ class Nuisances:
         """What they are, as JSON values; what g is at the reference says which functions these are."""
         columns = summary(Sample(self.columns(reference.events), reference.weights))
         return {"ratio": self.ratio.document(), "constraint": self.constraint.document(), "columns": columns}
-
-
-def _parts(ratio: LogRatio) -> Iterator[LogRatio]:
-    """What a log-ratio is a sum of, or it itself."""
-    if isinstance(ratio, SumOfLogRatios):
-        for part in ratio.parts:
-            yield from _parts(part)
-    else:
-        yield ratio

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float64, Int64
 from nplm.data.averaged_weights import event_weight_of
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import CALLED, in_blocks, padded
 from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
 from nplm.likelihood.pool_sums import Pools
-from nplm.models.base import Fits
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.nuisance.joint_likelihood import curvature_in_nu, minimize_jointly
 from nplm.nuisance.minima import ESCAPES, Axes, bends, distinct, lowest_curvature, numbered

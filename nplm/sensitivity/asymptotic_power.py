@@ -12,7 +12,6 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.json_values import json_value
 from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.power import THRESHOLDS
 
@@ -69,7 +68,8 @@ def expected_power(
         ValueError: if the model is no kernel model, the test one of the shape only, a number of events not positive or
             too large to compute with, or the signal has negative weights or other features.
     """
-    if not isinstance(test.prepared, PreparedKernel) or test.prepared.solver != "ml":
+    kernel = test.prepared.linear
+    if kernel is None or kernel.solver != "ml":
         raise ValueError(
             "the expected power without toys is that of a kernel model fitted by maximum likelihood; for others run"
             " toys with a signal"
@@ -87,7 +87,7 @@ def expected_power(
     null = test.formula(data)
     found = []
     for number in events:
-        law = test.prepared.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
+        law = kernel.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
         try:
             low, middle, high = (null.z(law.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
             power = {float(z): law.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}

@@ -17,7 +17,6 @@ from nplm._util.whole_numbers import require_whole
 from nplm.calibration.null_campaign import needs_references
 from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.sensitivity.asymptotic_power import expected_power
 from nplm.sensitivity.closure_text import closure_text
 from nplm.sensitivity.injection import Injection
@@ -27,7 +26,6 @@ from nplm.statistic import LikelihoodRatio
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.null import Null
 from nplm.stats.power import Power, signal_power
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.campaign import Campaign
 from nplm.toys.run import run_campaign
 from nplm.toys.samplers import Sampler
@@ -206,10 +204,11 @@ def closure(
         table = run_campaign(campaign, toys, store=store, seconds=seconds, on_toys=on_toys)
         return table.select(table.index < toys)
 
-    null: Null = injection.law
+    law = injection.law
+    null: Null = law
     # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
     shared = pool is None and needs_references(test, test.reference.total_weight)
-    counted = test.model.name == "network" or (shared and not isinstance(null, MixtureNull))
+    counted = test.model.null_is_tuned or (shared and not law.derived)
     calibrate = calibrate or ("toys" if counted else "analytic")
     if calibrate == "toys":
         null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
@@ -218,8 +217,9 @@ def closure(
         return injection.as_at_zero(table) if null is injection.law else table.t
 
     check = null_check(null, t_of(run(null_sampler, seed)))
-    kernel = isinstance(test.prepared, PreparedKernel) and test.prepared.solver == "ml" and not test.shape_only
-    closed_form = expected_power(test, signal, numbers) if kernel else (None,) * len(numbers)
+    kernel = test.prepared.linear
+    known = kernel is not None and kernel.solver == "ml" and not test.shape_only
+    closed_form = expected_power(test, signal, numbers) if known else (None,) * len(numbers)
     at = []
     for i, (number, sampler) in enumerate(zip(numbers, samplers, strict=True)):
         technical_t, technical_z = injection.technical(float(number), null)

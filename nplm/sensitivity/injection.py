@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample, concatenate
-from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula
 from nplm.stats.null import Null
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from nplm.toys.samplers import InjectionSampler, PoolSampler, Sampler
 from nplm.toys.table import ToyTable
@@ -88,12 +86,13 @@ class Injection:
     @property
     def moving(self) -> bool:
         """Whether that law moves with nu."""
-        return isinstance(self.test.prepared, PreparedKernelWithNuisances) and isinstance(self.law, MixtureNull)
+        return self.test.prepared.profiled is not None and self.law.derived
 
-    def law_at(self, nu: Float64[np.ndarray, " k"]) -> MixtureNull:
+    def law_at(self, nu: Float64[np.ndarray, " k"]) -> Formula:
         """The law of t at another nu."""
-        prepared = self.test.prepared
-        assert isinstance(prepared, PreparedKernelWithNuisances)
+        prepared = self.test.prepared.profiled
+        if prepared is None:
+            return self.law
         return prepared.null_at(nu, normalized=self.test.normalized, fixed_reference=self.resampled)
 
     def as_at_zero(self, table: ToyTable) -> Float64[np.ndarray, " n"]:
@@ -105,7 +104,6 @@ class Injection:
         if not self.moving or table.nu_delta is None:
             return table.t
         law = self.law
-        assert isinstance(law, MixtureNull)
 
         def moved(t: float, nu: Float64[np.ndarray, " k"]) -> float:
             return law.threshold_of_z(self.law_at(nu).z(t)) if np.isfinite(t) else t

@@ -37,6 +37,11 @@ class Formula(Null, Protocol):
         """Standard deviation of t."""
         ...
 
+    @property
+    def derived(self) -> bool:
+        """Whether it follows from the reference, so that toys only check it; a chi2 is what t is regularised for."""
+        ...
+
     def log_pvalue(self, t: float) -> float:
         """log P(T >= t), natural, which does not underflow."""
         ...
@@ -47,6 +52,10 @@ class Formula(Null, Protocol):
 
     def threshold(self, p: float) -> float:
         """The t with P(T >= t) = p."""
+        ...
+
+    def threshold_of_z(self, z: float) -> float:
+        """The t with this Z-score, however far out."""
         ...
 
     def thresholds(self, p: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.optimize import brentq
 from scipy.special import digamma, gammaln, ndtri_exp, polygamma
 from scipy.stats import chi2, norm
 
@@ -27,6 +28,11 @@ class _Chi2:
     def mean(self) -> float:
         """The degrees of freedom."""
         return self.degrees_of_freedom
+
+    @property
+    def derived(self) -> bool:
+        """No: whether t follows a chi2 depends on how the model is regularised, and on its bins being full."""
+        return False
 
     @property
     def sd(self) -> float:
@@ -60,6 +66,19 @@ class _Chi2:
     def threshold(self, p: float) -> float:
         """The t with P(chi2 >= t) = p."""
         return float(chi2.isf(p, self.degrees_of_freedom))
+
+    def threshold_of_z(self, z: float) -> float:
+        """The t with this Z-score, however far out: P(chi2 >= t) = P(Normal >= Z)."""
+        if z < 0:
+            return float(chi2.ppf(norm.cdf(z), self.degrees_of_freedom))
+        p = float(norm.sf(z))
+        if p > _UNDERFLOW:
+            return self.threshold(p)
+        low = self.threshold(_UNDERFLOW)
+        high = 2 * low
+        while self.z(high) < z:
+            high *= 2
+        return float(brentq(lambda t: self.z(t) - z, low, high, rtol=1e-15))
 
     def thresholds(self, p: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
         """The t with P(chi2 >= t) = p, for each p, shape (m,)."""

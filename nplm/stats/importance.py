@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm._util.json_values import json_value
+from nplm.stats.asymptotic import Formula
 from nplm.stats.null import Kind
 from nplm.stats.significance import z_score
 from nplm.stats.weighted_chi2 import MixtureNull
@@ -46,7 +47,7 @@ class RareNull:
     weights: Float64[np.ndarray, " n"]
     rung: Int64[np.ndarray, " n"]
     overlaps: Float64[np.ndarray, "pairs 2"]
-    formula: MixtureNull
+    formula: Formula
     formula_for_toys: MixtureNull
 
     @property

@@ -80,6 +80,11 @@ class MixtureNull:
         return float(self.weights @ (1 + self._shift**2))
 
     @property
+    def derived(self) -> bool:
+        """It follows from the modes of the reference."""
+        return True
+
+    @property
     def sd(self) -> float:
         """sqrt(2 sum_k w_k^2 (1 + 2 d_k^2))."""
         return float(np.sqrt(2 * self.weights**2 @ (1 + 2 * self._shift**2)))
@@ -259,6 +264,11 @@ class FittedMixtureNull:
     def mean(self) -> float:
         """Mean of t."""
         return self.scale * self.null.mean
+
+    @property
+    def derived(self) -> bool:
+        """No: its scale is that of toys."""
+        return False
 
     @property
     def sd(self) -> float:

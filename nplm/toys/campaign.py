@@ -17,9 +17,7 @@ from nplm._util.cores import available_cores
 from nplm._util.seed import require_seed
 from nplm.data.fingerprint import Plan, rounded, summary
 from nplm.data.sample import Sample, concatenate, require_same_features
-from nplm.models.base import Fits
-from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
-from nplm.models.with_nuisances import WithNuisances
+from nplm.likelihood.fits import Fits
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import Formula, formula_document
 from nplm.toys.nuisance_sampler import NuisanceSampler
@@ -32,8 +30,6 @@ from nplm.toys.table import ToyTable
 PROBE = 2**32 - 1
 # How many more such toys are drawn: settings that change a number of events a little hardly show in one.
 TRIALS = 3
-# Models whose parameters have no meaning for another reference.
-OF_MODES = ("kernel", "falkon")
 
 
 class SamplerError(ValueError):
@@ -86,7 +82,7 @@ class Campaign:
         """
         reference = None
         if self.reference_sampler is not None:
-            if self.keep_parameters and self.test.model.name in OF_MODES:
+            if self.keep_parameters and self.test.prepared.parameters_of_reference:
                 raise SamplerError(
                     f"the parameters of a {self.test.model.name} model belong to the centres of its reference, but each"
                     " toy would have a reference of its own: leave out --parameters, or keep one reference for all toys"
@@ -135,15 +131,15 @@ class Campaign:
     @cached_property
     def truth(self) -> Truth | None:
         """Where the toys' nuisances truly are; None without, or where only the user's sampler knows."""
-        prepared = self.test.prepared
-        if isinstance(self.sampler, NuisanceSampler) and isinstance(prepared, WithNuisances):
+        prepared = self.test.prepared.profiled
+        if isinstance(self.sampler, NuisanceSampler) and prepared is not None:
             return Truth.of(prepared.profile, self.sampler.nu)
         return None
 
     def _formula(self) -> Formula:
         """The null distribution of t of these toys; with nuisances where they are drawn."""
-        prepared, fixed = self.test.prepared, self.reference_sampler is None
-        if isinstance(self.sampler, NuisanceSampler) and isinstance(prepared, PreparedKernelWithNuisances):
+        prepared, fixed = self.test.prepared.profiled, self.reference_sampler is None
+        if isinstance(self.sampler, NuisanceSampler) and prepared is not None:
             return prepared.null_at(self.sampler.nu, normalized=self.test.normalized, fixed_reference=fixed)
         return self.test.formula(fixed_reference=fixed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nplm.data.sample import Sample, require_same_features
-from nplm.models.with_nuisances import WithNuisances
 from nplm.statistic import LikelihoodRatio
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.nuisance_sampler import NuisanceSampler, sampler_at
@@ -31,7 +30,8 @@ def null_sampler(test: LikelihoodRatio, data: Sample, pool: Sample | None) -> Po
         data_weights=data.weights if data.is_weighted else None,
         fixed_size=len(data) if test.shape_only else None,
     )
-    if test.nuisances is None:
+    profiled = test.prepared.profiled
+    if profiled is None:
         return as_given
-    assert isinstance(test.prepared, WithNuisances)
-    return sampler_at(as_given, test.nuisances, test.prepared.profile.fit([test.checked(data)]).nu[0])
+    profile = profiled.profile
+    return sampler_at(as_given, profile.nuisances, profile.fit([test.checked(data)]).nu[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nplm.stats.asymptotic import Formula
-from nplm.stats.weighted_chi2 import MixtureNull
 from nplm.toys.ensemble_text import Rows, measured
 from nplm.toys.pulls import FittedNuisances, Mean, Truth
 from nplm.wording.tables import aligned
@@ -11,7 +10,7 @@ from nplm.wording.tables import aligned
 
 def law_text(formula: Formula, truth: Truth) -> str:
     """The formula, and for which nu it holds: the law of a kernel model moves with nu, a chi2 does not."""
-    where = f"at {truth}" if isinstance(formula, MixtureNull) else "whatever the nuisances"
+    where = f"at {truth}" if formula.derived else "whatever the nuisances"
     return f"{formula.name} {where}"
 
 

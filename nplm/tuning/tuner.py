@@ -8,17 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
 from nplm.calibration.null_campaign import needs_references
-from nplm.models.network.fit import PreparedNetwork
-from nplm.models.network.model import NetworkModel
 from nplm.models.network.search import AGREEMENT
-from nplm.optimize.adam import Adam
-from nplm.statistic import FitError, LikelihoodRatio
+from nplm.statistic import FitError
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.toys.campaign import Campaign
@@ -101,16 +97,13 @@ class Tuning:
         on_toys: Callable[[ToyTable], None] = lambda table: None,
         notify: Callable[[str], None] = lambda message: None,
     ) -> None:
-        if not isinstance(campaign.test.model, NetworkModel):
-            raise ValueError(f"only the clip of a network can be tuned, not a {campaign.test.model.name} model")
-        if isinstance(campaign.test.model.optimizer, Adam):
-            raise ValueError("the published recipe cannot follow maxima from clip to clip: tune with the search")
+        model = campaign.test.model.tunable()
         if campaign.test.nuisances is not None:
             raise ValueError("the clip is tuned without nuisances, and kept for the test with them")
         if campaign.test.shape_only or campaign.reference_sampler is not None:
             raise ValueError("the clip is tuned for tests of shape and yield with one reference for all toys")
         self.campaign = campaign
-        self.model = campaign.test.model
+        self.model = model
         self.settings = settings or TuneSettings()
         self.folder, self.engine, self.batch = folder, engine, batch
         self.on_toys, self.notify = on_toys, notify
@@ -180,8 +173,8 @@ class Tuning:
     def at_clip(self, clip: float) -> Campaign:
         """The campaign with another clip; nothing is prepared or compiled again."""
         test = copy.copy(self.campaign.test)
-        test.model = replace(self.model, clip=clip)
-        test.prepared = _network(self.campaign.test).with_clip(clip)
+        test.model = self.model.with_clip(clip)
+        test.prepared = self.model.clipped(test.prepared, clip)
         return replace(self.campaign, test=test, keep_parameters=True)
 
     def toys_at(self, clip: float, wanted: range) -> ToyTable:
@@ -298,17 +291,14 @@ class Tuning:
         """Climbs of the toys, kept beside them."""
 
         def climber(clip: float, toys: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            fits = (
-                _network(self.campaign.test)
-                .with_clip(clip)
-                .fit_from([self.campaign.draw(int(toy)) for toy in toys], list(points[:, None]))
-            )
+            prepared = self.model.clipped(self.campaign.test.prepared, clip)
+            fits = prepared.fit_from([self.campaign.draw(int(toy)) for toy in toys], list(points[:, None]))
             return fits.t, fits.parameters
 
         file = None if self.folder is None else self.folder / CLIMBS_FILE
         # The campaign's own clip is of no account, so another one must not make the climbs those of other toys.
         plan = self.at_clip(1.0).plan()
-        return Climbs(climber, _network(self.campaign.test).batch_size, file, plan.hash)
+        return Climbs(climber, self.campaign.test.prepared.batch_size, file, plan.hash)
 
 
 def _require_fits(table: ToyTable, clip: float) -> None:
@@ -327,12 +317,6 @@ def _by_clip(steps: list[Step]) -> tuple[Step, ...]:
 
 def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
-
-
-def _network(test: LikelihoodRatio) -> PreparedNetwork:
-    prepared: Any = test.prepared
-    assert isinstance(prepared, PreparedNetwork)
-    return prepared
 
 
 def _parameters(table: ToyTable) -> np.ndarray:

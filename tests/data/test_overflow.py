@@ -20,7 +20,6 @@ from nplm import (
 from nplm.data import Overflow
 from nplm.hypotest import with_impacts
 from nplm.hypotest.impact import impacts
-from nplm.models.with_nuisances import WithNuisances
 from nplm.nuisance import Normalization
 from toys import exponential
 
@@ -81,8 +80,8 @@ def test_impacts_are_those_of_the_events_at_the_edge() -> None:
     assert again.nuisances is not None
     np.testing.assert_allclose(again.nuisances.impact, result.nuisances.impact, rtol=1e-6)
     # The fits with a nuisance held would not see the same events as that of t.
-    assert isinstance(test.prepared, WithNuisances)
-    unclipped = impacts(test.prepared, data, result.t)
+    assert test.prepared.profiled is not None
+    unclipped = impacts(test.prepared.profiled, data, result.t)
     assert abs(unclipped[0] - again.nuisances.impact[0]) > 1e-3
 
 

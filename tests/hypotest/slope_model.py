@@ -13,14 +13,15 @@ from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
 from nplm.hypotest.result import Result
 from nplm.hypotest.test import NPLMTest
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
+from nplm.models.base import ModelDefaults, PreparedDefaults
 from nplm.stats.chi2 import Chi2Null
 
 SLOPE = 0.2
 
 
 @dataclass(frozen=True)
-class SlopeModel:
+class SlopeModel(ModelDefaults):
     """f(x) = SLOPE * x0, with the given t for the data and t from chi2(5) for toys, the first of which may fail."""
 
     t: float = 12.5
@@ -37,9 +38,10 @@ class SlopeModel:
         return PreparedSlope(self)
 
 
-class PreparedSlope:
+class PreparedSlope(PreparedDefaults):
     parameters = 1
     batch_size = 1000
+    shape_by = "subtraction"
 
     def __init__(self, model: SlopeModel) -> None:
         self.model, self.calls = model, 0

@@ -12,8 +12,7 @@ from scipy.optimize import minimize
 from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.hypotest.assembly import with_impacts
 from nplm.hypotest.impact import impacts
-from nplm.models.base import Model
-from nplm.models.with_nuisances import WithNuisances
+from nplm.models.base import Model, PreparedWithNuisances
 from nplm.nuisance import Constraint, CorrelatedGaussian, LogRatio, Normalization, SeparableLogRatio, SumOfLogRatios
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale
 
@@ -41,11 +40,13 @@ def samples() -> tuple[Sample, Sample]:
     return draw_reference(rng, 3000), draw_data(rng, 0.2, 0.1).with_auxiliary(np.array([0.1, -0.05]))
 
 
-def prepared(model: Model, ratios: Sequence[LogRatio], constraint: Constraint, reference: Sample) -> WithNuisances:
+def prepared(
+    model: Model, ratios: Sequence[LogRatio], constraint: Constraint, reference: Sample
+) -> PreparedWithNuisances:
     nuisances = Nuisances(SumOfLogRatios(ratios), constraint)
     test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
-    assert isinstance(test.prepared, WithNuisances)
-    return test.prepared
+    assert test.prepared.profiled is not None
+    return test.prepared.profiled
 
 
 @pytest.mark.parametrize(("kind", "constraint"), CONSTRAINTS)
@@ -125,9 +126,9 @@ def test_results_have_impacts() -> None:
     nuisances = Nuisances(SumOfLogRatios([tilt(), Normalization("rate")]), CONSTRAINTS[0][1])
     test = NPLMTest(reference, MODELS[0], coordinates="raw", nuisances=nuisances)
     result = test.run(data, 0)
-    assert isinstance(test.prepared, WithNuisances)
     assert result.nuisances is not None
-    expected = impacts(test.prepared, data, result.t)
+    assert test.prepared.profiled is not None
+    expected = impacts(test.prepared.profiled, data, result.t)
     np.testing.assert_array_equal(result.nuisances.impact, expected)
     again = with_impacts(test, data, result)
     assert again.nuisances is not None

@@ -13,7 +13,7 @@ from scipy.stats import kstest
 from nplm.data.sample import Sample
 from nplm.hypotest.multiple import MultipleInterrupted, MultipleTest, kernel_widths
 from nplm.hypotest.test import NPLMTest
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.histogram.model import HistogramModel
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel

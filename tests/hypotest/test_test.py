@@ -13,7 +13,7 @@ from scipy.stats import chi2, kstest
 
 from nplm.data.sample import Sample
 from nplm.hypotest.test import Interrupted, NPLMTest
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.histogram.model import HistogramModel, PreparedHistogram
 from nplm.models.kernel.model import KernelModel
 from nplm.models.network.model import NetworkModel

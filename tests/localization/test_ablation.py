@@ -7,12 +7,11 @@ import pytest
 
 from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.data.scaler import Scaler
-from nplm.localization.ablated_kernel import KernelWithout
 from nplm.localization.ablation import leave_one_out, project_out
 from nplm.localization.comparison import Comparison, compared
 from nplm.models.base import PreparedModel
 from nplm.models.kernel.fit import PreparedKernel
-from nplm.models.with_nuisances import with_nuisances
+from nplm.models.kernel.without_feature import KernelWithout
 from nplm.nuisance import Normalization
 
 MODEL = KernelModel(width=1.5, centers=40, penalty=1e-4)
@@ -50,7 +49,7 @@ def test_it_is_the_test_of_the_other_features_on_the_same_centres(rng: np.random
         less, Scaler.fit(less), np.delete(whole.centers, 1, axis=1), whole.width, 2e-4 * size
     )
     if nuisances is not None:
-        exact = with_nuisances(exact, nuisances, less)
+        exact = exact.with_nuisances(nuisances, less)
     scale = given.total_weight / less.total_weight if shape_only else 1.0
     t = scale * exact.fit([given.scaled_to(less.total_weight) if shape_only else given]).t[0]
     null = exact.null(given, shape_only=shape_only)

@@ -14,9 +14,9 @@ from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
 from nplm.hypotest.multiple import MultipleTest, kernel_widths
 from nplm.hypotest.test import NPLMTest
-from nplm.localization.ablated_kernel import KernelWithout
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
+from nplm.models.kernel.without_feature import KernelWithout
 from nplm.models.network.model import NetworkModel
 from nplm.models.network.search_settings import BoxSearch
 from toys import exponential, exponential_nuisances

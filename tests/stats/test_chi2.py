@@ -86,3 +86,9 @@ def test_intervals_of_the_fitted_chi2_are_those_of_its_degrees_of_freedom() -> N
     assert Chi2Null(13).threshold_interval(0.01) == (Chi2Null(13).threshold(0.01),) * 2
     for k in (1e-3, 1.0, 1e4):
         assert fit_error(k, 2) < k
+
+
+@pytest.mark.parametrize("z", [-6.0, -1.0, 0.0, 3.0, 35.0, 60.0])
+def test_the_t_of_a_z_has_that_z_however_far_out(z: float) -> None:
+    null = Chi2Null(7)
+    assert null.z(null.threshold_of_z(z)) == pytest.approx(z, rel=1e-9, abs=1e-9)

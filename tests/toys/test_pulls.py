@@ -10,7 +10,6 @@ import pytest
 
 from nplm.hypotest.test import NPLMTest
 from nplm.models.histogram.model import HistogramModel
-from nplm.models.with_nuisances import WithNuisances
 from nplm.toys.pulls import Mean, Truth, fitted_nuisances
 from nplm.toys.table import ToyTable
 from toys.exponential_nuisances import SIGMA, draw_reference, nuisances
@@ -78,8 +77,10 @@ def test_errors_are_those_of_the_information_at_nu(nu: tuple[float, float], exac
     of which the reference that toys share is no part, w r / (1 + w r)^2.
     """
     reference = draw_reference(np.random.default_rng(1), 3000)
-    prepared = NPLMTest(reference, HistogramModel(bins=5, reference_exact=exact), nuisances=nuisances()).prepared
-    assert isinstance(prepared, WithNuisances)
+    prepared = NPLMTest(
+        reference, HistogramModel(bins=5, reference_exact=exact), nuisances=nuisances()
+    ).prepared.profiled
+    assert prepared is not None
     truth = Truth.of(prepared.profile, np.array(nu))
     x = reference.events[:, 0]
     scores = np.column_stack([x * np.exp(-nu[0]) - 1, np.ones_like(x)])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nplm.data.sample import Sample
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.network.fit import PreparedNetwork
 from nplm.optimize.adam import Adam
 from nplm.stats.goodness_of_fit import chi2_compatibility

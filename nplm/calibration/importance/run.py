@@ -22,11 +22,12 @@ from nplm.calibration.importance.toys import SignalToys, Toys
 from nplm.calibration.importance.weights import SIGNALS, Posteriors, Signals
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls
-from nplm.models.base import Fits, PreparedModel
-from nplm.models.kernel.fit import PreparedKernel
+from nplm.likelihood.fits import Fits
+from nplm.models.base import PreparedModel
+from nplm.models.linear import PreparedLinear
+from nplm.stats.asymptotic import Formula
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import RareNull
-from nplm.stats.weighted_chi2 import MixtureNull
 
 # Toys where nobody says how many.
 RARE_TOYS = 5000
@@ -37,13 +38,13 @@ FITS_A_TOY = 6
 
 
 def rare_null(
-    prepared: PreparedKernel,
+    prepared: PreparedLinear,
     reference: Sample,
     t: float,
     toys: int = RARE_TOYS,
     *,
     seed: int = 1,
-    formula: MixtureNull | None = None,
+    formula: Formula | None = None,
     on_toys: Callable[[int], None] = lambda count: None,
 ) -> RareNull:
     """The null distribution near t, from toys that are drawn with random signals, fitted and weighted.
@@ -67,7 +68,7 @@ def rare_null(
     require_seed(seed)
     _require_kernel(prepared, reference)
     for_toys = prepared.null(fixed_reference=True)
-    data_formula = prepared.null() if formula is None else formula
+    data_formula: Formula = prepared.null() if formula is None else formula
     threshold = for_toys.threshold_of_z(data_formula.z(t))
     # With a finite reference t is 1 + rho times smaller than what its modes add up to.
     enlarged = threshold * (1 + prepared.event_weight)
@@ -102,16 +103,17 @@ def require_rare(
     *,
     pool: Sample | None = None,
     shape_only: bool = False,
-) -> PreparedKernel:
+) -> PreparedLinear:
     """The kernel model, once it is known that its toys can be drawn with signals and weighted.
 
     Raises:
         ValueError: naming what stands against it, and what to do.
     """
     other = "take another calibration"
-    if not isinstance(prepared, PreparedKernel):
+    linear = prepared.linear
+    if linear is None:
         raise ValueError(f"calibration with 'rare' is for the kernel model: take that model, or {other}")
-    _require_kernel(prepared, reference)
+    _require_kernel(linear, reference)
     if shape_only:
         raise ValueError(f"calibration with 'rare' tests shape and yield: leave out shape_only, or {other}")
     if data.is_weighted:
@@ -120,10 +122,10 @@ def require_rare(
         raise ValueError("calibration with 'rare' draws its toys from the reference: leave out the pool")
     if not isinstance(toys, int) or toys < 1:
         raise ValueError(f"calibration with 'rare' runs toys of its own: give their number, such as {RARE_TOYS}")
-    return prepared
+    return linear
 
 
-def _require_kernel(prepared: PreparedKernel, reference: Sample) -> None:
+def _require_kernel(prepared: PreparedLinear, reference: Sample) -> None:
     if reference.has_negative_weights:
         raise ValueError(
             f"{reference.name} has negative weights, and calibration with 'rare' draws toys in proportion to weights:"

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import Rows
 from nplm.likelihood.kernel_sums import kernel_blocks
-from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.linear import PreparedLinear
 
 # phi of the reference is held if it fills at most so many bytes; else it is computed for each toy's candidates.
 _HELD_BYTES = 1 << 30
@@ -45,7 +45,7 @@ class SignalToys:
         bound: g at all events, shape (n,).
     """
 
-    prepared: PreparedKernel
+    prepared: PreparedLinear
     events: Float64[np.ndarray, "n d"]
     weights: Float64[np.ndarray, " n"]
     phi: Float64[np.ndarray, "n r"] | None
@@ -53,7 +53,7 @@ class SignalToys:
     bound: Float64[np.ndarray, " n"]
 
     @classmethod
-    def of(cls, prepared: PreparedKernel, reference: Sample, variances: Float64[np.ndarray, " m"]) -> SignalToys:
+    def of(cls, prepared: PreparedLinear, reference: Sample, variances: Float64[np.ndarray, " m"]) -> SignalToys:
         """The toys of a reference.
 
         Arguments:

@@ -32,7 +32,7 @@ from nplm.calibration.importance.toys import SignalToys
 from nplm.likelihood.kernel_sums import padded
 from nplm.likelihood.log_linear import Blocks, reference_hessians
 from nplm.likelihood.log_linear_fit import Extended, minimize
-from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.linear import PreparedLinear
 from nplm.stats.importance import RareError
 
 # Signals that 1 / rho is averaged over, the toy's own included.
@@ -150,7 +150,7 @@ class Signals:
         largest: of the t that signals give.
     """
 
-    prepared: PreparedKernel
+    prepared: PreparedLinear
     largest: float
 
     def yields(self, b: Float64[np.ndarray, "B m"]) -> Float64[np.ndarray, " B"]:

@@ -46,7 +46,7 @@ def run_closure(options: Options) -> int:
     with refusing_bad_input():
         test = test_of(options, reference, known_yield(options, reference))
         ideal = _ideal(options.ideal)
-        counted = options.calibrate == "toys" or (options.calibrate is None and options.model == "network")
+        counted = options.calibrate == "toys" or (options.calibrate is None and test.model.null_is_tuned)
         toys = options.toys * (len(options.n) + 1 + counted)
         reporter.note(_projection(test, reference, pool, toys))
         try:

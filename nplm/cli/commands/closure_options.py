@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.model_options import (
+    ModelOptions,
+    add_model_options,
+    add_nuisances_option,
+    add_prepared_option,
+    require_model,
+)
 from nplm.cli.options import (
     FLAG,
     InputOptions,
-    ModelOptions,
     add_config_option,
-    add_model_options,
-    add_nuisances_option,
     add_output_option,
     add_pool_option,
-    add_prepared_option,
     add_reference_options,
     require_input,
-    require_model,
     to_command,
 )
 from nplm.cli.style import add_style_option

@@ -16,12 +16,12 @@ from nplm.cli.coordinates_options import (
     require_circular,
 )
 from nplm.cli.errors import UsageError
+from nplm.cli.model_options import add_reference_exact_option
 from nplm.cli.options import (
     FLAG,
     InputOptions,
     add_config_option,
     add_output_option,
-    add_reference_exact_option,
     add_reference_options,
     output_or_refuse,
     require_input,

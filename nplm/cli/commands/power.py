@@ -33,7 +33,8 @@ def run_power(options: Options) -> int:
         with refusing_bad_input():
             test = test_of(replace(options, width=width), reference, known_yield(options, reference))
             powers = expected_power(test, signal, options.n, options.z, data=data)
-        found[test.prepared.modes.width] = powers  # type: ignore[attr-defined]
+        assert test.prepared.linear is not None  # else there is no such power
+        found[test.prepared.linear.modes.width] = powers
     say(_json(found) if options.json else _text(found))
     return ExitCode.DONE
 

@@ -8,17 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import (
-    FLAG,
-    InputOptions,
-    ModelOptions,
-    add_config_option,
-    add_model_options,
-    add_prepared_option,
-    add_reference_options,
-    require_input,
-    require_model,
-)
+from nplm.cli.model_options import ModelOptions, add_model_options, add_prepared_option, require_model
+from nplm.cli.options import FLAG, InputOptions, add_config_option, add_reference_options, require_input
 from nplm.cli.types import positive_numbers, text, z_threshold
 
 # Signal events that are expected at most: t is of their size, and its law is computed in float64.

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.model_options import ModelOptions, add_model_options, require_model
 from nplm.cli.options import (
     FLAG,
     InputOptions,
-    ModelOptions,
     add_config_option,
-    add_model_options,
     add_output_option,
     add_reference_options,
     output_or_refuse,
     require_input,
-    require_model,
 )
 
 

@@ -11,20 +11,22 @@ from typing import Any
 from nplm.cli.commands.family_options import add_family_option
 from nplm.cli.coordinates_options import as_written, require_circular
 from nplm.cli.errors import UsageError
-from nplm.cli.options import (
-    FLAG,
+from nplm.cli.model_options import (
     MODEL_OPTIONS,
-    InputOptions,
     ModelOptions,
-    add_config_option,
     add_model_options,
     add_nuisances_option,
+    add_prepared_option,
+    require_model,
+)
+from nplm.cli.options import (
+    FLAG,
+    InputOptions,
+    add_config_option,
     add_output_option,
     add_pool_option,
-    add_prepared_option,
     add_reference_options,
     require_input,
-    require_model,
     require_shape_or_yield,
     to_command,
 )

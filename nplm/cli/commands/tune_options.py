@@ -18,14 +18,13 @@ from nplm.cli.commands.toys.options import (
 )
 from nplm.cli.coordinates_options import add_circular_option, add_coordinates_option, require_circular
 from nplm.cli.errors import UsageError
+from nplm.cli.model_options import add_clip_biases_option, add_reference_exact_option
 from nplm.cli.options import (
     FLAG,
     InputOptions,
-    add_clip_biases_option,
     add_config_option,
     add_output_option,
     add_pool_option,
-    add_reference_exact_option,
     add_reference_options,
     output_or_refuse,
     require_input,

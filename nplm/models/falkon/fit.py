@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import kernel_product
-from nplm.models.base import Fits
+from nplm.models.base import PreparedDefaults
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.stats.weighted_chi2 import MixtureNull
 
@@ -22,7 +23,7 @@ TOLERANCE, ITERATIONS = np.sqrt(1e-7), 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedFalkon:
+class PreparedFalkon(PreparedDefaults):
     """LogisticFalkon with its reference.
 
     Arguments:
@@ -135,6 +136,10 @@ class PreparedFalkon:
     def named_parameters(self, parameters: Float64[np.ndarray, " c"]) -> dict[str, np.ndarray]:
         modes = self.kernel.modes
         return {"width": np.array(modes.width), "centers": modes.centers, "coefficients": parameters}
+
+    @property
+    def parameters_of_reference(self) -> bool:
+        return True
 
     def projected_seconds(self, data: Sample, fits: int) -> float:
         began = time.perf_counter()

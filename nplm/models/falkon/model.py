@@ -10,6 +10,7 @@ from typing import Any
 
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
+from nplm.models.base import ModelDefaults
 from nplm.models.falkon.fit import PreparedFalkon, one_weight
 from nplm.models.kernel.centers import Selection
 from nplm.models.kernel.model import KernelModel
@@ -23,7 +24,7 @@ _REMEDY = (
 
 
 @dataclass(frozen=True)
-class FalkonModel:
+class FalkonModel(ModelDefaults):
     """LogisticFalkon of the library falkon, one Newton step on the weighted cross-entropy in float64.
 
     It minimises (1/n) [sum_D log(1 + e^-f) + w sum_R log(1 + e^f)] + (lambda'/2) ||f||^2 over f = sum_j a_j k(x, c_j)

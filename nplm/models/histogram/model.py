@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -16,8 +16,13 @@ from nplm.data.averaged_weights import event_weight_of
 from nplm.data.coordinates import Coordinates
 from nplm.data.partition import Cells, equal_weight_cells
 from nplm.data.sample import Sample
-from nplm.models.base import Fits, parameter_chi2
+from nplm.likelihood.fits import Fits
+from nplm.models.base import ModelDefaults, PreparedDefaults, ShapeBy, parameter_chi2
+from nplm.nuisance.nuisances import Nuisances
 from nplm.stats.chi2 import Chi2Null
+
+if TYPE_CHECKING:
+    from nplm.models.histogram.with_nuisances import PreparedHistogramWithNuisances
 
 # Memory that the events of one batch of toys may fill, and the most toys of a batch, so that progress is seen.
 _BATCH_BYTES = 1 << 27
@@ -25,7 +30,7 @@ _LARGEST_BATCH = 250
 
 
 @dataclass(frozen=True)
-class HistogramModel:
+class HistogramModel(ModelDefaults):
     """f(x) = f_b in bin b; the maximum is f_b = log(n_b / nu_b), and t compares two Poisson samples bin by bin.
 
     The reference is a sample of finite size: a bin of weights w stands for N_b = (sum w)^2 / sum w^2 events, of which
@@ -55,6 +60,13 @@ class HistogramModel:
     @property
     def name(self) -> str:
         return "histogram"
+
+    @property
+    def depends_on_scale(self) -> bool:
+        return False
+
+    def taking_reference_as_exact(self) -> HistogramModel:
+        return replace(self, reference_exact=True)
 
     def configuration(self, dimension: int) -> Mapping[str, Any]:
         bins = {"bins": self.bins} if self.edges is None else {"edges": [list(e) for e in self.edges]}
@@ -92,7 +104,7 @@ class HistogramModel:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedHistogram:
+class PreparedHistogram(PreparedDefaults):
     """The bins with what the reference has in them.
 
     Arguments:
@@ -171,6 +183,15 @@ class PreparedHistogram:
         began = time.perf_counter()
         self.fit([data])
         return fits * (time.perf_counter() - began)
+
+    @property
+    def shape_by(self) -> ShapeBy:
+        return "refit"
+
+    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedHistogramWithNuisances:
+        from nplm.models.histogram.with_nuisances import PreparedHistogramWithNuisances
+
+        return PreparedHistogramWithNuisances.of(self, nuisances, reference)
 
 
 @dataclass(frozen=True, eq=False)

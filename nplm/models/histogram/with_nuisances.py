@@ -15,8 +15,9 @@ from scipy.special import xlogy
 from nplm.data.averaged_weights import event_weight, event_weight_of
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls, data_blocks
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import padded
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import WithNuisancesDefaults
 from nplm.models.histogram.joint import Binned, minimize_in_bins
 from nplm.models.histogram.model import PreparedHistogram
 from nplm.nuisance.joint_likelihood import bend, curve_of
@@ -31,7 +32,7 @@ _TOLERANCE, _STEPS = 1e-10, 100
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedHistogramWithNuisances:
+class PreparedHistogramWithNuisances(WithNuisancesDefaults):
     """The histogram model with its reference and its nuisances.
 
     Where f is free in each bin, its maximum at fixed nu is f_b = log(n_b / lambda_b(nu)) with lambda_b the bin's sum of
@@ -197,8 +198,9 @@ class PreparedHistogramWithNuisances:
         bins = self.histogram.parameters
         return {**self.histogram.named_parameters(parameters[:bins]), "nu": parameters[bins:]}
 
-    def projected_seconds(self, data: Sample, fits: int) -> float:
-        return seconds_of_batches(self.fit, data, fits)
+    @property
+    def alone(self) -> PreparedHistogram:
+        return self.histogram
 
 
 @partial(jax.jit, static_argnames=("nuisances", "bins"))

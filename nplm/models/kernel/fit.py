@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,25 @@ from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import Rows, calls, data_blocks
 from nplm.likelihood.extended import statistic
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.keops import Engine
-from nplm.likelihood.kernel_sums import (
-    in_blocks,
-    kernel_product,
-    kernel_sum,
-    padded,
-)
-from nplm.likelihood.log_linear import Blocks, hessian_at
+from nplm.likelihood.kernel_sums import in_blocks, kernel_product, kernel_sum, padded
+from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, loss_at, minimize
 from nplm.likelihood.pool_sums import Pools
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import PreparedDefaults, ShapeBy
 from nplm.models.kernel.modes import RANK_CUT, Modes
 from nplm.models.kernel.moments import held_blocks, noise_of_averages, second_moment
-from nplm.models.kernel.noncentral import ExpectedT, expected_t
-from nplm.models.kernel.noncentral_finite import expected_with_signal
+from nplm.models.kernel.noncentral import ExpectedT
 from nplm.models.kernel.null import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel.quadrature_1d import Line, LineModes
+from nplm.models.kernel.with_signal import with_signal
+from nplm.nuisance.nuisances import Nuisances
 from nplm.stats.weighted_chi2 import MixtureNull
+
+if TYPE_CHECKING:
+    from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+    from nplm.models.kernel.without_feature import KernelWithout
 
 Solver = Literal["ml", "falkon-step"]
 
@@ -50,7 +51,7 @@ CONVERGED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedKernel:
+class PreparedKernel(PreparedDefaults):
     """The kernel model with its reference.
 
     Arguments:
@@ -66,6 +67,7 @@ class PreparedKernel:
         engine: what sums kernels over events and over centres; it changes t by rounding only.
         event_weight: w0 = sum_R w^2 / sum_R w of the finite-reference likelihood; 0 for the extended one, which takes
             the reference as exact.
+        strength: Lambda; NaN if nobody has said.
     """
 
     modes: Modes
@@ -79,6 +81,7 @@ class PreparedKernel:
     solver: Solver
     engine: Engine = "xla"
     event_weight: float = 0.0
+    strength: float = float("nan")
 
     @classmethod
     def of(
@@ -131,7 +134,7 @@ class PreparedKernel:
         else:  # in one dimension phi hardly varies within the cells that weights are averaged over
             noise = second_moment(modes, on_line, events, reference.weights**2)
         total, size = reference.total_weight, 0.0 if exact else event_weight(reference.weights)
-        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver, engine, size)
+        prepared = cls(modes, scaler, blocks, on_line, expected, noise, len(used), total, solver, engine, size, penalty)
         if line is None and blocks.centers is None:
             prepared.pools.hold(reference, np.asarray(blocks.x).reshape(-1, modes.count)[: len(reference)])
         return prepared
@@ -294,7 +297,7 @@ class PreparedKernel:
             fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
         """
         pooled = None if fixed_reference else self.pooled_information(data, shape_only)
-        covariance = self._covariance(data, shape_only, normalized, fixed_reference, pooled)
+        covariance = self.covariance(data, shape_only, normalized, fixed_reference, pooled)
         root = curvature_root(pooled, self.modes.penalty)
         with blas_threads(self.modes.count):
             weights = np.linalg.eigvalsh(root.T @ covariance @ root)
@@ -329,35 +332,9 @@ class PreparedKernel:
             signal: events whose weights add up to the number that is expected.
             data, normalized: as in `null`.
         """
-        if self.event_weight > 0:
-            return self._with_signal_of_finite(signal, data, normalized)
-        s = self.expected + self.sums(signal)
-        # Events of the signal carry weights like those of the data.
-        size = 1.0 if data is None else float(np.sum(data.weights**2) / data.total_weight)
-        second = second_moment(self.modes, self.line, self.scaler(signal.events), size * signal.weights)
-        covariance = self._covariance(data, False, normalized, False) + second[:-1, :-1]
-        fits = self.fit_sums(s[None])
-        b = fits.parameters[0]
-        with jax.enable_x64(True):
-            hessian = np.asarray(hessian_at(self.blocks, jnp.asarray(b)))
-        return expected_t(float(fits.t[0]), b, hessian, self.modes.penalty, covariance)
+        return with_signal(self, signal, data, normalized=normalized)
 
-    def _with_signal_of_finite(self, signal: Sample, data: Sample | None, normalized: bool) -> ExpectedT:
-        held = self.blocks.centers is None
-        events = self.features(signal.events) if held else self.scaler(signal.events)
-        size = 1.0 if data is None else event_weight_of(data)
-        return expected_with_signal(
-            self.blocks,
-            self.modes.penalty,
-            (events, signal.weights),
-            self.noise,
-            self.events,
-            size=size,
-            event_weight=self.event_weight,
-            normalized=normalized,
-        )
-
-    def _covariance(
+    def covariance(
         self,
         data: Sample | None,
         shape_only: bool,
@@ -392,5 +369,29 @@ class PreparedKernel:
             "coefficients": self.modes.transform @ parameters,
         }
 
-    def projected_seconds(self, data: Sample, fits: int) -> float:
-        return seconds_of_batches(self.fit, data, fits)
+    @property
+    def label(self) -> str:
+        return f"width {self.modes.width:.4g}"
+
+    @property
+    def shape_by(self) -> ShapeBy:
+        return "refit"
+
+    @property
+    def parameters_of_reference(self) -> bool:
+        return True
+
+    @property
+    def linear(self) -> PreparedKernel:
+        return self
+
+    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedKernelWithNuisances:
+        from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+
+        return PreparedKernelWithNuisances.of(self, nuisances, reference)
+
+    def without(self, feature: int | None, centers: int) -> KernelWithout:
+        """The model on the first so many of these centres, which does not see one feature, or sees all."""
+        from nplm.models.kernel.without_feature import KernelWithout
+
+        return KernelWithout(self, self.strength, centers, feature)

@@ -12,10 +12,10 @@ from nplm.data.averaged_weights import AveragedWeights
 from nplm.data.coordinates import Coordinates, same_coordinates
 from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.moments import noise_of_averages
 from nplm.models.kernel.null import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel.quadrature_1d import Line
+from nplm.models.linear import PreparedLinear
 from nplm.stats.joint_weighted_chi2 import JointNull
 
 # Events whose modes are evaluated at a time.
@@ -23,7 +23,7 @@ _ROWS = 16_384
 
 
 def joint_null(
-    kernels: Sequence[PreparedKernel],
+    kernels: Sequence[PreparedLinear],
     reference: Sample,
     data: Sample | None = None,
     *,
@@ -86,7 +86,7 @@ def joint_null(
 
 
 def _second_moment(
-    kernels: Sequence[PreparedKernel], sample: Sample, weights: Float64[np.ndarray, " n"]
+    kernels: Sequence[PreparedLinear], sample: Sample, weights: Float64[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "r_plus_1 r_plus_1"]:
     """sum_e v_e (phi_1, ..., phi_K, 1)(phi_1, ..., phi_K, 1)^T."""
     events, maps = sample.events, [kernel.scaler for kernel in kernels]
@@ -112,7 +112,7 @@ def _second_moment(
 
 
 def _columns(
-    kernels: Sequence[PreparedKernel], maps: Sequence[Coordinates], events: Float64[np.ndarray, "m d"]
+    kernels: Sequence[PreparedLinear], maps: Sequence[Coordinates], events: Float64[np.ndarray, "m d"]
 ) -> Float64[np.ndarray, "m r_plus_1"]:
     """(phi_1, ..., phi_K, 1) at events, which these maps take to the coordinates of each kernel."""
     phi = [kernel.modes(each(events)) for kernel, each in zip(kernels, maps, strict=True)]

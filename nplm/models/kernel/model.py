@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from nplm._util.whole_numbers import require_whole
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
 from nplm.likelihood.keops import Engine, compiled, require_engine
+from nplm.models.base import ModelDefaults, PreparedModel
 from nplm.models.kernel.centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel.fit import PreparedKernel, Solver
+from nplm.models.kernel.store import read_prepared, write_prepared
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
 
@@ -23,7 +26,7 @@ EXTREME = 1e6
 
 
 @dataclass(frozen=True)
-class KernelModel:
+class KernelModel(ModelDefaults):
     """f(x) = sum_j a_j k(x, c_j) with Gaussian kernels on M centres, penalised by (Lambda/2) ||f||^2.
 
     t = -2 L[f^] with f^ = argmin L + (Lambda/2) ||f||^2: the penalty takes part in the fit, not in t. In Falkon's
@@ -109,7 +112,6 @@ class KernelModel:
         if self.engine == "keops":
             compiled(scaler.dimension)
         events, weights = scaler(reference.events), reference.weights
-        size = len(reference) + reference.total_weight
         width = self.width or heuristic_width(events, weights, self.seed)
         spread = float(np.ptp(events, axis=0).max())
         if not spread / EXTREME < width < spread * EXTREME:
@@ -118,7 +120,7 @@ class KernelModel:
                 f" {spread / EXTREME:.1g} and {spread * EXTREME:.1g}"
             )
         # Counts and flags have few distinct values: only centres that were asked for may be too many.
-        usual = int(np.clip(np.sqrt(size), LEAST_CENTERS, MOST_CENTERS))
+        usual = int(np.clip(np.sqrt(_size(reference)), LEAST_CENTERS, MOST_CENTERS))
         count = self.centers or min(usual, len(np.unique(events[weights != 0], axis=0)))
         centers = choose_centers(events, weights, count, self.selection, self.seed)
         return PreparedKernel.of(
@@ -126,8 +128,28 @@ class KernelModel:
             scaler,
             centers,
             width,
-            2 * self.penalty * size,
+            self._strength(reference),
             self.solver,
             engine=self.engine,
             reference_exact=self.reference_exact,
         )
+
+    def taking_reference_as_exact(self) -> KernelModel:
+        return replace(self, reference_exact=True)
+
+    def save(self, prepared: PreparedModel, path: Path, header: Mapping[str, Any]) -> None:
+        assert isinstance(prepared, PreparedKernel)
+        write_prepared(path, prepared, header)
+
+    def load(self, path: Path, reference: Sample) -> tuple[Mapping[str, Any], PreparedKernel]:
+        header, prepared = read_prepared(path)
+        return header, replace(prepared, engine=self.engine, strength=self._strength(reference))
+
+    def _strength(self, reference: Sample) -> float:
+        """Lambda."""
+        return 2 * self.penalty * _size(reference)
+
+
+def _size(reference: Sample) -> float:
+    """n_R + N(R)."""
+    return len(reference) + reference.total_weight

@@ -15,6 +15,7 @@ import numpy as np
 from nplm._util.arrays_file import ChangedError, read_npz, write_npz
 from nplm.data.coordinates import coordinates_in
 from nplm.likelihood.log_linear import Blocks
+from nplm.models.base import PreparedError
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.modes import Modes
 from nplm.models.kernel.quadrature_1d import Line, LineModes
@@ -23,10 +24,6 @@ _KIND = "nplm-prepared/"
 SCHEMA = f"{_KIND}2"
 # Without a digest of its contents, as earlier versions wrote it.
 _OLDER_SCHEMA = f"{_KIND}1"
-
-
-class PreparedError(ValueError):
-    """Raised when a file holds no prepared model, or that of another test."""
 
 
 def write_prepared(path: Path, prepared: PreparedKernel, header: Mapping[str, Any]) -> None:

@@ -14,10 +14,11 @@ from nplm.data.averaged_weights import AveragedWeights
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls, data_blocks
 from nplm.likelihood.extended import statistic
+from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import padded
 from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
-from nplm.models.base import Fits, seconds_of_batches
+from nplm.models.base import WithNuisancesDefaults
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.moments import held_blocks, noise_of_averages
 from nplm.models.kernel.null_with_nuisances import mixture_with_nuisances
@@ -33,7 +34,7 @@ _FAITHFUL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedKernelWithNuisances:
+class PreparedKernelWithNuisances(WithNuisancesDefaults):
     """The kernel model with its reference and its nuisances.
 
     tau = -2 min over (f, nu) of the penalised loss, without its penalty, and t = tau - Delta. t is not negative: tau is
@@ -237,8 +238,13 @@ class PreparedKernelWithNuisances:
         r = self.kernel.modes.count
         return {**self.kernel.named_parameters(parameters[:r]), "nu": parameters[r:]}
 
-    def projected_seconds(self, data: Sample, fits: int) -> float:
-        return seconds_of_batches(self.fit, data, fits)
+    @property
+    def alone(self) -> PreparedKernel:
+        return self.kernel
+
+    @property
+    def parameters_of_reference(self) -> bool:
+        return True
 
 
 def _in_rows_of(blocks: Blocks, values: Float64[np.ndarray, "n ..."]) -> Float64[np.ndarray, "b m ..."]:

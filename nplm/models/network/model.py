@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import mul
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from nplm.data.averaged_weights import averaged, event_weight
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
+from nplm.models.base import ModelDefaults, PreparedModel
 from nplm.models.network.events import chunked
 from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.mlp import Layout
@@ -25,7 +26,7 @@ _MOST_WEIGHTS = 1_000_000
 
 
 @dataclass(frozen=True)
-class NetworkModel:
+class NetworkModel(ModelDefaults):
     """f(x; w): a fully connected network, sigmoid hidden layers, one linear output, |w| <= clip.
 
     Clipping is the regulariser: a clip that is chosen well makes t on null toys chi2 with as many degrees of freedom
@@ -99,6 +100,25 @@ class NetworkModel:
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
         search = NetworkSearch(layout, bound, optimizer, levels, full, room)
         return PreparedNetwork(layout, scaler, search, weights, one)
+
+    def taking_reference_as_exact(self) -> NetworkModel:
+        return replace(self, reference_exact=True)
+
+    @property
+    def null_is_tuned(self) -> bool:
+        return True
+
+    def tunable(self) -> NetworkModel:
+        if isinstance(self.optimizer, Adam):
+            raise ValueError("the published recipe cannot follow maxima from clip to clip: tune with the search")
+        return self
+
+    def with_clip(self, clip: float) -> NetworkModel:
+        return replace(self, clip=clip)
+
+    def clipped(self, prepared: PreparedModel, clip: float) -> PreparedNetwork:
+        assert isinstance(prepared, PreparedNetwork)
+        return prepared.with_clip(clip)
 
     def _layout(self, dimension: int) -> Layout:
         return Layout((dimension, *self.hidden, 1))

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from nplm._util.cores import available_cores
 from nplm.data.partition import Cells, compact_cells
 from nplm.likelihood.extended import statistic
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.network import initial as network_starts
 from nplm.models.network.events import Points, centroids, chunked, one_chunk, rounded_up
 from nplm.models.network.joint import JointNetwork

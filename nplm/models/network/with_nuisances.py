@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nplm.data.sample import Sample
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
+from nplm.models.base import WithNuisancesDefaults
 from nplm.models.network.events import chunked
 from nplm.models.network.fit import PreparedNetwork, projected_seconds
 from nplm.models.network.joint import JointNetwork
@@ -24,7 +25,7 @@ from nplm.stats.chi2 import Chi2Null
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedNetworkWithNuisances:
+class PreparedNetworkWithNuisances(WithNuisancesDefaults):
     """The network model with its reference and its nuisances.
 
     tau = -2 min over (theta, nu) of { sum_R w (exp[f + log r] - 1) - sum_D [f + log r] - log [L(nu|A) / L(0|A)] } with
@@ -71,6 +72,14 @@ class PreparedNetworkWithNuisances:
         )
         profile = PreparedNuisances.of(nuisances, columns, weights, network.event_weight or 0.0)
         return cls(network, profile, search)
+
+    @property
+    def alone(self) -> PreparedNetwork:
+        return self.network
+
+    @property
+    def quick(self) -> bool:
+        return False
 
     @property
     def nuisances(self) -> Nuisances:

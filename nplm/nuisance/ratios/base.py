@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 
+from nplm.data.sample import Sample
+
+if TYPE_CHECKING:
+    from nplm.learning.learned_ratio import LearnedLogRatio
+
 
 class LogRatio(Protocol):
     """log r(x; nu) = c_0(nu) + sum_k c_k(nu) g_k(x): the density of events at nu over that at nu = 0, yields included.
 
     The form is separable so that everything that depends on events is computed once: a data sample is its sums of g.
+    What `LogRatioDefaults` has need not be written.
     """
 
     @property
@@ -39,6 +45,62 @@ class LogRatio(Protocol):
     def document(self) -> dict[str, Any]:
         """What the ratio is, as JSON values, for results and fingerprints."""
         ...
+
+    @property
+    def summands(self) -> tuple[LogRatio, ...]:
+        """The log-ratios that this one is a sum of, none of them a sum; itself if it is none."""
+        ...
+
+    @property
+    def quadratic(self) -> bool:
+        """Whether it is a quadratic form in nu through variations, which may turn round between them."""
+        ...
+
+    @property
+    def learned(self) -> LearnedLogRatio | None:
+        """The same if networks have learned it."""
+        ...
+
+    def require_reference(self, reference: Sample) -> None:
+        """Makes sure that it holds for this reference.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        ...
+
+    def require_valid(self) -> None:
+        """Makes sure that it has passed its checks, if there are any.
+
+        Raises:
+            ValueError: saying which failed.
+        """
+        ...
+
+
+class LogRatioDefaults:
+    """What most log-ratios have in common: in closed form, for any reference, and no sum."""
+
+    @property
+    def summands(self: LogRatio) -> tuple[LogRatio, ...]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def quadratic(self) -> bool:
+        """It is not."""
+        return False
+
+    @property
+    def learned(self) -> LearnedLogRatio | None:
+        """It was not."""
+        return None
+
+    def require_reference(self, reference: Sample) -> None:
+        """It holds for any."""
+
+    def require_valid(self) -> None:
+        """There are no checks."""
 
 
 def log_ratio(

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Float64, Int64
 
 from nplm.data.fingerprint import rounded
 from nplm.data.sample import Sample, require_same_features
-from nplm.nuisance.ratios.base import distinct_names, nu_of
+from nplm.nuisance.ratios.base import LogRatioDefaults, distinct_names, nu_of
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind, two_sided
 from nplm.nuisance.ratios.quadratic_fit import (
     Term,
@@ -29,7 +29,7 @@ Interpolation = Literal["quadratic"] | Kind
 
 
 @dataclass(frozen=True, eq=False)
-class BinnedLogRatio:
+class BinnedLogRatio(LogRatioDefaults):
     """log r(x; nu) = sum_i [nu_i d1_i(b) + nu_i^2 d2_i(b) / 2] + sum_{i<j} nu_i nu_j d_ij(b) in the bin b of x.
 
     The coefficients are fitted to log[n_b(nu) / n_b(0)] at the given points nu, the effect on the yield included.
@@ -170,6 +170,11 @@ class BinnedLogRatio:
         return tuple(term_names(self.nuisances, self._terms))
 
     @property
+    def quadratic(self) -> bool:
+        """Whether bins have quadratic forms in nu, and no interpolation."""
+        return bool(self._terms)
+
+    @property
     def size(self) -> int:
         """One function of the event for each term, or each bin."""
         return len(self._terms) or self.values.shape[1]
@@ -188,7 +193,7 @@ class BinnedLogRatio:
         of_bin = np.eye(self.values.shape[1]) if self._between else self.values.T
         return of_bin[_bin_of(self.edges, self.features, events)]
 
-    def require_features(self, reference: Sample) -> None:
+    def require_reference(self, reference: Sample) -> None:
         """Makes sure that the columns of this reference are the features that the bins are of.
 
         Raises:

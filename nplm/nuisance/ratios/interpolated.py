@@ -16,7 +16,7 @@ from numpy.polynomial.chebyshev import chebvander
 
 from nplm.nuisance.constraints.base import values_of
 from nplm.nuisance.constraints.gaussian import positive
-from nplm.nuisance.ratios.base import distinct_names
+from nplm.nuisance.ratios.base import LogRatioDefaults, distinct_names
 
 # Events at which the interpolation is compared with the function, and the points of nu, drawn with a fixed seed.
 _CHECKED_EVENTS, _CHECKED_POINTS = 2000, 16
@@ -25,7 +25,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class CallableLogRatio:
+class CallableLogRatio(LogRatioDefaults):
     """log r(x; nu) that is known as a function of any form, such as the logarithm of a ratio of two densities.
 
     At each event it is interpolated in nu by Chebyshev polynomials T_n through their nodes in [-reach, reach]; with

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm.data.fingerprint import rounded
-from nplm.nuisance.ratios.base import LogRatio, distinct_names
+from nplm.data.sample import Sample
+from nplm.nuisance.ratios.base import LogRatio, LogRatioDefaults, distinct_names
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind
 
 # c(nu) at this nu, one nuisance after the other, says in a document which function c is.
@@ -20,7 +21,7 @@ _PROBE = 0.125
 
 
 @dataclass(frozen=True, eq=False)
-class _OfYield:
+class _OfYield(LogRatioDefaults):
     """What log-ratios that are the same for all events have in common."""
 
     name: str
@@ -118,7 +119,7 @@ class AsymmetricNormalization(_OfYield):
 
 
 @dataclass(frozen=True, eq=False)
-class SeparableLogRatio:
+class SeparableLogRatio(LogRatioDefaults):
     """log r(x; nu) = c_0(nu) + sum_k c_k(nu) g_k(x) with c and g that are given.
 
     An exponential whose scale moves by e^nu has log r = -nu - x (e^-nu - 1):
@@ -201,7 +202,7 @@ class SeparableLogRatio:
 
 
 @dataclass(frozen=True, eq=False)
-class SumOfLogRatios:
+class SumOfLogRatios(LogRatioDefaults):
     """The effects of several nuisances together: log r is the sum of the parts' log-ratios.
 
     A nuisance that several parts depend on moves them all. So effects of different nuisances multiply; where they do
@@ -223,6 +224,21 @@ class SumOfLogRatios:
             raise ValueError("a sum of log-ratios needs one log-ratio or more")
         object.__setattr__(self, "parts", given)
         object.__setattr__(self, "nuisances", tuple(dict.fromkeys(name for part in given for name in part.nuisances)))
+
+    @property
+    def summands(self) -> tuple[LogRatio, ...]:
+        """The parts, and of parts that are sums these parts."""
+        return tuple(each for part in self.parts for each in part.summands)
+
+    def require_reference(self, reference: Sample) -> None:
+        """Makes sure that all parts hold for this reference."""
+        for part in self.parts:
+            part.require_reference(reference)
+
+    def require_valid(self) -> None:
+        """Makes sure that all parts have passed their checks."""
+        for part in self.parts:
+            part.require_valid()
 
     @property
     def size(self) -> int:

@@ -11,9 +11,9 @@ import pytest
 
 from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
+from nplm.models.base import PreparedError
 from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.model import KernelModel
-from nplm.models.kernel.store import PreparedError
 
 MODEL = KernelModel(width=1.5, centers=60, penalty=1e-4)
 

@@ -14,7 +14,7 @@ from scipy.stats import kstest
 from nplm import GaussianConstraint, KernelModel, NPLMTest, Nuisances, Sample
 from nplm.data import Scaler
 from nplm.likelihood import log_linear
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances

@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from nplm import GaussianConstraint, NetworkModel, NPLMTest, Sample
-from nplm.models.base import Fits
+from nplm.likelihood.fits import Fits
 from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.search_settings import BoxSearch
 from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import add_nuisances_option
+from nplm.cli.model_options import add_nuisances_option
 from nplm.cli.types import NuisanceValue, nuisance_value
 
 if TYPE_CHECKING:

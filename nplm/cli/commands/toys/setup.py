@@ -11,10 +11,10 @@ from nplm.cli.commands.toys.nuisances import TruePoint
 from nplm.cli.commands.toys.options import RunOptions
 from nplm.cli.models import nuisances_of
 from nplm.cli.reading import Reader, refusing_bad_input
-from nplm.statistic import LikelihoodRatio
 
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
+    from nplm.statistic import LikelihoodRatio
     from nplm.toys.samplers import Sampler
 
 

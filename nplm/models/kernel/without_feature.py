@@ -13,6 +13,7 @@ from scipy.linalg import block_diag
 
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
+from nplm.models.base import ModelDefaults
 from nplm.models.kernel.fit import PreparedKernel
 
 # Numbers of modes are filled up to multiples of this, so that one compiled fit serves for nearly all features.
@@ -22,7 +23,7 @@ _PROHIBITIVE = 1e12
 
 
 @dataclass(frozen=True, eq=False)
-class KernelWithout:
+class KernelWithout(ModelDefaults):
     """A kernel model on given centres that does not see one feature: that feature has no part in the distance.
 
     Centres, width, penalty and coordinates are those of the model with all features.
