@@ -109,7 +109,7 @@ class LikelihoodRatio:
         self.coordinates = coordinates_of(self.coordinate_kind, sample, self.circular)
         exact: PreparedModel
         exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
-        self.prepared = exact if nuisances is None else exact.with_nuisances(nuisances, self.reference)
+        self.prepared = exact if nuisances is None else self._fitted.with_nuisances(exact, nuisances, self.reference)
         self.formula()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
 

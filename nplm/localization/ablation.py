@@ -87,7 +87,7 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
 
     def fitted(feature: int | None) -> _Fitted:
         as_given = feature is None and centers == len(kernel.modes.centers)
-        one = test if as_given else test.with_model(kernel.without(feature, centers))
+        one = test if as_given else test.with_model(test.model.without(kernel, feature, centers))
         formula = one.formula(seen)
         return float(one.fit([seen]).t[0]), formula.mean, formula.sd
 
@@ -122,7 +122,7 @@ def project_out(comparison: Comparison, *, most_centers: int = MOST_CENTERS, see
     expected = Sample(reference.events, comparison.fitted, reference.features, "the fit")
 
     def fitted(feature: int | None) -> _Fitted:
-        one = whole if feature is None else LikelihoodRatio(reference, kernel.without(feature, centers))
+        one = whole if feature is None else LikelihoodRatio(reference, model.without(kernel, feature, centers))
         return float(one.fit([expected]).t[0]), None, None
 
     return LeftOut("projection", centers, comparison.divergence, _rows(comparison.features, fitted))

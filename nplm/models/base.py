@@ -79,6 +79,22 @@ class Model(Protocol):
         """
         ...
 
+    def with_nuisances(self, prepared: PreparedModel, nuisances: Nuisances, reference: Sample) -> PreparedWithNuisances:
+        """What it has prepared for the same reference, which may be wrong by what the nuisances allow.
+
+        Raises:
+            ValueError: if the model cannot be fitted together with nuisances.
+        """
+        ...
+
+    def without(self, prepared: PreparedModel, feature: int | None, centers: int) -> Model:
+        """The model on the first so many centres of what it has prepared, which does not see one feature, or sees all.
+
+        Raises:
+            ValueError: if features cannot be left out so.
+        """
+        ...
+
     def save(self, prepared: PreparedModel, path: Path, header: Mapping[str, Any]) -> None:
         """Writes what was prepared, without nuisances, into a file, with JSON values that say which test it belongs to.
 
@@ -165,14 +181,6 @@ class PreparedModel(Protocol):
         """Whether the parameters have no meaning for another reference, as the coefficients of its centres have not."""
         ...
 
-    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedWithNuisances:
-        """The same model of the same reference, which may be wrong by what the nuisances allow.
-
-        Raises:
-            ValueError: if the model cannot be fitted together with nuisances.
-        """
-        ...
-
     @property
     def alone(self) -> PreparedModel:
         """The same without nuisances."""
@@ -249,6 +257,12 @@ class ModelDefaults:
     def tunable(self: Model) -> TunableModel:
         raise ValueError(f"only the clip of a network can be tuned, not a {self.name} model")
 
+    def with_nuisances(self, prepared: PreparedModel, nuisances: Nuisances, reference: Sample) -> PreparedWithNuisances:
+        raise ValueError("nuisances go with the models network, kernel and histogram")
+
+    def without(self: Model, prepared: PreparedModel, feature: int | None, centers: int) -> Model:
+        raise ValueError(f"features are left out of kernels, not of a {self.name} model")
+
     def save(self: Model, prepared: PreparedModel, path: Path, header: Mapping[str, Any]) -> None:
         raise ValueError(f"only a prepared kernel model is saved, not that of a {self.name} model")
 
@@ -280,9 +294,6 @@ class PreparedDefaults:
     @property
     def parameters_of_reference(self) -> bool:
         return False
-
-    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedWithNuisances:
-        raise ValueError("nuisances go with the models network, kernel and histogram")
 
     @property
     def alone(self: PreparedModel) -> PreparedModel:

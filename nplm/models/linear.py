@@ -13,7 +13,7 @@ from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import Rows
 from nplm.likelihood.fits import Fits
 from nplm.likelihood.log_linear import Blocks
-from nplm.models.base import Model, PreparedModel
+from nplm.models.base import PreparedModel
 from nplm.stats.weighted_chi2 import MixtureNull
 
 if TYPE_CHECKING:
@@ -108,8 +108,4 @@ class PreparedLinear(PreparedModel, Protocol):
         self, t: Float64[np.ndarray, " B"], b: Float64[np.ndarray, "B r"], gradient: Float64[np.ndarray, "B r"]
     ) -> Fits:
         """Fits that ended at b, with what is left of the gradient: how far t is from where the minimum is."""
-        ...
-
-    def without(self, feature: int | None, centers: int) -> Model:
-        """The same model on the first so many centres, which does not see one feature, or sees all."""
         ...

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nplm import HistogramModel, NPLMTest, read_sample
-from nplm.models.histogram.model import PreparedHistogram
+from nplm.models.histogram.fit import PreparedHistogram
 from nplm.toys.campaign import Campaign
 from nplm.toys.problem import ProblemReference
 from nplm.toys.run import run_campaign

@@ -14,7 +14,8 @@ from scipy.stats import chi2, kstest
 from nplm.data.sample import Sample
 from nplm.hypotest.test import Interrupted, NPLMTest
 from nplm.likelihood.fits import Fits
-from nplm.models.histogram.model import HistogramModel, PreparedHistogram
+from nplm.models.histogram.fit import PreparedHistogram
+from nplm.models.histogram.model import HistogramModel
 from nplm.models.kernel.model import KernelModel
 from nplm.models.network.model import NetworkModel
 from nplm.statistic import FitError

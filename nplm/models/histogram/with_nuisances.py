@@ -18,8 +18,8 @@ from nplm.likelihood.data_blocks import calls, data_blocks
 from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import padded
 from nplm.models.base import WithNuisancesDefaults
+from nplm.models.histogram.fit import PreparedHistogram
 from nplm.models.histogram.joint import Binned, minimize_in_bins
-from nplm.models.histogram.model import PreparedHistogram
 from nplm.nuisance.joint_likelihood import bend, curve_of
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.nuisances import Nuisances

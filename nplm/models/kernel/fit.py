@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,12 +31,7 @@ from nplm.models.kernel.noncentral import ExpectedT
 from nplm.models.kernel.null import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel.quadrature_1d import Line, LineModes
 from nplm.models.kernel.with_signal import with_signal
-from nplm.nuisance.nuisances import Nuisances
 from nplm.stats.weighted_chi2 import MixtureNull
-
-if TYPE_CHECKING:
-    from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
-    from nplm.models.kernel.without_feature import KernelWithout
 
 Solver = Literal["ml", "falkon-step"]
 
@@ -384,14 +379,3 @@ class PreparedKernel(PreparedDefaults):
     @property
     def linear(self) -> PreparedKernel:
         return self
-
-    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedKernelWithNuisances:
-        from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
-
-        return PreparedKernelWithNuisances.of(self, nuisances, reference)
-
-    def without(self, feature: int | None, centers: int) -> KernelWithout:
-        """The model on the first so many of these centres, which does not see one feature, or sees all."""
-        from nplm.models.kernel.without_feature import KernelWithout
-
-        return KernelWithout(self, self.strength, centers, feature)

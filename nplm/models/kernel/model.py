@@ -18,6 +18,9 @@ from nplm.models.base import ModelDefaults, PreparedModel
 from nplm.models.kernel.centers import SELECTIONS, Selection, choose_centers, heuristic_width
 from nplm.models.kernel.fit import PreparedKernel, Solver
 from nplm.models.kernel.store import read_prepared, write_prepared
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.models.kernel.without_feature import KernelWithout
+from nplm.nuisance.nuisances import Nuisances
 
 LEAST_CENTERS, MOST_CENTERS = 100, 2000
 
@@ -136,6 +139,16 @@ class KernelModel(ModelDefaults):
 
     def taking_reference_as_exact(self) -> KernelModel:
         return replace(self, reference_exact=True)
+
+    def with_nuisances(
+        self, prepared: PreparedModel, nuisances: Nuisances, reference: Sample
+    ) -> PreparedKernelWithNuisances:
+        assert isinstance(prepared, PreparedKernel)
+        return PreparedKernelWithNuisances.of(prepared, nuisances, reference)
+
+    def without(self, prepared: PreparedModel, feature: int | None, centers: int) -> KernelWithout:
+        assert isinstance(prepared, PreparedKernel)
+        return KernelWithout(prepared, prepared.strength, centers, feature)
 
     def save(self, prepared: PreparedModel, path: Path, header: Mapping[str, Any]) -> None:
         assert isinstance(prepared, PreparedKernel)

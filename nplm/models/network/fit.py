@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +19,7 @@ from nplm.models.base import PreparedDefaults, ShapeBy, parameter_chi2
 from nplm.models.network.events import CHUNK
 from nplm.models.network.mlp import Layout, with_ones
 from nplm.models.network.search import Data, NetworkSearch
-from nplm.nuisance.nuisances import Nuisances
 from nplm.stats.chi2 import Chi2Null
-
-if TYPE_CHECKING:
-    from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
 
 # A projection of the time times a fit with this fraction of the steps.
 PROBE = 20
@@ -111,11 +106,6 @@ class PreparedNetwork(PreparedDefaults):
     @property
     def shape_by(self) -> ShapeBy:
         return "subtraction"
-
-    def with_nuisances(self, nuisances: Nuisances, reference: Sample) -> PreparedNetworkWithNuisances:
-        from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
-
-        return PreparedNetworkWithNuisances.of(self, nuisances, reference)
 
     def log_rho(self, sample: Sample) -> float | None:
         """log (w0 / v0) of a data sample; None if the reference is exact."""

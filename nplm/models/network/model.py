@@ -19,6 +19,8 @@ from nplm.models.network.fit import PreparedNetwork
 from nplm.models.network.mlp import Layout
 from nplm.models.network.search import Level, NetworkSearch
 from nplm.models.network.search_settings import BoxSearch
+from nplm.models.network.with_nuisances import PreparedNetworkWithNuisances
+from nplm.nuisance.nuisances import Nuisances
 from nplm.optimize.adam import Adam
 
 # Of all layers after the first, at most: every one is a direction that a fit climbs in.
@@ -100,6 +102,12 @@ class NetworkModel(ModelDefaults):
         room = int(reference.total_weight + 6 * np.sqrt(reference.total_weight)) + 1
         search = NetworkSearch(layout, bound, optimizer, levels, full, room)
         return PreparedNetwork(layout, scaler, search, weights, one)
+
+    def with_nuisances(
+        self, prepared: PreparedModel, nuisances: Nuisances, reference: Sample
+    ) -> PreparedNetworkWithNuisances:
+        assert isinstance(prepared, PreparedNetwork)
+        return PreparedNetworkWithNuisances.of(prepared, nuisances, reference)
 
     def taking_reference_as_exact(self) -> NetworkModel:
         return replace(self, reference_exact=True)
