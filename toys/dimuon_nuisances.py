@@ -23,9 +23,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
 from nplm.data.sample import Sample
-from nplm.nuisance.ratios.base import nu_of
 from nplm.nuisance.ratios.interpolated import CallableLogRatio
 from nplm.nuisance.ratios.separable import Normalization, SeparableLogRatio, SumOfLogRatios
+from nplm.nuisance.values import nu_of
 from toys.dimuon import FEATURES, ContinuumWithZ, Cuts, Process, invariant_mass
 from toys.dimuon_density import MuonDensity
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 from nplm.data.sample import Sample, concatenate
 from nplm.nuisance.constraints.gaussian import GaussianConstraint
 from nplm.nuisance.nuisances import Nuisances
-from nplm.nuisance.ratios.base import nu_of
 from nplm.nuisance.ratios.separable import Normalization, SeparableLogRatio, SumOfLogRatios
+from nplm.nuisance.values import nu_of
 from toys import exponential
 from toys.exponential import EXPECTED_YIELD, FEATURES, SIGNALS, Signal
 

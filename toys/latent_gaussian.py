@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from nplm.data.sample import Sample
-from nplm.nuisance.ratios.base import nu_of
 from nplm.nuisance.ratios.separable import SeparableLogRatio
+from nplm.nuisance.values import nu_of
 
 NUISANCES = ("shift", "width")
 CENTRAL: Mapping[str, float] = {}

@@ -12,8 +12,8 @@ from jaxtyping import Float64, Int64
 from nplm.data.sample import Sample, require_same_features
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.learning.validation import Calibration, Check, Curve, RatioValidation, described
-from nplm.nuisance.ratios.base import nu_of
 from nplm.nuisance.ratios.quadratic_fit import fit_terms, quadratic_terms, term_names, term_values
+from nplm.nuisance.values import nu_of
 
 Nu = Mapping[str, float]
 

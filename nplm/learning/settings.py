@@ -13,8 +13,8 @@ from nplm._util.seed import require_seed
 from nplm.data.sample import Sample
 from nplm.learning.learned_ratio import Yields
 from nplm.learning.loss import Form
-from nplm.nuisance.ratios.base import distinct_names, nu_of
 from nplm.nuisance.ratios.quadratic_fit import Term
+from nplm.nuisance.values import distinct_names, nu_of
 
 Nu = Mapping[str, float]
 T = TypeVar("T")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nplm import Sample
-from nplm.cli import monitor_reference
+from nplm.cli.commands import monitor_reference
 from nplm.cli.commands.monitor_options import Options
-from nplm.cli.monitor_reference import WatchedReference
+from nplm.cli.commands.monitor_reference import WatchedReference
 from nplm.cli.types import reference_file
 
 

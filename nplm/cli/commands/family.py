@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nplm.cli.commands.test import folder_of, provenance, read_samples
+from nplm.cli.commands.test_input import folder_of, provenance, read_samples
 from nplm.cli.commands.test_options import Options
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode

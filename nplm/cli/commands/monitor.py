@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nplm._util.printable import printable
 from nplm.cli.commands.monitor_options import Options
+from nplm.cli.commands.monitor_reference import WatchedReference
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode, InputError, OutputError
 from nplm.cli.interrupt import raise_if_interrupted
-from nplm.cli.monitor_reference import WatchedReference
 from nplm.cli.output import say
 from nplm.cli.reading import refusing_bad_input
 from nplm.cli.refusing import refusing_bad_output

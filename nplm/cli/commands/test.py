@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from shlex import join
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from nplm.cli.commands.family import run_family
+from nplm.cli.commands.test_input import Samples, folder_of, provenance, read_samples
 from nplm.cli.commands.test_options import Options, command_of
 from nplm.cli.commands.toys.run import going_on
 from nplm.cli.commands.toys.status import open_stores
+from nplm.cli.commands.widths import run_widths
+from nplm.cli.commands.without_toys import toys_of
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import test_of
 from nplm.cli.output import say
 from nplm.cli.processes import processes_of
-from nplm.cli.reading import Reader, known_yield, refusing_bad_input
-from nplm.cli.style import require_labelled
+from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.terminal import Reporter
-from nplm.cli.types import ReferenceFile
-from nplm.cli.without_toys import toys_of
-from nplm.data.given_up import rescaled
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Int64
-
     from nplm.calibration.methods import Calibrate
-    from nplm.data.sample import Sample
     from nplm.hypotest.result import Result
     from nplm.hypotest.test import NPLMTest
     from nplm.toys.table import ToyTable
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Data, reference and (if there is one) pool, with the same features in the same order.
-
-    Arguments:
-        rows: of the data's events in their file, if there is a cut.
-    """
-
-    data: Sample
-    reference: Sample
-    pool: Sample | None
-    rows: Int64[np.ndarray, " n"] | None = None
 
 
 def run_test(options: Options) -> int:
@@ -59,12 +40,8 @@ def run_test(options: Options) -> int:
         CommandError: if the input, the output folder or the fit is bad.
     """
     if options.widths is not None:
-        from nplm.cli.commands.widths import run_widths
-
         return run_widths(options)
     if options.model == "family":
-        from nplm.cli.commands.family import run_family
-
         return run_family(options)
     reporter = Reporter(options.quiet)
     resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
@@ -81,24 +58,6 @@ def run_test(options: Options) -> int:
         if folder is not None:
             folder.discard()
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
-
-
-def folder_of(options: Options, resume: bool = False) -> RunFolder | None:
-    """The output folder, if there is to be one, once it is known that it can be used; see `RunFolder.check`."""
-    if options.output is None:
-        return None
-    return RunFolder.check(options.output, join(command_of(options)), options.force, resume)
-
-
-def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
-    """Reads the files, and scales the reference to the data in a shape-only test."""
-    # Where yields are compared, that nothing was seen is an answer; a shape needs events.
-    reader = Reader(options, note, None if options.shape_only else options.data)
-    reference, (data, pool) = reader.read(options.data, options.pool)
-    assert data is not None
-    require_labelled(options.label, reference.features)
-    rows = reader.rows(options.data)
-    return Samples(data, rescaled(reference, data.total_weight) if options.shape_only else reference, pool, rows)
 
 
 def _prepare(options: Options, samples: Samples) -> NPLMTest:
@@ -214,32 +173,3 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
         say(result.to_json())
     else:
         say(f"{result!r}\n\n{result_line(result)}\nreport: {report}")
-
-
-def _as_given(file: ReferenceFile) -> dict[str, Any]:
-    """A file of the reference as it was asked for; a cross-section is no yield."""
-    special = {"given": str(file)} if file.unit or file.before_cut else {}
-    return {"path": file.path, "expected_yield": None if file.unit else file.expected_yield, **special}
-
-
-def provenance(options: Options, samples: Samples) -> dict[str, Any]:
-    """What it takes to repeat the test, and to see that the files are still the same."""
-    files = {
-        "data": options.data,
-        "reference": [_as_given(f) for f in options.reference],
-        "pool": options.pool,
-        "null": options.null,
-    }
-    fingerprints = {
-        "data": samples.data.fingerprint(),
-        "reference": samples.reference.fingerprint(),
-        "pool": None if samples.pool is None else samples.pool.fingerprint(),
-    }
-    return {
-        "files": files,
-        "fingerprints": fingerprints,
-        "features": list(samples.reference.features),
-        "weights": options.weights,
-        "where": options.where,
-        "command": join(command_of(options)),
-    }

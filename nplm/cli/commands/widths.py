@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from nplm.cli.commands.test import Samples, folder_of, provenance, read_samples
+from nplm.cli.commands.test_input import Samples, folder_of, provenance, read_samples
 from nplm.cli.commands.test_options import Options
+from nplm.cli.commands.without_toys import toys_of
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import DataFitError, ExitCode, InputError
 from nplm.cli.models import model_of, nuisances_of
@@ -16,7 +17,6 @@ from nplm.cli.output import say
 from nplm.cli.processes import processes_of
 from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.terminal import Reporter
-from nplm.cli.without_toys import toys_of
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:

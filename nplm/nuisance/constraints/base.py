@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
 
-from nplm.nuisance.ratios.base import distinct_names
+from nplm.nuisance.values import distinct_names
 
 
 class Constraint(Protocol):
@@ -65,22 +65,6 @@ def with_measured(constraint: C, auxiliary: Float[Array, " a"] | Float64[np.ndar
     other = copy.copy(constraint)
     object.__setattr__(other, "auxiliary", auxiliary)
     return other
-
-
-def values_of(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) -> Float64[np.ndarray, " k"]:
-    """One finite value for each nuisance; a single number is for all.
-
-    Raises:
-        ValueError: naming the nuisance.
-    """
-    values = np.asarray(given, dtype=np.float64)
-    values = np.full(len(names), float(values)) if values.ndim == 0 else values
-    if values.shape != (len(names),):
-        raise ValueError(f"{what}: give one value for each of {', '.join(names)}, not an array of shape {values.shape}")
-    for name, value in zip(names, values, strict=True):
-        if not np.isfinite(value):
-            raise ValueError(f"{what} of {name} must be a finite number, not {value}")
-    return values
 
 
 @dataclass(frozen=True, eq=False)

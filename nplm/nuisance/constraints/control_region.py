@@ -10,9 +10,8 @@ import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float, Float64
 
-from nplm.nuisance.constraints.base import values_of, with_measured
-from nplm.nuisance.constraints.gaussian import positive
-from nplm.nuisance.ratios.base import distinct_names
+from nplm.nuisance.constraints.base import with_measured
+from nplm.nuisance.values import distinct_names, positive, values_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 from scipy.linalg import solve_triangular
 
-from nplm.nuisance.constraints.base import values_of, with_measured
-from nplm.nuisance.ratios.base import distinct_names
+from nplm.nuisance.constraints.base import with_measured
+from nplm.nuisance.values import distinct_names, positive, values_of
 
 # Largest asymmetry of a covariance, relative to its diagonal, that is rounding.
 _ROUNDING = 1e-9
@@ -165,19 +165,6 @@ class CorrelatedGaussian:
             "covariance": self.covariance.tolist(),
             "auxiliary": np.asarray(self.auxiliary).tolist(),
         }
-
-
-def positive(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) -> Float64[np.ndarray, " k"]:
-    """One positive value for each nuisance.
-
-    Raises:
-        ValueError: naming the nuisance.
-    """
-    values = values_of(names, given, what)
-    for name, value in zip(names, values, strict=True):
-        if not value > 0:
-            raise ValueError(f"{what} of {name} must be positive, not {value:g}")
-    return values
 
 
 def _symmetric(names: tuple[str, ...], given: Float[ArrayLike, "k k"], what: str) -> Float64[np.ndarray, "k k"]:

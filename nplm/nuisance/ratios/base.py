@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 
 from nplm.data.sample import Sample
+from nplm.nuisance.values import nu_of
 
 if TYPE_CHECKING:
     from nplm.learning.learned_ratio import LearnedLogRatio
@@ -120,33 +120,3 @@ def log_ratio(
     with jax.enable_x64(True):
         c = np.asarray(ratio.coefficients(jnp.asarray(point)))
     return c[0] + ratio.basis(events) @ c[1:]
-
-
-def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | Float[ArrayLike, " k"]) -> Float64[np.ndarray, " k"]:
-    """nu as a vector in the order of `nuisances`, from values by name (0 where there is none) or such a vector.
-
-    Raises:
-        ValueError: for an unknown name, or a vector of another length.
-    """
-    if isinstance(nu, Mapping):
-        if unknown := sorted(set(nu) - set(nuisances)):
-            raise ValueError(f"unknown nuisance {', '.join(unknown)}: there are {', '.join(nuisances)}")
-        return np.array([nu.get(name, 0.0) for name in nuisances], dtype=np.float64)
-    values = np.atleast_1d(np.asarray(nu, dtype=np.float64))
-    if values.shape != (len(nuisances),):
-        raise ValueError(f"nu must have shape ({len(nuisances)},) for {', '.join(nuisances)}, not {values.shape}")
-    return values
-
-
-def distinct_names(nuisances: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of nuisances as a tuple.
-
-    Raises:
-        ValueError: if there is none, or one is repeated or empty.
-    """
-    names = (nuisances,) if isinstance(nuisances, str) else tuple(nuisances)
-    if not names or not all(names):
-        raise ValueError(f"every nuisance needs a name, not {list(names)}")
-    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise ValueError(f"names of nuisances must be distinct, but {', '.join(repeated)} is given more than once")
-    return names

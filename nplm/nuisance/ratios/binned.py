@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Float64, Int64
 
 from nplm.data.fingerprint import rounded
 from nplm.data.sample import Sample, require_same_features
-from nplm.nuisance.ratios.base import LogRatioDefaults, distinct_names, nu_of
+from nplm.nuisance.ratios.base import LogRatioDefaults
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind, two_sided
 from nplm.nuisance.ratios.quadratic_fit import (
     Term,
@@ -22,6 +22,7 @@ from nplm.nuisance.ratios.quadratic_fit import (
     term_values,
     traced_terms,
 )
+from nplm.nuisance.values import distinct_names, nu_of
 
 # A variation: the point nu, by name (those that are not named are 0), and what was found there.
 Nu = Mapping[str, float]

@@ -14,9 +14,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 from numpy.polynomial.chebyshev import chebvander
 
-from nplm.nuisance.constraints.base import values_of
-from nplm.nuisance.constraints.gaussian import positive
-from nplm.nuisance.ratios.base import LogRatioDefaults, distinct_names
+from nplm.nuisance.ratios.base import LogRatioDefaults
+from nplm.nuisance.values import distinct_names, positive, values_of
 
 # Events at which the interpolation is compared with the function, and the points of nu, drawn with a fixed seed.
 _CHECKED_EVENTS, _CHECKED_POINTS = 2000, 16

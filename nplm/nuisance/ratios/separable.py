@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Float64
 
 from nplm.data.fingerprint import rounded
 from nplm.data.sample import Sample
-from nplm.nuisance.ratios.base import LogRatio, LogRatioDefaults, distinct_names
+from nplm.nuisance.ratios.base import LogRatio, LogRatioDefaults
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind
+from nplm.nuisance.values import distinct_names
 
 # c(nu) at this nu, one nuisance after the other, says in a document which function c is.
 _PROBE = 0.125

@@ -10,8 +10,9 @@ from jaxtyping import Array
 from scipy.integrate import quad
 from scipy.stats import expon
 
-from nplm.nuisance.ratios.base import log_ratio, nu_of
+from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.separable import Normalization, SeparableLogRatio, SumOfLogRatios
+from nplm.nuisance.values import nu_of
 
 
 def exponential_c(nu: Array) -> Array:

@@ -86,7 +86,7 @@ class TruePoint:
         Raises:
             ValueError: for a nuisance that there is not.
         """
-        from nplm.nuisance.ratios.base import nu_of
+        from nplm.nuisance.values import nu_of
 
         try:
             return cls(nuisances, nu_of(nuisances.names, {one.name: one.value for one in given}))

@@ -9,7 +9,7 @@ from nplm.cli.errors import InputError
 from nplm.cli.reading import refusing_bad_input
 
 if TYPE_CHECKING:
-    from nplm.cli.commands.test import Samples
+    from nplm.cli.commands.test_input import Samples
 
 
 def toys_of(options: Options, samples: Samples) -> int:
