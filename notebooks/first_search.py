@@ -206,7 +206,8 @@ write_sample(peak, Path("peak.npz"))
 # - The reference is hardly ever exact: [Systematics](systematics.ipynb).
 # - Two generators instead of data and reference: [Validating a generator](generator_validation.ipynb).
 # - Run after run of a detector: [Data quality](data_quality.ipynb).
-# - The statistics behind t and p, and how quick it is: the [README](../README.md).
+# - The statistics behind t and p: [The statistics](../docs/statistics.md).
+# - How quick it is: [Measurements](../docs/measurements.md).
 
 # %% [markdown]
 # *The last cell checks that this page says the truth about the numbers above.*

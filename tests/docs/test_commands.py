@@ -217,7 +217,7 @@ def _name(arguments: list[str]) -> str:
 
 
 def _codes(arguments: list[str], out: str) -> set[int]:
-    """The exit codes that README's table gives for what happened."""
+    """The exit codes that the table of docs/command_line.md gives for what happened."""
     if arguments[0] == "doctor":
         return {0, 1}
     if "--follow" in arguments:

@@ -169,10 +169,12 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "clusters.md": (exponential,),
     "family.md": (features, generators),
     "index.md": (exponential,),
+    "kernel.md": (exponential,),
     "localize.md": (simulation,),
     "monitor.md": (runs,),
     "nanoaod.md": (nanoaod,),
     "nuisances.md": (varied,),
     "recipes.md": (exponential,),
+    "toys.md": (exponential,),
     "validate.md": (generators,),
 }
