@@ -63,8 +63,11 @@ EXITS = (0, 7)
 # public names.
 QUICK_SEARCH = """
 import runpy
-from nplm.models import BoxSearch
-from nplm.optimize import SearchSettings
+try:
+    from nplm.models import BoxSearch
+    from nplm.optimize import SearchSettings
+except ImportError:  # the names of cecec48 and before
+    from nplm import BoxSearch, SearchSettings
 poor = BoxSearch(SearchSettings(starts=2, population=4, parents=2, generations=1, iterations=10), 60, 200, 10, 10)
 BoxSearch.default = staticmethod(lambda layout: poor)
 runpy.run_module("nplm", run_name="__main__", alter_sys=True)
