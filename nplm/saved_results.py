@@ -19,8 +19,8 @@ from nplm.stats.combination import Combination
 from nplm.stats.ensemble_summary import EnsembleSummary
 from nplm.stats.global_pvalue import GlobalP
 from nplm.stats.goodness_of_fit import Chi2Compatibility, Tail
-from nplm.stats.goodness_of_fit_weighted_chi2 import MixtureCompatibility
-from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull
+from nplm.stats.goodness_of_fit_weighted_chi2 import WeightedChi2Compatibility
+from nplm.stats.weighted_chi2 import FittedWeightedChi2Null, WeightedChi2Null
 from nplm.stats.yields import Rate
 from nplm.toys.table import ToyTable
 from nplm.two_sample.calibration import TwoSampleCalibration
@@ -38,10 +38,11 @@ CLASSES: Mapping[str, type] = {
     "Crossing": Crossing,
     "EnsembleSummary": EnsembleSummary,
     "FittedChi2Null": FittedChi2Null,
-    "FittedMixtureNull": FittedMixtureNull,
+    "FittedMixtureNull": FittedWeightedChi2Null,  # the name of before, as with the other two
+    "FittedWeightedChi2Null": FittedWeightedChi2Null,
     "GlobalP": GlobalP,
-    "MixtureCompatibility": MixtureCompatibility,
-    "MixtureNull": MixtureNull,
+    "MixtureCompatibility": WeightedChi2Compatibility,
+    "MixtureNull": WeightedChi2Null,
     "MultipleResult": MultipleResult,
     "NuisanceSummary": NuisanceSummary,
     "Outside": Outside,
@@ -55,6 +56,8 @@ CLASSES: Mapping[str, type] = {
     "TwoSampleMatrix": TwoSampleMatrix,
     "TwoSampleResult": TwoSampleResult,
     "TwoSampleSweep": TwoSampleSweep,
+    "WeightedChi2Compatibility": WeightedChi2Compatibility,
+    "WeightedChi2Null": WeightedChi2Null,
 }
 
 

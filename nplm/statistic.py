@@ -28,7 +28,7 @@ from nplm.likelihood.fits import Fits
 from nplm.models.base import Model, PreparedError, PreparedModel, fitted_to
 from nplm.models.registry import named_model
 from nplm.nuisance.nuisances import Nuisances
-from nplm.stats.asymptotic import Formula, FormulaError
+from nplm.stats.asymptotic import AsymptoticNull, AsymptoticNullError
 
 
 class FitError(RuntimeError):
@@ -110,7 +110,7 @@ class LikelihoodRatio:
         exact: PreparedModel
         exact = self._fitted.prepare(self.reference, self.coordinates) if prepared is None else self._load(prepared)
         self.prepared = exact if nuisances is None else self._fitted.with_nuisances(exact, nuisances, self.reference)
-        self.formula()  # refuses a test that has nothing to compare
+        self.asymptotic_null()  # refuses a test that has nothing to compare
         self.prepare_seconds = time.perf_counter() - began
 
     def save(self, path: Path) -> None:
@@ -201,7 +201,7 @@ class LikelihoodRatio:
     @property
     def degrees_of_freedom(self) -> float:
         """Mean of t under the null by the formula: of a chi2 its degrees of freedom, of other laws effective ones."""
-        return self.formula().mean
+        return self.asymptotic_null().mean
 
     @property
     def normalized(self) -> bool:
@@ -218,7 +218,7 @@ class LikelihoodRatio:
         return self.reference_exact or self.nuisances is not None
 
     @usual_errors()
-    def formula(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> Formula:
+    def asymptotic_null(self, data: Tabular | None = None, *, fixed_reference: bool = False) -> AsymptoticNull:
         """The null distribution of t without toys.
 
         A chi2 with as many degrees of freedom as parameters (less one in a shape-only test) for a network that is
@@ -234,7 +234,7 @@ class LikelihoodRatio:
             return self.prepared.null(sample, **settings)
         except ValueError as error:
             samples = self.reference.name if sample is None else f"{self.reference.name} and {sample.name}"
-            raise FormulaError(
+            raise AsymptoticNullError(
                 f"the null distribution of t cannot be computed for {samples}: {error}; check weights, yields and the"
                 " settings of the model"
             ) from error

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import measured
 from nplm import KernelModel, NPLMTest
-from nplm.calibration import rare_null
+from nplm.calibration import importance_null
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
@@ -26,7 +26,7 @@ def _row(width: float, z: float) -> list[object]:
     law = test.prepared.null()
     t = law.threshold_of_z(z)
     with measured() as cost:
-        null = rare_null(test.prepared, reference, t)
+        null = importance_null(test.prepared, reference, t)
     p, error = null.pvalue(t), null.error(t)
     mean, mean_error = null.mean_weight
     return [

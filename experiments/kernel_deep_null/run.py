@@ -15,10 +15,10 @@ from experiments.benchmarks.measure import measured
 from experiments.experiment import Check, read_config
 from experiments.kernel_deep_null.picture import Ratio, draw
 from nplm import KernelModel, NPLMTest, Sample
-from nplm.calibration import rare_null
+from nplm.calibration import importance_null
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.plot import style
-from nplm.stats import MixtureNull, RareNull
+from nplm.stats import ImportanceNull, WeightedChi2Null
 from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
@@ -37,7 +37,7 @@ class Problem:
 
     name: str
     test: NPLMTest
-    law: MixtureNull
+    law: WeightedChi2Null
     expected: float
 
 
@@ -73,7 +73,7 @@ class Rare:
 
     problem: Problem
     z: float
-    null: RareNull
+    null: ImportanceNull
     cpu: float
     wall: float
 
@@ -140,8 +140,8 @@ def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
         reference = Sample(rng.normal(size=(n, dimension)), np.full(n, expected / n), name="reference")
     model = KernelModel(width=settings["width"], centers=settings["centers"], penalty=penalty, reference_exact=True)
     test = NPLMTest(reference, model, coordinates="raw")
-    law = test.formula(fixed_reference=True)
-    assert isinstance(law, MixtureNull)
+    law = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(law, WeightedChi2Null)
     return Problem(name, test, law, expected)
 
 
@@ -160,7 +160,7 @@ def _rare(problem: Problem, z: float, toys: int) -> Rare:
     print(f"{problem.name}: {toys} rare toys at {z:g} sigma", flush=True)
     t = problem.law.threshold_of_z(z)
     with measured() as cost:
-        null = rare_null(prepared, problem.test.reference, t, toys, formula=problem.law)
+        null = importance_null(prepared, problem.test.reference, t, toys, formula=problem.law)
     return Rare(problem, z, null, cost.cpu, cost.wall)
 
 

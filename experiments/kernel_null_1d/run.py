@@ -17,7 +17,7 @@ from experiments.experiment import Check, read_config
 from nplm import KernelModel, NPLMTest, Sample
 from nplm.models.kernel.fit import Solver
 from nplm.plot import style
-from nplm.stats import MixtureNull
+from nplm.stats import WeightedChi2Null
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.toys.problem import ProblemReference
@@ -37,7 +37,7 @@ class AtWidth:
 
     width: float
     modes: int
-    law: MixtureNull
+    law: WeightedChi2Null
     t: np.ndarray
     summary: EnsembleSummary
     milliseconds: float
@@ -101,7 +101,7 @@ def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml"
 
 def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:
     """Mean and sd of the closed form for references and centres drawn anew, shape (draws, 2)."""
-    laws = [_test(config, width, seed).formula() for seed in range(1, draws + 1)]
+    laws = [_test(config, width, seed).asymptotic_null() for seed in range(1, draws + 1)]
     return np.array([(law.mean, law.sd) for law in laws])
 
 
@@ -120,8 +120,8 @@ def _toys(config: dict[str, Any], width: float, toys: int) -> AtWidth:
     began = time.process_time()
     table = run_campaign(campaign, range(toys))
     milliseconds = 1e3 * (time.process_time() - began) / toys
-    law = test.formula(fixed_reference=True)
-    assert isinstance(law, MixtureNull)
+    law = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(law, WeightedChi2Null)
     return AtWidth(width, test.prepared.parameters, law, table.t, summarize_toys(table.t, law), milliseconds)
 
 

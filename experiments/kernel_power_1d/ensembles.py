@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm import KernelModel, NPLMTest
-from nplm.stats import MixtureNull
+from nplm.stats import WeightedChi2Null
 from nplm.toys import Campaign, GeneratorSampler, run_campaign
 from nplm.toys.problem import ProblemData, ProblemReference
 from nplm.toys.samplers import generator
@@ -38,7 +38,7 @@ class AtWidth:
 
     test: NPLMTest
     width: float
-    law: MixtureNull
+    law: WeightedChi2Null
     null: Float64[np.ndarray, " n"]
     signals: Mapping[str, Float64[np.ndarray, " m"]]
 
@@ -54,8 +54,8 @@ def run_toys(work: Path, config: dict[str, Any]) -> list[AtWidth]:
         )
         numbers = {"null": number, **dict.fromkeys(SIGNALS, config["signal_toys"])}
         tables = {name: _run(test, name, toys, work / f"width-{width:g}" / name) for name, toys in numbers.items()}
-        law = test.formula()
-        assert isinstance(law, MixtureNull)
+        law = test.asymptotic_null()
+        assert isinstance(law, WeightedChi2Null)
         t = {name: np.where(table.converged, table.t, np.nan) for name, table in tables.items()}
         found.append(AtWidth(test, width, law, t.pop("null"), t))
     return found

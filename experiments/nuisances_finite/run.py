@@ -61,7 +61,7 @@ def _trial(model: Model, nuisances: Nuisances, config: dict, ratio: int, trial: 
     data = Sample(np.exp(nu) * rng.exponential(size=rng.poisson(expected)))
     data = data.with_auxiliary(np.array([nu, 0.0]) + sigma * rng.standard_normal(2))
     test = NPLMTest(reference, model, nuisances=nuisances)
-    return float(test.formula(data).pvalue(test.statistic(data)))
+    return float(test.asymptotic_null(data).pvalue(test.statistic(data)))
 
 
 def _scale_and_normalization(sigma: float) -> Nuisances:

@@ -1,3 +1,3 @@
-from .importance.run import rare_null as rare_null
+from .importance.run import importance_null as importance_null
 from .null_toys import NullToys as NullToys
 from .record import Calibration as Calibration

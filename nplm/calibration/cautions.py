@@ -14,7 +14,7 @@ from nplm.data.support import support_remarks, yields_apart
 from nplm.models.base import LARGEST_FOR_EXACT, PreparedWithNuisances
 from nplm.nuisance.turning import turning_remarks
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.pulls import Truth
 from nplm.toys.samplers import LARGEST_POOL_SHARE
@@ -38,7 +38,7 @@ def cautions_of(
     test: LikelihoodRatio,
     data: Sample,
     given: Sample,
-    formula: Formula,
+    formula: AsymptoticNull,
     null: NullToys | None,
     pool: Sample | None,
     calibrate: Calibrate,
@@ -49,7 +49,7 @@ def cautions_of(
         test: that the data go through.
         data: to be tested.
         given: the same before features were taken to the range of the reference.
-        formula: `test.formula(data)`.
+        formula: `test.asymptotic_null(data)`.
         null: toys that will be counted; None without.
         pool: that they are drawn from; None for the reference.
         calibrate: what the p-value shall stand on.

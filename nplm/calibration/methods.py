@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 from nplm.calibration.record import Calibration
 from nplm.data.sample import Sample
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula, fit_formula, with_scale_of
+from nplm.stats.asymptotic import AsymptoticNull, fit_asymptotic_null, with_scale_of
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
-from nplm.stats.importance import RareNull
+from nplm.stats.importance import ImportanceNull
 from nplm.stats.null import Null
 from nplm.toys.no_toys import why_no_toys
 
@@ -24,10 +24,10 @@ CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 def calibrated(
     test: LikelihoodRatio,
     data: Sample,
-    formula: Formula,
+    formula: AsymptoticNull,
     t: float,
     null: NullToys | None,
-    rare: RareNull | None,
+    rare: ImportanceNull | None,
     calibrate: Calibrate,
     requested: int,
 ) -> tuple[Null, Calibration]:
@@ -36,7 +36,7 @@ def calibrated(
     Arguments:
         test: that the data went through.
         data: that were tested.
-        formula: `test.formula(data)`.
+        formula: `test.asymptotic_null(data)`.
         t: of the data.
         null: toys that were counted; None without.
         rare: toys that were weighted; None without.
@@ -45,7 +45,7 @@ def calibrated(
     """
     own = None if null is None else null.formula
     fixed = null is not None and not null.resampled
-    for_toys = test.formula(data, fixed_reference=fixed) if own is None else own
+    for_toys = test.asymptotic_null(data, fixed_reference=fixed) if own is None else own
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)
@@ -79,12 +79,14 @@ def calibrated(
     )
 
 
-def _trusted(formula: Formula, for_toys: Formula, counted: EmpiricalNull, ensemble: EnsembleSummary | None) -> Null:
+def _trusted(
+    formula: AsymptoticNull, for_toys: AsymptoticNull, counted: EmpiricalNull, ensemble: EnsembleSummary | None
+) -> Null:
     """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
     if counted.failed or ensemble is None or ensemble.given is None:
         return counted
     if ensemble.given.accepted:
         return formula
     if ensemble.fitted is not None and ensemble.fitted.accepted:
-        return with_scale_of(fit_formula(counted.t, for_toys), formula)
+        return with_scale_of(fit_asymptotic_null(counted.t, for_toys), formula)
     return counted

@@ -11,7 +11,7 @@ import numpy as np
 from nplm.data.fingerprint import Plan, summary
 from nplm.data.sample import Sample
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula, read_formula
+from nplm.stats.asymptotic import AsymptoticNull, read_asymptotic_null
 from nplm.toys.campaign import Campaign, test_document
 from nplm.toys.pulls import Truth, truth_of
 from nplm.toys.samplers import settings_of
@@ -31,7 +31,7 @@ class NullToys:
         source: what they were drawn from, in words.
         inflation: 1 + N(R)/n_eff of the sample they were drawn from, by which its own fluctuation widens t.
         seed: root of their keys.
-        formula: the null that they should follow; None for `test.formula(data, fixed_reference=not resampled)`.
+        formula: the null that they should follow; None for `test.asymptotic_null(data, fixed_reference=not resampled)`.
         truth: with nuisances, where they were drawn; None where they are drawn at the nu that fits the data.
         resampled: whether each has a reference of its own, so that its fluctuation is in their t.
         drawn: settings of what drew their data, which tell the weights of these.
@@ -41,7 +41,7 @@ class NullToys:
     source: str
     inflation: float
     seed: int
-    formula: Formula | None = None
+    formula: AsymptoticNull | None = None
     truth: Truth | None = None
     resampled: bool = False
     drawn: Any = None
@@ -84,7 +84,7 @@ class NullToys:
         source = _source({"toys": store.path, **store.about})
         inflation = float(store.about.get("inflation", 1.0))
         known = store.about.get("formula")
-        formula = None if known is None else read_formula(known)
+        formula = None if known is None else read_asymptotic_null(known)
         resampled = document.get("reference_per_toy") is not None
         seed, drawn = int(document["seed"]), document["sampler"]
         return cls(table, source, inflation, seed, formula, truth_of(store), resampled, drawn)

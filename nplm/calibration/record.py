@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.ensemble_summary import EnsembleSummary
 from nplm.stats.goodness_of_fit import ACCEPTED
 from nplm.stats.null import Kind
@@ -35,7 +35,8 @@ class Calibration:
         formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
         ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
             None without toys.
-        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.RareNull.to_dict`; else None.
+        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.ImportanceNull.to_dict`;
+            else None.
         no_toys: why none can be drawn, where there are none and no pool; empty if they can.
     """
 
@@ -49,8 +50,8 @@ class Calibration:
     toys_exceeding: int
     source: str
     inflation: float
-    formula: Formula
-    formula_for_toys: Formula
+    formula: AsymptoticNull
+    formula_for_toys: AsymptoticNull
     formula_p_value: float
     formula_z: float
     ensemble: EnsembleSummary | None

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 
 from nplm.family.intervals import Intervals
 from nplm.family.member import Part, rows_of
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Draws of the joint law of all scores, and events whose modes give its covariance at most.
 DRAWS, _EVENTS = 2000, 4096
@@ -76,7 +76,7 @@ class JointLaw:
         weight that makes up for it, and all others follow by regression on them (G. Matheron).
         """
         where = [(part, inside, member) for part, inside in rows_of(self._parts) for member in part.members]
-        nulls = [MixtureNull(member.shrinkage) for _, _, member in where]
+        nulls = [WeightedChi2Null(member.shrinkage) for _, _, member in where]
         log_p = np.array([null.log_pvalue(t) for null, t in zip(nulls, thresholds.tolist(), strict=True)])
         total = float(logsumexp(log_p))
         # The same numbers for all thresholds: p is a smooth function of them, whatever was asked before.

@@ -34,7 +34,7 @@ from nplm.stats.combination import Combination, Combine
 from nplm.stats.global_pvalue import DRAWS, GlobalP, JointGlobalNull, ToyGlobalNull
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility, chi2_compatibility
 from nplm.stats.joint_weighted_chi2 import JointNull
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.table import ToyTable
 from nplm.wording.projected import QUICKER_TESTS, projection
@@ -243,7 +243,9 @@ class MultipleTest:
             require_toys_of_such_yields(first.expected_yield(sample), sample.total_weight)
         campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
-        own = [cautions_of(test, sample, given, test.formula(sample), null, pool, calibrate) for test in self.tests]
+        own = [
+            cautions_of(test, sample, given, test.asymptotic_null(sample), null, pool, calibrate) for test in self.tests
+        ]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
             why = why_no_toys(first.reference, sample, pool, shape_only=first.shape_only)
@@ -347,8 +349,8 @@ class MultipleTest:
         if calibrate == "analytic" or not len(toy_t) or (check is not None and check.accepted):
             null = self.global_null(data, draws=draws, seed=seed)
             return null.global_p(t), check, _correlation(null.joint.covariance)
-        formulas = (test.formula(data, fixed_reference=not resampled) for test in self.tests)
-        laws = [formula for formula in formulas if isinstance(formula, MixtureNull)]
+        formulas = (test.asymptotic_null(data, fixed_reference=not resampled) for test in self.tests)
+        laws = [formula for formula in formulas if isinstance(formula, WeightedChi2Null)]
         good = toy_t[~np.isnan(toy_t).any(axis=1)]
         covariance = np.atleast_2d(np.cov(good.T)) if len(good) > 1 else np.full((len(t), len(t)), np.nan)
         counted = ToyGlobalNull(toy_t, self.combination, laws if len(laws) == len(self.tests) else None)

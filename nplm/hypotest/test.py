@@ -13,7 +13,7 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.seed import require_seed
 from nplm._util.whole_numbers import require_few, require_whole
 from nplm.calibration.cautions import cautions_of
-from nplm.calibration.importance.run import FITS_A_TOY, RARE_TOYS, rare_null, require_rare
+from nplm.calibration.importance.run import FITS_A_TOY, IMPORTANCE_TOYS, importance_null, require_importance
 from nplm.calibration.methods import CALIBRATIONS, Calibrate, calibrated
 from nplm.calibration.null_campaign import null_campaign
 from nplm.calibration.null_toys import NullToys
@@ -22,8 +22,8 @@ from nplm.hypotest.assembly import result_of
 from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, sample_like
 from nplm.statistic import FitError, LikelihoodRatio
-from nplm.stats.asymptotic import Formula
-from nplm.stats.importance import RareNull
+from nplm.stats.asymptotic import AsymptoticNull
+from nplm.stats.importance import ImportanceNull
 from nplm.toys.campaign import Campaign
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.nuisance_sampler import NuisanceSampler
@@ -119,24 +119,26 @@ class NPLMTest(LikelihoodRatio):
         Raises:
             ValueError: for bad input, before any fit.
             FitError: if the fit of the data gives no t; no toy is run then.
-            RareError: if weighted toys give no p-value that can be trusted.
+            ImportanceError: if weighted toys give no p-value that can be trusted.
             Interrupted: on Ctrl-C while toys run, with the result of those that were done.
         """
         require_seed(seed)
         given = sample_like(self.reference, data, "data")
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
-        formula = self.formula(sample)
+        formula = self.asymptotic_null(sample)
         if calibrate is None and toys is None and formula.derived:
             toys = 0 if why_no_toys(self.reference, sample, pool, shape_only=self.shape_only) else None
         calibrate = calibrate or _usual_calibration(formula, toys)
         if calibrate not in CALIBRATIONS:
             raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
         if toys is None:
-            toys = RARE_TOYS if calibrate == "rare" else USUAL_TOYS
+            toys = IMPORTANCE_TOYS if calibrate == "rare" else USUAL_TOYS
         kernel = None
         if calibrate == "rare":
-            kernel = require_rare(self.prepared, self.reference, sample, toys, pool=pool, shape_only=self.shape_only)
+            kernel = require_importance(
+                self.prepared, self.reference, sample, toys, pool=pool, shape_only=self.shape_only
+            )
         if calibrate == "analytic":
             toys = 0
         elif toys == 0:
@@ -176,7 +178,7 @@ class NPLMTest(LikelihoodRatio):
                 f"the fit of {sample.name} failed: there is no t, and so no p-value ({fits.failure[0]}){self._remedy()}"
             )
 
-        def result(null: NullToys | None, complete: bool = True, rare: RareNull | None = None) -> Result:
+        def result(null: NullToys | None, complete: bool = True, rare: ImportanceNull | None = None) -> Result:
             seconds = {
                 "prepare": self.prepare_seconds,
                 "compile": began - asked,
@@ -190,7 +192,9 @@ class NPLMTest(LikelihoodRatio):
 
         if kernel is not None:
             t = float(fits.t[0])
-            rare = rare_null(kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys)
+            rare = importance_null(
+                kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys
+            )
             return result(None, rare=rare)
         if campaign is None:
             return result(null)
@@ -212,7 +216,7 @@ class NPLMTest(LikelihoodRatio):
         )
 
 
-def _usual_calibration(formula: Formula, toys: int | NullToys | None) -> Calibrate:
+def _usual_calibration(formula: AsymptoticNull, toys: int | NullToys | None) -> Calibrate:
     if toys == 0:
         return "analytic"
     return "analytic+toys" if formula.derived else "toys+analytic"

@@ -12,10 +12,10 @@ from nplm.data.averaged_weights import event_weight_of
 from nplm.data.equal_weights import has_equal_weights
 from nplm.data.sample import Sample
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula, with_scale_of
+from nplm.stats.asymptotic import AsymptoticNull, with_scale_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.null import Null
-from nplm.stats.weighted_chi2 import FittedMixtureNull
+from nplm.stats.weighted_chi2 import FittedWeightedChi2Null
 from nplm.stats.yields import Rate, binomial_root, log_p_of_binomial, log_p_of_poisson, poisson_root
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def own_shape(
     if rate is None or not len(data) or (calibration.formula_accepted is False and not fitted):
         return None
     prepared, parameters = test.prepared, calibration.formula.mean
-    law: Formula
+    law: AsymptoticNull
     if prepared.shape_by == "refit":
         if not calibration.formula.derived and parameters < 2:
             return None
@@ -124,7 +124,7 @@ def own_shape(
         return None
     else:
         left, law = max(t - rate.of_t, 0.0), Chi2Null(parameters - 1)
-    if isinstance(standing, FittedMixtureNull) and law.derived:
+    if isinstance(standing, FittedWeightedChi2Null) and law.derived:
         law = with_scale_of(standing, law)
     elif calibration.kind == "chi2 fitted":
         law = Chi2Null(max(standing.mean - 1, 0.5))

@@ -88,7 +88,7 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
     def fitted(feature: int | None) -> _Fitted:
         as_given = feature is None and centers == len(kernel.modes.centers)
         one = test if as_given else test.with_model(test.model.without(kernel, feature, centers))
-        formula = one.formula(seen)
+        formula = one.asymptotic_null(seen)
         return float(one.fit([seen]).t[0]), formula.mean, formula.sd
 
     return LeftOut("refit", centers, None, _rows(test.reference.features, fitted))

@@ -15,7 +15,7 @@ from nplm.data.sample import Sample
 from nplm.likelihood.fits import Fits as Fits  # part of the contract
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.chi2 import Chi2Null
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class PreparedModel(Protocol):
         shape_only: bool = False,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> Formula:
+    ) -> AsymptoticNull:
         """The distribution that t tends to under the null, from a formula.
 
         Arguments:
@@ -225,7 +225,7 @@ class PreparedWithNuisances(PreparedModel, Protocol):
         *,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> Formula:
+    ) -> AsymptoticNull:
         """The distribution of t under the null if the expectation is that of nu.
 
         Arguments:
@@ -327,7 +327,7 @@ class WithNuisancesDefaults(PreparedDefaults):
         *,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> Formula:
+    ) -> AsymptoticNull:
         return self.null(data, normalized=normalized, fixed_reference=fixed_reference)
 
 

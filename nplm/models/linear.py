@@ -14,7 +14,7 @@ from nplm.likelihood.data_blocks import Rows
 from nplm.likelihood.fits import Fits
 from nplm.likelihood.log_linear import Blocks
 from nplm.models.base import PreparedModel
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 if TYPE_CHECKING:
     from nplm.models.kernel.modes import Modes
@@ -76,7 +76,7 @@ class PreparedLinear(PreparedModel, Protocol):
         shape_only: bool = False,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> MixtureNull:
+    ) -> WeightedChi2Null:
         """See `PreparedModel.null`."""
         ...
 

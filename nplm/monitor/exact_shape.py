@@ -14,8 +14,8 @@ from nplm.models.kernel.fit import CONVERGED
 from nplm.monitor.held_reference import HeldReference
 from nplm.monitor.kernel_shape import KernelShape
 from nplm.monitor.shape_result import STOPPED, ShapeResult
-from nplm.stats.asymptotic import Formula
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.asymptotic import AsymptoticNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
 # windows, whatever their sizes.
@@ -38,7 +38,7 @@ class ExactShapeTest(KernelShape):
         test: of a kernel model that takes the reference as exact.
     """
 
-    _laws: dict[float, Formula] = field(default_factory=dict, repr=False)
+    _laws: dict[float, AsymptoticNull] = field(default_factory=dict, repr=False)
 
     @cached_property
     def held(self) -> HeldReference | None:
@@ -71,15 +71,15 @@ class ExactShapeTest(KernelShape):
         failure = "" if converged else STOPPED
         return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
 
-    def law(self, window: Sample) -> Formula:
+    def law(self, window: Sample) -> AsymptoticNull:
         """The law of t for a window of this yield and these weights."""
         if window.is_weighted:
-            return self.test.formula(window)
+            return self.test.asymptotic_null(window)
         n = window.total_weight
         if n not in self._laws:
             if len(self._laws) >= _LAWS:
                 self._laws.pop(next(iter(self._laws)))
-            self._laws[n] = self._scaled_law(n) if self._equal_weight else self.test.formula(window)
+            self._laws[n] = self._scaled_law(n) if self._equal_weight else self.test.asymptotic_null(window)
         return self._laws[n]
 
     def shared_fluctuation(self, n: float) -> float:
@@ -117,7 +117,7 @@ class ExactShapeTest(KernelShape):
         return float(used[0]) if (used == used[0]).all() and used[0] > 0 else None
 
     @cached_property
-    def _fixed_law(self) -> MixtureNull:
+    def _fixed_law(self) -> WeightedChi2Null:
         return self.prepared.null(shape_only=True, normalized=True, fixed_reference=True)
 
     def _kappa(self, n: float) -> float:
@@ -125,12 +125,12 @@ class ExactShapeTest(KernelShape):
         assert self._equal_weight is not None
         return n / self.test.reference.total_weight * self._equal_weight
 
-    def _scaled_law(self, n: float) -> MixtureNull:
+    def _scaled_law(self, n: float) -> WeightedChi2Null:
         # With equal weights both covariances are multiples of one matrix, whose eigenvalues are found once.
-        return MixtureNull(self._fixed_law.weights * (1 + self._kappa(n)))
+        return WeightedChi2Null(self._fixed_law.weights * (1 + self._kappa(n)))
 
-    def _unit_law(self, n: float, fixed_reference: bool) -> Formula:
+    def _unit_law(self, n: float, fixed_reference: bool) -> AsymptoticNull:
         ones = Sample(
             np.zeros((max(1, round(n)), self.test.reference.dimension)), features=self.test.reference.features
         )
-        return self.test.formula(ones, fixed_reference=fixed_reference)
+        return self.test.asymptotic_null(ones, fixed_reference=fixed_reference)

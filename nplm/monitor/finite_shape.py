@@ -35,7 +35,7 @@ class FiniteShapeTest(KernelShape):
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
         window = window if self.test.overflow is None else self.test.overflow(window)
-        law = self.test.formula(window)
+        law = self.test.asymptotic_null(window)
         fits = self.test.fit([window])
         # A fit that agrees with the reference may end at t = -1e-12.
         t = float(np.maximum(fits.t[0], 0.0))

@@ -11,7 +11,7 @@ from nplm.calibration.words import why_unchecked
 from nplm.data.binning import poisson_interval
 from nplm.hypotest.result import Result
 from nplm.plot import style
-from nplm.stats.asymptotic import Formula, as_formula, fit_formula
+from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import Compatibility
@@ -41,7 +41,7 @@ def plot_null(result: Result) -> Figure:
 
 def plot_null_ensemble(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | float | None = None,
+    formula: AsymptoticNull | float | None = None,
     observed: float | None = None,
     *,
     summary: EnsembleSummary | None = None,
@@ -65,12 +65,12 @@ def plot_null_ensemble(
     return _draw(t, summary, expected, observed, answer, unchecked=name)
 
 
-def formula_name(formula: Formula) -> str:
+def formula_name(formula: AsymptoticNull) -> str:
     """χ²(13), or χ²(12.86 ± 0.08) for a fitted one."""
     return formula.name.replace("chi2", "χ²").replace("+-", "±")
 
 
-def verdict_label(formula: Formula, check: Compatibility) -> str:
+def verdict_label(formula: AsymptoticNull, check: Compatibility) -> str:
     """What the toys say about a formula."""
     alone, least = check.weakest
     weakest = "" if check.unanimous or not check.accepted else f", {alone} alone {format_p(least)}"
@@ -101,20 +101,20 @@ def toys_label(t: Float64[np.ndarray, " n"], thing: str = "toy") -> str:
 def _draw(
     toys: np.ndarray,
     summary: EnsembleSummary | None,
-    formula: Formula | None,
+    formula: AsymptoticNull | None,
     observed: float | None,
     answer: str,
     unchecked: str,
 ) -> Figure:
     """The picture; `unchecked` labels a formula that no toys have checked."""
     t = toys[np.isfinite(toys)]
-    curves: list[tuple[Formula, str, str]] = []
+    curves: list[tuple[AsymptoticNull, str, str]] = []
     given, fitted = (None, None) if summary is None else (summary.given, summary.fitted)
     if formula is not None:
         label = unchecked if given is None else verdict_label(formula, given)
         curves.append((formula, label, style.REFERENCE))
     if fitted is not None and not (given is not None and given.accepted):
-        best = fit_formula(toys, formula)
+        best = fit_asymptotic_null(toys, formula)
         curves.append((best, verdict_label(best, fitted), style.FITTED))
     with style.house_style():
         figure = style.new_figure(height=4.2)

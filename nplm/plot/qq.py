@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 from nplm.plot import style
 from nplm.plot.null import formula_name, toys_label, verdict_label
-from nplm.stats.asymptotic import Formula, as_formula, fit_formula
+from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.null import ONE_SIGMA
 
@@ -22,7 +22,7 @@ _LEAST_REACH = 3.5
 
 def plot_qq(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | float | None = None,
+    formula: AsymptoticNull | float | None = None,
     *,
     summary: EnsembleSummary | None = None,
 ) -> Figure:
@@ -52,7 +52,7 @@ def plot_qq(
         raise ValueError("there is no toy with a t to compare with a formula")
     if expected is None and fitted is None:
         raise ValueError("too few toys to fit the degrees of freedom: give them, or run 50 toys")
-    best = None if fitted is None else fit_formula(t, expected)
+    best = None if fitted is None else fit_asymptotic_null(t, expected)
     base = expected or best
     assert base is not None
     check = fitted if expected is None else summary.given
@@ -112,6 +112,6 @@ def thinned_ranks(n: int) -> Int64[np.ndarray, " m"]:
     return np.unique(np.concatenate([ends, between, n + 1 - ends]))
 
 
-def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, formula: Formula) -> np.ndarray:
+def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, formula: AsymptoticNull) -> np.ndarray:
     """The q-quantile of the i-th of n ordered values, through 1 - F, which does not round in the tail."""
     return formula.thresholds(np.asarray(beta.isf(q, n + 1 - ranks, ranks)))

@@ -84,7 +84,7 @@ def expected_power(
     for number in events:
         if not number > 0:
             raise ValueError(f"the number of signal events must be positive, not {number:g}")
-    null = test.formula(data)
+    null = test.asymptotic_null(data)
     found = []
     for number in events:
         law = kernel.with_signal(signal.scaled_to(number), data, normalized=test.normalized)

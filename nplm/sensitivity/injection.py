@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from nplm.data.sample import Sample, concatenate
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.null import Null
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from nplm.toys.samplers import InjectionSampler, PoolSampler, Sampler
@@ -79,16 +79,16 @@ class Injection:
         return self.test.reference.total_weight
 
     @cached_property
-    def law(self) -> Formula:
+    def law(self) -> AsymptoticNull:
         """The law of t of toys without a signal; with nuisances at nu = 0."""
-        return self.test.formula(fixed_reference=self.resampled)
+        return self.test.asymptotic_null(fixed_reference=self.resampled)
 
     @property
     def moving(self) -> bool:
         """Whether that law moves with nu."""
         return self.test.prepared.profiled is not None and self.law.derived
 
-    def law_at(self, nu: Float64[np.ndarray, " k"]) -> Formula:
+    def law_at(self, nu: Float64[np.ndarray, " k"]) -> AsymptoticNull:
         """The law of t at another nu."""
         prepared = self.test.prepared.profiled
         if prepared is None:

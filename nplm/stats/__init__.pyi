@@ -6,9 +6,9 @@ from .ensemble_summary import EnsembleSummary as EnsembleSummary
 from .ensemble_summary import summarize_toys as summarize_toys
 from .goodness_of_fit import Compatibility as Compatibility
 from .goodness_of_fit import chi2_compatibility as chi2_compatibility
-from .goodness_of_fit_weighted_chi2 import mixture_compatibility as mixture_compatibility
-from .importance import RareError as RareError
-from .importance import RareNull as RareNull
+from .goodness_of_fit_weighted_chi2 import weighted_chi2_compatibility as weighted_chi2_compatibility
+from .importance import ImportanceError as ImportanceError
+from .importance import ImportanceNull as ImportanceNull
 from .power import Power as Power
 from .power import signal_power as signal_power
 from .precision import largest_z as largest_z
@@ -16,6 +16,6 @@ from .precision import toys_for_p as toys_for_p
 from .precision import toys_for_z as toys_for_z
 from .precision import toys_to_reach as toys_to_reach
 from .significance import z_score as z_score
-from .weighted_chi2 import FittedMixtureNull as FittedMixtureNull
-from .weighted_chi2 import MixtureNull as MixtureNull
-from .weighted_chi2 import fit_mixture as fit_mixture
+from .weighted_chi2 import FittedWeightedChi2Null as FittedWeightedChi2Null
+from .weighted_chi2 import WeightedChi2Null as WeightedChi2Null
+from .weighted_chi2 import fit_weighted_chi2 as fit_weighted_chi2

@@ -10,16 +10,16 @@ from jaxtyping import Float64
 
 from nplm.stats.chi2 import Chi2Null, fit_chi2
 from nplm.stats.goodness_of_fit import SIMULATIONS, Compatibility, chi2_compatibility
-from nplm.stats.goodness_of_fit_weighted_chi2 import mixture_compatibility
+from nplm.stats.goodness_of_fit_weighted_chi2 import weighted_chi2_compatibility
 from nplm.stats.null import Null
-from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull, fit_mixture
+from nplm.stats.weighted_chi2 import FittedWeightedChi2Null, WeightedChi2Null, fit_weighted_chi2
 
 
-class FormulaError(ValueError):
+class AsymptoticNullError(ValueError):
     """Raised when samples have no null distribution that can be computed."""
 
 
-class Formula(Null, Protocol):
+class AsymptoticNull(Null, Protocol):
     """A null distribution with a formula: a chi2, or a weighted sum of chi2 variables."""
 
     @property
@@ -63,59 +63,59 @@ class Formula(Null, Protocol):
         ...
 
 
-def as_formula(given: Formula | float | None) -> Formula | None:
+def as_formula(given: AsymptoticNull | float | None) -> AsymptoticNull | None:
     """A number stands for a chi2 with so many degrees of freedom."""
     return Chi2Null(given) if isinstance(given, int | float) else given
 
 
-def formula_document(formula: Formula) -> dict[str, Any]:
+def asymptotic_document(formula: AsymptoticNull) -> dict[str, Any]:
     """The formula as JSON values, for a store of toys."""
-    if isinstance(formula, MixtureNull):
+    if isinstance(formula, WeightedChi2Null):
         return {"kind": formula.kind, "weights": formula.weights.tolist()}
     return {"kind": formula.kind, "degrees_of_freedom": formula.mean}
 
 
-def read_formula(document: Mapping[str, Any]) -> Formula:
-    """The formula that `formula_document` wrote."""
+def read_asymptotic_null(document: Mapping[str, Any]) -> AsymptoticNull:
+    """The formula that `asymptotic_document` wrote."""
     if "weights" in document:
-        return MixtureNull(np.array(document["weights"], dtype=np.float64))
+        return WeightedChi2Null(np.array(document["weights"], dtype=np.float64))
     return Chi2Null(document["degrees_of_freedom"])
 
 
-def fit_formula(t: Float64[np.ndarray, " n"], formula: Formula | None) -> Formula:
-    """The formula with its one free parameter fitted to toys: the scale of a mixture, or degrees of freedom.
+def fit_asymptotic_null(t: Float64[np.ndarray, " n"], formula: AsymptoticNull | None) -> AsymptoticNull:
+    """The formula with its one free parameter fitted to toys: the scale of a weighted chi2, or degrees of freedom.
 
     Raises:
         ValueError: if there are too few toys.
     """
-    return fit_mixture(t, formula) if isinstance(formula, MixtureNull) else fit_chi2(t)
+    return fit_weighted_chi2(t, formula) if isinstance(formula, WeightedChi2Null) else fit_chi2(t)
 
 
-def formula_compatibility(
+def asymptotic_compatibility(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | None,
+    formula: AsymptoticNull | None,
     *,
     fitted: bool,
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> Compatibility:
-    """Whether toys follow a formula as it is, or as `fit_formula` fits it to them.
+    """Whether toys follow a formula as it is, or as `fit_asymptotic_null` fits it to them.
 
     Raises:
         ValueError: if there are too few toys.
     """
     how = {"simulations": simulations, "seed": seed}
-    if isinstance(formula, MixtureNull):
-        return mixture_compatibility(t, formula, scaled=fitted, **how)
+    if isinstance(formula, WeightedChi2Null):
+        return weighted_chi2_compatibility(t, formula, scaled=fitted, **how)
     return chi2_compatibility(t, None if fitted or formula is None else formula.mean, **how)
 
 
-def with_scale_of(fitted: Formula, formula: Formula) -> Formula:
+def with_scale_of(fitted: AsymptoticNull, formula: AsymptoticNull) -> AsymptoticNull:
     """A formula that was fitted to toys, for data whose own formula is another one of the same kind.
 
-    Toys of a fixed reference follow a narrower mixture than data, whose reference could have been another one; by how
-    much the formula has to be scaled is what both share.
+    Toys of a fixed reference follow a narrower weighted chi2 than data, whose reference could have been another one;
+    by how much the formula has to be scaled is what both share.
     """
-    if isinstance(fitted, FittedMixtureNull) and isinstance(formula, MixtureNull):
-        return FittedMixtureNull(formula, fitted.scale, fitted.error, fitted.toys, fitted.failed)
+    if isinstance(fitted, FittedWeightedChi2Null) and isinstance(formula, WeightedChi2Null):
+        return FittedWeightedChi2Null(formula, fitted.scale, fitted.error, fitted.toys, fitted.failed)
     return fitted

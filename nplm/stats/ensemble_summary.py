@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.stats.asymptotic import Formula, as_formula, formula_compatibility
+from nplm.stats.asymptotic import AsymptoticNull, as_formula, asymptotic_compatibility
 from nplm.stats.chi2 import SMALLEST_T
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility
 
@@ -28,8 +28,8 @@ class EnsembleSummary:
         width: sd^2 / (2 mean), which is 1 for a chi2 of any degrees of freedom; needs two toys.
         width_error: its standard deviation if t follows a chi2, see `width_error`.
         given: compatibility with a given formula; needs 50 toys, and that it was given.
-        fitted: compatibility with the same formula fitted to the toys, see `fit_formula`, a chi2 if none was given;
-            needs 50 with t > 0.
+        fitted: compatibility with the same formula fitted to the toys, see `fit_asymptotic_null`, a chi2 if none was
+            given; needs 50 with t > 0.
     """
 
     toys: int
@@ -54,7 +54,7 @@ class EnsembleSummary:
 
 def summarize_toys(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | float | None = None,
+    formula: AsymptoticNull | float | None = None,
     *,
     simulations: int = SIMULATIONS,
     seed: int = 1,
@@ -78,7 +78,7 @@ def summarize_toys(
     def compared(usable: int, fitted: bool) -> Compatibility | None:
         if usable < LEAST_TOYS_FOR_CHECK:
             return None
-        return formula_compatibility(t, expected, fitted=fitted, simulations=simulations, seed=seed)
+        return asymptotic_compatibility(t, expected, fitted=fitted, simulations=simulations, seed=seed)
 
     return EnsembleSummary(
         toys=len(t),

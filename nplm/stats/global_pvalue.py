@@ -17,7 +17,7 @@ from nplm.stats.combination import Combination
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.stats.significance import z_interval, z_score
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # What a global p-value stands on: normal vectors drawn from the joint law of all tests, or joint toys.
 GlobalKind = Literal["analytic joint", "empirical"]
@@ -159,7 +159,7 @@ class ToyGlobalNull:
 
     t: Float64[np.ndarray, "toys k"]
     combination: Combination
-    marginals: Sequence[MixtureNull] | None = None
+    marginals: Sequence[WeightedChi2Null] | None = None
 
     def global_p(self, t: Float64[np.ndarray, " k"]) -> GlobalP:
         """The global p-value (1 + #{T_toy >= T} + #failed) / (1 + toys) of one data sample."""
@@ -199,5 +199,5 @@ def log_ranks(t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
     return np.log(np.asarray(rankdata(-t, method="max", axis=0)) / len(t))
 
 
-def _log_pvalues(marginals: Sequence[MixtureNull], t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+def _log_pvalues(marginals: Sequence[WeightedChi2Null], t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
     return np.column_stack([null.log_pvalues(column) for null, column in zip(marginals, t.T, strict=True)])

@@ -1,4 +1,4 @@
-"""Do toys follow a mixture of chi2 variables, as it was computed or after a scale that was fitted to them?"""
+"""Do toys follow a weighted sum of chi2 variables, as it was computed or after a scale that was fitted to them?"""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
 from nplm.stats.goodness_of_fit import SIMULATIONS, Compatibility, compare, enough_toys
-from nplm.stats.weighted_chi2 import MixtureNull, fit_mixture
+from nplm.stats.weighted_chi2 import WeightedChi2Null, fit_weighted_chi2
 
 # The law is tabulated a little beyond the cells of the comparison.
 _REACH, _STEP = 16.0, 0.05
 
 
 @dataclass(frozen=True)
-class MixtureCompatibility(Compatibility):
-    """How well toys follow a mixture; its `width` is the p-value of sd^2 / (2 mean) relative to that of the mixture.
+class WeightedChi2Compatibility(Compatibility):
+    """How well toys follow a weighted chi2; its `width` is the p-value of sd^2 / (2 mean) relative to its own.
 
     Arguments:
-        scale: of t, fitted by the mean of the toys; 1 if the mixture was taken as it was computed.
+        scale: of t, fitted by the mean of the toys; 1 if the weighted chi2 was taken as it was computed.
         error: its standard deviation, if fitted; 0 if not.
     """
 
@@ -29,23 +29,24 @@ class MixtureCompatibility(Compatibility):
     error: float
 
 
-def mixture_compatibility(
+def weighted_chi2_compatibility(
     t: Float64[np.ndarray, " n"],
-    null: MixtureNull,
+    null: WeightedChi2Null,
     *,
     scaled: bool = False,
     simulations: int = SIMULATIONS,
     seed: int = 1,
-) -> MixtureCompatibility:
-    """Tests whether toys follow a mixture, by parametric bootstrap: the tests of `chi2_compatibility`.
+) -> WeightedChi2Compatibility:
+    """Tests whether toys follow a weighted chi2, by parametric bootstrap: the tests of `chi2_compatibility`.
 
-    The width is compared as sd^2 / (2 mean) divided by that of the mixture. A scale that was fitted to the toys is
-    fitted to each simulated ensemble too, so that p-values are right after the fit.
+    The width is compared as sd^2 / (2 mean) divided by that of the weighted chi2. A scale that was fitted to the toys
+    is fitted to each simulated ensemble too, so that p-values are right after the fit.
 
     Arguments:
         t: the toys' test statistics, shape (n,); failed toys (NaN) are left out.
-        null: the mixture.
-        scaled: whether t / scale follows the mixture, with a scale fitted by the mean of the toys, see `fit_mixture`.
+        null: the weighted chi2.
+        scaled: whether t / scale follows the weighted chi2, with a scale fitted by the mean of the toys, see
+            `fit_weighted_chi2`.
         simulations: number of simulated ensembles.
         seed: of the simulation.
 
@@ -53,29 +54,31 @@ def mixture_compatibility(
         ValueError: for fewer than 50 toys with a t; or if a scale is to be fitted to toys whose mean is not positive.
     """
     finite = enough_toys(t)
-    fit = fit_mixture(finite, null) if scaled else None
+    fit = fit_weighted_chi2(finite, null) if scaled else None
     scale, error = (fit.scale, fit.error) if fit else (1.0, 0.0)
     tests = compare(finite, ScaledMixtures.of(null), scale, fitted=scaled, simulations=simulations, seed=seed)
-    return MixtureCompatibility(kind="analytic fitted" if scaled else "analytic", scale=scale, error=error, **tests)
+    return WeightedChi2Compatibility(
+        kind="analytic fitted" if scaled else "analytic", scale=scale, error=error, **tests
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class ScaledMixtures:
-    """A mixture times any scale, with the scale as parameter: a `Law` of `nplm.stats.goodness_of_fit`.
+    """A weighted chi2 times any scale, with the scale as parameter: a `Law` of `nplm.stats.goodness_of_fit`.
 
     Arguments:
-        null: the mixture with scale 1.
+        null: the weighted chi2 with scale 1.
         log_t: cubic spline of log t at given log(F / (1 - F)).
         logit: its inverse, tabulated at the same points.
     """
 
-    null: MixtureNull
+    null: WeightedChi2Null
     log_t: CubicSpline
     logit: CubicSpline
 
     @classmethod
-    def of(cls, null: MixtureNull) -> ScaledMixtures:
-        """Tabulates a mixture, to about 1e-8 between the points."""
+    def of(cls, null: WeightedChi2Null) -> ScaledMixtures:
+        """Tabulates a weighted chi2, to about 1e-8 between the points."""
         logits = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
         log_t = np.log(null.thresholds(expit(-logits)))
         return cls(null, CubicSpline(logits, log_t), CubicSpline(log_t, logits))
@@ -85,7 +88,7 @@ class ScaledMixtures:
         return np.asarray(parameter * np.exp(self.log_t(logits)))
 
     def isf(self, p: float, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
-        """The t that each scaled mixture exceeds with probability p."""
+        """The t that each scaled weighted chi2 exceeds with probability p."""
         return parameter * self.null.threshold(p)
 
     def sf(
@@ -101,5 +104,5 @@ class ScaledMixtures:
     def fitted(
         self, counts: Int64[np.ndarray, "m cells"], middles: Float64[np.ndarray, " cells"]
     ) -> Float64[np.ndarray, " m"]:
-        """The scales by the means, see `fit_mixture`."""
+        """The scales by the means, see `fit_weighted_chi2`."""
         return np.asarray(counts @ middles / counts.sum(axis=1)) / self.null.mean

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nplm._util.json_values import json_value
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.null import Kind
 from nplm.stats.significance import z_score
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Effective number of exceeding toys that a p-value needs: it is known to some 14% then.
 LEAST_EFFECTIVE = 50.0
@@ -21,12 +21,12 @@ _REMEDY = "run more toys, or take another calibration"
 _AGREEING, _LARGEST_ERROR = 4.0, 0.25
 
 
-class RareError(RuntimeError):
+class ImportanceError(RuntimeError):
     """Raised when toys drawn by importance sampling do not give a p-value that can be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
-class RareNull:
+class ImportanceNull:
     """The null distribution of t near a threshold, from weighted toys.
 
     The toys are drawn while the reference is held fixed, but data would have come with another one. A t is therefore
@@ -47,8 +47,8 @@ class RareNull:
     weights: Float64[np.ndarray, " n"]
     rung: Int64[np.ndarray, " n"]
     overlaps: Float64[np.ndarray, "pairs 2"]
-    formula: Formula
-    formula_for_toys: MixtureNull
+    formula: AsymptoticNull
+    formula_for_toys: WeightedChi2Null
 
     @property
     def kind(self) -> Kind:
@@ -93,11 +93,11 @@ class RareNull:
         """mean(weight [t_toy >= t']).
 
         Raises:
-            RareError: if the effective number of exceeding toys is below 50: they were drawn for another t.
+            ImportanceError: if the effective number of exceeding toys is below 50: they were drawn for another t.
         """
         effective = self.effective(t)
         if not effective >= LEAST_EFFECTIVE:
-            raise RareError(
+            raise ImportanceError(
                 f"only {effective:.0f} effective toys lie beyond t = {t:.2f}, and a p-value needs"
                 f" {LEAST_EFFECTIVE:.0f}: {_REMEDY}"
             )
@@ -158,14 +158,14 @@ class RareNull:
         )
         return plain
 
-    def checked(self) -> RareNull:
+    def checked(self) -> ImportanceNull:
         """The null itself, once its toys are known to fit together.
 
         Raises:
-            RareError: if toys of neighbouring rungs contradict each other, or do not overlap enough to tell.
+            ImportanceError: if toys of neighbouring rungs contradict each other, or do not overlap enough to tell.
         """
         if not np.isfinite(self.weights).all():
-            raise RareError(f"the weights of some toys are not finite: {_REMEDY}")
+            raise ImportanceError(f"the weights of some toys are not finite: {_REMEDY}")
         mean, error = self.mean_weight
         named = [("the mean weight, which should be 1,", mean, error)]
         named += [
@@ -174,9 +174,11 @@ class RareNull:
         ]
         for what, value, error in named:
             if not error <= _LARGEST_ERROR:
-                raise RareError(f"{what} {value:.2f} +- {error:.2f}: the toys are too few to check it; {_REMEDY}")
+                raise ImportanceError(f"{what} {value:.2f} +- {error:.2f}: the toys are too few to check it; {_REMEDY}")
             if not abs(value - 1) <= max(_AGREEING * error, 1e-12):
-                raise RareError(f"{what} {value:.3f} +- {error:.3f}: the weights of the toys are not right; {_REMEDY}")
+                raise ImportanceError(
+                    f"{what} {value:.3f} +- {error:.3f}: the weights of the toys are not right; {_REMEDY}"
+                )
         return self
 
     def _for_toys(self, t: float) -> float:

@@ -12,7 +12,7 @@ from scipy.linalg import eigh, solve_triangular
 from scipy.optimize import brentq
 
 from nplm._util.blas import blas_threads
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Normal vectors that are drawn at a time.
 _BLOCK = 16_384
@@ -24,7 +24,7 @@ _CUT = 1e-12
 class JointNull:
     """t_m = |A_m z|^2 for m = 1 ... K, with one vector z of n independent standard normal variables.
 
-    Each t_m follows a mixture with the eigenvalues of A_m A_m^T as weights, and two of them have the covariance
+    Each t_m follows a weighted chi2 with the eigenvalues of A_m A_m^T as weights, and two of them have the covariance
     2 |A_m A_l^T|^2, the sum of squares of its elements.
 
     Arguments:
@@ -44,11 +44,11 @@ class JointNull:
         return cls(np.ascontiguousarray(vectors[:, kept] * np.sqrt(values[kept])), tuple(sizes))
 
     @cached_property
-    def marginals(self) -> tuple[MixtureNull, ...]:
+    def marginals(self) -> tuple[WeightedChi2Null, ...]:
         """The law of each t_m alone."""
         grams = (part @ part.T if len(part) < part.shape[1] else part.T @ part for part in self._parts)
         with blas_threads(max(self.sizes)):
-            return tuple(MixtureNull(np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)) for gram in grams)
+            return tuple(WeightedChi2Null(np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)) for gram in grams)
 
     @property
     def covariance(self) -> Float64[np.ndarray, "k k"]:

@@ -19,7 +19,7 @@ ONE_SIGMA = 0.6826894921370859
 class Null(Protocol):
     """A null distribution of t.
 
-    `EmpiricalNull`, `RareNull`, `Chi2Null`, `FittedChi2Null`, `MixtureNull` or `FittedMixtureNull`.
+    `EmpiricalNull`, `ImportanceNull`, `Chi2Null`, `FittedChi2Null`, `WeightedChi2Null` or `FittedWeightedChi2Null`.
     """
 
     @property

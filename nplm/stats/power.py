@@ -48,7 +48,7 @@ class Power:
     """Z-scores of signal toys against a null.
 
     Arguments:
-        kind: what the Z-scores stand on: "empirical", or a chi2 or mixture, given or fitted.
+        kind: what the Z-scores stand on: "empirical", or a chi2 or weighted chi2, given or fitted.
         null: the null in words.
         toys: number of signal toys.
         failed: number of those without t; they reach no threshold, and have Z = -inf.

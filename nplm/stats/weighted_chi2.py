@@ -23,7 +23,7 @@ _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureNull:
+class WeightedChi2Null:
     """t distributed as sum_k w_k (z_k + d_k)^2, with z_k independent standard normal variables.
 
     Any quadratic form of normal variables follows such a law: t of a penalised model whose parameters are many and
@@ -49,19 +49,19 @@ class MixtureNull:
     def __post_init__(self) -> None:
         weights, shift = self.weights, self.shift
         if weights.ndim != 1 or not np.isfinite(weights).all():
-            raise ValueError(f"the weights of a mixture must be a list of finite numbers, not {weights}")
+            raise ValueError(f"the weights of a weighted chi2 must be a list of finite numbers, not {weights}")
         if (weights < 0).any():
             raise ValueError(
-                f"a weight of a mixture is {weights.min():.3g}, and t is a sum of squares with positive weights: set"
-                " eigenvalues to zero that are negative within rounding, and look for the mistake behind larger ones"
+                f"a weight of a weighted chi2 is {weights.min():.3g}, and t is a sum of squares with positive weights:"
+                " set eigenvalues to zero that are negative within rounding, and look for a mistake behind larger ones"
             )
         if not (weights > 0).any():
-            raise ValueError("a mixture needs a positive weight: without one t is always zero")
+            raise ValueError("a weighted chi2 needs a positive weight: without one t is always zero")
         if not _SMALLEST_WEIGHT < weights.max() < _LARGEST_WEIGHT:
-            raise ValueError(f"the largest weight of a mixture is {weights.max():.3g}: take t in other units")
+            raise ValueError(f"the largest weight of a weighted chi2 is {weights.max():.3g}: take t in other units")
         if shift is not None and (shift.shape != weights.shape or not np.isfinite(shift).all()):
             raise ValueError(
-                f"the shifts of a mixture must be {len(weights)} finite numbers, one a weight, not {shift}"
+                f"the shifts of a weighted chi2 must be {len(weights)} finite numbers, one a weight, not {shift}"
             )
 
     @property
@@ -71,8 +71,8 @@ class MixtureNull:
 
     @property
     def name(self) -> str:
-        """mixture(6.08 +- 3.32): the mean and the standard deviation of t"""
-        return f"mixture({self.mean:.4g} +- {self.sd:.3g})"
+        """weighted chi2(6.08 +- 3.32): the mean and the standard deviation of t"""
+        return f"weighted chi2({self.mean:.4g} +- {self.sd:.3g})"
 
     @property
     def mean(self) -> float:
@@ -233,18 +233,18 @@ class MixtureNull:
 
 
 @dataclass(frozen=True)
-class FittedMixtureNull:
-    """t distributed as a scale times a mixture, the scale fitted to toys by their mean, see `fit_mixture`.
+class FittedWeightedChi2Null:
+    """t distributed as a scale times a weighted chi2, the scale fitted to toys by their mean, see `fit_weighted_chi2`.
 
     Arguments:
-        null: the mixture.
-        scale: mean of the toys' t / mean of the mixture.
+        null: the weighted chi2.
+        scale: mean of the toys' t / mean of the weighted chi2.
         error: standard deviation of the scale.
         toys: number of toys that the fit used.
         failed: number of toys without t, left out.
     """
 
-    null: MixtureNull
+    null: WeightedChi2Null
     scale: float
     error: float
     toys: int
@@ -252,12 +252,12 @@ class FittedMixtureNull:
 
     @property
     def kind(self) -> Kind:
-        """A mixture whose scale was fitted."""
+        """A weighted chi2 whose scale was fitted."""
         return "analytic fitted"
 
     @property
     def name(self) -> str:
-        """1.02 x mixture(6.08 +- 3.32)"""
+        """1.02 x weighted chi2(6.08 +- 3.32)"""
         return f"{self.scale:.3g} x {self.null.name}"
 
     @property
@@ -328,31 +328,31 @@ class FittedMixtureNull:
 
     @property
     def _within_error(self) -> tuple[float, float]:
-        # The lower end is positive: sd <= sqrt(2) mean for any mixture, so that three toys leave error < scale.
+        # The lower end is positive: sd <= sqrt(2) mean for any weighted chi2, so that three toys leave error < scale.
         return self.scale - self.error, self.scale + self.error
 
 
-def fit_mixture(t: Float64[np.ndarray, " n"], null: MixtureNull) -> FittedMixtureNull:
-    """Fits the scale of a mixture to toys by their mean; the ratios of its weights stay as they are.
+def fit_weighted_chi2(t: Float64[np.ndarray, " n"], null: WeightedChi2Null) -> FittedWeightedChi2Null:
+    """Fits the scale of a weighted chi2 to toys by their mean; the ratios of its weights stay as they are.
 
-    The scale is mean(t) / null.mean, and the error is what n toys of the scaled mixture leave it:
+    The scale is mean(t) / null.mean, and the error is what n toys of the scaled weighted chi2 leave it:
     scale null.sd / (null.mean sqrt(n)).
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN (failed toys) are left out and counted.
-        null: the mixture.
+        null: the weighted chi2.
 
     Raises:
         ValueError: if fewer than three toys remain, or their mean is not positive.
     """
     used = t[~np.isnan(t)]
     if len(used) < 3:
-        raise ValueError(f"fitting the scale of a mixture needs at least 3 toys with a t, not {len(used)}")
+        raise ValueError(f"fitting the scale of a weighted chi2 needs at least 3 toys with a t, not {len(used)}")
     scale = float(used.mean()) / null.mean
     if not 0 < scale < np.inf:
-        raise ValueError(f"the scale of a mixture cannot be fitted to toys whose mean t is {used.mean():.3g}")
+        raise ValueError(f"the scale of a weighted chi2 cannot be fitted to toys whose mean t is {used.mean():.3g}")
     error = scale * null.sd / (null.mean * np.sqrt(len(used)))
-    return FittedMixtureNull(null, scale, float(error), len(used), len(t) - len(used))
+    return FittedWeightedChi2Null(null, scale, float(error), len(used), len(t) - len(used))
 
 
 def _log_rest(log_p: np.ndarray | float) -> np.ndarray:

@@ -19,7 +19,7 @@ from nplm.data.fingerprint import Plan, rounded, summary
 from nplm.data.sample import Sample, concatenate, require_same_features
 from nplm.likelihood.fits import Fits
 from nplm.statistic import LikelihoodRatio
-from nplm.stats.asymptotic import Formula, formula_document
+from nplm.stats.asymptotic import AsymptoticNull, asymptotic_document
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from nplm.toys.pulls import Truth
 from nplm.toys.samplers import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
@@ -123,7 +123,7 @@ class Campaign:
             "toys": self.sampler.describe(),
             "reference_per_toy": reference,
             "inflation": self._inflation,
-            "formula": formula_document(self._formula()),
+            "formula": asymptotic_document(self._formula()),
             "nuisances": None if self.truth is None else self.truth.document(),
             "not_null": _not_null(self.sampler),
         }
@@ -136,12 +136,12 @@ class Campaign:
             return Truth.of(prepared.profile, self.sampler.nu)
         return None
 
-    def _formula(self) -> Formula:
+    def _formula(self) -> AsymptoticNull:
         """The null distribution of t of these toys; with nuisances where they are drawn."""
         prepared, fixed = self.test.prepared.profiled, self.reference_sampler is None
         if isinstance(self.sampler, NuisanceSampler) and prepared is not None:
             return prepared.null_at(self.sampler.nu, normalized=self.test.normalized, fixed_reference=fixed)
-        return self.test.formula(fixed_reference=fixed)
+        return self.test.asymptotic_null(fixed_reference=fixed)
 
     def _require_ratio_of(self, reference: Sample) -> None:
         """Makes sure that the nuisances' log-ratios hold for any reference, as exact ones do.

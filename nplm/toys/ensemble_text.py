@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.stats.asymptotic import Formula, as_formula, fit_formula, with_scale_of
+from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null, with_scale_of
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility
@@ -25,7 +25,7 @@ _Z, _Z_ERROR = 3.0, 0.1
 
 def ensemble_text(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | float | None = None,
+    formula: AsymptoticNull | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -50,7 +50,7 @@ def ensemble_text(
 
 def ensemble_dict(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | float | None = None,
+    formula: AsymptoticNull | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -111,7 +111,7 @@ def precision_text(toys: int) -> str:
     )
 
 
-def comparison_rows(t: Float64[np.ndarray, " n"], formula: Formula | None, summary: EnsembleSummary) -> Rows:
+def comparison_rows(t: Float64[np.ndarray, " n"], formula: AsymptoticNull | None, summary: EnsembleSummary) -> Rows:
     """The tests against the formula as given and as fitted, one in a column; the first row is the head."""
     compared = [(null, check) for null, check in _formulas(t, formula, summary) if check is not None]
     if not compared:
@@ -134,10 +134,10 @@ def comparison_rows(t: Float64[np.ndarray, " n"], formula: Formula | None, summa
 
 def observed_rows(
     t: Float64[np.ndarray, " n"],
-    formula: Formula | None,
+    formula: AsymptoticNull | None,
     observed: float,
     summary: EnsembleSummary,
-    for_data: Formula | None = None,
+    for_data: AsymptoticNull | None = None,
 ) -> Rows:
     """p and Z of an observed t under each null, with what they stand on.
 
@@ -180,12 +180,12 @@ def why_not_compared(summary: EnsembleSummary) -> str:
 
 
 def _formulas(
-    t: np.ndarray, formula: Formula | None, summary: EnsembleSummary
-) -> list[tuple[Formula, Compatibility | None]]:
+    t: np.ndarray, formula: AsymptoticNull | None, summary: EnsembleSummary
+) -> list[tuple[AsymptoticNull, Compatibility | None]]:
     """The formula as it was given and as it is fitted to these toys, as far as there are such, each with its check."""
-    formulas: list[tuple[Formula, Compatibility | None]] = [] if formula is None else [(formula, summary.given)]
+    formulas: list[tuple[AsymptoticNull, Compatibility | None]] = [] if formula is None else [(formula, summary.given)]
     if summary.fitted is not None:
-        formulas.append((fit_formula(t, formula), summary.fitted))
+        formulas.append((fit_asymptotic_null(t, formula), summary.fitted))
     return formulas
 
 

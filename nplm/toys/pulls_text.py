@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.toys.ensemble_text import Rows, measured
 from nplm.toys.pulls import FittedNuisances, Mean, Truth
 from nplm.wording.tables import aligned
 
 
-def law_text(formula: Formula, truth: Truth) -> str:
+def law_text(formula: AsymptoticNull, truth: Truth) -> str:
     """The formula, and for which nu it holds: the law of a kernel model moves with nu, a chi2 does not."""
     where = f"at {truth}" if formula.derived else "whatever the nuisances"
     return f"{formula.name} {where}"
 
 
-def pulls_text(fitted: FittedNuisances, formula: Formula, truth: Truth | None) -> str:
+def pulls_text(fitted: FittedNuisances, formula: AsymptoticNull, truth: Truth | None) -> str:
     """tau and Delta of toys, and how their fits find each nuisance, in at most 100 columns of ASCII.
 
     Arguments:

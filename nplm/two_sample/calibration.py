@@ -73,14 +73,15 @@ class TwoSampleCalibration:
 
     @classmethod
     def of_law(cls, law: ScoreLaw, t: np.ndarray, draws: int, seed: int) -> TwoSampleCalibration:
-        """From the normal law of the scores: the mixture of one test, or draws of all tests together and their tail.
+        """From the normal law of the scores: the weighted chi2 of one test, or draws of all tests together and their
+        tail.
 
         t is standardised, see `ScoreLaw.standard`.
         """
         if len(t) == 1:
-            mixture = law.joint.marginals[0]
-            p, z = mixture.pvalue(float(t[0])), mixture.z(float(t[0]))
-            return cls("analytic", f"normal law of the scores: {mixture.describe()}", p, (p, p), z, (z, z), 0, 0, False)
+            alone = law.joint.marginals[0]
+            p, z = alone.pvalue(float(t[0])), alone.z(float(t[0]))
+            return cls("analytic", f"normal law of the scores: {alone.describe()}", p, (p, p), z, (z, z), 0, 0, False)
         local = np.array([null.log_pvalue(value) for null, value in zip(law.joint.marginals, t.tolist(), strict=True)])
         log_bound = float(local.min() + np.log(len(t)))
         if log_bound < _BOUNDED:

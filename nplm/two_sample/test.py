@@ -187,7 +187,7 @@ class TwoSampleTest:
         shape_alone = None if rate is None else self._of_shapes(calibrate, resamples, pool, draws)
         calibrated = time.perf_counter()
         standard = self.law.standard(self.t).tolist()
-        local = [mixture.log_pvalue(t) for mixture, t in zip(self.law.joint.marginals, standard, strict=True)]
+        local = [null.log_pvalue(t) for null, t in zip(self.law.joint.marginals, standard, strict=True)]
         leading = int(np.argmin(local))
         shape = int(np.argmin(local[: len(self.basis.tests)]))
         f_a, f_b, fit = self._log_ratio(shape)

@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from nplm.stats.importance import RareError
+from nplm.stats.importance import ImportanceError
 
 KERNEL = ("test", "data.npz", "--reference", "ref.npz=400", "--features", "x", "--model", "kernel", "--width", "2.3")
 RUN = (*KERNEL, "--calibrate", "rare", "--toys", "1000")
@@ -78,7 +78,7 @@ def test_negative_weights_are_refused(folder: Path, nplm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "said"), [(RareError("too few"), 5, "too few"), (KeyboardInterrupt, 130, "")]
+    ("raised", "code", "said"), [(ImportanceError("too few"), 5, "too few"), (KeyboardInterrupt, 130, "")]
 )
 def test_toys_that_give_no_p_leave_nothing(folder: Path, nplm, monkeypatch, raised, code: int, said: str) -> None:
     def fail(*arguments: object) -> None:

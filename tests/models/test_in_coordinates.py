@@ -98,7 +98,7 @@ def test_the_formula_holds_in_normal_scores(rng: np.random.Generator) -> None:
     """300 toys of an exponential in one dimension: their mean t is that of the law, within three errors."""
     reference = exponential.draw_reference(rng, 20_000)
     test = NPLMTest(reference, KernelModel(width=0.7), coordinates="normal-scores")
-    law = test.formula()
+    law = test.asymptotic_null()
     t = test.fit([exponential.draw_data(rng) for _ in range(300)]).t
     assert abs(t.mean() - law.mean) < 3 * law.sd / math.sqrt(300)
 
@@ -107,11 +107,11 @@ def test_joint_null_needs_no_affine_coordinates(rng: np.random.Generator) -> Non
     reference = Sample(rng.exponential(size=4000), np.full(4000, 0.1))
     widths = kernel_widths(reference, (0.5, 2.0), KERNEL, coordinates="normal-scores")
     for test, marginal in zip(widths, MultipleTest(widths).joint_null().marginals, strict=True):
-        assert marginal.mean == pytest.approx(test.formula().mean, rel=1e-5)
+        assert marginal.mean == pytest.approx(test.asymptotic_null().mean, rel=1e-5)
     tests = [NPLMTest(reference, KERNEL, coordinates=kind) for kind in COORDINATES]
     several = MultipleTest(tests, names=list(COORDINATES)).joint_null()
     for test, marginal in zip(tests, several.marginals, strict=True):
-        assert marginal.mean == pytest.approx(test.formula().mean, rel=1e-5)
+        assert marginal.mean == pytest.approx(test.asymptotic_null().mean, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_t_is_that_of_the_test(six: ExactShapeTest) -> None:
         window = Sample(rng.normal(size=(n, 6)), weights)
         found = six(window)
         assert found.t == pytest.approx(six.test.statistic(window), rel=1e-6, abs=1e-4)
-        law = six.test.formula(window)
+        law = six.test.asymptotic_null(window)
         assert found.p == pytest.approx(law.pvalue(found.t), rel=1e-6)
         assert (found.mean, found.sd) == pytest.approx((law.mean, law.sd), rel=1e-9)
 
@@ -111,7 +111,7 @@ def test_unequal_weights_of_the_reference() -> None:
     assert nearly.law(window).mean == pytest.approx(even.law(window).mean, rel=1e-4)
     exact = KernelModel(width=1.0, reference_exact=True)
     assert even.law(window).mean == pytest.approx(
-        NPLMTest(Sample(x), exact, expected_yield=500.0, shape_only=True).formula(window).mean
+        NPLMTest(Sample(x), exact, expected_yield=500.0, shape_only=True).asymptotic_null(window).mean
     )
 
 

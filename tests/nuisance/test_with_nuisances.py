@@ -13,7 +13,7 @@ import pytest
 from nplm import GaussianConstraint, KernelModel, MultipleTest, NPLMTest, Nuisances, Sample, kernel_widths
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.report.page import report_page
-from nplm.stats.asymptotic import formula_document
+from nplm.stats.asymptotic import asymptotic_document
 from nplm.toys import Campaign, InjectionSampler, PoolSampler
 from nplm.toys.nuisance_sampler import NuisanceSampler
 from tests.nuisance.problems import SIGMA, draw_data, draw_reference, scale_and_normalization
@@ -80,8 +80,8 @@ def test_stored_toys_stand_beside_the_formula_for_where_they_are_drawn(test: NPL
     assert isinstance(campaign.sampler, NuisanceSampler)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     there = test.prepared.null_at(campaign.sampler.nu, fixed_reference=True)
-    assert campaign.describe()["formula"] == formula_document(there)
-    assert formula_document(test.formula(fixed_reference=True)) != formula_document(there)
+    assert campaign.describe()["formula"] == asymptotic_document(there)
+    assert asymptotic_document(test.asymptotic_null(fixed_reference=True)) != asymptotic_document(there)
 
 
 def test_a_signal_keeps_the_measurements_of_its_background(test: NPLMTest) -> None:

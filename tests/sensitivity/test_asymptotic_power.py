@@ -13,7 +13,7 @@ from nplm.hypotest.test import NPLMTest
 from nplm.models.kernel.model import KernelModel
 from nplm.models.kernel.noncentral import expected_t
 from nplm.sensitivity.asymptotic_power import expected_power
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 MODEL = KernelModel(width=1.0, centers=100, penalty=1e-5)
 
@@ -30,7 +30,7 @@ def signal_of(rng: np.random.Generator, n: int = 4000) -> Sample:
 def test_without_a_signal_the_law_is_that_of_the_null() -> None:
     penalty, zero = np.array([0.1, 1.0, 10.0]), np.zeros(3)
     law = expected_t(0.0, zero, np.eye(3), penalty, np.eye(3))
-    null = MixtureNull(1 - (penalty / (1 + penalty)) ** 2)
+    null = WeightedChi2Null(1 - (penalty / (1 + penalty)) ** 2)
     for t in (0.5, 2.0, 10.0):
         assert law.sf(t) == pytest.approx(null.pvalue(t), rel=1e-9)
     assert law.constant == pytest.approx(0, abs=1e-12)
@@ -40,7 +40,7 @@ def test_for_a_gaussian_likelihood_the_law_is_a_non_central_chi2() -> None:
     # H = 1 and hardly a penalty: t = |s - s_R|^2, so a chi2 of three degrees with the noncentrality |b|^2.
     b = np.array([2.0, -1.0, 0.5])
     law = expected_t(float(b @ b), b, np.eye(3), np.full(3, 1e-12), np.eye(3))
-    exact = MixtureNull(np.ones(3), b)
+    exact = WeightedChi2Null(np.ones(3), b)
     for share in (0.1, 0.5, 0.9):
         assert law.quantile(share) == pytest.approx(exact.threshold(1 - share), rel=1e-6)
 
@@ -50,7 +50,7 @@ def test_the_expected_power_is_that_of_toys(events: float, test: NPLMTest, rng: 
     """400 toys with signal and a fixed seed; tolerances are three standard deviations of counting."""
     signal = signal_of(rng)
     (expected,) = expected_power(test, signal, [events], (1.0, 2.0, 3.0))
-    null = test.formula()
+    null = test.asymptotic_null()
     toys = [
         Sample(np.concatenate([rng.uniform(0, 5, rng.poisson(1000)), rng.normal(3, 0.3, rng.poisson(events))]))
         for _ in range(400)

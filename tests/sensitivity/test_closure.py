@@ -22,7 +22,7 @@ from nplm.sensitivity.closure_text import verdict
 from nplm.sensitivity.injection import Injection
 from nplm.sensitivity.null_check import null_check
 from nplm.sensitivity.optimal_test import known_best_test, learned_best_test
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 from nplm.toys.campaign import Campaign
 from nplm.toys.nuisance_sampler import sampler_at
 from nplm.toys.run import run_campaign
@@ -107,9 +107,9 @@ def test_a_wrong_null_and_a_wrong_best_test_are_found_out(
     test: NPLMTest, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative controls: a formula with two thirds of its mean, and a best test that looks elsewhere."""
-    right = test.formula(fixed_reference=True)
-    assert isinstance(right, MixtureNull)
-    monkeypatch.setattr(NPLMTest, "formula", lambda self, *args, **kwargs: MixtureNull(right.weights * 0.67))
+    right = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(right, WeightedChi2Null)
+    monkeypatch.setattr(NPLMTest, "asymptotic_null", lambda self, *args, **kwargs: WeightedChi2Null(right.weights * 0.67))
     wrong = closure(test, drawn(BULK, rng), [30.0], 100, 3, ideal=None)
     assert not wrong.null_check.accepted
     assert wrong.null_check.size > 0.1
@@ -135,7 +135,7 @@ def test_counted_toys_check_a_null_that_they_are_not_in(test: NPLMTest, rng: np.
 
 def test_a_null_holds_only_if_its_tail_does(test: NPLMTest, rng: np.random.Generator) -> None:
     """Of 400 toys 20 have p <= 5%, as they should, but too many of these have p <= 1%, where Z is read."""
-    null = MixtureNull(np.ones(1))
+    null = WeightedChi2Null(np.ones(1))
     checks = []
     for far in (4, 8, 14):
         p = np.concatenate([np.full(far, 0.001), np.linspace(0.02, 0.049, 20 - far), np.linspace(0.06, 1, 380)])

@@ -7,7 +7,7 @@ import pytest
 
 from nplm.sensitivity.null_check import null_check
 from nplm.stats.empirical import EmpiricalNull
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 
 def test_with_few_counted_toys_the_size_itself_is_uncertain() -> None:
@@ -18,6 +18,6 @@ def test_with_few_counted_toys_the_size_itself_is_uncertain() -> None:
 
 
 def test_failed_toys_count_as_rejected() -> None:
-    check = null_check(MixtureNull(np.ones(2)), np.array([np.nan, 0.1, 100.0, 1.0] * 5))
+    check = null_check(WeightedChi2Null(np.ones(2)), np.array([np.nan, 0.1, 100.0, 1.0] * 5))
     assert (check.rejected, check.failed, check.size) == (10, 5, 0.5)
     assert not check.accepted

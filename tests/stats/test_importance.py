@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from nplm.calibration.importance.run import rare_null
+from nplm.calibration.importance.run import importance_null
 from nplm.calibration.importance.toys import SignalToys
 from nplm.calibration.importance.weights import Posteriors, Signals
 from nplm.data.sample import Sample
@@ -15,8 +15,8 @@ from nplm.hypotest.test import NPLMTest
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
 from nplm.stats.exponential_tilting import Rungs
-from nplm.stats.importance import RareError, RareNull
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.importance import ImportanceError, ImportanceNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 WEIGHT = 0.1
 
@@ -127,7 +127,7 @@ def test_signals_are_drawn_within_bounds(prepared) -> None:
     share = np.isfinite(signals.yields(rng.normal(size=(2000, 4)) * np.sqrt(5))).mean()
     assert 0.3 < share < 0.9
     assert 2000 / tries.sum() == pytest.approx(share, abs=0.05)
-    with pytest.raises(RareError, match="out of bounds"):
+    with pytest.raises(ImportanceError, match="out of bounds"):
         Signals(prepared, 1e-3).draw(rng, np.full((3, 4), 1e6))
 
 
@@ -162,7 +162,7 @@ def test_weights_take_the_signal_back(line: bool) -> None:
 def test_two_sigma_as_counted_toys_have_it(reference, exact: bool) -> None:
     prepared = kernel_of(reference, exact)
     t = prepared.null().threshold_of_z(2)
-    null = rare_null(prepared, reference, t, 1500, seed=3)
+    null = importance_null(prepared, reference, t, 1500, seed=3)
     for_toys = prepared.null(fixed_reference=True).threshold_of_z(2)
     n = 4000
     share = (counted(prepared, reference, n, seed=8) >= for_toys).mean()
@@ -175,7 +175,7 @@ def test_five_sigma_near_the_closed_form() -> None:
     reference = Sample(np.random.default_rng(6).exponential(size=20_000), np.full(20_000, WEIGHT))
     prepared = kernel_of(reference, reference_exact=True)
     t = prepared.null().threshold_of_z(5)
-    null = rare_null(prepared, reference, t, 3000, seed=2)
+    null = importance_null(prepared, reference, t, 3000, seed=2)
     p = null.pvalue(t)
     assert null.error(t) < 0.2 * p
     # The closed form holds to second order: 2000 events leave a tenth or two.
@@ -188,19 +188,19 @@ def test_five_sigma_near_the_closed_form() -> None:
     smaller = prepared.null().threshold_of_z(4.5)
     assert null.pvalue(smaller) > p
     assert null.threshold(null.pvalue(smaller)) == pytest.approx(smaller, rel=0.05)
-    with pytest.raises(RareError, match="effective toys lie beyond"):
+    with pytest.raises(ImportanceError, match="effective toys lie beyond"):
         null.pvalue(prepared.null().threshold_of_z(8))
 
 
 def test_the_same_seed_gives_the_same_p(prepared, reference) -> None:
     t = prepared.null().threshold_of_z(1)
-    p = [rare_null(prepared, reference, t, 500, seed=seed).pvalue(t) for seed in (1, 1, 2)]
+    p = [importance_null(prepared, reference, t, 500, seed=seed).pvalue(t) for seed in (1, 1, 2)]
     assert p[0] == p[1] != p[2]
 
 
 def test_batches_are_counted(prepared, reference) -> None:
     done: list[int] = []
-    rare_null(prepared, reference, 3.0, 600, on_toys=done.append)
+    importance_null(prepared, reference, 3.0, 600, on_toys=done.append)
     assert done == [512, 88]
 
 
@@ -209,20 +209,20 @@ def test_wrong_yields_are_noticed(prepared, reference, monkeypatch) -> None:
     t = prepared.null().threshold_of_z(4)
     yields = Signals.yields
     monkeypatch.setattr(Signals, "yields", lambda signals, b: yields(signals, b) + 0.5 * b.any(axis=1))
-    with pytest.raises(RareError, match="weights of the toys are not right"):
-        rare_null(prepared, reference, t, 1500)
+    with pytest.raises(ImportanceError, match="weights of the toys are not right"):
+        importance_null(prepared, reference, t, 1500)
 
 
 def test_signals_in_too_few_modes_are_refused(prepared, reference, monkeypatch) -> None:
     monkeypatch.setattr("nplm.stats.exponential_tilting._MOST_TILTED", 1)
-    with pytest.raises(RareError, match="run more toys"):
-        rare_null(prepared, reference, prepared.null().threshold_of_z(6), 1000)
+    with pytest.raises(ImportanceError, match="run more toys"):
+        importance_null(prepared, reference, prepared.null().threshold_of_z(6), 1000)
 
 
 def test_failed_toys_exceed_any_t() -> None:
-    law = MixtureNull(np.ones(3))
+    law = WeightedChi2Null(np.ones(3))
     t = np.concatenate([np.linspace(0, 10, 900), np.full(100, np.inf)])
-    null = RareNull(t, np.ones(1000), np.zeros(1000, dtype=int), np.zeros((0, 2)), law, law)
+    null = ImportanceNull(t, np.ones(1000), np.zeros(1000, dtype=int), np.zeros((0, 2)), law, law)
     assert null.failed == 100
     assert null.pvalue(1e3) == pytest.approx(0.1)
     assert null.threshold(0.05) is None
@@ -232,9 +232,9 @@ def test_failed_toys_exceed_any_t() -> None:
 
 
 def test_t_of_data_is_that_of_equal_p_for_toys() -> None:
-    wide, narrow = MixtureNull(np.full(3, 1.1)), MixtureNull(np.ones(3))
+    wide, narrow = WeightedChi2Null(np.full(3, 1.1)), WeightedChi2Null(np.ones(3))
     t = np.random.default_rng(1).chisquare(3, 20_000)
-    null = RareNull(t, np.ones(20_000), np.zeros(20_000, dtype=int), np.zeros((0, 2)), wide, narrow)
+    null = ImportanceNull(t, np.ones(20_000), np.zeros(20_000, dtype=int), np.zeros((0, 2)), wide, narrow)
     assert null.pvalue(11.0) == (t >= 10.0).mean()
 
 
@@ -278,7 +278,7 @@ def test_three_sigma_of_the_published_set_up() -> None:
         reference, Scaler.identity(1)
     )
     t = prepared.null().threshold_of_z(3)
-    null = rare_null(prepared, reference, t)
+    null = importance_null(prepared, reference, t)
     n = 100_000
     share = (counted(prepared, reference, n, seed=9) >= prepared.null(fixed_reference=True).threshold_of_z(3)).mean()
     assert null.error(t) < 0.08 * null.pvalue(t)
@@ -293,7 +293,7 @@ def test_five_sigma_of_the_published_set_up(width: float) -> None:
         reference, Scaler.identity(1)
     )
     t = prepared.null().threshold_of_z(5)
-    null = rare_null(prepared, reference, t)
+    null = importance_null(prepared, reference, t)
     error = null.error(t) / null.pvalue(t)
     assert error < 0.15
     assert null.pvalue(t) / 2.867e-7 == pytest.approx(1, abs=0.15 + 4 * error)
@@ -305,7 +305,7 @@ def test_five_sigma_in_five_dimensions() -> None:
     reference = Sample(np.random.default_rng(1).normal(size=(100_000, 5)), np.full(100_000, 0.2))
     prepared = KernelModel(width=4.4, centers=2000, reference_exact=True).prepare(reference, Scaler.identity(5))
     t = prepared.null().threshold_of_z(5)
-    null = rare_null(prepared, reference, t, 1280)
+    null = importance_null(prepared, reference, t, 1280)
     error = null.error(t) / null.pvalue(t)
     assert error < 0.15
     assert null.pvalue(t) / 2.867e-7 == pytest.approx(1, abs=0.3 + 4 * error)

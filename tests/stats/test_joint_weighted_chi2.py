@@ -9,7 +9,7 @@ from scipy.stats import chi2, norm
 from nplm.stats.combination import Combination
 from nplm.stats.global_pvalue import JointGlobalNull, ToyGlobalNull, log_ranks
 from nplm.stats.joint_weighted_chi2 import JointNull
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 K, MODES = 4, 3
 
@@ -86,7 +86,7 @@ def test_what_no_draw_reaches_is_a_limit(independent: JointNull) -> None:
 def test_a_test_and_its_copies_have_the_p_value_of_one(name, p: float) -> None:
     modes = np.diag([2.0, 1.0, 0.5])
     three = JointNull.of(np.tile(modes, (3, 3)), [3, 3, 3])
-    t = MixtureNull(np.diag(modes)).threshold(p)
+    t = WeightedChi2Null(np.diag(modes)).threshold(p)
     found = JointGlobalNull(three, Combination(name), draws=20_000).global_p(np.full(3, t))
     sigma = (found.p_interval[1] - found.p_interval[0]) / 2
     # Copies differ by rounding, so a draw may be on either side.
@@ -111,7 +111,7 @@ def test_ranks_of_toys_are_never_too_small_and_ties_cost_little(rng: np.random.G
 @pytest.mark.parametrize("wrong", [1.0, 1.5], ids=["right", "wrong"])
 def test_toys_make_wrong_laws_right(rng: np.random.Generator, wrong: float) -> None:
     """4000 toys and 2000 data samples: P(p <= level) within 4 sigma of level, though one law is off by half."""
-    laws = [MixtureNull(np.array([wrong])), MixtureNull(np.ones(2))]
+    laws = [WeightedChi2Null(np.array([wrong])), WeightedChi2Null(np.ones(2))]
     null = ToyGlobalNull(two_tests(rng, (4000,)), Combination("min-p"), laws)
     p = np.array([null.global_p(t).p_value for t in two_tests(rng, (2000,))])
     for level in (0.05, 0.3):
@@ -120,7 +120,7 @@ def test_toys_make_wrong_laws_right(rng: np.random.Generator, wrong: float) -> N
 
 def test_failed_toys_exceed_any_data() -> None:
     t = np.array([[1.0, 1.0], [np.nan, 0.1], [0.2, 0.3], [0.3, np.nan]])
-    for marginals in (None, [MixtureNull(np.ones(1))] * 2):
+    for marginals in (None, [WeightedChi2Null(np.ones(1))] * 2):
         found = ToyGlobalNull(t, Combination("min-p"), marginals).global_p(np.array([50.0, 50.0]))
         assert (found.kind, found.exceeding, found.draws) == ("empirical", 2, 4)
         assert found.p_value == 3 / 5

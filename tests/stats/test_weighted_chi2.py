@@ -14,7 +14,7 @@ from scipy.stats import binom, chi2, ncx2, norm
 from nplm.stats.chebyshev_table import LogTable
 from nplm.stats.contour_integral import SumOfSquares, _integral
 from nplm.stats.power import signal_power
-from nplm.stats.weighted_chi2 import FittedMixtureNull, MixtureNull, fit_mixture
+from nplm.stats.weighted_chi2 import FittedWeightedChi2Null, WeightedChi2Null, fit_weighted_chi2
 
 # As many weights as the kernel of width 2.3 has, from a fast to a slow fall, and one that dominates.
 FALLING = {
@@ -84,7 +84,7 @@ def lugannani_rice(weights: np.ndarray, t: float) -> float:
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 13, 100, 1000])
 def test_equal_weights_are_a_chi2(k: int) -> None:
     """To 1e-12 in both tails, from p = 1 - 1e-12 to p = 1e-300."""
-    null = MixtureNull(np.full(k, 0.7))
+    null = WeightedChi2Null(np.full(k, 0.7))
     p = np.array([1e-300, 1e-200, 1e-100, 1e-30, 1e-15, 2.87e-7, 1e-3, 0.1, 0.3, 0.5, 0.9, 1 - 1e-6, 1 - 1e-12])
     t = 0.7 * chi2.isf(p, k)
     # SciPy's own digits end at 2e-13 below p = 1e-100, and there the rounding of t alone moves p by 1e-13.
@@ -103,7 +103,7 @@ def test_the_deepest_tails_are_exact(k: int, depth: float) -> None:
     """Up to depths of Z = 400, to some roundings of log p."""
     t = float(depth * k + 100)
     exact = log_even_chi2(k, t)
-    null = MixtureNull(np.ones(k))
+    null = WeightedChi2Null(np.ones(k))
     assert null.log_pvalue(t) == pytest.approx(exact, rel=1e-15, abs=5e-13)
     assert null.z(t) == pytest.approx(-float(ndtri_exp(exact)), rel=1e-12)
 
@@ -113,7 +113,7 @@ def test_the_deepest_tails_are_exact(k: int, depth: float) -> None:
 )
 def test_pairs_of_equal_weights_are_sums_of_exponentials(weights: list[float]) -> None:
     """Five sigma, p = 1e-15, Z = 40 and the bulk, to 1e-12: each pair is an exponential variable of mean 2 w."""
-    null = MixtureNull(np.repeat(weights, 2))
+    null = WeightedChi2Null(np.repeat(weights, 2))
     means = [2 * Decimal(w) for w in weights]
     for t in [null.threshold(p) for p in (0.9, 0.5, 0.1, float(norm.sf(5)), 1e-15)] + [null.threshold_of_z(40)]:
         exact = log_sum_of_exponentials(means, t)
@@ -129,7 +129,7 @@ def test_pairs_of_equal_weights_are_sums_of_exponentials(weights: list[float]) -
 )
 def test_an_independent_series_agrees(weights: np.ndarray, terms: int) -> None:
     """Ruben's series at p = 0.8, five sigma and p = 1e-15, to 1e-10; a weight 3% off does not agree."""
-    null = MixtureNull(weights)
+    null = WeightedChi2Null(weights)
     for p in (0.8, float(norm.sf(5)), 1e-15):
         t = null.threshold(p)
         assert ruben(weights, t, terms) == pytest.approx(p, rel=1e-10, abs=0)
@@ -139,20 +139,20 @@ def test_an_independent_series_agrees(weights: np.ndarray, terms: int) -> None:
 @pytest.mark.parametrize("name", FALLING)
 def test_the_saddle_alone_says_the_same_within_its_accuracy(name: str) -> None:
     """Lugannani and Rice: 7% from two sigma to five where one weight dominates, and 1% where many share t."""
-    null = MixtureNull(FALLING[name])
+    null = WeightedChi2Null(FALLING[name])
     for z in (2.0, 3.0, 5.0):
         t = null.threshold_of_z(z)
         assert lugannani_rice(null.weights, t) == pytest.approx(
             null.pvalue(t), rel=0.01 if name == "steps" else 0.07, abs=0
         )
-    many = MixtureNull(np.linspace(0.5, 1, 300))
+    many = WeightedChi2Null(np.linspace(0.5, 1, 300))
     for z in (2.0, 5.0, 8.0):
         t = many.threshold_of_z(z)
         assert lugannani_rice(many.weights, t) == pytest.approx(many.pvalue(t), rel=0.01, abs=0)
         assert lugannani_rice(1.03 * many.weights, t) != pytest.approx(many.pvalue(t), rel=0.05, abs=0)
 
 
-def within_counting(null: MixtureNull, draws: np.ndarray, smallest: float) -> bool:
+def within_counting(null: WeightedChi2Null, draws: np.ndarray, smallest: float) -> bool:
     """Whether the draws beyond quantiles, in both tails, are as many as a binomial of 4 sigma allows."""
     for p in (1 - 1e-3, 0.9, 0.5, 0.1, 1e-2, 1e-3, smallest):
         beyond = int((draws >= null.threshold(p)).sum())
@@ -174,16 +174,16 @@ def test_draws_follow_it(shifted: bool, rng: np.random.Generator) -> None:
     weights = FALLING["ten"]
     shift = np.where(shifted, 1.5 - 0.3 * np.arange(10), 0.0)
     draws = drawn(weights, shift, 500_000, rng)
-    assert within_counting(MixtureNull(weights, shift), draws, 1e-4)
-    assert not within_counting(MixtureNull(1.03 * weights, shift), draws, 1e-4)
-    assert not shifted or not within_counting(MixtureNull(weights, 1.03 * shift), draws, 1e-4)
+    assert within_counting(WeightedChi2Null(weights, shift), draws, 1e-4)
+    assert not within_counting(WeightedChi2Null(1.03 * weights, shift), draws, 1e-4)
+    assert not shifted or not within_counting(WeightedChi2Null(weights, 1.03 * shift), draws, 1e-4)
 
 
 @pytest.mark.slow
 def test_ten_million_draws_follow_it(rng: np.random.Generator) -> None:
     draws = drawn(FALLING["steps"], np.zeros(20), 10_000_000, rng)
-    assert within_counting(MixtureNull(FALLING["steps"]), draws, 1e-5)
-    assert not within_counting(MixtureNull(1.003 * FALLING["steps"]), draws, 1e-5)
+    assert within_counting(WeightedChi2Null(FALLING["steps"]), draws, 1e-5)
+    assert not within_counting(WeightedChi2Null(1.003 * FALLING["steps"]), draws, 1e-5)
 
 
 @pytest.mark.parametrize(("k", "distance"), [(1, 0.5), (1, 5.0), (3, 2.0), (10, 30.0), (100, 3.0)])
@@ -191,7 +191,7 @@ def test_a_shift_makes_it_a_non_central_chi2(k: int, distance: float, rng: np.ra
     """Only the length of the shift counts, and SciPy's ncx2 agrees in both tails to 1e-11."""
     shift = rng.normal(size=k)
     shift *= distance / np.linalg.norm(shift)
-    null = MixtureNull(np.ones(k), shift)
+    null = WeightedChi2Null(np.ones(k), shift)
     p = np.array([1e-12, 2.87e-7, 1e-3, 0.1, 0.5, 0.9, 1 - 1e-6])
     t = ncx2.isf(p, k, distance**2)
     np.testing.assert_allclose(null.pvalues(t), ncx2.sf(t, k, distance**2), rtol=1e-11)
@@ -204,7 +204,7 @@ def test_a_shift_makes_it_a_non_central_chi2(k: int, distance: float, rng: np.ra
 
 @pytest.mark.parametrize("name", FALLING)
 def test_quantiles_are_the_inverse_of_tails_at_any_depth(name: str) -> None:
-    null = MixtureNull(FALLING[name])
+    null = WeightedChi2Null(FALLING[name])
     for z in (-8.0, -5.0, -1.0, 0.0, 2.0, 5.0, 40.0, 200.0):
         assert null.z(null.threshold_of_z(z)) == pytest.approx(z, rel=1e-11, abs=1e-11)
     p = np.array([1e-300, 1e-15, 2.87e-7, 1e-3, 0.1, 0.4, 0.5, 0.9, 1 - 1e-7])
@@ -227,7 +227,7 @@ def test_quantiles_are_the_inverse_of_tails_at_any_depth(name: str) -> None:
 )
 def test_many_p_values_are_quick_and_as_good_as_one(weights: np.ndarray, rng: np.random.Generator) -> None:
     """100,000 in less than two seconds, far tails on both sides among them; 1e-10 is allowed for the table."""
-    null = MixtureNull(weights)
+    null = WeightedChi2Null(weights)
     t = np.concatenate([null.mean * rng.lognormal(0, 1, 99_999 - 3), null.mean * np.array([1e-6, 1.0, 100.0])])
     t = np.append(t, np.inf)
     began = time.process_time()
@@ -245,21 +245,21 @@ def test_many_p_values_are_quick_and_as_good_as_one(weights: np.ndarray, rng: np
 def test_weights_are_grouped_and_invisible_ones_dropped() -> None:
     """Order, zeros and weights below 1e-16 of the largest do not count; 300 weights of 1e-3 do, as a shift of 0.3."""
     weights = np.array([0.5, 2.0, 0.5, 1.0, 2.0])
-    null, padded = MixtureNull(weights), MixtureNull(np.concatenate([[0.0, 1e-20], weights[::-1], [0.0]]))
+    null, padded = WeightedChi2Null(weights), WeightedChi2Null(np.concatenate([[0.0, 1e-20], weights[::-1], [0.0]]))
     form = padded._form
     np.testing.assert_array_equal(form.counts, [2, 1, 2])
     np.testing.assert_array_equal(form.ratios, [0.25, 0.5, 1.0])
     for t in (1.0, 6.0, 60.0, 600.0):
         assert padded.log_pvalue(t) == null.log_pvalue(t)
-    many = MixtureNull(np.append(weights, np.full(300, 1e-3)))
+    many = WeightedChi2Null(np.append(weights, np.full(300, 1e-3)))
     assert many.threshold_of_z(3.0) == pytest.approx(null.threshold_of_z(3.0) + 0.3, abs=0.01)
     assert null.describe() == "weighted sum of 5 chi2 variables with mean 6 and standard deviation 4.359"
 
 
 def test_the_scale_only_stretches_t() -> None:
-    null = MixtureNull(FALLING["ten"])
+    null = WeightedChi2Null(FALLING["ten"])
     for scale in (1e-99, 1e-8, 1e90):
-        scaled = MixtureNull(scale * FALLING["ten"])
+        scaled = WeightedChi2Null(scale * FALLING["ten"])
         for z in (-3.0, 0.0, 5.0):
             assert scaled.threshold_of_z(z) == pytest.approx(scale * null.threshold_of_z(z), rel=1e-12)
 
@@ -267,10 +267,10 @@ def test_the_scale_only_stretches_t() -> None:
 @pytest.mark.parametrize(
     ("weights", "shift", "message"),
     [
-        ([1.0, -1e-18], None, "a weight of a mixture is -1e-18, and t is a sum of squares"),
+        ([1.0, -1e-18], None, "a weight of a weighted chi2 is -1e-18, and t is a sum of squares"),
         ([0.0, 0.0], None, "needs a positive weight"),
         ([], None, "needs a positive weight"),
-        ([1e-200], None, "the largest weight of a mixture is 1e-200: take t in other units"),
+        ([1e-200], None, "the largest weight of a weighted chi2 is 1e-200: take t in other units"),
         ([1.0, np.nan], None, "finite numbers"),
         ([1.0, np.inf], None, "finite numbers"),
         ([[1.0]], None, "a list of finite numbers"),
@@ -278,15 +278,15 @@ def test_the_scale_only_stretches_t() -> None:
         ([1.0], [np.nan], "must be 1 finite numbers"),
     ],
 )
-def test_what_is_no_mixture_is_refused(weights: list[float], shift: list[float] | None, message: str) -> None:
+def test_what_is_no_weighted_chi2_is_refused(weights: list[float], shift: list[float] | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        MixtureNull(np.array(weights), None if shift is None else np.array(shift))
+        WeightedChi2Null(np.array(weights), None if shift is None else np.array(shift))
 
 
 def test_a_probability_that_is_none_is_refused() -> None:
     for p in (-0.1, 1.1, np.nan):
         with pytest.raises(ValueError, match="between 0 and 1"):
-            MixtureNull(np.ones(2)).threshold(p)
+            WeightedChi2Null(np.ones(2)).threshold(p)
 
 
 def test_a_tail_that_cannot_be_computed_is_an_error_and_no_number() -> None:
@@ -306,25 +306,25 @@ def test_a_tail_that_cannot_be_computed_is_an_error_and_no_number() -> None:
 def test_a_scale_is_fitted_by_the_mean_and_scatters_by_its_error(rng: np.random.Generator) -> None:
     """2000 fits to 100 toys of 1.2 times the mixture: mean and standard deviation of the pulls to 4 of their errors."""
     weights = FALLING["ten"]
-    null = MixtureNull(weights)
+    null = WeightedChi2Null(weights)
     t = 1.2 * (rng.chisquare(1, (2000, 100, 10)) @ weights)
-    fits = [fit_mixture(row, null) for row in t]
+    fits = [fit_weighted_chi2(row, null) for row in t]
     pulls = np.array([(fit.scale - 1.2) / (fit.error * 1.2 / fit.scale) for fit in fits])
     assert pulls.mean() == pytest.approx(0, abs=4 / np.sqrt(2000))
     assert pulls.std() == pytest.approx(1, abs=4 * 0.02)
     assert abs(np.mean([(fit.scale - 1.2 * 1.03) / fit.error for fit in fits])) > 8 / np.sqrt(2000)
-    fit = fit_mixture(np.append(t[0], np.nan), null)
+    fit = fit_weighted_chi2(np.append(t[0], np.nan), null)
     assert (fit.scale, fit.toys, fit.failed) == (fits[0].scale, 100, 1)
     assert fit.describe().endswith("fitted to 100 toys (1 failed left out)")
     for few in (np.array([1.0, 2.0, np.nan]), np.zeros(5), np.array([1.0, 2.0, np.inf])):
-        with pytest.raises(ValueError, match="the scale of a mixture"):
-            fit_mixture(few, null)
+        with pytest.raises(ValueError, match="the scale of a weighted chi2"):
+            fit_weighted_chi2(few, null)
 
 
 def test_a_fitted_scale_is_that_of_the_weights_and_its_error_moves_the_p_value() -> None:
     weights = FALLING["ten"]
-    fit = FittedMixtureNull(MixtureNull(weights), 1.1, 0.05, 400)
-    low, middle, high = (MixtureNull(scale * weights) for scale in (1.05, 1.1, 1.15))
+    fit = FittedWeightedChi2Null(WeightedChi2Null(weights), 1.1, 0.05, 400)
+    low, middle, high = (WeightedChi2Null(scale * weights) for scale in (1.05, 1.1, 1.15))
     assert (fit.kind, middle.kind) == ("analytic fitted", "analytic")
     assert fit.pvalue(12.0) == pytest.approx(middle.pvalue(12.0))
     assert (fit.z(12.0), fit.log_pvalue(12.0)) == pytest.approx((middle.z(12.0), middle.log_pvalue(12.0)))
@@ -342,8 +342,8 @@ def test_a_fitted_scale_is_that_of_the_weights_and_its_error_moves_the_p_value()
 def test_power_can_be_read_against_a_mixture(rng: np.random.Generator) -> None:
     """10,000 signal toys: the share beyond five sigma is what the shifted mixture says, to 4 sigma."""
     weights, shift = FALLING["ten"], np.append(5.0, np.zeros(9))
-    null = MixtureNull(weights)
+    null = WeightedChi2Null(weights)
     power = signal_power(null, drawn(weights, shift, 10_000, rng))
-    expected = MixtureNull(weights, shift).pvalue(null.threshold_of_z(5.0))
+    expected = WeightedChi2Null(weights, shift).pvalue(null.threshold_of_z(5.0))
     assert (power.kind, power.at[-1].z) == ("analytic", 5.0)
     assert power.at[-1].power == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 10_000))

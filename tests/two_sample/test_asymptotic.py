@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kstest
 
 from nplm import Sample
-from nplm.stats import MixtureNull
+from nplm.stats import WeightedChi2Null
 from nplm.two_sample.asymptotic import ScoreLaw
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.modes import Basis
@@ -42,7 +42,7 @@ def test_law_is_that_of_simulated_samples(rng, n_a: int, n_b: int) -> None:
         p.append(test.law.joint.marginals[0].pvalue(float(test.law.standard(test.t)[0])))
         # B taken for a sample of n_B events of unit weight.
         unit = n_a * n_b / (n_a + n_b)
-        naive.append(MixtureNull(test.basis.tests[0].shrinkage).pvalue(t * unit / test.pool.unit))
+        naive.append(WeightedChi2Null(test.basis.tests[0].shrinkage).pvalue(t * unit / test.pool.unit))
     assert kstest(p, "uniform").pvalue > 1e-3
     assert kstest(naive, "uniform").pvalue < 1e-6
 

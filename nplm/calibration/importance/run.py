@@ -25,28 +25,28 @@ from nplm.likelihood.data_blocks import calls
 from nplm.likelihood.fits import Fits
 from nplm.models.base import PreparedModel
 from nplm.models.linear import PreparedLinear
-from nplm.stats.asymptotic import Formula
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.exponential_tilting import Rungs
-from nplm.stats.importance import RareNull
+from nplm.stats.importance import ImportanceNull
 
 # Toys where nobody says how many.
-RARE_TOYS = 5000
+IMPORTANCE_TOYS = 5000
 # No signal is drawn that would give a t of so many times the threshold: its toys would count for nothing.
 _LARGEST_SIGNAL = 2.0
 # A toy takes at most as long as so many fits: most of it goes into the weights.
 FITS_A_TOY = 6
 
 
-def rare_null(
+def importance_null(
     prepared: PreparedLinear,
     reference: Sample,
     t: float,
-    toys: int = RARE_TOYS,
+    toys: int = IMPORTANCE_TOYS,
     *,
     seed: int = 1,
-    formula: Formula | None = None,
+    formula: AsymptoticNull | None = None,
     on_toys: Callable[[int], None] = lambda count: None,
-) -> RareNull:
+) -> ImportanceNull:
     """The null distribution near t, from toys that are drawn with random signals, fitted and weighted.
 
     Arguments:
@@ -60,7 +60,7 @@ def rare_null(
 
     Raises:
         ValueError: if the reference has negative weights, or the solver is not "ml".
-        RareError: if the toys do not fit together, see `RareNull.checked`, or too few of them lie beyond t.
+        ImportanceError: if the toys do not fit together, see `ImportanceNull.checked`, or too few of them lie beyond t.
 
     Source: the pseudo-marginal argument of `rare_weights`, with the exponential tilting of S. Asmussen, P. W. Glynn,
     Stochastic Simulation (2007), chapter VI.
@@ -68,7 +68,7 @@ def rare_null(
     require_seed(seed)
     _require_kernel(prepared, reference)
     for_toys = prepared.null(fixed_reference=True)
-    data_formula: Formula = prepared.null() if formula is None else formula
+    data_formula: AsymptoticNull = prepared.null() if formula is None else formula
     threshold = for_toys.threshold_of_z(data_formula.z(t))
     # With a finite reference t is 1 + rho times smaller than what its modes add up to.
     enlarged = threshold * (1 + prepared.event_weight)
@@ -90,12 +90,12 @@ def rare_null(
     log_z += np.log(np.maximum(np.bincount(rung, tries, size), 1) / np.maximum(np.bincount(rung, minlength=size), 1))
     weights = np.exp(log_rho - logsumexp(log_z, axis=1, b=ladder.shares))
     overlaps = np.array([_overlap(i, rung, log_z, log_rho) for i in range(1, len(ladder.shares))]).reshape(-1, 2)
-    null = RareNull(statistic, weights, rung, overlaps, data_formula, for_toys).checked()
+    null = ImportanceNull(statistic, weights, rung, overlaps, data_formula, for_toys).checked()
     null.pvalue(t)  # refuses toys too few of which lie beyond t
     return null
 
 
-def require_rare(
+def require_importance(
     prepared: PreparedModel,
     reference: Sample,
     data: Sample,
@@ -121,7 +121,7 @@ def require_rare(
     if pool is not None:
         raise ValueError("calibration with 'rare' draws its toys from the reference: leave out the pool")
     if not isinstance(toys, int) or toys < 1:
-        raise ValueError(f"calibration with 'rare' runs toys of its own: give their number, such as {RARE_TOYS}")
+        raise ValueError(f"calibration with 'rare' runs toys of its own: give their number, such as {IMPORTANCE_TOYS}")
     return linear
 
 

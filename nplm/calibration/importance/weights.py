@@ -33,7 +33,7 @@ from nplm.likelihood.kernel_sums import padded
 from nplm.likelihood.log_linear import Blocks, reference_hessians
 from nplm.likelihood.log_linear_fit import Extended, minimize
 from nplm.models.linear import PreparedLinear
-from nplm.stats.importance import RareError
+from nplm.stats.importance import ImportanceError
 
 # Signals that 1 / rho is averaged over, the toy's own included.
 SIGNALS = 4
@@ -168,7 +168,7 @@ class Signals:
         """A signal for each row of variances, its n_b, and how many were drawn until it was within bounds.
 
         Raises:
-            RareError: if there are hardly any within bounds.
+            ImportanceError: if there are hardly any within bounds.
         """
         b, yields = np.zeros(variances.shape), np.full(len(variances), np.inf)
         tries = np.zeros(len(variances), dtype=np.int64)
@@ -182,7 +182,9 @@ class Signals:
             b[left], yields[left] = proposed[left], found[left]
             tries += left
         if np.isinf(yields).any():
-            raise RareError("the signals that would give such a t are far out of bounds: take another calibration")
+            raise ImportanceError(
+                "the signals that would give such a t are far out of bounds: take another calibration"
+            )
         return b, yields, tries
 
 

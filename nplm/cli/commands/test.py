@@ -73,13 +73,13 @@ def _run(
 
     Weighted toys are few and quick: they are not stored, and Ctrl-C ends them without a result.
     """
-    from nplm.calibration.importance.run import require_rare
+    from nplm.calibration.importance.run import require_importance
     from nplm.calibration.null_toys import NullToys
     from nplm.hypotest.assembly import with_impacts
     from nplm.hypotest.test import Interrupted
     from nplm.statistic import FitError
-    from nplm.stats.asymptotic import FormulaError
-    from nplm.stats.importance import RareError
+    from nplm.stats.asymptotic import AsymptoticNullError
+    from nplm.stats.importance import ImportanceError
 
     toys: int | NullToys = number
     known, per_toy = None, options.reference_per_toy
@@ -88,7 +88,7 @@ def _run(
             toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data)).like(samples.data)
     elif options.calibrate == "rare":
         with refusing_bad_input():
-            require_rare(test.prepared, test.reference, samples.data, options.toys)
+            require_importance(test.prepared, test.reference, samples.data, options.toys)
     elif number:
         with refusing_bad_input():
             drawn = partial(test.campaign, samples.data, seed=options.seed, pool=samples.pool)
@@ -124,9 +124,9 @@ def _run(
                 on_toys=on_toys,
                 on_rare_toys=reporter.advance_by,
             )
-    except (FitError, RareError) as error:
+    except (FitError, ImportanceError) as error:
         raise DataFitError(str(error)) from error
-    except FormulaError as error:
+    except AsymptoticNullError as error:
         raise InputError(str(error)) from error
     except Interrupted as interruption:
         result = interruption.result

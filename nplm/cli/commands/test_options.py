@@ -33,7 +33,7 @@ from nplm.cli.options import (
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import Label, count, number_of_toys, positive_numbers, seed, text
 
-# Toys where nobody says how many: RARE_TOYS of nplm.calibration.importance.run, which is imported when it is needed.
+# Toys where nobody says how many: IMPORTANCE_TOYS of nplm.calibration.importance.run, which is imported when needed.
 _RARE_TOYS = 5000
 # Samples without a difference that calibrate a family: RESAMPLES of nplm.family.test.
 FAMILY_TOYS, FEWEST_OF_A_FAMILY = 999, 99
@@ -119,7 +119,7 @@ class Options(ModelOptions, InputOptions):
         elif values.get("calibrate") == "rare":
             values = {"toys": _RARE_TOYS, **values}
         require_model(values)
-        require_rare(values)
+        require_importance(values)
         require_widths(values)
         if values.get("impacts") and "nuisances" not in values:
             raise UsageError("--impacts is about nuisances: give them with --nuisances FILE")
@@ -171,7 +171,7 @@ def chosen_model(values: Mapping[str, Any]) -> str:
     return str(model)
 
 
-def require_rare(values: Mapping[str, Any]) -> None:
+def require_importance(values: Mapping[str, Any]) -> None:
     """Refuses options that contradict a calibration with toys that are drawn where t is large.
 
     Raises:

@@ -81,7 +81,7 @@ def _run(test: MultipleTest, options: Options, toys: int, samples: Samples, repo
     """Fits and runs joint toys; on Ctrl-C the result holds those that were done."""
     from nplm.hypotest.multiple import MultipleInterrupted
     from nplm.statistic import FitError
-    from nplm.stats.asymptotic import FormulaError
+    from nplm.stats.asymptotic import AsymptoticNullError
 
     def on_toys(tables: Sequence[ToyTable]) -> None:
         reporter.advance(tables[0])
@@ -100,7 +100,7 @@ def _run(test: MultipleTest, options: Options, toys: int, samples: Samples, repo
             )
     except FitError as error:
         raise DataFitError(str(error)) from error
-    except FormulaError as error:
+    except AsymptoticNullError as error:
         raise InputError(str(error)) from error
     except MultipleInterrupted as interruption:
         result = interruption.result

@@ -16,7 +16,7 @@ from nplm.likelihood.fits import Fits
 from nplm.likelihood.kernel_sums import kernel_product
 from nplm.models.base import PreparedDefaults
 from nplm.models.kernel.fit import PreparedKernel
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # What NPLM is usually run with: conjugate gradients to this tolerance, however many iterations they take.
 TOLERANCE, ITERATIONS = np.sqrt(1e-7), 1_000_000
@@ -119,7 +119,7 @@ class PreparedFalkon(PreparedDefaults):
         shape_only: bool = False,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> MixtureNull:
+    ) -> WeightedChi2Null:
         """That of the kernel model: its solver "falkon-step" takes the same step, see `PreparedKernel.null`.
 
         Raises:

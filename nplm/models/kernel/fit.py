@@ -31,7 +31,7 @@ from nplm.models.kernel.noncentral import ExpectedT
 from nplm.models.kernel.null import covariance_of_sums, curvature_root, shape_yield
 from nplm.models.kernel.quadrature_1d import Line, LineModes
 from nplm.models.kernel.with_signal import with_signal
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 Solver = Literal["ml", "falkon-step"]
 
@@ -272,7 +272,7 @@ class PreparedKernel(PreparedDefaults):
         shape_only: bool = False,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> MixtureNull:
+    ) -> WeightedChi2Null:
         """The distribution of t under the null, to second order in its fluctuations: no toys are needed.
 
         With u = sum_D v phi - sum_R w phi, t tends to sum_i c_i u_i^2 / (1 + rho), c_i = 1 - (p_i / (1 + p_i))^2, and u
@@ -296,7 +296,7 @@ class PreparedKernel(PreparedDefaults):
         root = curvature_root(pooled, self.modes.penalty)
         with blas_threads(self.modes.count):
             weights = np.linalg.eigvalsh(root.T @ covariance @ root)
-        return MixtureNull(np.clip(weights[::-1], 0, None) / (1 + self.ratio(data, shape_only)))
+        return WeightedChi2Null(np.clip(weights[::-1], 0, None) / (1 + self.ratio(data, shape_only)))
 
     def pooled_information(self, data: Sample | None, shape_only: bool = False) -> Float64[np.ndarray, "r r"] | None:
         """H = (sum_R w phi phi^T + rho sum_D v phi phi^T) / (1 + rho), the Hessian of G at f = 0.

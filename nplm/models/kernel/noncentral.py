@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.blas import blas_threads
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Directions in which t has no curvature to speak of, in units of the largest: there t is linear in delta.
 _LEAST_CURVATURE = 1e-9
@@ -26,25 +26,25 @@ _LEAST_CURVATURE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class ExpectedT:
-    """t = constant + a mixture.
+    """t = constant + a weighted chi2.
 
     Arguments:
         t_expected: t_A, that of the expectation itself.
         constant: what is added.
-        mixture: the law of the rest.
+        rest: the weighted chi2 that is left.
     """
 
     t_expected: float
     constant: float
-    mixture: MixtureNull
+    rest: WeightedChi2Null
 
     def sf(self, t: float) -> float:
         """P(T >= t)."""
-        return self.mixture.pvalue(t - self.constant)
+        return self.rest.pvalue(t - self.constant)
 
     def quantile(self, share: float) -> float:
         """The t that a share of the data lies below."""
-        return self.constant + self.mixture.threshold(1 - share)
+        return self.constant + self.rest.threshold(1 - share)
 
 
 def expected_t(
@@ -90,4 +90,4 @@ def quadratic_law(
     weights = np.maximum(weights, least * weights[-1])
     slope = directions.T @ (root.T @ gradient)
     shift = slope / (2 * weights)
-    return ExpectedT(t_expected, t_expected - float(weights @ shift**2), MixtureNull(weights, shift))
+    return ExpectedT(t_expected, t_expected - float(weights @ shift**2), WeightedChi2Null(weights, shift))

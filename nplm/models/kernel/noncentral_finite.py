@@ -26,8 +26,8 @@ from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import FiniteReference, loss_at, minimize
 from nplm.models.kernel.noncentral import ExpectedT, quadratic_law
 
-# In units of the largest, of the direction in which t is linear: it moves t by as much as nothing, and its mixture's
-# probabilities keep their digits.
+# In units of the largest, of the direction in which t is linear: it moves t by as much as nothing, and its weighted
+# chi2's probabilities keep their digits.
 _LEAST_CURVATURE = 1e-4
 
 

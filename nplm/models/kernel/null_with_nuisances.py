@@ -6,16 +6,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.blas import blas_threads
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 
-def mixture_with_nuisances(
+def weighted_chi2_with_nuisances(
     information: Float64[np.ndarray, "c c"],
     covariance: Float64[np.ndarray, "c c"],
     slope: Float64[np.ndarray, "e k"],
     stiffness: Float64[np.ndarray, "k k"],
     penalty: Float64[np.ndarray, " r"],
-) -> MixtureNull:
+) -> WeightedChi2Null:
     """The law of t at a point nu, with nu profiled in the quadratic expansion of the loss there.
 
     With u the fluctuation of the modes' sums, v = dc/dnu^T of those of (1, g), A = sum w r phi phi^T, G and D the
@@ -51,4 +51,4 @@ def mixture_with_nuisances(
         size, vectors = np.linalg.eigh(noise)
         root = vectors * np.sqrt(np.clip(size, 0, None))
         weights = np.linalg.eigvalsh(root.T @ quadratic @ root)
-    return MixtureNull(np.clip(weights[::-1], 0, None))
+    return WeightedChi2Null(np.clip(weights[::-1], 0, None))

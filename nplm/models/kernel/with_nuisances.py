@@ -21,13 +21,13 @@ from nplm.likelihood.log_linear_fit import Extended, FiniteReference, Likelihood
 from nplm.models.base import WithNuisancesDefaults
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.moments import held_blocks, noise_of_averages
-from nplm.models.kernel.null_with_nuisances import mixture_with_nuisances
+from nplm.models.kernel.null_with_nuisances import weighted_chi2_with_nuisances
 from nplm.nuisance.joint_likelihood import loss_at, minimize_jointly
 from nplm.nuisance.minima import best_of
 from nplm.nuisance.moments import Rows, moments_at, moved, noise_of_data, noise_of_rows, sum_of_reference
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.profile import PreparedNuisances, filled
-from nplm.stats.weighted_chi2 import MixtureNull
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Points stand for the reference if they give the second moments of the nuisances' columns this well.
 _FAITHFUL = 1e-6
@@ -161,7 +161,7 @@ class PreparedKernelWithNuisances(WithNuisancesDefaults):
         shape_only: bool = False,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> MixtureNull:
+    ) -> WeightedChi2Null:
         """The distribution of t under the null at the nu that Delta finds in these data; at 0 without data.
 
         The information of the modes, and so the law, moves with nu: at the true nu it would be exact to second order,
@@ -182,8 +182,8 @@ class PreparedKernelWithNuisances(WithNuisancesDefaults):
         *,
         normalized: bool = False,
         fixed_reference: bool = False,
-    ) -> MixtureNull:
-        """The distribution of t under the null if the expectation is that of nu; see `mixture_with_nuisances`.
+    ) -> WeightedChi2Null:
+        """The distribution of t under the null if the expectation is that of nu; see `weighted_chi2_with_nuisances`.
 
         Arguments:
             nu: where all moments are taken.
@@ -202,7 +202,7 @@ class PreparedKernelWithNuisances(WithNuisancesDefaults):
         if not fixed_reference:
             covariance = covariance + self._of_reference(nu, ratio, rows, normalized)
         penalty = self.kernel.modes.penalty / (1 + ratio)
-        return mixture_with_nuisances(found.information, covariance, found.slope, found.stiffness, penalty)
+        return weighted_chi2_with_nuisances(found.information, covariance, found.slope, found.stiffness, penalty)
 
     def _of_reference(
         self, nu: Float64[np.ndarray, " k"], ratio: float, data: Rows | None, normalized: bool

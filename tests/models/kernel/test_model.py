@@ -222,7 +222,7 @@ def test_a_prepared_kernel_goes_through_the_public_test() -> None:
     assert isinstance(test.prepared, PreparedKernel)
     result = test.run(data, toys=60)
     assert result.calibration.kind == "analytic"
-    law = test.formula(data)
+    law = test.asymptotic_null(data)
     assert result.p_value == pytest.approx(law.pvalue(result.t))
     assert result.to_dict()["null"] == {"kind": "analytic", "mean": law.mean, "sd": law.sd}
     assert test.run(signal, calibrate="analytic").z > 1.5

@@ -69,8 +69,8 @@ def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, exact: bool
         test = NPLMTest(draw(4000, rng), replace(model, seed=seed), shape_only=True, coordinates="raw")
         data = [Sample(draw(400, rng), np.full(400, weight)) for _ in range(8)]
         t.append(test.fit(data).t.mean())
-        laws.append(test.formula(data[0]).mean)
-        unscaled.append(test.formula().mean)
+        laws.append(test.asymptotic_null(data[0]).mean)
+        unscaled.append(test.asymptotic_null().mean)
     error = np.std(t, ddof=1) / np.sqrt(len(t))
     assert abs(np.mean(t) - np.mean(laws)) < 4 * error
     assert abs(np.mean(t) - np.mean(unscaled)) > 4 * error

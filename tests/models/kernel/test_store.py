@@ -37,7 +37,7 @@ def test_a_saved_model_gives_the_same_answers(
     monkeypatch.setattr(KernelModel, "prepare", lambda *arguments: pytest.fail("it was prepared again"))
     loaded = NPLMTest(sample, MODEL, prepared=tmp_path / "prepared.npz")
     assert loaded.statistic(data) == test.statistic(data)
-    np.testing.assert_array_equal(loaded.formula(data).weights, test.formula(data).weights)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(loaded.asymptotic_null(data).weights, test.asymptotic_null(data).weights)  # type: ignore[attr-defined]
     fits = loaded.fit([data])
     named = loaded.prepared.named_parameters(fits.parameters[0])
     np.testing.assert_array_equal(named["centers"], test.prepared.named_parameters(fits.parameters[0])["centers"])

@@ -247,7 +247,7 @@ def test_correlated_normalizations_keep_the_size() -> None:
         nuisances = Nuisances(ratio, CorrelatedGaussian(("first", "second"), assumed))
         # Kernels so wide that f is little more than a constant: what correlations decide is a large part of t.
         test = NPLMTest(reference, KernelModel(width=5.0, centers=20), coordinates="raw", nuisances=nuisances)
-        law = test.formula()
+        law = test.asymptotic_null()
         rejected.append(np.mean([law.pvalue(t) < 0.05 for t in test.fit(data).t]))
     error = np.sqrt(0.05 * 0.95 / len(data))
     assert abs(rejected[0] - 0.05) < 3.3 * error
@@ -290,7 +290,7 @@ def test_a_reference_as_small_as_the_data_keeps_the_size() -> None:
             data = draw_data(rng, moved, expected=500.0)
             model = KernelModel(width=1.0, centers=100, reference_exact=exact)
             test = NPLMTest(reference, model, coordinates="raw", nuisances=nuisances)
-            p.append(test.formula(data).pvalue(test.statistic(data)))
+            p.append(test.asymptotic_null(data).pvalue(test.statistic(data)))
         rejected[exact] = np.mean(np.array(p) < 0.05)
         assert exact or min(p) > 1e-6
     error = np.sqrt(0.05 * 0.95 / 200)

@@ -20,7 +20,7 @@ from nplm.toys.store import CAMPAIGN_FILE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nplm.stats.asymptotic import Formula
+    from nplm.stats.asymptotic import AsymptoticNull
     from nplm.toys.store import Store
     from nplm.toys.table import ToyTable
 
@@ -75,7 +75,7 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     """Z and power of toys with a signal against null toys, and against the formula if these follow it."""
     from nplm.plot.power import plot_power
     from nplm.sensitivity.power_text import power_text
-    from nplm.stats.asymptotic import fit_formula
+    from nplm.stats.asymptotic import fit_asymptotic_null
     from nplm.stats.empirical import EmpiricalNull
     from nplm.stats.ensemble_summary import summarize_toys
     from nplm.stats.null import Null
@@ -94,7 +94,7 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
         nulls.append(formula)
         followed.append(f"{formula.name}: {check_words(summary.given)} by the null toys")
     if summary.fitted is not None and summary.fitted.accepted:
-        nulls.append(fit_formula(null_table.t, formula))
+        nulls.append(fit_asymptotic_null(null_table.t, formula))
         followed.append(f"{formula.name}, fitted: {check_words(summary.fitted)} by the null toys")
     ideal = store.about.get("ideal_z") if options.ideal_z is None else options.ideal_z
     powers = [signal_power(null, table.t, options.z, ideal_z=ideal) for null in nulls]
@@ -112,14 +112,14 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     return document, text, {"power": lambda: plot_power(null_table.t, signals, thresholds=options.z)}
 
 
-def _formula(options: ShowOptions, store: Store) -> Formula:
+def _formula(options: ShowOptions, store: Store) -> AsymptoticNull:
     """What the toys are compared with: the formula of their test, or the chi2 that was asked for."""
-    from nplm.stats.asymptotic import read_formula
+    from nplm.stats.asymptotic import read_asymptotic_null
     from nplm.stats.chi2 import Chi2Null
 
     if options.degrees_of_freedom is not None:
         return Chi2Null(options.degrees_of_freedom)
-    return read_formula(store.about["formula"])
+    return read_asymptotic_null(store.about["formula"])
 
 
 def _require_same_test(store: Store, null: Store) -> None:

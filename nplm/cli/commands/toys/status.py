@@ -15,7 +15,7 @@ from nplm.cli.commands.toys.options import MergeOptions, StatusOptions
 from nplm.cli.errors import ExitCode, InputError
 from nplm.cli.output import say
 from nplm.cli.refusing import refusing_bad_output
-from nplm.stats.asymptotic import read_formula
+from nplm.stats.asymptotic import read_asymptotic_null
 from nplm.wording.durations import format_seconds
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _law(store: Store) -> str:
     from nplm.toys.pulls import truth_of
     from nplm.toys.pulls_text import law_text
 
-    formula, truth = read_formula(store.about["formula"]), truth_of(store)
+    formula, truth = read_asymptotic_null(store.about["formula"]), truth_of(store)
     return formula.name if truth is None else law_text(formula, truth)
 
 
