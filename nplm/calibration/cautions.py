@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from nplm.calibration.methods import Calibrate
+from nplm.calibration.methods import Method
 from nplm.data.given_up import renamed
 from nplm.data.sample import Sample
 from nplm.data.support import support_remarks, yields_apart
@@ -41,7 +41,7 @@ def cautions_of(
     formula: AsymptoticNull,
     null: NullToys | None,
     pool: Sample | None,
-    calibrate: Calibrate,
+    method: Method,
 ) -> tuple[str, ...]:
     """What a reader of the result must know beside its numbers.
 
@@ -52,7 +52,7 @@ def cautions_of(
         formula: `test.asymptotic_null(data)`.
         null: toys that will be counted; None without.
         pool: that they are drawn from; None for the reference.
-        calibrate: what the p-value shall stand on.
+        method: what the p-value shall stand on.
     """
     expected, observed = test.expected_yield(data), data.total_weight
     apart = None if test.shape_only else yields_apart(expected, observed)
@@ -66,7 +66,7 @@ def cautions_of(
     notes += support_remarks(reference, renamed(given, "the data"), test.support)
     if test.coordinate_kind != "normal-scores" and test.model.depends_on_scale:
         notes += _far_events(test.reference)
-    if null is None and calibrate != "rare":
+    if null is None and not method.weighted:
         why = why_no_toys(test.reference, data, pool, shape_only=test.shape_only)
         notes.append(
             f"no toys: {why}, so nothing has checked the formula ({formula.name}) for this test; toys from a pool would"
@@ -81,7 +81,7 @@ def cautions_of(
     if null is not None and null.truth is not None and profiled is not None and formula.derived:
         notes += _toys_elsewhere(profiled, data, null.truth)
     # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-    if calibrate not in ("toys", "toys+analytic") and formula.derived:
+    if method.may_trust and formula.derived:
         return (*notes, *(_formula_of_small_reference(test, expected) if null is None else []))
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation

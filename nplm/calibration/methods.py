@@ -1,8 +1,15 @@
-"""How t of a test becomes a p-value: which null it stands on, once toys have been run, and what is said of it."""
+"""How t of a test becomes a p-value: methods, each an object that says which null t is compared with.
+
+    NPLMTest(reference).run(data, calibrate=Toys(1000))
+
+is what `toys=1000, calibrate="toys"` asks for by name.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from nplm.calibration.record import Calibration
 from nplm.data.sample import Sample
@@ -19,6 +26,139 @@ if TYPE_CHECKING:
 
 Calibrate = Literal["toys", "analytic", "analytic+toys", "toys+analytic", "rare"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
+# Null toys, and weighted ones, where nobody says how many.
+USUAL_TOYS, USUAL_WEIGHTED_TOYS = 200, 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """What the p-value of a test stands on.
+
+    Arguments:
+        toys: number of null toys to run, or null toys that were run before; None for the usual number.
+    """
+
+    toys: int | NullToys | None = None
+    name: ClassVar[Calibrate]
+    usual_toys: ClassVar[int] = USUAL_TOYS
+    # Whether the p-value may be that of the asymptotic null; and whether toys of the null are counted, or others.
+    may_trust: ClassVar[bool] = True
+    weighted: ClassVar[bool] = False
+
+    @property
+    def number(self) -> int | NullToys:
+        """The toys that it takes."""
+        return self.usual_toys if self.toys is None else self.toys
+
+    def standing(
+        self,
+        t: float,
+        formula: AsymptoticNull,
+        for_toys: AsymptoticNull,
+        counted: EmpiricalNull,
+        ensemble: EnsembleSummary | None,
+    ) -> Null:
+        """The null that t is compared with, once toys have been run.
+
+        Arguments:
+            t: of the data.
+            formula, for_toys: the asymptotic null of the data, and that of the toys, whose reference may be held fixed.
+            counted: the toys.
+            ensemble: how they compare with `for_toys`.
+        """
+        return _trusted(formula, for_toys, counted, ensemble)
+
+
+class Asymptotic(Method):
+    """Trusts the asymptotic null, and runs no toys."""
+
+    name = "analytic"
+    usual_toys = 0
+
+    @property
+    def number(self) -> int:
+        return 0
+
+
+class Toys(Method):
+    """Counts toys."""
+
+    name = "toys"
+    may_trust = False
+
+    def standing(
+        self,
+        t: float,
+        formula: AsymptoticNull,
+        for_toys: AsymptoticNull,
+        counted: EmpiricalNull,
+        ensemble: EnsembleSummary | None,
+    ) -> Null:
+        return counted
+
+
+class CheckedByToys(Method):
+    """The asymptotic null if toys follow it, the same with a scale fitted to them if they follow that, else toys."""
+
+    name = "analytic+toys"
+
+
+class ToysThenAsymptotic(Method):
+    """Counts toys, and where none of them has a t as large takes the asymptotic null, as `CheckedByToys` does."""
+
+    name = "toys+analytic"
+    may_trust = False
+
+    def standing(
+        self,
+        t: float,
+        formula: AsymptoticNull,
+        for_toys: AsymptoticNull,
+        counted: EmpiricalNull,
+        ensemble: EnsembleSummary | None,
+    ) -> Null:
+        return _trusted(formula, for_toys, counted, ensemble) if counted.is_limit(t) else counted
+
+
+class ImportanceSampling(Method):
+    """Draws toys of a kernel model where t is as large as that of the data, and counts them with weights.
+
+    See `nplm.calibration.importance.run`.
+    """
+
+    name = "rare"
+    usual_toys = USUAL_WEIGHTED_TOYS
+    weighted = True
+
+
+METHODS: Mapping[Calibrate, type[Method]] = {
+    each.name: each for each in (Toys, Asymptotic, CheckedByToys, ToysThenAsymptotic, ImportanceSampling)
+}
+
+
+def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None, formula: AsymptoticNull) -> Method:
+    """The method that is asked for by its name and a number of toys, or as it is.
+
+    Without a name: the asymptotic null without toys, checked by toys where it follows from the reference, and toys
+    first where t only tends to it if the model is regularised well.
+
+    Raises:
+        ValueError: if there is none of that name, or it needs toys and is to have none, or their number is given twice.
+    """
+    if isinstance(calibrate, Method):
+        if toys is not None:
+            raise ValueError(f"the number of toys is given twice: leave out toys, or take calibrate='{calibrate.name}'")
+        method = calibrate
+    elif calibrate is None:
+        usual = CheckedByToys if formula.derived else ToysThenAsymptotic
+        method = Asymptotic() if toys == 0 else usual(toys)
+    elif calibrate not in METHODS:
+        raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
+    else:
+        method = METHODS[calibrate](toys)
+    if method.number == 0 and not method.weighted and not isinstance(method, Asymptotic):
+        raise ValueError(f"calibration with '{method.name}' needs toys, not 0")
+    return method
 
 
 def calibrated(
@@ -28,7 +168,7 @@ def calibrated(
     t: float,
     null: NullToys | None,
     rare: ImportanceNull | None,
-    calibrate: Calibrate,
+    method: Method,
     requested: int,
 ) -> tuple[Null, Calibration]:
     """The null that t of the data is compared with, and what a result says of it.
@@ -40,7 +180,7 @@ def calibrated(
         t: of the data.
         null: toys that were counted; None without.
         rare: toys that were weighted; None without.
-        calibrate: what the p-value shall stand on.
+        method: what the p-value shall stand on.
         requested: toys that were asked for.
     """
     own = None if null is None else null.formula
@@ -51,8 +191,7 @@ def calibrated(
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)
     standing: Null = formula if rare is None else rare
     if counted is not None:
-        enough = calibrate == "toys+analytic" and not counted.is_limit(t)
-        standing = counted if calibrate == "toys" or enough else _trusted(formula, for_toys, counted, ensemble)
+        standing = method.standing(t, formula, for_toys, counted, ensemble)
     run = counted if rare is None else rare
     source = "" if null is None else null.source
     if rare is not None:

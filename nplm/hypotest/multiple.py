@@ -15,7 +15,7 @@ from nplm._util.seed import require_seed
 from nplm._util.versions import versions
 from nplm._util.whole_numbers import require_few, require_whole
 from nplm.calibration.cautions import cautions_of
-from nplm.calibration.methods import Calibrate
+from nplm.calibration.methods import METHODS, Calibrate
 from nplm.calibration.null_campaign import needs_references
 from nplm.calibration.null_toys import NullToys
 from nplm.data.coordinates import CoordinateKind
@@ -244,7 +244,8 @@ class MultipleTest:
         campaigns = [test.campaign(given, **drawn) for test in self.tests] if toys else []
         null = NullToys.running(campaigns[0]) if toys else None
         own = [
-            cautions_of(test, sample, given, test.asymptotic_null(sample), null, pool, calibrate) for test in self.tests
+            cautions_of(test, sample, given, test.asymptotic_null(sample), null, pool, METHODS[calibrate](toys))
+            for test in self.tests
         ]
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:

@@ -13,8 +13,8 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.seed import require_seed
 from nplm._util.whole_numbers import require_few, require_whole
 from nplm.calibration.cautions import cautions_of
-from nplm.calibration.importance.run import FITS_A_TOY, IMPORTANCE_TOYS, importance_null, require_importance
-from nplm.calibration.methods import CALIBRATIONS, Calibrate, calibrated
+from nplm.calibration.importance.run import FITS_A_TOY, importance_null, require_importance
+from nplm.calibration.methods import Calibrate, Method, calibrated, method_of
 from nplm.calibration.null_campaign import null_campaign
 from nplm.calibration.null_toys import NullToys
 from nplm.data.support import require_toys_of_such_yields
@@ -22,7 +22,6 @@ from nplm.hypotest.assembly import result_of
 from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, sample_like
 from nplm.statistic import FitError, LikelihoodRatio
-from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.importance import ImportanceNull
 from nplm.toys.campaign import Campaign
 from nplm.toys.no_toys import why_no_toys
@@ -32,9 +31,6 @@ from nplm.toys.run import run_missing
 from nplm.toys.samplers import PoolSampler
 from nplm.toys.table import ToyTable
 from nplm.wording.projected import QUICKER_TESTS, projection
-
-# Null toys where nobody says how many.
-USUAL_TOYS = 200
 
 
 class Interrupted(KeyboardInterrupt):
@@ -84,7 +80,7 @@ class NPLMTest(LikelihoodRatio):
         seed: int = 1,
         pool: Tabular | None = None,
         reference_per_toy: bool | None = None,
-        calibrate: Calibrate | None = None,
+        calibrate: Calibrate | Method | None = None,
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
         on_toys: Callable[[ToyTable], None] = lambda table: None,
@@ -101,7 +97,8 @@ class NPLMTest(LikelihoodRatio):
                 formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
                 counts toys otherwise; "toys+analytic" counts toys, and does so only where none of them has a t as
                 large; "rare" draws toys of a kernel model where t is as large as that of the data, and counts them
-                with weights, see `nplm.calibration.importance.run`. Default: "analytic+toys" for a kernel model,
+                with weights, see `nplm.calibration.importance.run`; or one of these as an object, such as
+                `CheckedByToys(500)`, see `nplm.calibration`. Default: "analytic+toys" for a kernel model,
                 "toys+analytic" for others, and "analytic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of those of data and reference.
@@ -129,20 +126,13 @@ class NPLMTest(LikelihoodRatio):
         formula = self.asymptotic_null(sample)
         if calibrate is None and toys is None and formula.derived:
             toys = 0 if why_no_toys(self.reference, sample, pool, shape_only=self.shape_only) else None
-        calibrate = calibrate or _usual_calibration(formula, toys)
-        if calibrate not in CALIBRATIONS:
-            raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
-        if toys is None:
-            toys = IMPORTANCE_TOYS if calibrate == "rare" else USUAL_TOYS
+        method = method_of(calibrate, toys, formula)
+        toys = method.number
         kernel = None
-        if calibrate == "rare":
+        if method.weighted:
             kernel = require_importance(
                 self.prepared, self.reference, sample, toys, pool=pool, shape_only=self.shape_only
             )
-        if calibrate == "analytic":
-            toys = 0
-        elif toys == 0:
-            raise ValueError(f"calibration with '{calibrate}' needs toys, not 0")
         done = ToyTable.empty() if known is None else known
         if isinstance(toys, NullToys):
             campaign, requested = None, len(toys.table)
@@ -159,7 +149,7 @@ class NPLMTest(LikelihoodRatio):
             campaign = drawn() if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
-        notes = cautions_of(self, sample, given, formula, null, pool, calibrate)
+        notes = cautions_of(self, sample, given, formula, null, pool, method)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
@@ -185,8 +175,8 @@ class NPLMTest(LikelihoodRatio):
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, calibrate, requested)
-            asked_for = {"calibrate": calibrate, "toys": requested, "seed": seed}
+            stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, method, requested)
+            asked_for = {"calibrate": method.name, "toys": requested, "seed": seed}
             found = result_of(self, sample, given, fits, *stands_on, null, asked_for, seconds, notes, complete)
             return replace(found, _of=(self, given))
 
@@ -214,9 +204,3 @@ class NPLMTest(LikelihoodRatio):
             f". {self.reference.name} has negative weights; where they prevail the likelihood has no maximum. Use a"
             " smaller clip, fewer bins, or a reference with more events there"
         )
-
-
-def _usual_calibration(formula: AsymptoticNull, toys: int | NullToys | None) -> Calibrate:
-    if toys == 0:
-        return "analytic"
-    return "analytic+toys" if formula.derived else "toys+analytic"

@@ -109,7 +109,9 @@ def test_a_wrong_null_and_a_wrong_best_test_are_found_out(
     """The negative controls: a formula with two thirds of its mean, and a best test that looks elsewhere."""
     right = test.asymptotic_null(fixed_reference=True)
     assert isinstance(right, WeightedChi2Null)
-    monkeypatch.setattr(NPLMTest, "asymptotic_null", lambda self, *args, **kwargs: WeightedChi2Null(right.weights * 0.67))
+    monkeypatch.setattr(
+        NPLMTest, "asymptotic_null", lambda self, *args, **kwargs: WeightedChi2Null(right.weights * 0.67)
+    )
     wrong = closure(test, drawn(BULK, rng), [30.0], 100, 3, ideal=None)
     assert not wrong.null_check.accepted
     assert wrong.null_check.size > 0.1

@@ -1,4 +1,4 @@
-"""Tests of toys against a weighted chi2: right p-values, as computed and after a fitted scale, and power for wrong laws."""
+"""Tests of toys against a weighted chi2: right p-values, as computed and after a fitted scale, and power."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from scipy.special import expit, logsumexp
 from nplm._util.seed import require_seed
 from nplm.calibration.importance.toys import SignalToys, Toys
 from nplm.calibration.importance.weights import SIGNALS, Posteriors, Signals
+from nplm.calibration.methods import USUAL_WEIGHTED_TOYS
 from nplm.data.sample import Sample
 from nplm.likelihood.data_blocks import calls
 from nplm.likelihood.fits import Fits
@@ -29,8 +30,6 @@ from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.exponential_tilting import Rungs
 from nplm.stats.importance import ImportanceNull
 
-# Toys where nobody says how many.
-IMPORTANCE_TOYS = 5000
 # No signal is drawn that would give a t of so many times the threshold: its toys would count for nothing.
 _LARGEST_SIGNAL = 2.0
 # A toy takes at most as long as so many fits: most of it goes into the weights.
@@ -41,7 +40,7 @@ def importance_null(
     prepared: PreparedLinear,
     reference: Sample,
     t: float,
-    toys: int = IMPORTANCE_TOYS,
+    toys: int = USUAL_WEIGHTED_TOYS,
     *,
     seed: int = 1,
     formula: AsymptoticNull | None = None,
@@ -121,7 +120,9 @@ def require_importance(
     if pool is not None:
         raise ValueError("calibration with 'rare' draws its toys from the reference: leave out the pool")
     if not isinstance(toys, int) or toys < 1:
-        raise ValueError(f"calibration with 'rare' runs toys of its own: give their number, such as {IMPORTANCE_TOYS}")
+        raise ValueError(
+            f"calibration with 'rare' runs toys of its own: give their number, such as {USUAL_WEIGHTED_TOYS}"
+        )
     return linear
 
 

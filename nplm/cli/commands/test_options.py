@@ -33,7 +33,7 @@ from nplm.cli.options import (
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import Label, count, number_of_toys, positive_numbers, seed, text
 
-# Toys where nobody says how many: IMPORTANCE_TOYS of nplm.calibration.importance.run, which is imported when needed.
+# Toys where nobody says how many: USUAL_WEIGHTED_TOYS of nplm.calibration.methods, which is imported when it is needed.
 _RARE_TOYS = 5000
 # Samples without a difference that calibrate a family: RESAMPLES of nplm.family.test.
 FAMILY_TOYS, FEWEST_OF_A_FAMILY = 999, 99
