@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nplm.data.sample import Sample
-from nplm.io.tables import sample_like
 from nplm.statistic import LikelihoodRatio
 from nplm.toys.campaign import Campaign
 from nplm.toys.null_sampler import null_sampler
@@ -48,7 +47,6 @@ def null_campaign(
     Raises:
         ValueError: if no toys can be drawn, see `null_sampler`.
     """
-    data = sample_like(test.reference, data, "data")
     sampler = null_sampler(test, data, pool)
     expected = test.expected_yield(data)
     if reference_per_toy is None:

@@ -180,9 +180,8 @@ def _chosen(sample: Sample, weights: str | ArrayLike | None, asked: tuple[str, .
         raise ReadError(f"{sample.name} is a Sample, which has its weights already; leave out weights")
     if asked is None or asked == sample.features:
         return sample
-    column = {f: j for j, f in enumerate(sample.features)}
-    events = sample.events[:, [column[_resolved(f, column, sample.name)] for f in asked]]
-    return dataclasses.replace(sample, events=events, features=asked)._with(sample.drawn, sample.auxiliary)
+    column = dict.fromkeys(sample.features)
+    return sample[[_resolved(feature, column, sample.name) for feature in asked]]
 
 
 def _resolved(column: str, columns: Mapping[str, Any], source: str, what: str = "feature") -> str:
