@@ -12,7 +12,7 @@ JOBS ?= 2
 PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 # Most of the time of most tests is compilation: what one process has compiled serves all, and the next run.
 CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
-# Compiling takes two thirds of the time if XLA emits fusions in the older of its two ways, and optimises little: what is
+# Compiling takes two thirds of the time if XLA emits fusions in the older of its two ways, and optimizes little: what is
 # computed is the same up to rounding. Both are a part of the key of what is kept above.
 QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 

@@ -164,7 +164,7 @@ for at in expected_power(test, peak, [25, 50, 75, 100]):
 
 # %%
 def known_ratio(events: np.ndarray) -> np.ndarray:
-    """log of the peak's density over the background's, both normalised to one."""
+    """log of the peak's density over the background's, both normalized to one."""
     mass, cos = events.T
     log_peak = -0.5 * ((mass - 2.4) / 0.12) ** 2 - np.log(0.12 * np.sqrt(2 * np.pi)) - np.log(2)
     return log_peak - (-mass + np.log(3 / 8 * (1 + cos**2)))

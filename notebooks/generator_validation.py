@@ -12,7 +12,7 @@
 # # Validating a generator
 #
 # A fast generator has learned from a slow one. Is it good enough? And for how many events? Here the truth is a mixture
-# of two Gaussians, and the surrogate is what a normalising flow is: a smooth, invertible map of Gaussian noise, fitted
+# of two Gaussians, and the surrogate is what a normalizing flow is: a smooth, invertible map of Gaussian noise, fitted
 # to a training sample. Smooth maps cannot tear noise apart, so such surrogates put events between the modes.
 #
 # You need not have read the other tutorials.

@@ -95,7 +95,7 @@ class LikelihoodRatio:
             nuisances.require_reference(sample)
             if shape_only:
                 raise ValueError(
-                    "with nuisances yields are compared as well: add a normalisation with a wide constraint instead of"
+                    "with nuisances yields are compared as well: add a normalization with a wide constraint instead of"
                     " testing the shape only"
                 )
         self._given = sample, expected_yield
@@ -222,7 +222,7 @@ class LikelihoodRatio:
         """The null distribution of t without toys.
 
         A chi2 with as many degrees of freedom as parameters (less one in a shape-only test) for a network that is
-        regularised well, and for bins; a weighted sum of chi2 variables for a kernel model.
+        regularized well, and for bins; a weighted sum of chi2 variables for a kernel model.
 
         Arguments:
             data: for whose weights it holds; None for unit weights.

@@ -56,8 +56,8 @@ class Mixture:
             -0.5 * ((events - np.array(mean)) ** 2).sum(axis=1) / scale**2 - self.dimension * np.log(scale)
             for mean, scale in zip(self.means, self.scales, strict=True)
         ]
-        normalisation = np.log(len(self.means)) + 0.5 * self.dimension * np.log(2 * np.pi)
-        return np.asarray(logsumexp(components, axis=0) - normalisation, dtype=np.float64)
+        normalization = np.log(len(self.means)) + 0.5 * self.dimension * np.log(2 * np.pi)
+        return np.asarray(logsumexp(components, axis=0) - normalization, dtype=np.float64)
 
 
 @dataclass(frozen=True)

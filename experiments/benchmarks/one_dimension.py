@@ -22,7 +22,7 @@ def problem(seed: int, n_reference: int = 20_000) -> tuple[np.ndarray, Sample]:
 
 
 def run() -> str:
-    """A row for each array and optimiser."""
+    """A row for each array and optimizer."""
     rows = []
     for seed, (older_t, older_cpu, best) in PROBLEMS.items():
         reference, data = problem(seed)
@@ -44,5 +44,5 @@ def run() -> str:
             rows.append([seed, name, f"{fits.t[0]:.3f}", f"{cpu:.2f}", f"{older_cpu / cpu:.1f}", compiling, agreeing])
         rows.append([seed, "Adam of an older code", f"{older_t:.3f}", f"{older_cpu:.2f}", "1", "", ""])
         rows.append([seed, "best known", f"{best:.3f}", "", "", "", ""])
-    head = ["array", "optimiser", "t", "CPU s", "times faster than the older code", "compilation s", "starts agreeing"]
+    head = ["array", "optimizer", "t", "CPU s", "times faster than the older code", "compilation s", "starts agreeing"]
     return markdown_table(head, rows)

@@ -27,7 +27,7 @@ def problem(seed: int) -> tuple[np.ndarray, Sample]:
 
 
 def run() -> str:
-    """A row for each network, data set and optimiser."""
+    """A row for each network, data set and optimizer."""
     rows = []
     for hidden, clip in NETWORKS:
         default = BoxSearch.default(Layout((5, *hidden, 1)))
@@ -48,4 +48,4 @@ def run() -> str:
                 agreeing = f"{fits.starts_agreeing[0]} of {fits.starts}, spread {fits.start_spread[0]:.1f}"
                 cpu = f"{cost.cpu - cost.compile_seconds:.1f}"
                 rows.append([shape, clip, seed, name, f"{fits.t[0]:.2f}", cpu, agreeing])
-    return markdown_table(["network", "clip", "data", "optimiser", "t", "CPU s", "starts agreeing"], rows)
+    return markdown_table(["network", "clip", "data", "optimizer", "t", "CPU s", "starts agreeing"], rows)

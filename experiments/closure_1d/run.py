@@ -107,7 +107,7 @@ def _file(signal: Signal, rng: np.random.Generator, config: dict[str, Any]) -> S
 
 
 def _ratio(signal: Signal) -> KnownRatio:
-    """log s/b of the normalised densities."""
+    """log s/b of the normalized densities."""
     return lambda events: np.asarray(signal.distribution.logpdf(events[:, 0]) + events[:, 0], dtype=np.float64)
 
 

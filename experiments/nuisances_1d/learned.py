@@ -12,7 +12,7 @@ from toys.exponential_nuisances import NUISANCES, draw_reference
 
 
 def learned_ratio(reference: Sample, sigma: float, events: int, work: Path) -> LearnedLogRatio:
-    """log r of scale and normalisation from samples at +-1 and +-2 sigma of each, kept in a file of the folder `work`.
+    """log r of scale and normalization from samples at +-1 and +-2 sigma of each, kept in a file of the folder `work`.
 
     Samples at +-1 sigma alone know d2 too badly for data at 2 sigma, where its error counts four times as much.
     """

@@ -8,7 +8,7 @@ from nplm import NPLMTest, Nuisances, Sample
 from nplm.toys import Campaign, GeneratorSampler, NuisanceSampler
 from toys.exponential_nuisances import NUISANCES, draw_data
 
-# Mean Delta with exact ratios, one standard deviation (0.15) of the normalisation away, and its uncertainty.
+# Mean Delta with exact ratios, one standard deviation (0.15) of the normalization away, and its uncertainty.
 DELTA, DELTA_ERROR = 52.7, 0.1
 PUBLISHED = "52.7 +- 0.1; published with learned ratios: 55.1 +- 1.7"
 

@@ -1,4 +1,4 @@
-"""Two normalisations whose measurements are correlated: t beside that of a reference without uncertainties."""
+"""Two normalizations whose measurements are correlated: t beside that of a reference without uncertainties."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("luminosity", "cross_section")
 
 
 def correlated_toys(config: dict[str, Any], clip: float, work: Path) -> tuple[ToyTable, ToyTable]:
-    """Null toys without uncertainties, and with those of the normalisations in data and test."""
+    """Null toys without uncertainties, and with those of the normalizations in data and test."""
     expected = float(config["expected_yield"])
     reference = exponential.draw_reference(np.random.default_rng(1), config["n_reference"], expected)
     rho = config["correlation"]

@@ -74,8 +74,8 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         texts += [f"## {name[0].upper()}{name[1:]}", _title(settings), _table(points)]
         checks += _checks(name, settings, points)
     alone, correlated = correlated_toys(config["correlated"], config["clip"], work / "correlated")
-    texts += ["## Correlated normalisations", _correlated_text(config["correlated"], alone, correlated)]
-    checks += _same("correlated normalisations", correlated.t, alone.t, "without uncertainties")
+    texts += ["## Correlated normalizations", _correlated_text(config["correlated"], alone, correlated)]
+    checks += _same("correlated normalizations", correlated.t, alone.t, "without uncertainties")
     return "\n\n".join(texts), checks
 
 
@@ -96,7 +96,7 @@ def _points(settings: Settings, clip: float, varied_events: int, work: Path) -> 
 def _correlated_text(config: dict[str, Any], alone: ToyTable, correlated: ToyTable) -> str:
     above = np.mean(correlated.t > np.quantile(alone.t, 1 - SIZE))
     return (
-        f"Two normalisations of {config['sigma']:.1%}, measured with a correlation of {config['correlation']:g}, at"
+        f"Two normalizations of {config['sigma']:.1%}, measured with a correlation of {config['correlation']:g}, at"
         f" {config['expected_yield']:,} events; {config['n_reference']:,} reference events, {config['toys']} toys"
         f" each. Mean t without uncertainties {_mean(alone.t)}, with them {_mean(correlated.t)}; {above:.1%} of the"
         f" second are above the {1 - SIZE:.0%} point of the first (KS p {ks_2samp(alone.t, correlated.t).pvalue:.2g})."

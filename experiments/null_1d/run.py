@@ -12,7 +12,7 @@ from experiments.experiment import Check, nplm, options, read_config
 from nplm.toys.store import Store
 from nplm.wording.markdown import markdown_table
 
-# Mean t at the true maximum, from independent fits of ours with another optimiser: clip, mean, error.
+# Mean t at the true maximum, from independent fits of ours with another optimizer: clip, mean, error.
 MEASURED_BEFORE = ((7.0, 13.0, 0.7), (8.0, 12.25, 0.28), (9.0, 14.0, 0.6))
 PARAMETERS = 13
 # Events that set-up A expects in the data.
@@ -84,7 +84,7 @@ def _checks(network: dict[str, Any], n_reference: int) -> list[Check]:
         share = EXPECTED / n_reference
         reach = 3 * float(np.linalg.norm([ours, error, share * np.sqrt(2 * PARAMETERS)]))
         likely = expected + share * PARAMETERS
-        source = f"{expected} +- {error}, earlier fits with another optimiser"
+        source = f"{expected} +- {error}, earlier fits with another optimizer"
         found.append(Check(f"mean t at clip {clip:g}", mean, ours, likely - reach, likely + reach, source))
     return [
         *found,

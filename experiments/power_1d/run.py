@@ -17,13 +17,13 @@ from nplm.toys.table import ToyTable
 from nplm.wording.markdown import markdown_table
 
 PARAMETERS = 13
-# P(Z >= 2.07) and P(Z >= 2.73), read off a figure to +-0.05, of the published optimiser at its clip 8, biases free.
+# P(Z >= 2.07) and P(Z >= 2.73), read off a figure to +-0.05, of the published optimizer at its clip 8, biases free.
 PUBLISHED = {"tail": (0.71, 0.54), "broad": (0.79, 0.57), "bulk": (0.94, 0.87)}
 READ_OFF = 0.05
 # The power for the tail peak is not expected to be the published one. A neuron that switches at x has a slope of at
 # most (largest bias) / x: with clipped biases that is too gentle for a narrow peak far out. With free ones the maximum
 # of a null toy is very large if one of its events lies beyond all of the reference, where f may rise at no cost; the
-# published optimiser, which stopped in whichever maximum it fell into, hardly saw those.
+# published optimizer, which stopped in whichever maximum it fell into, hardly saw those.
 COMPARABLE = ("broad", "bulk")
 Z_ALPHA = (2.07, 2.73)
 MEDIAN_TAIL = "2.56 to 2.65"
@@ -173,7 +173,7 @@ def _power_checks(name: str, shown: dict[str, Any]) -> list[Check]:
             continue
         error = (at["interval"][1] - at["interval"][0]) / 2
         least = published - 2 * float(np.hypot(error, READ_OFF))
-        expected = f"{published} +- {READ_OFF}, published optimiser at its clip 8"
+        expected = f"{published} +- {READ_OFF}, published optimizer at its clip 8"
         checks.append(Check(f"{name}: P(Z >= {at['z']:g})", at["power"], error, least, 1.0, expected))
     return checks
 

@@ -134,7 +134,7 @@ def _far_events(reference: Sample) -> list[str]:
 
 
 def _unlike_scales(test: LikelihoodRatio) -> list[str]:
-    """Kernels have one width for all features, so features of very different spread should be standardised."""
+    """Kernels have one width for all features, so features of very different spread should be standardized."""
     seen = test.coordinates(test.reference.events).std(axis=0)
     spread = np.array([seen[test.coordinates.columns(j)].mean() for j in range(test.reference.dimension)])
     narrow, wide = int(spread.argmin()), int(spread.argmax())
@@ -143,7 +143,7 @@ def _unlike_scales(test: LikelihoodRatio) -> list[str]:
     names = test.reference.features
     return [
         f"feature '{names[wide]}' spreads {spread[wide] / spread[narrow]:.3g} times as widely as '{names[narrow]}', and"
-        " kernels have one width for both: standardise the features"
+        " kernels have one width for both: standardize the features"
     ]
 
 

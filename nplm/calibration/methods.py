@@ -140,7 +140,7 @@ def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None,
     """The method that is asked for by its name and a number of toys, or as it is.
 
     Without a name: the asymptotic null without toys, checked by toys where it follows from the reference, and toys
-    first where t only tends to it if the model is regularised well.
+    first where t only tends to it if the model is regularized well.
 
     Raises:
         ValueError: if there is none of that name, or it needs toys and is to have none, or their number is given twice.

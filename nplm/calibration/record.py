@@ -29,7 +29,7 @@ class Calibration:
         source: what the toys were drawn from; empty without toys.
         inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
         formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
-            is regularised well, or a weighted sum of chi2 variables, to second order in the fluctuations.
+            is regularized well, or a weighted sum of chi2 variables, to second order in the fluctuations.
         formula_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
         formula_p_value: its p-value.
         formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.

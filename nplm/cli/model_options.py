@@ -133,7 +133,7 @@ def add_model_options(group: argparse._ArgumentGroup, *, family: bool = False) -
     group.add_argument(
         "--solver",
         choices=("ml", "falkon-step"),
-        help="kernel: maximum of the penalised likelihood, or the one step that LogisticFalkon takes (default: ml)",
+        help="kernel: maximum of the penalized likelihood, or the one step that LogisticFalkon takes (default: ml)",
     )
     group.add_argument(
         "--engine",

@@ -1,4 +1,4 @@
-"""Nuisances from a YAML file: learned log-ratios, normalisations, and what is known of them."""
+"""Nuisances from a YAML file: learned log-ratios, normalizations, and what is known of them."""
 
 from __future__ import annotations
 

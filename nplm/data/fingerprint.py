@@ -47,7 +47,7 @@ class Plan:
 def summary(sample: Sample) -> dict[str, Any]:
     """What a sample holds, to ten digits: features, number of events, yield, mean and deviation of each feature.
 
-    The shape is that of all features together: means of cos(v.z) over the events, with z the standardised features and
+    The shape is that of all features together: means of cos(v.z) over the events, with z the standardized features and
     fixed directions v, which tell samples apart that have the same margins.
     """
     total = float(np.abs(sample.weights).sum())

@@ -99,7 +99,7 @@ class _Tree:
         """Splits a node on its widest feature; None if all its events coincide."""
         if len(rows) < 2:
             return None
-        # Standardised features tie at the root: the first of them is taken, whatever the rounding.
+        # Standardized features tie at the root: the first of them is taken, whatever the rounding.
         inertia = self.inertia(rows)
         feature = int(np.argmax(inertia >= inertia.max() * (1 - 1e-9)))
         x = self.events[rows, feature]

@@ -12,7 +12,7 @@ from nplm.data.sample import Sample
 # Names of circular features, or these with their periods; None for a period that is to be guessed.
 Circular = Sequence[str] | Mapping[str, float | None]
 
-# Periods that are recognised, and the part of one that samples must cover for that.
+# Periods that are recognized, and the part of one that samples must cover for that.
 _KNOWN = (2 * np.pi, 360.0)
 _COVERED = 0.9
 # Single precision may put an angle a little beyond its range.

@@ -1,4 +1,4 @@
-"""The scaler that standardises features."""
+"""The scaler that standardizes features."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def family_parts(
         settings: which members there are.
         circular: which features are angles: products are not of these.
         fine: narrow cells of each feature.
-        raw: the features themselves, standardised; None to leave their kernels and moments out.
+        raw: the features themselves, standardized; None to leave their kernels and moments out.
         seed: of the centres of kernels of all features.
         progress: told what comes next, and which share of all is about done.
     """

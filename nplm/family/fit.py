@@ -58,7 +58,7 @@ def fit_rows(
     mass: Float64[np.ndarray, " rows"],
     mass_b: Float64[np.ndarray, " rows"],
 ) -> MemberFit:
-    """Minimises the finite-reference loss of both samples, with the penalty of a member.
+    """Minimizes the finite-reference loss of both samples, with the penalty of a member.
 
     L[f] = sum_A,B m log(1 - q + q e^f) - sum_B m f is that of `nplm.likelihood.finite`, with q = rho / (1 + rho) the
     share of the masses that B has. f = b . phi + constant, and the constant is free; the penalty is

@@ -19,7 +19,7 @@ class FamilySettings:
 
     Arguments:
         classes: which of "one" (kernels of each feature), "two" (kernels of pairs), "products" (of one to three normal
-            scores), "all" (kernels of all features), "raw" (the same of the standardised features themselves,
+            scores), "all" (kernels of all features), "raw" (the same of the standardized features themselves,
             where none is an angle), "moments" (mean and spread of each of these) and "intervals" (of each feature, at
             whose ends all that is beyond a value too).
         one_scales, one_penalties: of kernels of one feature, in normal scores.

@@ -59,7 +59,7 @@ class FamilyTest:
         exact_yield: whether the yield of A is known from elsewhere, and not from the number of its events. With an
             expected ratio B may have no events: then the yield alone is compared, as of events of unit weight.
         circular: features that are angles, which are looked at as points on a circle, each with its period; None for
-            one that is recognised, 2 pi or 360.
+            one that is recognized, 2 pi or 360.
         seed: of centres and samples.
         progress: told what is done next, and which share of all that takes time is about done.
         of_test: whether results speak of A as the reference and of B as the data; else of two samples alike.

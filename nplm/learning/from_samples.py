@@ -28,7 +28,7 @@ def learn_from_samples(
 ) -> LearnedLogRatio:
     """Learns log r(x; nu) = nu d1(x) + nu^2 d2(x) / 2 by telling varied samples from the central one.
 
-    The classifier c(x) = 1 / (1 + r(x; nu)) minimises, summed over the varied samples m (arXiv:2111.13633, section
+    The classifier c(x) = 1 / (1 + r(x; nu)) minimizes, summed over the varied samples m (arXiv:2111.13633, section
     3.2; arXiv:2007.10356),
 
         sum_central w [1 - c(x; nu_m)]^2 + sum_varied w c(x; nu_m)^2,

@@ -34,7 +34,7 @@ class LearnedTerms:
     Arguments:
         terms: what they multiply in log r.
         inputs: features that they see.
-        scaler: standardises these.
+        scaler: standardizes these.
         scale: size of nu that outputs are for: they are divided by it, or by its square.
         network: shape of each network.
         thetas: parameters, shape (members, terms, p).

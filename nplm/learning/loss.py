@@ -27,7 +27,7 @@ class Rows(NamedTuple):
     of weight `zero` at nu = 0 and of weight `one` at the varied point; regression: zero z^2 / 2 - one z.
 
     Arguments:
-        x: standardised features, and ones, shape (C, d + 1, S), float32.
+        x: standardized features, and ones, shape (C, d + 1, S), float32.
         terms: factors of the networks' outputs in z, shape (C, T, S).
         offset: of z, shape (C, S).
         zero, one: weights, shape (C, S).

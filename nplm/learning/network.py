@@ -15,9 +15,9 @@ from nplm.models.network.mlp import Layout
 # Groups of parameters that share a penalty; the bias of the output has none.
 FREE, HIDDEN, OUTPUT, LINEAR, QUADRATIC = range(5)
 
-# Spread of the weights of a neuron, and of the points where neurons switch, at the start, in standardised features.
+# Spread of the weights of a neuron, and of the points where neurons switch, at the start, in standardized features.
 _SLOPES, _SWITCH = (0.7, 5.0), 1.5
-# Squares of standardised features flatten out where they come near this number: tails shall not be extrapolated.
+# Squares of standardized features flatten out where they come near this number: tails shall not be extrapolated.
 _LARGEST_SQUARE = 64.0
 # With more products of features than this there are squares only.
 _MOST_PRODUCTS = 36
@@ -25,7 +25,7 @@ _MOST_PRODUCTS = 36
 
 @dataclass(frozen=True)
 class RatioNetwork:
-    """f(x) = network(x) + sum_j a_j x_j + sum_jk b_jk q_jk(x) of standardised x; sigmoid neurons, linear output.
+    """f(x) = network(x) + sum_j a_j x_j + sum_jk b_jk q_jk(x) of standardized x; sigmoid neurons, linear output.
 
     The linear part carries what is linear, in the tails too, where neurons saturate. q_jk is x_j x_k in the bulk, and
     bounded in the tails: what moves or widens a peak has such terms, which few neurons describe badly.

@@ -14,7 +14,7 @@ from nplm.learning.loss import CHUNK, Form, Loss, Rows, sums
 from nplm.learning.network import FREE, HIDDEN, LINEAR, OUTPUT, QUADRATIC, RatioNetwork
 
 # Standard deviations that parameters have before the data say more: for effects of one sigma of the nuisance, and
-# standardised features, they are wide. They keep parameters that the data do not determine where they are.
+# standardized features, they are wide. They keep parameters that the data do not determine where they are.
 _EXPECTED = {HIDDEN: 3.0, OUTPUT: 0.5, LINEAR: 1.0, QUADRATIC: 0.3}
 # Rows that the curvature is summed over, by parameter: it then is known well enough to converge in few steps.
 _CURVED_ROWS, _FEWEST_CURVED = 300, 30_000
@@ -73,7 +73,7 @@ def fit_rows(
     iterations: int,
     tolerance: float,
 ) -> tuple[Float64[np.ndarray, "T p"], FitRecord]:
-    """Minimises kappa loss + sum_i theta_i^2 / (2 s_i^2) over the networks' parameters.
+    """Minimizes kappa loss + sum_i theta_i^2 / (2 s_i^2) over the networks' parameters.
 
     kappa makes the loss a log-likelihood: with it the sum of squared gradients is the sum of second derivatives. So
     the penalties are independent of the scale of the weights and of the kind of loss. Steps are those of Levenberg

@@ -12,7 +12,7 @@ LARGEST_LOG_RATIO = 70.0
 
 
 def guarded_exp(f: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """exp(f), continued by its tangent above f = 70, so that no step of an optimiser overflows.
+    """exp(f), continued by its tangent above f = 70, so that no step of an optimizer overflows.
 
     The continuation is convex with a continuous slope, and no maximum that has a meaning lies there.
     """

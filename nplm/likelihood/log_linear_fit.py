@@ -1,4 +1,4 @@
-"""The kernel model's two likelihoods, and the minimum of the penalised loss, for a batch of data samples.
+"""The kernel model's two likelihoods, and the minimum of the penalized loss, for a batch of data samples.
 
 Extended: the reference is taken as exact. In modes, with s = sum_D v phi, the loss of one sample is
 
@@ -12,7 +12,7 @@ v_e / v0 times, and rho = w0 / v0. In units of the data's weights
 G has the derivatives of the extended loss at f = 0, G'(0) = sum_R w phi - s, and the expected Hessian
 sum_R w phi phi^T = 1 there; and it is that loss for rho -> 0. It is convex where no weight is negative.
 
-What is minimised is G + sum_i p_i b_i^2 / 2: the penalty is relative to the Hessian, so that it shrinks the fit as much
+What is minimized is G + sum_i p_i b_i^2 / 2: the penalty is relative to the Hessian, so that it shrinks the fit as much
 whatever rho is.
 """
 
@@ -173,7 +173,7 @@ def loss_at(likelihood: Likelihood, b: Float[Array, "B r"]) -> tuple[Float[Array
 def minimize(
     likelihood: Likelihood, penalty: Float[Array, " r"], start: Float[Array, "B r"], steps: int = STEPS
 ) -> Minimum:
-    """Minimises G + sum_i p_i b_i^2 / 2 for each of B samples."""
+    """Minimizes G + sum_i p_i b_i^2 / 2 for each of B samples."""
     metric = 1 + penalty
 
     def expand(b: Float[Array, "B r"]) -> Expansion:

@@ -68,7 +68,7 @@ class Model(Protocol):
 
     @property
     def null_is_tuned(self) -> bool:
-        """Whether t follows the formula only if the regularisation was tuned for that, as the clip of a network is."""
+        """Whether t follows the formula only if the regularization was tuned for that, as the clip of a network is."""
         ...
 
     def tunable(self) -> TunableModel:
@@ -125,7 +125,7 @@ class PreparedModel(Protocol):
         ...
 
     def fit(self, data: Sequence[Sample]) -> Fits:
-        """Maximises the likelihood ratio for each of a batch of data samples."""
+        """Maximizes the likelihood ratio for each of a batch of data samples."""
         ...
 
     def null(

@@ -66,7 +66,7 @@ class PreparedLinear(PreparedModel, Protocol):
 
     @property
     def solver(self) -> str:
-        """ "ml" if fits end at the maximum of the penalised likelihood; another where they take one step."""
+        """ "ml" if fits end at the maximum of the penalized likelihood; another where they take one step."""
         ...
 
     def null(

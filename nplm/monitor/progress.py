@@ -45,7 +45,7 @@ def stamp_of(path: Path) -> str:
 def require_same_folder(former: str, folder: Path, progress: Mapping[str, FileProgress]) -> None:
     """Refuses a folder whose files would be taken for those of another one with the same names.
 
-    A folder that was moved is recognised: nothing is left at its former place, and the files that were taken and are
+    A folder that was moved is recognized: nothing is left at its former place, and the files that were taken and are
     still there are as they were.
 
     Arguments:

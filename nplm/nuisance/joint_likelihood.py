@@ -9,7 +9,7 @@ so all that events contribute is sums over them at kappa; nu enters through the 
 finite size the first two terms are the likelihood of `FiniteReference` at F: r moves the weight w of a reference event
 to w r(x; nu), and the yields keep their place in r. Without modes it is the loss whose minimum is -Delta / 2.
 
-What is minimised is G + sum_i p_i b_i^2 / 2 with G = (1 + rho) L, as without nuisances.
+What is minimized is G + sum_i p_i b_i^2 / 2 with G = (1 + rho) L, as without nuisances.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def minimize_jointly(
     free: Float[Array, "B k"],
     steps: int = _STEPS,
 ) -> Minimum:
-    """Minimises G + sum_i p_i b_i^2 / 2 of B samples over (b, nu).
+    """Minimizes G + sum_i p_i b_i^2 / 2 of B samples over (b, nu).
 
     Arguments:
         nuisances: c(nu) and the auxiliary likelihood.

@@ -32,7 +32,7 @@ class Expansion(NamedTuple):
 
 
 class Minimum(NamedTuple):
-    """Where the minimisation ended.
+    """Where the minimization ended.
 
     Arguments:
         point: shape (B, r).
@@ -65,7 +65,7 @@ def damped_newton(
     tolerance: float,
     iterations: int,
 ) -> Minimum:
-    """Minimises B objectives; each has its own damping, and none ends above where it began.
+    """Minimizes B objectives; each has its own damping, and none ends above where it began.
 
     A step d solves (H + damping D) d = -g. It is taken if it lowers the objective; else the damping grows. The last
     step, from a point whose decrement is below the tolerance, is taken too: Newton's method converges quadratically.

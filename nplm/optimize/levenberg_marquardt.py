@@ -1,4 +1,4 @@
-"""Levenberg-Marquardt maximisation of the likelihood ratio inside a box of parameters."""
+"""Levenberg-Marquardt maximization of the likelihood ratio inside a box of parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Expansion(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where an optimisation stands; `damping` is Levenberg and Marquardt's lambda."""
+    """Where an optimization stands; `damping` is Levenberg and Marquardt's lambda."""
 
     theta: Float[Array, " p"]
     expansion: Expansion
@@ -34,7 +34,7 @@ Expand = Callable[[Float[Array, " p"]], Expansion]
 SMALLEST_DAMPING = 1e-6
 
 
-def minimise(
+def minimize(
     expand: Expand,
     theta: Float[Array, " p"],
     damping: Float[Array, ""],

@@ -1,4 +1,4 @@
-"""Limited-memory quasi-Newton minimisation inside a box, preconditioned with a Gauss-Newton matrix.
+"""Limited-memory quasi-Newton minimization inside a box, preconditioned with a Gauss-Newton matrix.
 
 Gauss-Newton leaves out the second derivatives of f, and on large networks that is what limits its steps. The secant
 pairs of L-BFGS put them back, at the price of a gradient an iteration; the matrix is renewed only now and then.
@@ -39,7 +39,7 @@ class _State(NamedTuple):
     pairs: Int[Array, ""]
 
 
-def minimise_with_secants(
+def minimize_with_secants(
     value_and_gradient: Gradient,
     curvature: Curvature,
     theta: Float[Array, " p"],

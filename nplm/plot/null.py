@@ -80,7 +80,7 @@ def verdict_label(formula: AsymptoticNull, check: Compatibility) -> str:
 
 
 def draw_density(axes: Axes, t: Float64[np.ndarray, " n"], color: str, label: str) -> float:
-    """Draws the histogram of finite t, normalised to one, and returns the height of its tallest error bar."""
+    """Draws the histogram of finite t, normalized to one, and returns the height of its tallest error bar."""
     bins = int(np.clip(2 * len(t) ** 0.4, *_BINS))
     counts, edges = np.histogram(t, bins=bins, range=(min(0.0, t.min()), 1.02 * max(t.max(), 1e-3)))
     area = len(t) * np.diff(edges)

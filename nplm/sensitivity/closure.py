@@ -165,7 +165,7 @@ def closure(
         toys: at each number, and without a signal.
         seed: root of the keys: without a signal seed, at the i-th number seed + i, and seed + 10^6 for toys that
             calibrate.
-        ideal: log [s(x)/b(x)] of the normalised densities, as a function of events of shape (n, d); "classifier" learns
+        ideal: log [s(x)/b(x)] of the normalized densities, as a function of events of shape (n, d); "classifier" learns
             it from half of the events, see `learned_best_test`; None leaves the best test out.
         calibrate: "analytic" trusts the formula; "toys" counts as many toys without a signal, which are others than
             those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small

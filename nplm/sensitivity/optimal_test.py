@@ -17,7 +17,7 @@ from nplm.models.kernel.centers import choose_centers, heuristic_width
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.stats.neyman_pearson import median_expected_z, median_z_of
 
-# log [s(x) / b(x)] of the normalised densities, at events of shape (n, d); shape (n,).
+# log [s(x) / b(x)] of the normalized densities, at events of shape (n, d); shape (n,).
 KnownRatio = Callable[[Float64[np.ndarray, "n d"]], Float64[np.ndarray, " n"]]
 
 # Widths of the kernels that are tried, in units of the usual one, which is that of the whole sample.
@@ -43,7 +43,7 @@ class BestTest:
             the events and is evaluated on the others, and so no better than the most powerful one.
         z: median Z for each number of signal events, shape (numbers,).
         spread: half of the difference between the two halves' classifiers, shape (numbers,); 0 if known.
-        widths: of the kernels that the classifiers chose, in standardised features; empty if known.
+        widths: of the kernels that the classifiers chose, in standardized features; empty if known.
     """
 
     kind: Literal["known", "classifier"]
@@ -144,7 +144,7 @@ def _split(sample: Sample, share: float, rng: np.random.Generator) -> tuple[Samp
 def _learn(
     background: Sample, signal: Sample, rng: np.random.Generator
 ) -> tuple[Callable[[Sample], Float64[np.ndarray, " n"]], float]:
-    """s/b of the normalised densities at events, as learned, and the width of the kernels."""
+    """s/b of the normalized densities at events, as learned, and the width of the kernels."""
     background, signal = background.select(slice(_MOST_BACKGROUND)), signal.select(slice(_MOST_SIGNAL))
     scaler = Scaler.fit(background)
     usual = heuristic_width(scaler(background.events), background.weights, 1)

@@ -39,7 +39,7 @@ class AsymptoticNull(Null, Protocol):
 
     @property
     def derived(self) -> bool:
-        """Whether it follows from the reference, so that toys only check it; a chi2 is what t is regularised for."""
+        """Whether it follows from the reference, so that toys only check it; a chi2 is what t is regularized for."""
         ...
 
     def log_pvalue(self, t: float) -> float:

@@ -31,7 +31,7 @@ class _Chi2:
 
     @property
     def derived(self) -> bool:
-        """No: whether t follows a chi2 depends on how the model is regularised, and on its bins being full."""
+        """No: whether t follows a chi2 depends on how the model is regularized, and on its bins being full."""
         return False
 
     @property

@@ -59,7 +59,7 @@ def summarize_toys(
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> EnsembleSummary:
-    """Summarises toys and compares them with formulas: a given one, if there is one, and a fitted one.
+    """Summarizes toys and compares them with formulas: a given one, if there is one, and a fitted one.
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a toy whose fit failed.

@@ -41,7 +41,7 @@ def median_expected_z(
         log_ratio: y_i of each cell, shape (cells,). Make cells so small that y hardly varies within one.
         expected: number of S+B events expected in each cell, shape (cells,).
         fixed_number: the number of events is not Poisson but always sum(expected), rounded, and y the logarithm of the
-            ratio of the normalised densities; T is then a sum of so many independent y.
+            ratio of the normalized densities; T is then a sum of so many independent y.
 
     Returns:
         The Z-score: to better than 0.001 for a statistic spread over many values; a statistic of few values (a

@@ -26,7 +26,7 @@ _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
 class WeightedChi2Null:
     """t distributed as sum_k w_k (z_k + d_k)^2, with z_k independent standard normal variables.
 
-    Any quadratic form of normal variables follows such a law: t of a penalised model whose parameters are many and
+    Any quadratic form of normal variables follows such a law: t of a penalized model whose parameters are many and
     small, to second order. Equal weights w and no shifts make it w chi2(n). Shifts d_k make it the law of t in the
     presence of a signal, for the expected power.
 

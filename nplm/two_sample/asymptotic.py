@@ -14,7 +14,7 @@ from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.two_sample.modes import Basis
 
 _BLOCK = 16_384
-# t that all labellings share cannot be standardised.
+# t that all labellings share cannot be standardized.
 _LEAST_SPREAD = 1e-3
 
 

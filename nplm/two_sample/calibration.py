@@ -76,7 +76,7 @@ class TwoSampleCalibration:
         """From the normal law of the scores: the weighted chi2 of one test, or draws of all tests together and their
         tail.
 
-        t is standardised, see `ScoreLaw.standard`.
+        t is standardized, see `ScoreLaw.standard`.
         """
         if len(t) == 1:
             alone = law.joint.marginals[0]

@@ -1,4 +1,4 @@
-"""The penalised weighted cross-entropy of two samples, minimised: what one Newton step from f = 0 approximates."""
+"""The penalized weighted cross-entropy of two samples, minimized: what one Newton step from f = 0 approximates."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class LogisticFits:
 
 
 def fit_labels(basis: Basis, test: KernelTest, in_b: Bool[np.ndarray, "L n"]) -> LogisticFits:
-    """Minimises the cross-entropy of each labelling with the penalty (N pi_A pi_B lambda / 2) ||f||^2.
+    """Minimizes the cross-entropy of each labelling with the penalty (N pi_A pi_B lambda / 2) ||f||^2.
 
     L[f] = sum_A,B m log(pi_A + pi_B e^f) - sum_B m f, and t = -2 L at the minimum of L + penalty. The constant is not
-    penalised. Newton's method, damped where signed weights make the loss other than convex.
+    penalized. Newton's method, damped where signed weights make the loss other than convex.
 
     Arguments:
         basis: holds the events.

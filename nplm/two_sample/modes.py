@@ -1,4 +1,4 @@
-"""Modes of the pooled sample: directions of f in which two samples can differ, and how strongly each is penalised."""
+"""Modes of the pooled sample: directions of f in which two samples can differ, and how strongly each is penalized."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class CenteredModes:
 
     @property
     def width(self) -> float:
-        """Width of the kernels, in standardised features."""
+        """Width of the kernels, in standardized features."""
         return self.modes.width
 
     @property
@@ -89,7 +89,7 @@ class CenteredModes:
         return len(self.eigenvalues)
 
     def __call__(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
-        """phi at standardised events."""
+        """phi at standardized events."""
         return (self.modes(events) - self.mean) @ self.rotation
 
 
@@ -143,7 +143,7 @@ class Basis:
 
         Arguments:
             pool: the events.
-            widths: of the kernels, in standardised features; None for those of `default_widths`.
+            widths: of the kernels, in standardized features; None for those of `default_widths`.
             penalties: lambda of each test.
             centers: number of kernels; None for twice the root of the number of events, between 200 and 1000.
             seed: of the draw of the centres.
@@ -182,7 +182,7 @@ class Basis:
         return filters
 
     def __call__(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
-        """All features at standardised events."""
+        """All features at standardized events."""
         return np.concatenate([kernel(events) for kernel in self.kernels], axis=1)
 
     def blocks(self) -> Iterator[tuple[slice, Float64[np.ndarray, "m r"]]]:

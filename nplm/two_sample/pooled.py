@@ -23,13 +23,13 @@ class Pool:
     fluctuates as much as a number of events does.
 
     Arguments:
-        rows: the events, standardised with the mean and standard deviation of the pool.
+        rows: the events, standardized with the mean and standard deviation of the pool.
         masses: shape (n,).
         in_b: which events are those of B, shape (n,).
         order: row of each in A followed by B, shape (n,).
         exchange: whether labels may be permuted.
         expected_share: share of the masses that B is expected to have, if yields are compared; else None.
-        scaler: of the standardisation.
+        scaler: of the standardization.
     """
 
     rows: PooledEvents

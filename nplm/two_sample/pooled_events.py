@@ -15,7 +15,7 @@ from nplm.data.scaler import Scaler
 
 @dataclass(frozen=True, eq=False)
 class PooledEvents:
-    """Standardised events, of which rows and columns are read as those of an array.
+    """Standardized events, of which rows and columns are read as those of an array.
 
     Of ten million events they are as large as the samples, which are in memory already: an array of them is made only
     where all of it is needed.
@@ -23,7 +23,7 @@ class PooledEvents:
     Arguments:
         a, b: the samples.
         order: row of each event in A followed by B, shape (n,).
-        scaler: of the standardisation.
+        scaler: of the standardization.
     """
 
     a: Sample

@@ -74,7 +74,7 @@ def drawn_scores(basis: Basis, source: Sample, count: int, seed: int) -> Scores:
     of the source come with its events; the modes stay those of the pool.
 
     Arguments:
-        source: a large sample of the distribution that both are to follow, with standardised events.
+        source: a large sample of the distribution that both are to follow, with standardized events.
     """
     pool = basis.pool
     rng = np.random.default_rng([seed, _DRAW])

@@ -15,7 +15,7 @@ from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import summarize_toys
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
-DERIVED, REGULARISED = WeightedChi2Null(np.array([1.0, 0.5])), Chi2Null(3)
+DERIVED, REGULARIZED = WeightedChi2Null(np.array([1.0, 0.5])), Chi2Null(3)
 
 
 def test_there_is_one_for_each_name() -> None:
@@ -26,14 +26,14 @@ def test_there_is_one_for_each_name() -> None:
     ("calibrate", "toys", "formula", "kind", "number"),
     [
         (None, None, DERIVED, CheckedByToys, 200),
-        (None, None, REGULARISED, ToysThenAsymptotic, 200),
+        (None, None, REGULARIZED, ToysThenAsymptotic, 200),
         (None, 0, DERIVED, Asymptotic, 0),
-        (None, 70, REGULARISED, ToysThenAsymptotic, 70),
+        (None, 70, REGULARIZED, ToysThenAsymptotic, 70),
         ("toys", None, DERIVED, Toys, 200),
         ("analytic", 70, DERIVED, Asymptotic, 0),
         ("rare", None, DERIVED, ImportanceSampling, 5000),
         (Toys(30), None, DERIVED, Toys, 30),
-        (Asymptotic(), None, REGULARISED, Asymptotic, 0),
+        (Asymptotic(), None, REGULARIZED, Asymptotic, 0),
     ],
 )
 def test_names_numbers_and_objects_are_one(
@@ -60,12 +60,12 @@ def test_what_cannot_be_is_said(calibrate: Any, toys: int | None, message: str) 
 
 def test_where_no_toy_is_as_large_the_asymptotic_null_stands_alone_if_toys_follow_it() -> None:
     """Quantiles of chi2(3) as toys: below the largest they are counted, beyond it chi2(3) is read."""
-    toys = EmpiricalNull(np.array([REGULARISED.threshold((i + 0.5) / 100) for i in range(100)]))
-    summary = summarize_toys(toys.t, REGULARISED)
+    toys = EmpiricalNull(np.array([REGULARIZED.threshold((i + 0.5) / 100) for i in range(100)]))
+    summary = summarize_toys(toys.t, REGULARIZED)
     method = ToysThenAsymptotic()
-    assert method.standing(2.0, REGULARISED, REGULARISED, toys, summary) is toys
-    assert method.standing(100.0, REGULARISED, REGULARISED, toys, summary) is REGULARISED
-    assert Toys().standing(100.0, REGULARISED, REGULARISED, toys, summary) is toys
+    assert method.standing(2.0, REGULARIZED, REGULARIZED, toys, summary) is toys
+    assert method.standing(100.0, REGULARIZED, REGULARIZED, toys, summary) is REGULARIZED
+    assert Toys().standing(100.0, REGULARIZED, REGULARIZED, toys, summary) is toys
     wrong = Chi2Null(9)
     other = method.standing(100.0, wrong, wrong, toys, summarize_toys(toys.t, wrong))
     assert other is not wrong

@@ -1,4 +1,4 @@
-"""The examples of the guide to localisation run."""
+"""The examples of the guide to localization run."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _one_interval() -> tuple[Family, Intervals]:
     return family, replace(every, **{name: getattr(every, name)[best : best + 1] for name in _OF_INTERVALS})
 
 
-def test_the_fit_is_the_minimum_that_an_independent_minimiser_finds() -> None:
+def test_the_fit_is_the_minimum_that_an_independent_minimizer_finds() -> None:
     rng = np.random.default_rng(8)
     a, b = Sample(rng.normal(size=600), np.full(600, 0.5)), Sample(rng.normal(0.3, 1.1, size=300))
     pool = Pool.of(a, b)

@@ -1,4 +1,4 @@
-"""Impacts: t with a nuisance held at 0, less t, against minimisers and tests that know no such nuisance."""
+"""Impacts: t with a nuisance held at 0, less t, against minimizers and tests that know no such nuisance."""
 
 from __future__ import annotations
 

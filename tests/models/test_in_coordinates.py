@@ -132,7 +132,7 @@ def test_nuisances_see_features_in_their_own_units(rng: np.random.Generator) -> 
 
 
 @pytest.mark.parametrize("model", ["kernel", "histogram", "network"])
-def test_features_are_standardised_unless_told_otherwise(model: str) -> None:
+def test_features_are_standardized_unless_told_otherwise(model: str) -> None:
     reference = Sample(np.linspace(0, 1, 300))
     test = NPLMTest(reference, model)
     assert test.coordinate_kind == "standardized"

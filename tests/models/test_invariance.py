@@ -117,7 +117,7 @@ def test_t_does_depend_on_what_the_events_are(
     assert abs(statistic(model, reference, shuffled) - t) > 1e-2
 
 
-def test_units_matter_without_standardisation(quick: BoxSearch, samples: tuple[Sample, Sample]) -> None:
+def test_units_matter_without_standardization(quick: BoxSearch, samples: tuple[Sample, Sample]) -> None:
     reference, data = samples
     model = NetworkModel(clip=3.0, optimizer=quick)
     t, other = (

@@ -32,7 +32,7 @@ def test_the_same_folder_by_any_name(runs: Path, tmp_path: Path) -> None:
         require_same_folder(str(runs), name, progress)
 
 
-def test_a_folder_that_was_moved_is_recognised_by_what_is_left_of_it(runs: Path, tmp_path: Path) -> None:
+def test_a_folder_that_was_moved_is_recognized_by_what_is_left_of_it(runs: Path, tmp_path: Path) -> None:
     progress = _progress(runs)
     moved = runs.rename(tmp_path / "moved")
     require_same_folder(str(runs), moved, progress)

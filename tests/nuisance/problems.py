@@ -1,4 +1,4 @@
-"""An exponential reference whose scale and normalisation are not well known, with exact log-ratios."""
+"""An exponential reference whose scale and normalization are not well known, with exact log-ratios."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw_reference(rng: np.random.Generator, events: int) -> Sample:
 def draw_data(
     rng: np.random.Generator, moved: float = 0.0, more: float = 0.0, sigma: float = SIGMA, expected: float = EXPECTED
 ) -> Sample:
-    """Data at a point (scale, normalisation), with auxiliary measurements that fluctuate around it."""
+    """Data at a point (scale, normalization), with auxiliary measurements that fluctuate around it."""
     x = np.exp(moved) * rng.exponential(size=rng.poisson(expected * np.exp(more)))
     return Sample(x, name="data").with_auxiliary(np.array([moved, more]) + sigma * rng.standard_normal(2))
 
@@ -50,9 +50,9 @@ def loss(
     """sum_R w (e^(f + log r) - 1) - sum_D (f + log r) - log [L(nu|A) / L(0|A)], written out for one sample.
 
     Arguments:
-        nuisances: scale and normalisation with Gaussian constraints.
+        nuisances: scale and normalization with Gaussian constraints.
         reference, data: samples.
-        nu: scale and normalisation.
+        nu: scale and normalization.
         f: at the events of the reference and of the data; None for 0.
     """
     of_reference, of_data = _fitted(reference, data, nu, f)

@@ -1,4 +1,4 @@
-"""Delta, against minimisers that know nothing of sums and batches."""
+"""Delta, against minimizers that know nothing of sums and batches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_delta_is_the_minimum_that_a_simplex_finds(moved: float) -> None:
 
 
 def test_delta_of_a_yield_is_known_in_closed_form() -> None:
-    """A normalisation that nothing else knows takes the data's yield: Delta is 2 [n log(n / N) - n + N]."""
+    """A normalization that nothing else knows takes the data's yield: Delta is 2 [n log(n / N) - n + N]."""
     reference = draw_reference(np.random.default_rng(1), 1000)
     nuisances = Nuisances(Normalization("yield"), GaussianConstraint("yield", 1e6))
     profile = prepared(nuisances, reference)
@@ -47,7 +47,7 @@ def test_delta_of_a_yield_is_known_in_closed_form() -> None:
 
 
 def test_mean_delta_of_set_up_a() -> None:
-    """52.7 +- 0.1 at one standard deviation of the normalisation, as computed elsewhere; 400 toys."""
+    """52.7 +- 0.1 at one standard deviation of the normalization, as computed elsewhere; 400 toys."""
     rng = np.random.default_rng(11)
     nuisances, reference = scale_and_normalization(), draw_reference(rng, 20_000)
     profile = prepared(nuisances, reference)

@@ -99,7 +99,7 @@ def test_measurements_of_another_number_are_refused(test: NPLMTest) -> None:
 
 def test_a_test_of_the_shape_is_refused_before_any_work(reference: Sample) -> None:
     for model in (MODEL, "network", "histogram"):
-        with pytest.raises(ValueError, match="add a normalisation with a wide constraint"):
+        with pytest.raises(ValueError, match="add a normalization with a wide constraint"):
             NPLMTest(reference, model, nuisances=scale_and_normalization(), shape_only=True)
 
 

@@ -1,4 +1,4 @@
-"""Small problems for the optimisers."""
+"""Small problems for the optimizers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from nplm.models.network.events import Points, one_chunk
 from nplm.models.network.loss import expand, network_loss
 from nplm.models.network.mlp import Layout
-from nplm.optimize.levenberg_marquardt import Expansion, State, minimise
+from nplm.optimize.levenberg_marquardt import Expansion, State, minimize
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Problem:
         bound = jnp.asarray(self.bound)
 
         def one(theta: Float[Array, " p"], damping: float, steps: int) -> State:
-            return minimise(self.expand, theta, damping, bound, steps)
+            return minimize(self.expand, theta, damping, bound, steps)
 
         return jax.jit(jax.vmap(one, in_axes=(0, None, None)))
 

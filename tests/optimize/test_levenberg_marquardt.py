@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm.optimize.levenberg_marquardt import Expansion, State, minimise, newton_decrement
+from nplm.optimize.levenberg_marquardt import Expansion, State, minimize, newton_decrement
 
 STARTS = 8
 
@@ -69,7 +69,7 @@ def test_loss_never_increases_and_the_box_is_never_left(problem: Any) -> None:
 
 def test_a_climb_can_be_continued(problem: Any) -> None:
     bound = jnp.asarray(problem.bound)
-    climb = jax.jit(lambda theta, damping, steps: minimise(problem.expand, theta, damping, bound, steps))
+    climb = jax.jit(lambda theta, damping, steps: minimize(problem.expand, theta, damping, bound, steps))
     start = jnp.asarray(problem.starts(1)[0])
     half = climb(start, 0.1, 10)
     np.testing.assert_allclose(climb(half.theta, half.damping, 10).theta, climb(start, 0.1, 20).theta, rtol=1e-10)
@@ -82,7 +82,7 @@ def test_a_step_that_does_not_lower_the_loss_is_refused(elsewhere: float) -> Non
     def expand(theta: jax.Array) -> Expansion:
         return Expansion(jnp.where(jnp.all(theta == start), 0.0, elsewhere), gradient, jnp.eye(2))
 
-    end = minimise(expand, start, jnp.asarray(0.1), jnp.full(2, 9.0), 10)
+    end = minimize(expand, start, jnp.asarray(0.1), jnp.full(2, 9.0), 10)
     np.testing.assert_array_equal(end.theta, start)
     assert float(end.expansion.loss) == 0.0
     assert float(end.damping) > 1.0
@@ -97,10 +97,10 @@ def test_decrement_is_how_much_t_would_rise_on_a_parabola(rng: np.random.Generat
     assert decrement == pytest.approx(2 * float(state.expansion.loss), rel=1e-4)
 
 
-def test_a_parabola_is_minimised_on_the_bound() -> None:
+def test_a_parabola_is_minimized_on_the_bound() -> None:
     """Of an ill-conditioned parabola whose minimum lies outside the box, against a bounded solver."""
     hessian, centre = np.array([[2.0, 0.9, 0.0], [0.9, 1.0, 0.3], [0.0, 0.3, 50.0]]), np.array([3.0, 0.2, -0.1])
-    end = minimise(parabola(hessian, centre), jnp.zeros(3), jnp.asarray(0.1), jnp.ones(3), 200)
+    end = minimize(parabola(hessian, centre), jnp.zeros(3), jnp.asarray(0.1), jnp.ones(3), 200)
 
     def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
         return float(0.5 * (p - centre) @ hessian @ (p - centre)), hessian @ (p - centre)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm.optimize.preconditioned_lbfgs import minimise_with_secants
+from nplm.optimize.preconditioned_lbfgs import minimize_with_secants
 
 
 def climb(problem: Any, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def climb(problem: Any, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.
     @jax.jit
     def one(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
         value_and_gradient = jax.value_and_grad(problem.loss)
-        return minimise_with_secants(
+        return minimize_with_secants(
             value_and_gradient, lambda p: problem.expand(p).curvature, theta, jnp.asarray(0.1), bound, steps
         )
 
@@ -67,7 +67,7 @@ def test_a_matrix_that_is_not_positive_definite_is_damped_until_it_is() -> None:
         return 0.5 * jnp.sum((theta - centre) ** 2), theta - centre
 
     indefinite = jnp.array([[1.0, 2.0], [2.0, 1.0]])
-    theta, _ = minimise_with_secants(
+    theta, _ = minimize_with_secants(
         value_and_gradient, lambda p: indefinite, jnp.zeros(2), jnp.asarray(0.1), jnp.full(2, 9.0), 100
     )
     np.testing.assert_allclose(theta, centre, atol=1e-6)

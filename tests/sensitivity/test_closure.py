@@ -262,7 +262,7 @@ def test_shape_only_classifiers_know_the_shape_only() -> None:
 
 
 @pytest.mark.slow
-def test_nuisances_of_a_normalisation_hide_the_yield(rng: np.random.Generator) -> None:
+def test_nuisances_of_a_normalization_hide_the_yield(rng: np.random.Generator) -> None:
     """Toys at nu = 0, 100 each, fixed seed: the size holds, and a signal like the reference is not found."""
     reference = draw_reference(np.random.default_rng(5), 30_000)
     nuisances = Nuisances(Normalization("norm"), GaussianConstraint(("norm",), 0.15))

@@ -42,7 +42,7 @@ def test_degrees_of_freedom_solve_the_likelihood_equation() -> None:
 
 
 @pytest.mark.parametrize("k", [0.7, 2.0, 13.0])
-def test_fit_maximises_the_likelihood(k: float, rng: np.random.Generator) -> None:
+def test_fit_maximizes_the_likelihood(k: float, rng: np.random.Generator) -> None:
     t = rng.chisquare(k, 300)
     fit = fit_chi2(t)
     by_scipy = chi2.fit(t[t >= 1e-6], floc=0, fscale=1)[0]

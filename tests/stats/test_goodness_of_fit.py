@@ -190,7 +190,7 @@ def test_summary_counts_failed_and_zero_toys_and_leaves_them_out(rng: np.random.
     ],
     ids=["none", "failed", "one", "few", "zero", "equal", "tiny"],
 )
-def test_degenerate_ensembles_are_summarised(t: np.ndarray) -> None:
+def test_degenerate_ensembles_are_summarized(t: np.ndarray) -> None:
     summary = summarize_toys(t, 5, simulations=99)
     json.dumps(summary.to_dict(), allow_nan=False)
     enough = np.isfinite(t).sum() >= 50

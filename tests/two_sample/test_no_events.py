@@ -74,7 +74,7 @@ def test_a_kernel_pays_for_its_penalty_only() -> None:
     assert result.p_value < 0.05
 
 
-def test_a_normalisation_takes_up_what_it_may() -> None:
+def test_a_normalization_takes_up_what_it_may() -> None:
     nuisances = Nuisances(Normalization("norm", 0.5), GaussianConstraint(["norm"], [1.0]))
     free = NPLMTest(_reference(3.0), HistogramModel(bins=1), nuisances=nuisances).run(NONE, toys=50)
     assert 0 <= free.t < 6

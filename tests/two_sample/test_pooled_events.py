@@ -13,7 +13,7 @@ from nplm.family.statistic import Family
 from nplm.two_sample.pooled import Pool
 
 
-def test_rows_and_columns_are_those_of_the_standardised_events(rng: np.random.Generator) -> None:
+def test_rows_and_columns_are_those_of_the_standardized_events(rng: np.random.Generator) -> None:
     a, b = Sample(rng.normal(size=(70, 3))), Sample(rng.normal(1.0, 2.0, size=(40, 3)))
     pool = Pool.of(a, b)
     expected = pool.scaler(np.concatenate([a.events, b.events])[pool.order])

@@ -20,7 +20,7 @@ def _basis(a: Sample, b: Sample, expected_ratio: float | None = None) -> Basis:
 
 
 def _loss(basis: Basis, test: KernelTest, theta: np.ndarray) -> float:
-    """The penalised cross-entropy, written down from its definition; theta holds the constant and b."""
+    """The penalized cross-entropy, written down from its definition; theta holds the constant and b."""
     pool = basis.pool
     f = theta[0] + basis(pool.events)[:, test.columns] @ theta[1:]
     share = pool.share

@@ -58,7 +58,7 @@ class Options(ModelOptions, InputOptions):
                 raise UsageError(f"--{name} is missing; give it: --{name} {example}")
         if values.get("shape_only") and "nuisances" in values:
             raise UsageError(
-                "--shape-only and --nuisances contradict each other: let the yield be a normalisation with a wide"
+                "--shape-only and --nuisances contradict each other: let the yield be a normalization with a wide"
                 " constraint instead"
             )
         if values.get("toys", 200) < 20:
@@ -98,7 +98,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=text,
         metavar="WHAT",
         help="the best test to compare with: classifier learns the signal from half of the events, none leaves it out,"
-        " MODULE:FUNCTION gives log s(x)/b(x) of the normalised densities (default: classifier)",
+        " MODULE:FUNCTION gives log s(x)/b(x) of the normalized densities (default: classifier)",
     )
     control = parser.add_argument_group("output and control")
     add_output_option(control, "folder for closure.json, closure.txt and the plot")

@@ -27,7 +27,7 @@ _REMEDY = (
 class FalkonModel(ModelDefaults):
     """LogisticFalkon of the library falkon, one Newton step on the weighted cross-entropy in float64.
 
-    It minimises (1/n) [sum_D log(1 + e^-f) + w sum_R log(1 + e^f)] + (lambda'/2) ||f||^2 over f = sum_j a_j k(x, c_j)
+    It minimizes (1/n) [sum_D log(1 + e^-f) + w sum_R log(1 + e^f)] + (lambda'/2) ||f||^2 over f = sum_j a_j k(x, c_j)
     from f = 0 by one step (arXiv:2204.02317, section 3): penalty_list=[lambda'], iter_list=[1e6], conjugate gradients
     to sqrt(1e-7), no KeOps. t is that of the likelihood, -2 [sum_R w (e^f - 1) - sum_D f].
 

@@ -53,7 +53,7 @@ def minimize_in_bins(
     start: Float[Array, "B bins_plus_k"],
     free: Float[Array, "B bins_plus_k"],
 ) -> Minimum:
-    """Minimises L over f of each bin and nu, for B samples.
+    """Minimizes L over f of each bin and nu, for B samples.
 
     With F = f_b + log r(x; nu), v0 the weight of a data event, w0 that of a reference event in bin b and rho = w0 / v0,
 

@@ -1,4 +1,4 @@
-"""The histogram model: f constant in bins, maximised in closed form."""
+"""The histogram model: f constant in bins, maximized in closed form."""
 
 from __future__ import annotations
 

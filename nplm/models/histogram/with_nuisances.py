@@ -214,7 +214,7 @@ def _minimize(
     start: Float[Array, "B k"],
     free: Float[Array, "B k"],
 ) -> tuple[Minimum, Float[Array, "B bins"]]:
-    """Minimises sum_b n_b log lambda_b(nu) - S . c(nu) - log [L(nu|A) / L(0|A)]; also returns lambda there."""
+    """Minimizes sum_b n_b log lambda_b(nu) - S . c(nu) - log [L(nu|A) / L(0|A)]; also returns lambda there."""
 
     def moments(c: Float[Array, " e"]) -> tuple[Array, Array, Array]:
         """sum w r over each bin of 1, (1, g) and (1, g)(1, g)^T."""

@@ -58,7 +58,7 @@ class PreparedKernel(PreparedDefaults):
         noise: sum_R w^2 (phi, 1)(phi, 1)^T, shape (r + 1, r + 1): what the reference's own fluctuation is made of.
         events: number of reference events of non-zero weight.
         total: N(R).
-        solver: "ml" for the maximum of the penalised likelihood, "falkon-step" for one Newton step of LogisticFalkon.
+        solver: "ml" for the maximum of the penalized likelihood, "falkon-step" for one Newton step of LogisticFalkon.
         engine: what sums kernels over events and over centres; it changes t by rounding only.
         event_weight: w0 = sum_R w^2 / sum_R w of the finite-reference likelihood; 0 for the extended one, which takes
             the reference as exact.

@@ -30,7 +30,7 @@ EXTREME = 1e6
 
 @dataclass(frozen=True)
 class KernelModel(ModelDefaults):
-    """f(x) = sum_j a_j k(x, c_j) with Gaussian kernels on M centres, penalised by (Lambda/2) ||f||^2.
+    """f(x) = sum_j a_j k(x, c_j) with Gaussian kernels on M centres, penalized by (Lambda/2) ||f||^2.
 
     t = -2 L[f^] with f^ = argmin L + (Lambda/2) ||f||^2: the penalty takes part in the fit, not in t. In Falkon's
     convention Lambda = 2 lambda n with n = n_R + N(R), the same for all data (arXiv:2204.02317, section 3).
@@ -51,7 +51,7 @@ class KernelModel(ModelDefaults):
         centers: number of centres M; None for the square root of n_R + N(R), between 100 and 2000.
         penalty: lambda.
         selection: how centres are chosen: "uniform", as published, or "covering", see `choose_centers`.
-        solver: "ml" for the maximum of the penalised likelihood; "falkon-step" for what LogisticFalkon with the usual
+        solver: "ml" for the maximum of the penalized likelihood; "falkon-step" for what LogisticFalkon with the usual
             settings of NPLM computes: one Newton step on the weighted cross-entropy.
         seed: of the choice of centres and of the pairs that give the width.
         engine: "xla", or "keops" for the sums of kernels over events and centres by KeOps, which is slower on a CPU and

@@ -37,7 +37,7 @@ _FAITHFUL = 1e-6
 class PreparedKernelWithNuisances(WithNuisancesDefaults):
     """The kernel model with its reference and its nuisances.
 
-    tau = -2 min over (f, nu) of the penalised loss, without its penalty, and t = tau - Delta. t is not negative: tau is
+    tau = -2 min over (f, nu) of the penalized loss, without its penalty, and t = tau - Delta. t is not negative: tau is
     sought over Delta's point too, where the penalty is nil. Where Delta has several minima, tau begins at each of them.
 
     With a finite reference both have the likelihood of `FiniteReference` with f + log r in the place of f: r moves the

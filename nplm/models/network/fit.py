@@ -31,7 +31,7 @@ class PreparedNetwork(PreparedDefaults):
 
     Arguments:
         layout: of the network.
-        scaler: standardises events.
+        scaler: standardizes events.
         search: finds the maximum.
         weights: of the reference's events in the likelihood, shape (n_R,).
         event_weight: w0 of a finite reference, see `of_reference`; None for an exact one.

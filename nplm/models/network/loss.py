@@ -14,8 +14,8 @@ from nplm.models.network.events import Chunks, Points
 from nplm.models.network.joint import JointNetwork
 from nplm.models.network.mlp import Layout
 from nplm.optimize.adam import Adam, adam
-from nplm.optimize.levenberg_marquardt import Expansion, State, minimise, newton_decrement
-from nplm.optimize.preconditioned_lbfgs import minimise_with_secants
+from nplm.optimize.levenberg_marquardt import Expansion, State, minimize, newton_decrement
+from nplm.optimize.preconditioned_lbfgs import minimize_with_secants
 
 # The log-ratios that are fitted: a network, alone or with nuisances.
 Family = Layout | JointNetwork
@@ -86,7 +86,7 @@ def climb_population(
     """Climbs with every network of a population; `lanes` at a time, so that their Jacobians stay in the cache."""
 
     def one(start: tuple[Float[Array, " p"], Float[Array, ""]]) -> State:
-        return minimise(lambda p: expand(family, p, reference, data), *start, bound, iterations)
+        return minimize(lambda p: expand(family, p, reference, data), *start, bound, iterations)
 
     states = jax.lax.map(one, (theta, damping), batch_size=lanes)
     return states.theta, states.expansion.loss, states.damping
@@ -103,7 +103,7 @@ def climb_with_secants(
     data: Points,
 ) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """Climbs with one network on many events; most iterations cost no more than a gradient."""
-    return minimise_with_secants(
+    return minimize_with_secants(
         jax.value_and_grad(lambda p: network_loss(family, p, reference, data)),
         lambda p: expand(family, p, reference, data).curvature,
         theta,
@@ -124,7 +124,7 @@ def climb(
     data: Points,
 ) -> tuple[State, Float[Array, ""]]:
     """Climbs with one network; also returns by how much t would still rise (Newton decrement)."""
-    state = minimise(lambda p: expand(family, p, reference, data), theta, damping, bound, iterations)
+    state = minimize(lambda p: expand(family, p, reference, data), theta, damping, bound, iterations)
     return state, newton_decrement(state, bound)
 
 

@@ -31,7 +31,7 @@ _MOST_WEIGHTS = 1_000_000
 class NetworkModel(ModelDefaults):
     """f(x; w): a fully connected network, sigmoid hidden layers, one linear output, |w| <= clip.
 
-    Clipping is the regulariser: a clip that is chosen well makes t on null toys chi2 with as many degrees of freedom
+    Clipping is the regularizer: a clip that is chosen well makes t on null toys chi2 with as many degrees of freedom
     as the network has parameters (arXiv:1912.12155, section 3.2).
 
     Arguments:

@@ -179,7 +179,7 @@ class NetworkSearch:
         return data.points(chunked(data.events, data.weights, self.room))
 
     def _fit_one(self, *, data: Data, stop: Event | None) -> Fits:
-        """Fits one sample with the optimiser that was asked for, unless told to stop."""
+        """Fits one sample with the optimizer that was asked for, unless told to stop."""
         with jax.enable_x64(True):
             if isinstance(self.optimizer, Adam):
                 return self._adam(self.optimizer, self._full(data))

@@ -1,4 +1,4 @@
-"""How much the network's optimiser searches."""
+"""How much the network's optimizer searches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nplm.optimize.multistart import SearchSettings
 
 @dataclass(frozen=True)
 class BoxSearch:
-    """Our optimiser: a search with Gauss-Newton climbs in the box, coarse to fine in the samples.
+    """Our optimizer: a search with Gauss-Newton climbs in the box, coarse to fine in the samples.
 
     The search runs on cells of the reference (centroid and summed weight of the events in each). The best point of
     each of its starts then climbs on finer cells, or with secants on all events; the best of these climbs on all events

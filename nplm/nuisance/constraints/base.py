@@ -33,7 +33,7 @@ class Constraint(Protocol):
         ...
 
     def logpdf(self, nu: Float[Array, " k"]) -> Float[Array, ""]:
-        """log L(nu | A) = log p(A; nu), normalised in A. Traced by JAX (jit, grad, hessian, vmap)."""
+        """log L(nu | A) = log p(A; nu), normalized in A. Traced by JAX (jit, grad, hessian, vmap)."""
         ...
 
     def with_auxiliary(self, auxiliary: Float[Array, " a"] | Float64[np.ndarray, " a"]) -> Constraint:

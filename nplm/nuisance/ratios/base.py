@@ -35,7 +35,7 @@ class LogRatio(Protocol):
         ...
 
     def basis(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q"]:
-        """g at events, whose columns are the features of the reference as given (not standardised)."""
+        """g at events, whose columns are the features of the reference as given (not standardized)."""
         ...
 
     def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:

@@ -59,7 +59,7 @@ def fit_terms(
     variances: Float64[np.ndarray, "m bins"] | None,
     common: Float64[np.ndarray, " bins"] | None,
 ) -> tuple[Float64[np.ndarray, "terms bins"], Float64[np.ndarray, "terms bins"] | None]:
-    """Generalised least squares in each bin: values = design coefficients, with errors.
+    """Generalized least squares in each bin: values = design coefficients, with errors.
 
     The covariance of the values in a bin is diag(variances) + common: the error of the yield at nu = 0 is in all of
     them. Through as many points as terms the fit is exact.

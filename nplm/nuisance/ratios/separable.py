@@ -66,7 +66,7 @@ class Normalization(_OfYield):
         super().__post_init__()
         if not np.isfinite(self.unit) or self.unit == 0:
             raise ValueError(
-                f"the unit of the normalisation {self.name} must be a number other than 0, not {self.unit}"
+                f"the unit of the normalization {self.name} must be a number other than 0, not {self.unit}"
             )
 
     def coefficients(self, nu: Float[Array, " 1"]) -> Float[Array, " 1"]:

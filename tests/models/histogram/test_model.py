@@ -65,7 +65,7 @@ def test_automatic_bins_give_baker_and_cousins(dimension: int, rng: np.random.Ge
 
 
 def test_no_other_log_ratio_is_more_likely(rng: np.random.Generator) -> None:
-    """A numerical maximisation over the bins' log-ratios, event by event, ends at the same t."""
+    """A numerical maximization over the bins' log-ratios, event by event, ends at the same t."""
     reference = Sample(rng.exponential(size=2000), rng.uniform(0.0, 0.5, 2000))
     data = Sample(rng.exponential(1.2, size=450), rng.uniform(0.5, 1.5, 450))
     bin_of = [np.searchsorted(EDGES_1D[0][1:-1], s.events[:, 0], side="right") for s in (reference, data)]
@@ -95,7 +95,7 @@ def test_a_bin_without_data_adds_twice_its_expectation() -> None:
 
 @pytest.mark.parametrize("signed", [False, True], ids=["positive", "signed"])
 def test_two_poisson_samples_are_compared_bin_by_bin(signed: bool, rng: np.random.Generator) -> None:
-    """t is v0 times the ratio of likelihoods of two Poisson means a bin, which SciPy maximises numerically."""
+    """t is v0 times the ratio of likelihoods of two Poisson means a bin, which SciPy maximizes numerically."""
     draw = signed_weights if signed else (lambda rng, n: rng.uniform(0.1, 2.0, n))
     reference, data = Sample(rng.exponential(size=900), draw(rng, 900)), Sample(rng.exponential(1.1, size=500))
     data = Sample(data.events, rng.uniform(0.5, 1.5, 500))

@@ -123,7 +123,7 @@ def test_a_reference_as_small_as_the_data_keeps_the_size(exact: bool) -> None:
 
 @pytest.mark.parametrize("rho", [0.9, 0.0])
 def test_correlated_normalizations_keep_the_size(rho: float) -> None:
-    """One bin of 20,000 events, two normalisations of 2.5% whose measurements are correlated by 0.9; 4000 toys.
+    """One bin of 20,000 events, two normalizations of 2.5% whose measurements are correlated by 0.9; 4000 toys.
 
     A test that takes them for independent fires three times too often.
     """

@@ -30,13 +30,13 @@ def test_one_step_is_that_of_falkon(seed: int, n_reference: int, with_peak: bool
     centers = choose_centers(reference.events, reference.weights, 1000, "covering", 1)
     step = prepare(reference, centers, 2.3, penalty(reference), "falkon-step")
     assert step.fit([data]).t[0] == pytest.approx(expected, abs=0.05)
-    # The converged fit has a penalised likelihood that is at least as large.
+    # The converged fit has a penalized likelihood that is at least as large.
     full = prepare(reference, centers, 2.3, penalty(reference))
 
-    def penalised(prepared, fits) -> float:
+    def penalized(prepared, fits) -> float:
         return float(fits.t[0] / 2 - prepared.modes.penalty @ fits.parameters[0] ** 2 / 2)
 
-    assert penalised(full, full.fit([data])) >= penalised(step, step.fit([data])) - 1e-9
+    assert penalized(full, full.fit([data])) >= penalized(step, step.fit([data])) - 1e-9
     assert full.fit([data]).converged[0]
 
 

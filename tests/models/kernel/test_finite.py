@@ -50,10 +50,10 @@ def finite(reference: Sample, centers: np.ndarray) -> PreparedKernel:
 
 
 @pytest.mark.parametrize(("dimension", "held"), [(1, True), (3, True), (3, False)])
-def test_the_fit_is_the_minimum_of_the_penalised_loss(
+def test_the_fit_is_the_minimum_of_the_penalized_loss(
     dimension: int, held: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """L + sum_i p_i b_i^2 / (2 (1 + rho)), which SciPy minimises event by event; an exact reference has another t."""
+    """L + sum_i p_i b_i^2 / (2 (1 + rho)), which SciPy minimizes event by event; an exact reference has another t."""
     if not held:
         monkeypatch.setattr(kernel_fit, "_HELD_BYTES", 0)
     reference, data = samples(rng, dimension)

@@ -73,7 +73,7 @@ def test_correlations_are_those_of_sums_over_samples(rng: np.random.Generator, s
     assert correlation[0, 1] > 0.3
 
 
-def test_features_may_be_standardised_or_not(rng: np.random.Generator) -> None:
+def test_features_may_be_standardized_or_not(rng: np.random.Generator) -> None:
     """The events that stand for a line's are those of raw features, whatever the scaler."""
 
     reference = Sample(5 + 0.1 * rng.normal(size=4000), np.full(4000, 0.1))

@@ -48,7 +48,7 @@ def test_modes_are_orthonormal_under_the_reference_and_carry_the_norm(problem) -
     assert np.sum(modes.penalty * b**2) == pytest.approx(PENALTY * norm, rel=1e-5)
 
 
-def test_the_fit_is_the_minimum_of_the_penalised_loss(problem) -> None:
+def test_the_fit_is_the_minimum_of_the_penalized_loss(problem) -> None:
     reference, data, centers = problem
     prepared = prepare(reference, centers, WIDTH, PENALTY)
     fits = prepared.fit([data])
@@ -65,8 +65,8 @@ def test_the_fit_is_the_minimum_of_the_penalised_loss(problem) -> None:
     best = minimize(loss, np.zeros(len(b)), jac=gradient, method="BFGS", options={"gtol": 1e-7})
     assert loss(b) <= best.fun + 1e-9
     np.testing.assert_allclose(gradient(b), 0, atol=1e-4)
-    unpenalised = loss(b) - penalty @ b**2 / 2
-    assert fits.t[0] == pytest.approx(-2 * unpenalised, abs=1e-7)
+    unpenalized = loss(b) - penalty @ b**2 / 2
+    assert fits.t[0] == pytest.approx(-2 * unpenalized, abs=1e-7)
     assert fits.converged[0]
     assert fits.remaining[0] < 1e-4
 

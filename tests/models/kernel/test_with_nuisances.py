@@ -231,7 +231,7 @@ def test_three_shape_nuisances_at_once_keep_the_size() -> None:
 
 @pytest.mark.slow
 def test_correlated_normalizations_keep_the_size() -> None:
-    """Two normalisations of 2.5%, correlated by 0.9, at 20,000 events; 1000 toys.
+    """Two normalizations of 2.5%, correlated by 0.9, at 20,000 events; 1000 toys.
 
     A test that takes their measurements for independent fires too often.
     """

@@ -48,7 +48,7 @@ def weighted(exponential: Exponential, rng: np.random.Generator) -> Exponential:
 
 
 def test_t_is_the_likelihood_of_two_finite_samples(weighted: Exponential, quick: BoxSearch) -> None:
-    """At the fitted point, where no optimiser from SciPy climbs on, and where an exact reference has another t."""
+    """At the fitted point, where no optimizer from SciPy climbs on, and where an exact reference has another t."""
     reference, data = weighted
     network = prepared(reference, quick)
     fits = network.fit([data])

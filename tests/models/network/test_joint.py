@@ -30,7 +30,7 @@ def double_precision() -> Iterator[None]:
 
 @pytest.fixture
 def point(rng: np.random.Generator) -> np.ndarray:
-    """Parameters of the network, then scale and normalisation."""
+    """Parameters of the network, then scale and normalization."""
     return np.append(rng.normal(size=10), [0.3, -0.2])
 
 

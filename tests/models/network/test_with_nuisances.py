@@ -28,10 +28,10 @@ SEARCH = BoxSearch(
     fine_iterations=100,
     last_iterations=60,
 )
-# Biases that are free can take up any normalisation.
+# Biases that are free can take up any normalization.
 MODEL = NetworkModel(hidden=(2,), clip=2.0, clip_biases=False, optimizer=SEARCH, reference_exact=True)
 REFERENCE = draw_reference(np.random.default_rng(1), 4000)
-# A scale, and two normalisations that nothing but their own measurements can tell apart.
+# A scale, and two normalizations that nothing but their own measurements can tell apart.
 RATIO = SumOfLogRatios([scale(), Normalization("first"), Normalization("second")])
 NUISANCES = Nuisances(RATIO, GaussianConstraint(RATIO.nuisances, SIGMA))
 TRUTHS = [(0.15, 0.0, 0.1), (-0.3, 0.2, 0.0)]
@@ -61,7 +61,7 @@ def tau_at(
 ) -> tuple[float, PreparedNetwork]:
     """tau with the scale held at nu: t of the network against the reference moved there, and what is left.
 
-    A normalisation does nothing that the output's bias could not undo, so it is at its measured value.
+    A normalization does nothing that the output's bias could not undo, so it is at its measured value.
     """
     log_r = -nu - np.expm1(-nu) * REFERENCE.events[:, 0]
     network = alone(Sample(REFERENCE.events, REFERENCE.weights * np.exp(log_r)))
@@ -96,7 +96,7 @@ def test_tau_is_the_loss_at_the_fitted_point(
     two = scale_and_normalization()
     for data, t, delta, parameters, nu in zip(toys, fits.t, fits.delta, fits.parameters, fits.nu_tau, strict=True):
         f = tuple(prepared.log_ratio(parameters, s.events) for s in (REFERENCE, data))
-        # The two normalisations act as their sum; what is known about them is added by hand.
+        # The two normalizations act as their sum; what is known about them is added by hand.
         plain = Sample(data.events).with_auxiliary(np.array([data.auxiliary[0], 0.0]))
         total = nu[1:].sum()
         value = loss(two, REFERENCE, plain, np.array([nu[0], total]), f) - total**2 / (2 * SIGMA**2)

@@ -73,7 +73,7 @@ def test_what_cannot_be_interpolated_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", [pytest.param("exponential", marks=pytest.mark.slow), "polynomial"])
 def test_a_deficit_beyond_the_smaller_variation_is_fitted(kind: Kind) -> None:
-    """Yields by 1.5 and 0.9; data with 0.75: a profile of the yield alone, found by a scalar minimiser."""
+    """Yields by 1.5 and 0.9; data with 0.75: a profile of the yield alone, found by a scalar minimizer."""
     rng = np.random.default_rng(3)
     reference = Sample(rng.exponential(size=20_000), np.full(20_000, 0.05), features=["x"], name="reference")
     data = Sample(rng.exponential(size=750), features=["x"], name="data")

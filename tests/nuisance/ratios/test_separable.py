@@ -77,7 +77,7 @@ def test_bad_input_is_refused_by_name() -> None:
         SeparableLogRatio("scale", exponential_c)
     with pytest.raises(ValueError, match="distinct, but a is given more than once"):
         SeparableLogRatio(("a", "b", "a"), lambda nu: nu)
-    with pytest.raises(ValueError, match="unit of the normalisation lumi"):
+    with pytest.raises(ValueError, match="unit of the normalization lumi"):
         Normalization("lumi", unit=0.0)
     with pytest.raises(ValueError, match="one log-ratio or more"):
         SumOfLogRatios([])

@@ -57,7 +57,7 @@ def require_nuisances(values: Mapping[str, Any]) -> None:
         return
     if values.get("shape_only"):
         raise UsageError(
-            "--shape-only and --nuisances contradict each other: let the yield be a normalisation with a wide"
+            "--shape-only and --nuisances contradict each other: let the yield be a normalization with a wide"
             " constraint instead"
         )
     if values.get("expectation"):
