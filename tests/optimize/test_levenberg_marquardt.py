@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize as minimize_by_scipy
 
 from nplm.optimize.levenberg_marquardt import Expansion, State, minimize, newton_decrement
 
@@ -25,7 +25,9 @@ def gains(problem: Any, states: State) -> np.ndarray:
 
     bounds = list(zip(-problem.bound, problem.bound, strict=True))
     options = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-9}
-    ends = [minimize(fun, p, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for p in states.theta]
+    ends = [
+        minimize_by_scipy(fun, p, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for p in states.theta
+    ]
     return np.asarray(states.expansion.loss) - [end.fun for end in ends]
 
 
@@ -105,7 +107,9 @@ def test_a_parabola_is_minimized_on_the_bound() -> None:
     def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
         return float(0.5 * (p - centre) @ hessian @ (p - centre)), hessian @ (p - centre)
 
-    expected = minimize(loss, np.zeros(3), jac=True, method="L-BFGS-B", bounds=[(-1, 1)] * 3, options={"gtol": 1e-12})
+    expected = minimize_by_scipy(
+        loss, np.zeros(3), jac=True, method="L-BFGS-B", bounds=[(-1, 1)] * 3, options={"gtol": 1e-12}
+    )
     np.testing.assert_allclose(end.theta, expected.x, atol=1e-6)
     assert float(end.theta[0]) == 1.0
     assert float(newton_decrement(end, jnp.ones(3))) < 1e-9
