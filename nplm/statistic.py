@@ -18,11 +18,11 @@ from nplm._util.forked import require_not_forked
 from nplm._util.versions import versions
 from nplm.data.coordinates import CoordinateKind, coordinates_of
 from nplm.data.fingerprint import Plan
-from nplm.data.given_up import renamed
 from nplm.data.overflow import Overflow
 from nplm.data.periods import Circular, periods_of
 from nplm.data.sample import Sample, in_order, require_same_features, require_varying
 from nplm.data.support import Support
+from nplm.data.without_copies import renamed
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.likelihood.fits import Fits
 from nplm.models.base import Model, PreparedError, PreparedModel, fitted_to

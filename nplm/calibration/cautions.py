@@ -8,11 +8,11 @@ import numpy as np
 from scipy.stats import norm
 
 from nplm.calibration.methods import Method
-from nplm.data.given_up import renamed
 from nplm.data.sample import Sample
 from nplm.data.support import support_remarks, yields_apart
+from nplm.data.without_copies import renamed
 from nplm.models.base import LARGEST_FOR_EXACT, PreparedWithNuisances
-from nplm.nuisance.turning import turning_remarks
+from nplm.nuisance.non_monotonic import turning_remarks
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import AsymptoticNull
 from nplm.toys.no_toys import why_no_toys

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nplm._util.seed import LARGEST_SEED
+from nplm._util.seed_range import LARGEST_SEED
 from nplm._util.whole_numbers import require_few
 
 # Units of cross-sections, in picobarns.

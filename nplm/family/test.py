@@ -10,7 +10,7 @@ import numpy as np
 
 from nplm._util.blas import blas_threads
 from nplm._util.floating_point import usual_errors
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
 from nplm._util.whole_numbers import require_whole
 from nplm.data.periods import periods_of, within_periods
@@ -27,10 +27,10 @@ from nplm.io.tables import Tabular, two_samples
 from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
 from nplm.two_sample.cautions import notes_on
-from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.no_events import rate_of_none, result_of_rate
 from nplm.two_sample.pooled import Pool
 from nplm.two_sample.rate import rate_of
+from nplm.two_sample.resampling import require_exchangeable
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.with_rate import with_rate
 

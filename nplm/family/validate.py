@@ -13,8 +13,9 @@ from nplm.data.sample import Sample
 from nplm.family.build import Progress, unseen
 from nplm.family.settings import FamilySettings
 from nplm.family.test import FamilyTest
+from nplm.stats.multiple_comparisons import CORRECTIONS, Correction, adjusted_p
 from nplm.two_sample.calibration import Calibrate
-from nplm.two_sample.matrix import CORRECTIONS, Correction, TwoSampleMatrix, adjusted_p
+from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.test import DRAWS, RESAMPLES, TwoSampleTest
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.floating_point import usual_errors
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
 from nplm._util.whole_numbers import require_few, require_whole
 from nplm.calibration.cautions import cautions_of

@@ -24,7 +24,7 @@ from nplm.wording.numbers import (
     z_text,
 )
 from nplm.wording.tables import aligned, labelled
-from nplm.wording.verdict import MILD, STRONG, Level, Verdict, interrupted, where_apart
+from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, interrupted, where_apart
 
 if TYPE_CHECKING:
     from nplm.hypotest.multiple_result import MultipleResult

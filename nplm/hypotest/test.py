@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from nplm._util.floating_point import usual_errors
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm._util.whole_numbers import require_few, require_whole
 from nplm.calibration.cautions import cautions_of
 from nplm.calibration.importance.run import FITS_A_TOY, importance_null, require_importance

@@ -12,7 +12,7 @@ from nplm.data.support import Outside
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import count, format_z, p_text, share_of, yields_text, z_text
-from nplm.wording.verdict import MILD, STRONG, Level, Verdict, interrupted, where_apart
+from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, interrupted, where_apart
 
 if TYPE_CHECKING:
     from nplm.hypotest.result import Result

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cuts.columns import ReadError
-from nplm.data.given_up import joined, renamed, rescaled
 from nplm.data.sample import Sample, in_order
+from nplm.data.without_copies import joined, renamed, rescaled
 from nplm.io.read import column_names, read_sample, sum_of_weights
 
 # The tree of NanoAOD that counts what its generator has made, and what the branches are called there.

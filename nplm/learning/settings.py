@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.data.sample import Sample
 from nplm.learning.learned_ratio import Yields
 from nplm.learning.loss import Form

@@ -1,6 +1,6 @@
 """Control charts of Z-scores: limits for single windows, and a cumulative sum that sees small shifts that last.
 
-The sum is Page's (Biometrika 41 (1954) 100): S <- max(0, S + Z - k), with an alarm, and a new start from zero, at
+The sum is Page's CUSUM (Biometrika 41 (1954) 100): S <- max(0, S + Z - k), with an alarm, and a new start from zero, at
 S >= h. k is half of the shift that it is made for. The run length is the number of windows until an alarm.
 """
 
@@ -22,6 +22,17 @@ _LONGEST = 1e12
 _AVERAGE_NODES = 16
 # One window shares so much of its variance with all others at most.
 _MOST_SHARED = 0.999
+
+
+def next_sum(s: float, z: float, reference_value: float) -> float:
+    """The cumulative sum with one more window, max(0, s + z - k).
+
+    Arguments:
+        s: the sum so far.
+        z: Z-score of the window.
+        reference_value: k.
+    """
+    return max(0.0, s + z - reference_value)
 
 
 def run_length(limit: float, reference_value: float, shift: float = 0.0, sd: float = 1.0) -> float:

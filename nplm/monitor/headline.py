@@ -9,7 +9,7 @@ from typing import Literal
 from nplm.monitor.verdict import Verdict
 from nplm.monitor.words import AGREES
 from nplm.wording.numbers import count
-from nplm.wording.verdict import Level
+from nplm.wording.verdict_levels import Level
 
 # p within this factor of the limit of an alarm is worth watching.
 WATCH = 10.0

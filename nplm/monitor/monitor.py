@@ -20,6 +20,7 @@ from nplm.family.settings import FamilySettings
 from nplm.io.tables import as_sample
 from nplm.models.kernel.model import KernelModel
 from nplm.monitor.batch import Batch, Unreadable
+from nplm.monitor.charts import next_sum
 from nplm.monitor.exact_shape import ExactShapeTest
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.far_events import far_events
@@ -321,7 +322,7 @@ class Monitor:
             if f"z_{test}" not in values:
                 continue
             z = float(np.clip(sign * values[f"z_{test}"], -_LARGEST_Z, _LARGEST_Z))
-            left[name] = reached[name] = max(0.0, reached[name] + z - self.limits.shift / 2)
+            left[name] = reached[name] = next_sum(reached[name], z, self.limits.shift / 2)
             try:
                 limit = self.drift_limit(test, events)
             except ValueError as error:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 
 
 @dataclass(frozen=True)

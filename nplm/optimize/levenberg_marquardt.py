@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nplm.optimize.box import LARGEST_DAMPING, TINY, damped, free_parameters, solve_free, step_in_box
+from nplm.optimize.clip_to_box import LARGEST_DAMPING, TINY, damped, free_parameters, solve_free, step_in_box
 
 
 class Expansion(NamedTuple):

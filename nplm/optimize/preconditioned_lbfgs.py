@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from nplm.optimize.box import LARGEST_DAMPING, damped, solve_free, step_in_box
+from nplm.optimize.clip_to_box import LARGEST_DAMPING, damped, solve_free, step_in_box
 
 MEMORY = 12
 RENEWAL = 15

@@ -10,7 +10,7 @@ from nplm.report.html.parts import Marked, columns
 from nplm.stats.significance import z_score
 from nplm.two_sample.features import FeatureNumbers
 from nplm.wording.numbers import format_p
-from nplm.wording.verdict import MILD, STRONG
+from nplm.wording.verdict_levels import MILD, STRONG
 
 _HEAD = ("feature", "χ² / degrees of freedom", "p of χ²", "p of Kolmogorov-Smirnov", "p of both, corrected")
 _FAMILY = "it looks at features together and at single intervals as well"

@@ -25,7 +25,7 @@ from nplm.report.pictures import Picture
 from nplm.report.roles import TEST, Roles
 from nplm.statistic import LikelihoodRatio
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
-from nplm.wording.verdict import MILD, Level
+from nplm.wording.verdict_levels import MILD, Level
 
 
 def marginal_caption(roles: Roles, *, fitted: bool, scaled: bool = False) -> str:

@@ -20,7 +20,7 @@ from nplm.plot.style import save_figure
 from nplm.report.html.parts import bullets, columns, figures
 from nplm.report.pictures import Picture
 from nplm.wording.numbers import count
-from nplm.wording.verdict import Level
+from nplm.wording.verdict_levels import Level
 
 EVENTS_FILE, LOCALIZATION_FILE = "events.csv", "localization.json"
 # The files of a run that hold its numbers.

@@ -31,7 +31,7 @@ from nplm.report.pictures import About, Picture
 from nplm.toys.ensemble_text import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
-from nplm.wording.verdict import Verdict
+from nplm.wording.verdict_levels import Verdict
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
 

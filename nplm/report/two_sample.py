@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from nplm.data.given_up import rescaled
 from nplm.data.sample import Sample
+from nplm.data.without_copies import rescaled
 from nplm.localization.comparison import Comparison
 from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP, most_discrepant

@@ -24,7 +24,7 @@ from nplm.two_sample.result_text import two_sample_cautions
 from nplm.two_sample.sweep import TwoSampleSweep
 from nplm.two_sample.sweep_text import SWEEP_HEAD, crossing_text, sweep_rows
 from nplm.wording.numbers import count
-from nplm.wording.verdict import MILD, STRONG, Level
+from nplm.wording.verdict_levels import MILD, STRONG, Level
 
 
 def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from nplm._util.floating_point import usual_errors
 from nplm._util.json_values import json_value
-from nplm._util.seed import LARGEST_SEED, require_seed
+from nplm._util.seed_range import LARGEST_SEED, require_seed
 from nplm._util.whole_numbers import require_whole
 from nplm.calibration.null_campaign import needs_references
 from nplm.data.sample import require_same_features

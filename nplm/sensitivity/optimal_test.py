@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.data.overflow import Overflow
 from nplm.data.sample import Sample, concatenate
 from nplm.data.scaler import Scaler
-from nplm.models.kernel.centers import choose_centers, heuristic_width
+from nplm.models.kernel.centers import choose_centers
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.width import heuristic_width
 from nplm.stats.neyman_pearson import median_expected_z, median_z_of
 
 # log [s(x) / b(x)] of the normalized densities, at events of shape (n, d); shape (n,).

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import ndtri_exp
 from scipy.stats import rankdata
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.stats.combination import Combination
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.joint_weighted_chi2 import JointNull

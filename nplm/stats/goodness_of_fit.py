@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from scipy.special import chdtrc, expit
 from scipy.stats import chi2
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.stats.chi2 import fit_chi2, solve_degrees_of_freedom
 from nplm.stats.null import Kind
 

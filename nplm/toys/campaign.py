@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from nplm._util.cores import available_cores
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.data.fingerprint import Plan, rounded, summary
 from nplm.data.sample import Sample, concatenate, require_same_features
 from nplm.likelihood.fits import Fits
@@ -25,6 +25,7 @@ from nplm.toys.pulls import Truth
 from nplm.toys.samplers import ExpectationSampler, InjectionSampler, PoolSampler, Sampler, ToyKey, settings_of
 from nplm.toys.splitting import SplitReference
 from nplm.toys.table import ToyTable
+from nplm.toys.toy_key import toy_key
 
 # The number of a toy that no campaign runs; it shows in the plan what a sampler draws.
 PROBE = 2**32 - 1
@@ -252,11 +253,7 @@ class Campaign:
         return self._drawn(self.reference_sampler, key, index, "the reference of ")
 
     def _key(self, index: int) -> ToyKey:
-        return jax.random.fold_in(self._root, index)
-
-    @cached_property
-    def _root(self) -> ToyKey:
-        return jax.random.key(self.seed)
+        return toy_key(self.seed, index)
 
     def _drawn(self, sampler: Sampler, key: ToyKey, index: int, part: str = "") -> Sample:
         what = part + _called(index)

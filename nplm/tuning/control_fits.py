@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from nplm.models.kernel.centers import heuristic_width
 from nplm.models.kernel.model import KernelModel
+from nplm.models.kernel.width import heuristic_width
 from nplm.stats.control_variates import Controls
 from nplm.toys.campaign import Campaign
 from nplm.toys.engines.base import Engine

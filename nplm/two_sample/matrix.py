@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import false_discovery_control, norm
+from scipy.stats import norm
 
 from nplm._util.json_values import json_value
 from nplm.hypotest.saved import SavedResult
+from nplm.stats.multiple_comparisons import Correction
 from nplm.two_sample.matrix_text import matrix_text
 from nplm.two_sample.result import TwoSampleResult
 
-Correction = Literal["holm", "bonferroni", "false-discovery"]
-CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
 SCHEMA = "nplm-two-sample-matrix/1"
 
 
@@ -80,19 +79,3 @@ class TwoSampleMatrix(SavedResult):
 
     def __repr__(self) -> str:
         return matrix_text(self)
-
-
-def adjusted_p(p: Float64[np.ndarray, " m"], correction: Correction) -> Float64[np.ndarray, " m"]:
-    """P-values that account for their number m.
-
-    "bonferroni": m p. "holm": the i-th smallest times m + 1 - i, at least the one before it (S. Holm, Scand. J. Stat. 6
-    (1979) 65). "false-discovery": Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995) 289.
-    """
-    if correction == "false-discovery":
-        return np.asarray(false_discovery_control(p))
-    if correction == "bonferroni":
-        return np.minimum(len(p) * p, 1.0)
-    order = np.argsort(p)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
-    return adjusted

@@ -11,7 +11,7 @@ import numpy as np
 from nplm.two_sample.result_text import plain_words, two_sample_line
 from nplm.wording.numbers import count, format_p, format_z, printable
 from nplm.wording.tables import WIDTH, aligned
-from nplm.wording.verdict import MILD
+from nplm.wording.verdict_levels import MILD
 
 if TYPE_CHECKING:
     from nplm.two_sample.matrix import TwoSampleMatrix

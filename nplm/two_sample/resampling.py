@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from nplm.data.sample import Sample
-from nplm.two_sample.labels import labels
 from nplm.two_sample.modes import Basis
 from nplm.two_sample.pooled import Pool
 from nplm.two_sample.scores import Scores
@@ -15,6 +14,38 @@ from nplm.two_sample.scores import Scores
 # Random numbers of resamplings that are held at a time, in bytes.
 _HELD = 1 << 27
 _PERMUTE, _BOOTSTRAP, _DRAW = 0x7065726D, 0x626F6F74, 0x706F6F6C
+
+
+def require_exchangeable(pool: Pool) -> None:
+    """Refuses permutations where they would not have the distribution of the null.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    found = pool.exchange
+    if not found.allowed:
+        raise ValueError(
+            f"the labels may not be permuted: {found.reason}, so (event, weight) pairs are not exchangeable. Calibrate"
+            " with 'analytic' or 'bootstrap', which take the weights of each sample into account"
+        )
+
+
+def labels(pool: Pool, count: int, rng: np.random.Generator) -> np.ndarray:
+    """So many labellings of the null, True for B, shape (count, n).
+
+    If shapes are compared the numbers of events are those of the samples, and each labelling is a permutation; if
+    yields are compared too each event is one of B with the expected probability, as for two Poisson processes. Which of
+    the samples is called A makes no difference to them.
+    """
+    flip = pool.smaller_is_b
+    if pool.expected_share is not None:
+        chance = pool.expected_share if flip else 1 - pool.expected_share
+        return np.asarray((rng.random((count, len(pool))) < chance) == flip)
+    size = int(pool.in_b.sum()) if flip else int((~pool.in_b).sum())
+    found = np.full((count, len(pool)), not flip)
+    for row in found:
+        row[rng.choice(len(pool), size, replace=False, shuffle=False)] = flip
+    return found
 
 
 def label_batches(pool: Pool, count: int, seed: int) -> Iterator[np.ndarray]:
@@ -25,7 +56,7 @@ def label_batches(pool: Pool, count: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def permuted_scores(basis: Basis, count: int, seed: int) -> Scores:
-    """The scores of so many labellings, see `nplm.two_sample.labels.labels`."""
+    """The scores of so many labellings, see `labels`."""
     pool = basis.pool
     parts, totals = [], []
     for in_b in label_batches(pool, count, seed):

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from nplm._util.blas import blas_threads
 from nplm._util.floating_point import usual_errors
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
 from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample, require_same_features
@@ -21,12 +21,17 @@ from nplm.io.tables import Tabular, two_samples
 from nplm.two_sample.asymptotic import ScoreLaw
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.cautions import notes_on, notes_on_calibration
-from nplm.two_sample.labels import require_exchangeable
 from nplm.two_sample.logistic_fit import fit_labels
 from nplm.two_sample.modes import PENALTIES, Basis
 from nplm.two_sample.pooled import Pool
 from nplm.two_sample.rate import rate_of
-from nplm.two_sample.resampling import bootstrap_scores, drawn_scores, label_batches, permuted_scores
+from nplm.two_sample.resampling import (
+    bootstrap_scores,
+    drawn_scores,
+    label_batches,
+    permuted_scores,
+    require_exchangeable,
+)
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.scores import Scores, rate_deviance, test_names
 

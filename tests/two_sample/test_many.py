@@ -13,8 +13,9 @@ from scipy.stats import norm
 
 from nplm.family import validate_matrix
 from nplm.plot import plot_two_sample_matrix
+from nplm.stats.multiple_comparisons import adjusted_p
 from nplm.two_sample import n_sweep
-from nplm.two_sample.matrix import SCHEMA, TwoSampleMatrix, adjusted_p
+from nplm.two_sample.matrix import SCHEMA, TwoSampleMatrix
 from nplm.two_sample.matrix_text import matrix_rows, matrix_text
 from nplm.two_sample.sweep import SCHEMA as SWEEP_SCHEMA
 from nplm.two_sample.sweep import Crossing, TwoSampleSweep, _crossing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nplm.wording.verdict import where_apart
+from nplm.wording.verdict_levels import where_apart
 
 
 @pytest.mark.parametrize(

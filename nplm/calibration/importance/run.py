@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import expit, logsumexp
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm.calibration.importance.toys import SignalToys, Toys
 from nplm.calibration.importance.weights import SIGNALS, Posteriors, Signals
 from nplm.calibration.methods import USUAL_WEIGHTED_TOYS

@@ -10,7 +10,7 @@ from nplm.cli.processes import processes_of
 from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.terminal import Reporter
 from nplm.cli.two_sample_output import deliver
-from nplm.data.given_up import rescaled
+from nplm.data.without_copies import rescaled
 
 
 def run_family(options: Options) -> int:

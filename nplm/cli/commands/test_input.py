@@ -11,7 +11,7 @@ from nplm.cli.commands.test_options import Options, command_of
 from nplm.cli.reading import Reader
 from nplm.cli.style import require_labelled
 from nplm.cli.types import ReferenceFile
-from nplm.data.given_up import rescaled
+from nplm.data.without_copies import rescaled
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:

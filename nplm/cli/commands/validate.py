@@ -22,8 +22,8 @@ from nplm.io.read import column_names, read_sample
 from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from nplm.stats.multiple_comparisons import Correction
     from nplm.two_sample.calibration import Calibrate
-    from nplm.two_sample.matrix import Correction
     from nplm.two_sample.sweep import TwoSampleSweep
 
 

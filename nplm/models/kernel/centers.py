@@ -1,4 +1,4 @@
-"""Where the kernels stand, and how wide they are: Nystrom centres and the heuristic for the width."""
+"""Where the kernels stand: Nystrom centres."""
 
 from __future__ import annotations
 
@@ -6,28 +6,13 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.spatial.distance import pdist
 
 Selection = Literal["covering", "uniform"]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 
-# Events whose pairwise distances give the width, and the quantile that is taken.
-_PAIRED, _QUANTILE = 2000, 0.9
 # Covering centres are sought among so many events for each centre wanted.
 _CANDIDATES = 20
 _STREAM = 0x63656E74657273
-
-
-def heuristic_width(events: Float64[np.ndarray, "n d"], weights: Float64[np.ndarray, " n"], seed: int) -> float:
-    """The 90th percentile of the distances between pairs of events (arXiv:2204.02317, section 4).
-
-    Arguments:
-        events: in the coordinates of the model.
-        weights: at most 2000 events are drawn in proportion to |w|.
-        seed: of the draw.
-    """
-    rows = _draw(_stream(seed), weights, _PAIRED)
-    return float(np.quantile(pdist(events[rows]), _QUANTILE))
 
 
 def choose_centers(
@@ -57,23 +42,23 @@ def choose_centers(
             f"{count} centres were asked for, but the reference has {len(distinct)} distinct events of non-zero weight:"
             " take fewer centres"
         )
-    rng = _stream(seed)
+    rng = stream(seed)
     at, size = events[distinct], weights[distinct]
     if selection == "uniform":
-        return at[_draw(rng, size, count)]
+        return at[draw(rng, size, count)]
     extremes = np.unique(np.concatenate([at.argmin(axis=0), at.argmax(axis=0)]))[:count]
-    drawn = np.setdiff1d(_draw(rng, size, (count - len(extremes)) // 2), extremes)
+    drawn = np.setdiff1d(draw(rng, size, (count - len(extremes)) // 2), extremes)
     candidates = rng.permutation(len(at))[: _CANDIDATES * count]
     chosen = _farthest(at, np.concatenate([extremes, drawn]), candidates, count)
     return at[chosen]
 
 
-def _stream(seed: int) -> np.random.Generator:
+def stream(seed: int) -> np.random.Generator:
     """Random numbers that no one else draws: those of default_rng(1) may have made the events that are chosen from."""
     return np.random.default_rng([seed, _STREAM])
 
 
-def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> Int64[np.ndarray, " k"]:
+def draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> Int64[np.ndarray, " k"]:
     """Rows without repetition, in proportion to |w|: those with the smallest arrival times."""
     usable = np.flatnonzero(weights)
     arrival = rng.exponential(size=len(usable)) / np.abs(weights[usable])

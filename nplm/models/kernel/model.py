@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from nplm._util.seed import require_seed
+from nplm._util.seed_range import require_seed
 from nplm._util.whole_numbers import require_whole
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
 from nplm.likelihood.keops import Engine, compiled, require_engine
 from nplm.models.base import ModelDefaults, PreparedModel
-from nplm.models.kernel.centers import SELECTIONS, Selection, choose_centers, heuristic_width
+from nplm.models.kernel.centers import SELECTIONS, Selection, choose_centers
 from nplm.models.kernel.fit import PreparedKernel, Solver
 from nplm.models.kernel.store import read_prepared, write_prepared
+from nplm.models.kernel.width import heuristic_width
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.models.kernel.without_feature import KernelWithout
 from nplm.nuisance.nuisances import Nuisances

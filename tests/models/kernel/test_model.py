@@ -15,9 +15,10 @@ from nplm.data.sample import Sample
 from nplm.data.scaler import Scaler
 from nplm.hypotest.test import NPLMTest
 from nplm.models.kernel import fit as kernel_fit
-from nplm.models.kernel.centers import choose_centers, heuristic_width
+from nplm.models.kernel.centers import choose_centers
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
+from nplm.models.kernel.width import heuristic_width
 from tests.models.kernel.kernel_problems import prepare, set_up_a
 
 WIDTH, PENALTY = 0.8, 0.05

@@ -13,9 +13,9 @@ from scipy.optimize import minimize_scalar
 from nplm import GaussianConstraint, HistogramModel, NPLMTest, Nuisances, Sample
 from nplm.config.nuisances import NuisanceFileError, read_nuisances
 from nplm.nuisance import AsymmetricNormalization, BinnedLogRatio
+from nplm.nuisance.non_monotonic import turning_remarks
 from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.histfactory import Interpolated, Kind
-from nplm.nuisance.turning import turning_remarks
 
 UP, DOWN = np.array([1.5, 1.1, 0.7, 2.0]), np.array([0.9, 1.05, 1.2, 0.5])
 NU = np.linspace(-3, 3, 25)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nplm.data.given_up import joined, renamed, rescaled
 from nplm.data.sample import Sample, concatenate
+from nplm.data.without_copies import joined, renamed, rescaled
 from nplm.hypotest.test import NPLMTest
 from nplm.models.kernel.model import KernelModel
 

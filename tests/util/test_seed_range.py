@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nplm
-from nplm._util.seed import LARGEST_SEED, require_seed
+from nplm._util.seed_range import LARGEST_SEED, require_seed
 from nplm.learning.settings import RatioSettings
 from nplm.optimize.adam import Adam
 from nplm.sensitivity.closure import closure
