@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -55,6 +56,22 @@ def test_import_does_not_start_jax() -> None:
     code = "import sys, nplm; print('jax' in sys.modules); nplm.NPLMTest; print('jax' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split() == ["False", "True"]
+
+
+def test_import_does_not_load_templates() -> None:
+    code = "import sys, nplm, nplm.report.write_report, nplm.monitor.page; print('jinja2' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["False"]
+
+
+def test_files_that_are_no_modules_are_packaged() -> None:
+    root = Path(nplm.__file__).parent
+    with (root.parent / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["nplm"]
+    packaged = {path for pattern in patterns for path in root.glob(pattern)}
+    others = {path for path in root.rglob("*.*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others <= packaged
+    assert {path.suffix for path in others} == {".css", ".html", ".json", ".pyi", ".typed"}
 
 
 # A deprecation is attributed to JAX itself or, with stacklevel, to the code that called it.

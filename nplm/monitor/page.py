@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from nplm._util.files import atomic_path
@@ -14,8 +13,8 @@ from nplm.monitor.picture import draw_distribution, draw_history
 from nplm.monitor.pvalues import LEAST_PVALUES, PValueDistribution, pvalue_distribution
 from nplm.monitor.verdict import Verdict
 from nplm.plot.style import save_figure
-from nplm.report.html.css import CSS
-from nplm.report.html.parts import Marked, columns, figures, section, table
+from nplm.report.html.cells import Marked
+from nplm.report.html.render import render
 from nplm.report.pictures import Picture
 
 PAGE = "monitor.html"
@@ -42,69 +41,42 @@ def write_page(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict], refr
     pictures = _pictures(plots, monitor, verdicts)
     limit = monitor.limits.of_chart(monitor.tests)
     first = headline(verdicts, limit)
-    again = "" if refresh is None else f'<meta http-equiv="refresh" content="{max(1, round(refresh))}">\n'
-    features = ", ".join(monitor.reference.features)
+    reference = monitor.reference
+    features = ", ".join(reference.features)
     last = verdicts[-1].time if verdicts else "nothing yet"
-    body = "".join(
-        [
-            f'<p class="verdict {first.level}"><strong>{escape(first.title)}</strong> {escape(first.sentence)}</p>',
-            _now(verdicts, limit),
-            section("Reports of alarms", _reports(verdicts)),
-            section("History", figures(pictures)),
-            section("Last windows that want a look", columns(_table(_wanting(verdicts, limit), limit))),
-            section("Last windows", columns(_table(verdicts, limit))),
-            section("Limits", table(limit_rows(monitor))),
-            section("Are the p-values uniform?", table(_uniformity(monitor, verdicts))),
-        ]
+    text = render(
+        "monitor.html",
+        refresh=None if refresh is None else max(1, round(refresh)),
+        title=f"nplm monitor: {first.title}",
+        question="Do the windows agree with the reference?",
+        subject=f"{reference.name} ({len(reference):,} events), in {features}; last window: {last}",
+        headline=first,
+        last=_now(verdicts, limit),
+        reported=[v for v in reversed(verdicts) if v.report],
+        pictures=pictures,
+        wanting=_table(_wanting(verdicts, limit), limit),
+        windows=_table(verdicts, limit),
+        limits=limit_rows(monitor),
+        uniformity=_uniformity(monitor, verdicts),
+        version=versions().get("nplm", ""),
     )
-    text = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-{again}<title>{escape(f"nplm monitor: {first.title}")}</title>
-<style>{CSS}</style>
-</head>
-<body>
-<header>
-<h1>Do the windows agree with the reference?</h1>
-<p>{escape(monitor.reference.name)} ({len(monitor.reference):,} events), in {escape(features)}; last window: {last}</p>
-</header>
-<main>
-{body}
-</main>
-<footer>Written by nplm {escape(versions().get("nplm", ""))}. All verdicts are in history/ beside this page.</footer>
-</body>
-</html>
-"""
     with atomic_path(folder / PAGE) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return folder / PAGE
 
 
-def _now(verdicts: Sequence[Verdict], limit: float) -> str:
-    """The last window, which a shifter looks at now, as HTML; nothing before the first."""
+def _now(verdicts: Sequence[Verdict], limit: float) -> dict[str, str] | None:
+    """The last window, which a shifter looks at now; None before the first."""
     if not verdicts:
-        return ""
+        return None
     last = verdicts[-1]
-    level = LEVELS[state_of(last, limit)]
     sentence = f"Window {last.row} ({last.source}): {message_of(last, limit)}."
-    return f'<p class="verdict now {level}">Now: {escape(sentence)}</p>'
+    return {"level": LEVELS[state_of(last, limit)], "sentence": sentence}
 
 
 def _wanting(verdicts: Sequence[Verdict], limit: float) -> list[Verdict]:
     """Windows that do not simply agree."""
     return [v for v in verdicts if wants_a_look(v, limit)]
-
-
-def _reports(verdicts: Sequence[Verdict]) -> str:
-    """Links to the reports of windows, the last first."""
-    items = [
-        f'<li><a href="{escape(v.report)}">Window {v.row}</a> ({escape(v.source)}): {escape(v.message)}</li>\n'
-        for v in reversed(verdicts)
-        if v.report
-    ]
-    return f'<ul class="plain">{"".join(items)}</ul>\n' if items else ""
 
 
 def _pictures(folder: Path, monitor: Monitor, verdicts: Sequence[Verdict]) -> list[Picture]:

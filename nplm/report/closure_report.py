@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from html import escape
+from typing import TYPE_CHECKING
 
 from nplm._util.versions import versions
+from nplm.report.html.cells import plus_minus, typeset
 from nplm.report.html.footer import ending
-from nplm.report.html.parts import bullets, columns, document, figures, section, table
+from nplm.report.html.render import render
 from nplm.report.pictures import Picture
 from nplm.sensitivity.closure import Closure
-from nplm.sensitivity.closure_text import closure_rows, size_text, verdict
+from nplm.sensitivity.closure_text import closure_rows, size_text
+from nplm.sensitivity.closure_text import verdict as sentences
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
+from nplm.wording.verdict_levels import Verdict
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
-def closure_page(found: Closure, picture: Picture, subject: str, command: str) -> str:
+def closure_page(found: Closure, picture: Picture, subject: str, command: str) -> Markup:
     """The report as HTML; the picture is embedded and nothing is loaded from elsewhere.
 
     Arguments:
@@ -23,27 +29,36 @@ def closure_page(found: Closure, picture: Picture, subject: str, command: str) -
         subject: the reference and the signal, in words.
         command: that does the same again.
     """
-    title, level = "Closure fails", "strong"
-    if found.closed:
-        sure = found.null_check.unanimous
-        title, level = ("Closure holds", "agreement") if sure else ("Closure is not refuted", "mild")
-    said = [sentence[:1].upper() + sentence[1:] for sentence in verdict(found)]
     now = versions()
-    sections = [
-        f'<p class="verdict {level}"><strong>{title}</strong> {escape(". ".join(said))}.</p>',
-        f'<div class="leading">{figures([picture])}</div>\n',
-        section("Signals", columns(_rows(found)).replace(" +- ", " ± ") + bullets(_MEANING, "plain")),
-        section("Without a signal", chi(table([("size", size_text(found)), ("Z stands on", found.null)]))),
-        ending(
+    answer = _verdict(found)
+    return render(
+        "closure.html",
+        title=f"nplm: {answer.title.lower()}",
+        question="Would the test find this signal, and none where there is none?",
+        subject=f"{subject}; {count(found.toys, 'toy')} of each kind",
+        verdict=answer,
+        picture=picture,
+        signals=typeset(_rows(found), plus_minus),
+        null=typeset([("size", size_text(found)), ("Z stands on", found.null)], chi),
+        ending=ending(
             {**found.configuration, "toys": found.toys, "seed": found.seed, "command": command},
             now,
             models=[found.configuration["model"]["name"]],
             nuisances=found.configuration["nuisances"] is not None,
         ),
-    ]
-    heading = "Would the test find this signal, and none where there is none?"
-    subject = f"{escape(subject)}; {count(found.toys, 'toy')} of each kind"
-    return document(f"nplm: {title.lower()}", heading, subject, sections, now["nplm"], "closure.json")
+        version=now["nplm"],
+        files="closure.json",
+    )
+
+
+def _verdict(found: Closure) -> Verdict:
+    said = [sentence[:1].upper() + sentence[1:] for sentence in sentences(found)]
+    sentence = f"{'. '.join(said)}."
+    if not found.closed:
+        return Verdict("strong", "Closure fails", sentence)
+    if not found.null_check.unanimous:
+        return Verdict("mild", "Closure is not refuted", sentence)
+    return Verdict("agreement", "Closure holds", sentence)
 
 
 def _rows(found: Closure) -> list[tuple[str, ...]]:
@@ -55,11 +70,3 @@ def _rows(found: Closure) -> list[tuple[str, ...]]:
 def _events(events: str) -> str:
     """10 events."""
     return f"{events} event{'s' * (events != '1')}"
-
-
-_MEANING = (
-    "median Z, 68% of toys: of toys with signal events drawn from the file.",
-    "technical Z: of the expectation without fluctuations, t of which comes on top of the mean of t without a signal.",
-    "closed form: median Z that a kernel model should find, by a formula.",
-    "best test: the most powerful one, which knows the signal; a classifier learns it from half of the events.",
-)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.report.html.parts import Marked, columns
+from nplm.report.html.cells import Marked
+from nplm.report.html.render import render
 from nplm.stats.significance import z_score
 from nplm.two_sample.features import FeatureNumbers
 from nplm.wording.numbers import format_p
 from nplm.wording.verdict_levels import MILD, STRONG
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _HEAD = ("feature", "χ² / degrees of freedom", "p of χ²", "p of Kolmogorov-Smirnov", "p of both, corrected")
 _FAMILY = "it looks at features together and at single intervals as well"
 ONE_FIT = "it is that of one fit to all features together"
 
 
-def feature_table(numbers: Sequence[FeatureNumbers], *, stands_on: str = _FAMILY) -> str:
-    """The table as HTML with a sentence, the feature that differs most first.
+def feature_table(numbers: Sequence[FeatureNumbers], *, stands_on: str = _FAMILY) -> Markup:
+    """The table with a sentence, the feature that differs most first.
 
     Arguments:
         numbers: of each feature.
@@ -37,10 +42,8 @@ def feature_table(numbers: Sequence[FeatureNumbers], *, stands_on: str = _FAMILY
         for each in ordered
     ]
     many = f"of {2 * d} tests, two for each of {d} features" if d > 1 else "of 2 tests of the one feature"
-    return (
-        "<p>Shapes only, each feature by itself, with usual tests. The last column is the smaller p-value, corrected"
-        f" for being the smallest {many}. It is coloured from Z = {MILD:g} and from Z = {STRONG:g} on. The verdict"
-        f" does not stand on these tests: {stands_on}.</p>\n" + columns([_HEAD, *rows])
+    return render(
+        "features.html", many=many, mild=f"{MILD:g}", strong=f"{STRONG:g}", stands_on=stands_on, rows=[_HEAD, *rows]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -26,6 +27,9 @@ from nplm.report.roles import TEST, Roles
 from nplm.statistic import LikelihoodRatio
 from nplm.two_sample.features import FeatureNumbers, feature_numbers
 from nplm.wording.verdict_levels import MILD, Level
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def marginal_caption(roles: Roles, *, fitted: bool, scaled: bool = False) -> str:
@@ -96,13 +100,13 @@ class ModelWhere:
     """What the page of one model says of where data and reference differ.
 
     Arguments:
-        section: as HTML.
+        section: see `where_section`; None where nothing was looked for.
         leading: the first picture; none where nothing differs, or only the yield.
         words: where, as a sentence for the verdict; empty without a leading feature.
         shown: the feature of that picture, if it shows all that there is to be seen of it.
     """
 
-    section: str
+    section: Markup | None
     leading: tuple[Picture, ...] = ()
     words: str = ""
     shown: str | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +17,14 @@ from nplm.localization.ranking import RankedEvents
 from nplm.localization.region import Region
 from nplm.plot.pair import plot_pair
 from nplm.plot.style import save_figure
-from nplm.report.html.parts import bullets, columns, figures
+from nplm.report.html.cells import at_most, plus_minus, typeset
+from nplm.report.html.render import render
 from nplm.report.pictures import Picture
 from nplm.wording.numbers import count
 from nplm.wording.verdict_levels import Level
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 EVENTS_FILE, LOCALIZATION_FILE = "events.csv", "localization.json"
 # The files of a run that hold its numbers.
@@ -36,7 +40,7 @@ def where_title(level: Level) -> str:
 
 def write_localization(
     folder: Path, found: Localization, pictures: Sequence[Picture], *, agreement: bool, roles: str = ""
-) -> str:
+) -> Markup:
     """Writes events.csv and localization.json, and returns the section of the report.
 
     Arguments:
@@ -80,8 +84,8 @@ def write_pair_picture(folder: Path, comparison: Comparison, localization: Local
 
 def where_section(
     localization: Localization, pictures: Sequence[Picture], *, agreement: bool = False, roles: str = ""
-) -> str:
-    """Regions, features and events as HTML, with the caution that they are no significances.
+) -> Markup:
+    """Regions, features and events, with the caution that they are no significances.
 
     Arguments:
         localization: what to show.
@@ -93,21 +97,19 @@ def where_section(
         warnings.append(
             "The test as a whole found no discrepancy: what is listed here is what fluctuations look like to the fit."
         )
-    parts = [bullets(warnings, "cautions"), _title("Regions"), f"<p>{escape(_about_regions(localization))}</p>\n"]
-    if localization.regions:
-        regions = columns(region_rows(localization)).replace(" &lt;= ", " ≤ ").replace(" +- ", " ± ")
-        parts.append(f'<div class="whole">{regions}</div>\n')
-    parts.append(figures(pictures))
-    if localization.left_out is not None:
-        parts += [_title("Features"), f"<p>{escape(_about_left_out(localization.left_out))}</p>\n"]
-        table = columns(left_out_rows(localization.left_out)).replace(" +- ", " ± ")
-        parts.append(f'<div class="wide">{table}</div>\n')
-    if localization.not_left_out:
-        parts += [_title("Features"), f"<p>No feature could be left out: {escape(localization.not_left_out)}</p>\n"]
-    if len(localization.events):
-        parts += [_title("Events"), f"<p>{escape(_about_events(localization.events))}</p>\n"]
-        parts.append(f'<div class="wide">{columns(event_rows(localization.events))}</div>\n')
-    return "".join(parts)
+    left_out, events = localization.left_out, localization.events
+    return render(
+        "where.html",
+        cautions=warnings,
+        about_regions=_about_regions(localization),
+        regions=typeset(region_rows(localization), at_most, plus_minus),
+        pictures=pictures,
+        about_left_out="" if left_out is None else _about_left_out(left_out),
+        left_out=[] if left_out is None else typeset(left_out_rows(left_out), plus_minus),
+        not_left_out=localization.not_left_out,
+        about_events=_about_events(events),
+        events=event_rows(events) if len(events) else [],
+    )
 
 
 def region_rows(localization: Localization) -> list[tuple[str, ...]]:
@@ -189,10 +191,6 @@ def _about_events(events: RankedEvents) -> str:
         f" {EVENTS_FILE} beside this page has {listed}. Rows are counted from 0 {counted}. The fit finds these"
         " events the least expected; that some come first means nothing by itself."
     )
-
-
-def _title(text: str) -> str:
-    return f"<h3>{escape(text)}</h3>\n"
 
 
 def _line(region: Region) -> str:

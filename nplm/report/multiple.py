@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int64
@@ -20,14 +20,19 @@ from nplm.io.tables import sample_like
 from nplm.plot.multiple import plot_multiple
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample_bins import Process
+from nplm.report.html.cells import plus_minus, typeset
 from nplm.report.html.footer import ending
-from nplm.report.html.parts import bullets, columns, document, figures, section, table
+from nplm.report.html.render import render
 from nplm.report.leading import ModelWhere, write_model_where
 from nplm.report.localization import RUN_FILES
-from nplm.report.page import answer_first, counted_features
+from nplm.report.page import subject, with_where
 from nplm.report.pictures import Picture, write_pictures
+from nplm.report.roles import TEST
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def write_multiple_run(
@@ -99,7 +104,7 @@ def multiple_page(
     where: ModelWhere | None = None,
     data: str = "data",
     reference: str = "reference",
-) -> str:
+) -> Markup:
     """The report as HTML; pictures are embedded and nothing is loaded from elsewhere.
 
     Arguments:
@@ -110,22 +115,27 @@ def multiple_page(
         reference: name of the reference sample.
     """
     answer = multiple_verdict(result)
-    where = where or ModelWhere("")
+    where = where or ModelWhere(None)
     first = result.tests[0]
     found = {name: value for name, value in multiple_numbers(result).items() if name != "time"}
     observed = found.pop("yield", "")
-    leading = f"Pictures of the leading test: {result.names[result.leading]}"
-    others = [each for each in pictures[1:] if each.title != f"Feature {where.shown}"]
-    sections = [
-        answer_first(answer, observed, where),
-        section("Tests", columns([TABLE_HEAD, *multiple_rows(result)]).replace(" +- ", " ± ")),
-        section("All together", chi(table(found.items()))),
-        section("Cautions", bullets(multiple_cautions(result), "cautions")),
-        section("Picture of all tests", figures(pictures[:1])),
-        section(leading, figures(others)),
-        section("Where is it, by the leading test?", where.section),
-        section("Correlation of t without a difference", _correlation(result)),
-        ending(
+    return render(
+        "several_tests.html",
+        title=f"nplm: {answer.title.lower()}",
+        question=TEST.question,
+        subject=f"{subject(first, data, reference)}, by {count(len(result.tests), 'test')}",
+        verdict=with_where(answer, where),
+        observed=observed,
+        leading=where.leading,
+        tests=typeset([TABLE_HEAD, *multiple_rows(result)], plus_minus),
+        numbers=typeset(found.items(), chi),
+        cautions=multiple_cautions(result),
+        overview=pictures[:1],
+        leading_test=result.names[result.leading],
+        pictures=[each for each in pictures[1:] if each.title != f"Feature {where.shown}"],
+        where=where.section,
+        correlation=_correlation(result),
+        ending=ending(
             result.configuration,
             result.versions,
             models={test.model for test in result.tests},
@@ -133,21 +143,15 @@ def multiple_page(
             nuisances=any(test.nuisances is not None for test in result.tests),
             more=["Several tests together: G. Grosso and M. Letizia, arXiv:2408.12296"],
         ),
-    ]
-    subject = (
-        f"{escape(data)} ({count(first.n_data, 'event')}) against {escape(reference)}"
-        f" ({count(first.n_reference, 'event')}),\n{counted_features(first)}, by {count(len(result.tests), 'test')}"
+        version=result.versions.get("nplm", ""),
+        files="result.json" if where.section is None else RUN_FILES,
     )
-    version = result.versions.get("nplm", "")
-    question = "Do the data agree with the reference?"
-    files = RUN_FILES if where.section else "result.json"
-    return document(f"nplm: {answer.title.lower()}", question, subject, sections, version, files)
 
 
-def _correlation(result: MultipleResult) -> str:
+def _correlation(result: MultipleResult) -> list[tuple[str, ...]]:
     if len(result.tests) < 2:
-        return ""
-    rows = [("", *result.names)]
+        return []
+    rows: list[tuple[str, ...]] = [("", *result.names)]
     for name, row in zip(result.names, result.correlation, strict=True):
         rows.append((name, *("" if math.isnan(value) else f"{value:.2f}" for value in row)))
-    return columns(rows)
+    return rows

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,24 +15,21 @@ from nplm.hypotest.key_numbers import key_numbers
 from nplm.hypotest.result import Result
 from nplm.hypotest.verdict import verdict
 from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.report.html.cells import plus_minus, squared, typeset
 from nplm.report.html.footer import ending
-from nplm.report.html.parts import (
-    bullets,
-    columns,
-    document,
-    figures,
-    section,
-    table,
-    table_rows,
-)
+from nplm.report.html.render import render
 from nplm.report.leading import ModelWhere
 from nplm.report.localization import RUN_FILES, where_title
 from nplm.report.nuisances_block import learned_block, nuisances_block
 from nplm.report.pictures import About, Picture
+from nplm.report.roles import TEST
 from nplm.toys.ensemble_text import comparison_rows, ensemble_rows, observed_rows, why_not_compared
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 from nplm.wording.verdict_levels import Verdict
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
 
@@ -41,11 +39,11 @@ def report_page(
     pictures: Sequence[Picture],
     *,
     where: ModelWhere | None = None,
-    features: str = "",
+    features: Markup | None = None,
     data: str = "data",
     reference: str = "reference",
     learned: Sequence[LearnedLogRatio] = (),
-) -> str:
+) -> Markup:
     """The report as HTML; pictures are embedded and nothing is loaded from elsewhere.
 
     Arguments:
@@ -58,95 +56,82 @@ def report_page(
         learned: the log-ratios of nuisances that networks have learned.
     """
     answer = verdict(result)
-    where = where or ModelWhere("")
+    where = where or ModelWhere(None)
     numbers = dict(key_numbers(result))
     observed = numbers.pop("yield", "")
-    others = [each for each in _about(pictures, "data") if each.title != f"Feature {where.shown}"]
-    sections = [
-        answer_first(answer, observed, where),
-        section("Key numbers", _numbers(result, numbers)),
-        section("Nuisances", _nuisances(result, pictures)),
-        section("Cautions", bullets(cautions(result), "cautions")),
-        section("Feature by feature", features),
-        section("Pictures", figures(others)),
-        section(where_title(answer.level), where.section),
-        section("Calibration by toys", _calibration(result)),
-        section("Learned log-ratios", learned_block(learned) + figures(_about(pictures, "learned"))),
-        section("Quality of the fit", table(_quality(result))),
-        ending(
+    return render(
+        "one_model.html",
+        title=f"nplm: {answer.title.lower()}",
+        question=TEST.question,
+        subject=subject(result, data, reference),
+        verdict=with_where(answer, where),
+        observed=observed,
+        leading=where.leading,
+        numbers=_numbers(result, numbers),
+        nuisances=None if result.nuisances is None else nuisances_block(result.nuisances),
+        nuisance_pictures=_about(pictures, "nuisances"),
+        cautions=cautions(result),
+        features=features,
+        pictures=[each for each in _about(pictures, "data") if each.title != f"Feature {where.shown}"],
+        where_title=where_title(answer.level),
+        where=where.section,
+        **_calibration(result),
+        learned=learned_block(learned),
+        learned_pictures=_about(pictures, "learned"),
+        quality=_quality(result),
+        ending=ending(
             result.configuration,
             result.versions,
             models=[result.model],
             seconds=result.seconds,
             nuisances=result.nuisances is not None,
         ),
-    ]
-    title = f"nplm: {answer.title.lower()}"
-    subject = (
-        f"{escape(data)} ({count(result.n_data, 'event')}) against {escape(reference)}"
-        f" ({count(result.n_reference, 'event')}),\n{counted_features(result)}"
+        version=result.versions.get("nplm", ""),
+        files="result.json" if where.section is None else RUN_FILES,
     )
-    version = result.versions.get("nplm", "")
-    question = "Do the data agree with the reference?"
-    return document(title, question, subject, sections, version, RUN_FILES if where.section else "result.json")
 
 
-def answer_first(answer: Verdict, observed: str, where: ModelWhere) -> str:
-    """The verdict, observed over expected, and what differs as a picture, as HTML: what a page begins with.
-
-    Arguments:
-        answer: the verdict.
-        observed: the yields in words; empty where they are not compared.
-        where: what differs most.
-    """
-    sentence = f"{answer.sentence} {where.words}".rstrip()
-    verdict_block = (
-        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(sentence)}</p>\n'
-    )
-    yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
-    leading = f'<div class="leading">{figures(where.leading)}</div>\n' if where.leading else ""
-    return f"{verdict_block}{yields}{leading}"
+def with_where(answer: Verdict, where: ModelWhere) -> Verdict:
+    """A verdict whose sentence says where, too."""
+    return replace(answer, sentence=f"{answer.sentence} {where.words}".rstrip())
 
 
-def counted_features(result: Result) -> str:
-    """The features by name, as HTML."""
-    names = escape(", ".join(result.features))
-    return f"in the feature {names}" if len(result.features) == 1 else f"in {len(result.features)} features: {names}"
+def subject(result: Result, data: str, reference: str) -> str:
+    """What was tested, in which features."""
+    sizes = count(result.n_data, "event"), count(result.n_reference, "event")
+    names = ", ".join(result.features)
+    features = f"the feature {names}" if len(result.features) == 1 else f"{len(result.features)} features: {names}"
+    return f"{data} ({sizes[0]}) against {reference} ({sizes[1]}), in {features}"
 
 
-def _numbers(result: Result, numbers: Mapping[str, str]) -> str:
+def _numbers(result: Result, numbers: Mapping[str, str]) -> list[tuple[str, ...]]:
     rows = [(_NAMES.get(name, name), value) for name, value in numbers.items() if name != "time"]
     source = result.calibration.source
     # Greek letters for our own words only; what the toys were drawn from names files.
-    return f"<table>{chi(table_rows(rows))}{table_rows([('toys', source)] if source else [])}</table>\n"
-
-
-def _nuisances(result: Result, pictures: Sequence[Picture]) -> str:
-    """What the data say about the nuisances; empty without them."""
-    if result.nuisances is None:
-        return ""
-    return nuisances_block(result.nuisances) + figures(_about(pictures, "nuisances"))
+    return [*typeset(rows, chi), *([("toys", source)] if source else [])]
 
 
 def _about(pictures: Sequence[Picture], about: About) -> list[Picture]:
     return [picture for picture in pictures if picture.about == about]
 
 
-def _calibration(result: Result) -> str:
+def _calibration(result: Result) -> dict[str, list[tuple[str, ...]]]:
     """The numbers of the toys, their tests against the formula as given and as fitted, and Z under each null."""
     summary = result.calibration.ensemble
     if summary is None:
-        weighted = rare_rows(result.calibration)
-        return chi(table(weighted).replace(" +- ", " ± ")) if weighted else ""
+        return {"toys": typeset(rare_rows(result.calibration), chi, plus_minus), "comparison": [], "seen": []}
     rows = ensemble_rows(summary)
     formula = result.calibration.formula_for_toys
     comparison = comparison_rows(result.toys.t, formula, summary)
     if not comparison:
         rows.append((formula.name, f"not compared: {why_not_compared(summary)}"))
-    body = table(rows) + columns(comparison)
-    if not math.isnan(result.t):
-        body += table(observed_rows(result.toys.t, formula, result.t, summary, result.calibration.formula))
-    return chi(body.replace(" +- ", " ± ").replace("sd^2", "sd²"))
+    seen = (
+        []
+        if math.isnan(result.t)
+        else observed_rows(result.toys.t, formula, result.t, summary, result.calibration.formula)
+    )
+    found = {"toys": rows, "comparison": comparison, "seen": seen}
+    return {name: typeset(each, chi, plus_minus, squared) for name, each in found.items()}
 
 
 def _quality(result: Result) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,11 @@ class Picture:
     title: str
     caption: str
     about: About = "data"
+
+    @property
+    def data_uri(self) -> str:
+        """The picture itself, as a page holds it that loads nothing."""
+        return f"data:image/png;base64,{base64.b64encode(self.png.read_bytes()).decode('ascii')}"
 
 
 def write_pictures(

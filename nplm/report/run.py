@@ -68,7 +68,7 @@ def write_run(
     )
     # Shapes need events.
     comparable = data.total_weight > 0 and test.reference.total_weight > 0
-    features = feature_table(feature_numbers(test.reference, data), stands_on=ONE_FIT) if comparable else ""
+    features = feature_table(feature_numbers(test.reference, data), stands_on=ONE_FIT) if comparable else None
     learned = () if test.nuisances is None else test.nuisances.learned
     page = folder / "report.html"
     with atomic_path(page) as temporary:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -18,12 +17,13 @@ from nplm.localization.localize import localize_samples
 from nplm.localization.ranking import USUAL_TOP, most_discrepant
 from nplm.plot.two_sample_bins import Process
 from nplm.report.feature_table import feature_table
+from nplm.report.html.cells import typeset
 from nplm.report.html.footer import ending
-from nplm.report.html.parts import bullets, columns, document, figures, section, table
+from nplm.report.html.render import render
 from nplm.report.localization import RUN_FILES, where_title, write_localization
 from nplm.report.pictures import Picture
 from nplm.report.roles import Roles, roles_of
-from nplm.report.two_sample_many import sweep_table, write_json, write_page
+from nplm.report.two_sample_many import write_json, write_page
 from nplm.report.two_sample_pictures import Drawing
 from nplm.two_sample.features import feature_numbers
 from nplm.two_sample.result import TwoSampleResult
@@ -35,8 +35,12 @@ from nplm.two_sample.result_text import (
     two_sample_verdict,
 )
 from nplm.two_sample.sweep import TwoSampleSweep
+from nplm.two_sample.sweep_text import SWEEP_HEAD, crossing_text, sweep_rows
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 # Numbers that stand above the pictures.
 _FIRST_NUMBERS = ("p-value", "Z", "shape")
@@ -127,42 +131,43 @@ def _page(
     roles: Roles,
     *,
     leading: Sequence[Picture] = (),
-    features: str = "",
+    features: Markup | None = None,
     pictures: Sequence[Picture] = (),
-    where: str = "",
+    where: Markup | None = None,
     chance: Sequence[Picture] = (),
     sweep: TwoSampleSweep | None = None,
     swept: Sequence[Picture] = (),
     configuration: Mapping[str, Any],
-) -> str:
-    """The answer first, then what differs as a picture, then numbers, and last what only those who know will read."""
+) -> Markup:
+    """The page, by its template."""
     answer = two_sample_verdict(result)
     numbers = {name: value for name, value in two_sample_numbers(result).items() if name != "time"}
     observed = numbers.pop("yield", "")
     first = [(name, numbers.pop(name)) for name in _FIRST_NUMBERS if name in numbers]
-    yields = f'<p class="yield">Yield: <strong>{escape(observed)}</strong></p>\n' if observed else ""
-    swept_numbers = "" if sweep is None else sweep_table(sweep)
-    sections = [
-        f'<p class="verdict {answer.level}"><strong>{escape(answer.title)}</strong> {escape(answer.sentence)}</p>\n',
-        yields,
-        f'<div class="leading">{figures(leading)}</div>\n' if leading else "",
-        section("Key numbers", chi(table(first))),
-        section("Cautions", bullets(two_sample_cautions(result), "cautions")),
-        section("Feature by feature", features),
-        section("Pictures", figures(pictures)),
-        section(where_title(answer.level), where),
-        section("What the p-value stands on", chi(table(numbers.items())) + figures(chance)),
-        section("How many events it takes", figures(swept) + swept_numbers),
-        section("Tests", columns([TABLE_HEAD, *two_sample_rows(result)])),
-        ending(configuration, result.versions, models=["kernel"], seconds=result.seconds),
-    ]
     events = [count(size, "event") for size in result.sizes]
-    names = [escape(name) for name in result.sample_names]
-    subject = (
-        f"{names[1]} ({events[1]}) against {names[0]} ({events[0]})"
-        if roles.of_test
-        else f"A: {names[0]} ({events[0]}), B: {names[1]} ({events[1]})"
+    a, b = (f"{name} ({size})" for name, size in zip(result.sample_names, events, strict=True))
+    samples = f"{b} against {a}" if roles.of_test else f"A: {a}, B: {b}"
+    return render(
+        "two_samples.html",
+        title=f"nplm: {answer.title.lower()}",
+        question=roles.question,
+        subject=f"{samples}, {count(len(result.features), 'feature')}: {', '.join(result.features)}",
+        verdict=answer,
+        observed=observed,
+        leading=leading,
+        first_numbers=typeset(first, chi),
+        cautions=two_sample_cautions(result),
+        features=features,
+        pictures=pictures,
+        where_title=where_title(answer.level),
+        where=where,
+        numbers=typeset(numbers.items(), chi),
+        chance=chance,
+        swept=swept,
+        sizes=[] if sweep is None else [SWEEP_HEAD, *sweep_rows(sweep)],
+        said=[] if sweep is None else [*(f"{crossing_text(c, sweep)}." for c in sweep.crossings), *sweep.notes],
+        tests=[TABLE_HEAD, *two_sample_rows(result)],
+        ending=ending(configuration, result.versions, models=["kernel"], seconds=result.seconds),
+        version=result.versions["nplm"],
+        files=RUN_FILES,
     )
-    subject += f", {count(len(result.features), 'feature')}: {escape(', '.join(result.features))}"
-    version = result.versions["nplm"]
-    return document(f"nplm: {answer.title.lower()}", roles.question, subject, sections, version, RUN_FILES)

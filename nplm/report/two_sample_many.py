@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from nplm._util.files import atomic_path
 from nplm._util.versions import versions
 from nplm.plot.style import save_figure
 from nplm.plot.two_sample_many import plot_two_sample_matrix, plot_two_sample_sweep
+from nplm.report.html.cells import Marked
 from nplm.report.html.footer import ending
-from nplm.report.html.parts import Marked, bullets, columns, document, figures, section
+from nplm.report.html.render import render
 from nplm.report.pictures import Picture
 from nplm.report.roles import SAMPLES
 from nplm.two_sample.matrix import TwoSampleMatrix
@@ -24,7 +24,10 @@ from nplm.two_sample.result_text import two_sample_cautions
 from nplm.two_sample.sweep import TwoSampleSweep
 from nplm.two_sample.sweep_text import SWEEP_HEAD, crossing_text, sweep_rows
 from nplm.wording.numbers import count
-from nplm.wording.verdict_levels import MILD, STRONG, Level
+from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def write_matrix(folder: Path, matrix: TwoSampleMatrix, content: Mapping[str, Any]) -> Path:
@@ -64,28 +67,25 @@ def sweep_picture(folder: Path, sweep: TwoSampleSweep) -> Picture:
     return Picture(path, "How many events it takes", caption)
 
 
-def sweep_table(sweep: TwoSampleSweep) -> str:
-    """The numbers of a sweep, and what they say, as HTML."""
-    said = [*(f"{crossing_text(crossing, sweep)}." for crossing in sweep.crossings), *sweep.notes]
-    return columns([SWEEP_HEAD, *sweep_rows(sweep)]) + bullets(said, "plain")
-
-
-def _sweep_page(sweep: TwoSampleSweep, picture: Picture) -> str:
+def _sweep_page(sweep: TwoSampleSweep, picture: Picture) -> Markup:
     said = [crossing_text(crossing, sweep) for crossing in sweep.crossings]
     sentence = ". ".join(text[0].upper() + text[1:] for text in said)
-    sections = [
-        f'<p class="verdict undecided"><strong>How many events it takes</strong> {escape(sentence)}.</p>\n',
-        f'<div class="leading">{figures([picture])}</div>\n',
-        section("Numbers", columns([SWEEP_HEAD, *sweep_rows(sweep)])),
-        section("Cautions", bullets(sweep.notes, "cautions")),
-    ]
-    a, b = (f"{escape(n)} ({count(e, 'event')})" for n, e in zip(sweep.sample_names, sweep.available, strict=True))
-    subject = f"A: {a}, B: {b}; {count(sweep.z.shape[1], 'subsample')} of each size"
-    question = "How many events does it take to tell these samples apart?"
-    return document("nplm: how many events", question, subject, sections, versions()["nplm"])
+    a, b = (f"{n} ({count(e, 'event')})" for n, e in zip(sweep.sample_names, sweep.available, strict=True))
+    return render(
+        "sweep.html",
+        title="nplm: how many events",
+        question="How many events does it take to tell these samples apart?",
+        subject=f"A: {a}, B: {b}; {count(sweep.z.shape[1], 'subsample')} of each size",
+        verdict=Verdict("undecided", "How many events it takes", f"{sentence}."),
+        picture=picture,
+        sizes=[SWEEP_HEAD, *sweep_rows(sweep)],
+        cautions=sweep.notes,
+        version=versions()["nplm"],
+        files="result.json",
+    )
 
 
-def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> str:
+def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mapping[str, Any]) -> Markup:
     first = next(iter(matrix.results.values()))
     notes = [f"{a} - {b}: {text}" for (a, b), r in matrix.results.items() for text in two_sample_cautions(r)]
     seconds: dict[str, float] = {}
@@ -93,19 +93,22 @@ def _matrix_page(matrix: TwoSampleMatrix, picture: Picture, configuration: Mappi
         for stage, time in result.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + time
     different = different_pairs(matrix)
-    level = _level(float(np.nanmax(matrix.z)))
     pairs = len(matrix.results)
     title = f"{different} of {count(pairs, 'pair')} {'differs' if different == 1 else 'differ'}"
     title = title if different else "All samples agree"
-    sections = [
-        f'<p class="verdict {level}"><strong>{title}</strong> {escape(matrix_sentence(matrix))}</p>\n',
-        f'<div class="leading">{figures([picture])}</div>\n',
-        section("All pairs", columns([MATRIX_HEAD, *_marked_rows(matrix)])),
-        section("Cautions", bullets(notes, "cautions")),
-        ending(configuration, first.versions, models=["kernel"], seconds=seconds),
-    ]
-    subject = f"{escape(', '.join(matrix.names))}, {count(len(first.features), 'feature')}"
-    return document("nplm: samples compared", SAMPLES.question, subject, sections, first.versions["nplm"])
+    return render(
+        "matrix.html",
+        title="nplm: samples compared",
+        question=SAMPLES.question,
+        subject=f"{', '.join(matrix.names)}, {count(len(first.features), 'feature')}",
+        verdict=Verdict(_level(float(np.nanmax(matrix.z))), title, matrix_sentence(matrix)),
+        picture=picture,
+        pairs=[MATRIX_HEAD, *_marked_rows(matrix)],
+        cautions=notes,
+        ending=ending(configuration, first.versions, models=["kernel"], seconds=seconds),
+        version=first.versions["nplm"],
+        files="result.json",
+    )
 
 
 def _level(z: float) -> Level:
@@ -130,7 +133,7 @@ def write_json(folder: Path, content: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_page(folder: Path, page: str) -> Path:
+def write_page(folder: Path, page: Markup) -> Path:
     """Writes report.html, whole or not at all, and returns its path."""
     path = folder / "report.html"
     with atomic_path(path) as temporary:

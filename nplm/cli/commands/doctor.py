@@ -18,7 +18,7 @@ from nplm.cli.output import say
 DISTRIBUTION = "nplm-jax"
 REQUIRED = (
     *("jax", "jaxlib", "optax", "numpy", "scipy", "matplotlib", "jaxtyping", "h5py", "pyarrow", "pyyaml", "rich"),
-    "threadpoolctl",
+    *("jinja2", "threadpoolctl"),
 )
 EXTRAS = {
     "root": ("uproot", "awkward"),

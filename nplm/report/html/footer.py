@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nplm._util.citation import PAPERS, Paper
-from nplm.report.html.parts import bullets, command_block, section, settings, table
+from nplm.report.html.render import render
 from nplm.wording.numbers import format_duration
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _METHOD, _SEVERAL, _NUISANCES, _KERNEL = PAPERS
 _BY_MODEL: Mapping[str, Paper | str] = {
@@ -26,7 +29,7 @@ def ending(
     seconds: Mapping[str, float] | None = None,
     nuisances: bool = False,
     more: Sequence[str] = (),
-) -> str:
+) -> Markup:
     """The last sections of a report.
 
     Arguments:
@@ -48,11 +51,29 @@ def ending(
     ]
     items = [paper if isinstance(paper, str) else " ".join(paper.plain().split()) for paper in cited]
     software = f"The software: nplm-jax {versions.get('nplm', '')}; nplm --cite prints all as BibTeX"
-    return "".join(
-        [
-            section("How to reproduce", command_block(configuration.get("command"))),
-            section("Configuration", settings(configuration)),
-            section("Versions" if seconds is None else "Time and versions", table(circumstances)),
-            section("What to cite", bullets([*items, *more, software], "plain")),
-        ]
+    command = configuration.get("command")
+    return render(
+        "ending.html",
+        words=[] if command is None else str(command).split(" "),
+        settings=[(_words(name), _setting(value)) for name, value in configuration.items() if name != "command"],
+        timed=seconds is not None,
+        circumstances=circumstances,
+        cited=[*items, *more, software],
     )
+
+
+def _setting(value: Any) -> str:
+    """A JSON value for people; exact numbers are in result.json."""
+    if value is None or value in ({}, [], ""):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_words(name)}: {_setting(v)}" for name, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({_setting(v)})" if isinstance(v, Mapping) else _setting(v) for v in value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from nplm.report.html.css import CSS
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nplm.report.html.render import render
+from nplm.report.pictures import Picture
+from nplm.wording.verdict_levels import Verdict
+
+CSS = files("nplm.report.html").joinpath("style.css").read_text(encoding="utf-8")
+NONE: dict[str, Any] = {"sizes": [], "cautions": []}
 
 
 def test_paper() -> None:
@@ -11,3 +20,11 @@ def test_paper() -> None:
     assert "footer { margin-top: 1rem; break-before: avoid; }" in paper
     # A picture that stands alone in its row was as wide as the sheet, and half of the one before stayed empty.
     assert ".pictures figure:last-child:nth-child(odd) img { max-width: 10.5cm; }" in paper
+
+
+def test_a_page_has_the_style_as_it_is() -> None:
+    head = {"title": "", "question": "", "subject": "", "version": "", "files": ""}
+    page = render(
+        "sweep.html", **head, verdict=Verdict("mild", "", ""), picture=Picture(Path(__file__), "", ""), **NONE
+    )
+    assert CSS.strip() in page
