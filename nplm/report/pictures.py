@@ -189,7 +189,7 @@ def _null_caption(result: Result) -> str:
     calibration = result.calibration
     if calibration.kind == "chi2 given" and not calibration.toys:
         return (
-            "The χ² that t would follow if the model were regularised just right. No toys have checked it, so a"
+            "The χ² that t would follow if the model were regularized just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
         )
     if calibration.rare is not None:
