@@ -36,6 +36,13 @@ class Sample:
     Raises:
         ValueError: if shapes do not match, a name is repeated, a value is not a finite number, or all weights are so
             small or some so large that their squares are none; the message names the sample, the feature and the row.
+
+    Example:
+        >>> sample = Sample([[31.0, 0.2], [48.0, -1.1]], weights=[1.0, 0.5], features=["pt", "eta"])
+        >>> sample
+        Sample 'sample': 2 events, yield 1.5, features pt, eta
+        >>> sample.where("pt > 40").events.tolist()
+        [[48.0, -1.1]]
     """
 
     events: Float64[np.ndarray, "n d"]
@@ -299,6 +306,10 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
 
     Raises:
         ValueError: if there is no sample, the feature names differ, or several have auxiliary measurements.
+
+    Example:
+        >>> concatenate([Sample([1.0, 2.0], name="a"), Sample([3.0], [0.5], name="b")], name="both")
+        Sample 'both': 3 events, yield 2.5, feature x0
     """
     if not samples:
         raise ValueError("concatenate needs at least one sample")

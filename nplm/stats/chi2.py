@@ -68,7 +68,13 @@ class _Chi2:
 
 @dataclass(frozen=True)
 class Chi2Null(_Chi2):
-    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters."""
+    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters.
+
+    Example:
+        >>> null = Chi2Null(13)
+        >>> round(null.pvalue(22.4), 3), round(null.z(22.4), 2)
+        (0.049, 1.65)
+    """
 
     degrees_of_freedom: float
 

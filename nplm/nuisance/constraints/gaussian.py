@@ -29,6 +29,12 @@ class GaussianConstraint:
 
     Raises:
         ValueError: if a sigma is not positive, or a value is missing or not finite; the message names the nuisance.
+
+    Example:
+        >>> constraint = GaussianConstraint(["scale", "resolution"], sigma=[0.02, 0.1])
+        >>> at_zero, one_sigma_off = constraint.logpdf(jnp.zeros(2)), constraint.logpdf(jnp.array([0.02, 0.0]))
+        >>> round(float(at_zero - one_sigma_off), 3)
+        0.5
     """
 
     nuisances: tuple[str, ...]
