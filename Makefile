@@ -19,9 +19,12 @@ OLDER_FUSIONS = $$(XLA_FLAGS=$(OLDER) JAX_PLATFORMS=cpu $(BIN)/python -c 'import
 QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) $(OLDER_FUSIONS) --xla_backend_optimization_level=1"
 # Every format and number, without the models: a few minutes of other versions of Python and packages.
 QUICK_TESTS = tests/stats tests/likelihood tests/data tests/io tests/optimize tests/hypotest tests/two_sample tests/cli/test_run.py
+# Tests of numbers whose arrays have been seen to be as annotated; the others are not yet gone through (tests/type_checks.py).
+TYPED_TESTS = tests/optimize tests/likelihood/test_extended.py tests/data/test_sample.py $(addprefix tests/stats/test_, chi2.py \
+	combination.py empirical.py power.py precision.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo picture test test-all test-slurm test-quick test-oldest lint format benchmarks docs notebooks experiments clean
+.PHONY: help venv demo picture test test-all test-slurm test-quick test-types test-oldest lint format benchmarks docs notebooks experiments clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -53,9 +56,12 @@ test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
 test-quick: $(INSTALLED) ## run a part of the tests; of another Python: make PYTHON=python3.12 VENV=.venv-3.12 test-quick
 	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" $(QUICK_TESTS)
 
+test-types: $(INSTALLED) ## run tests of numbers, and hold arrays against the annotations of nplm
+	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" -p tests.type_checks $(TYPED_TESTS)
+
 test-oldest: ## run a part of the tests with the oldest packages that pyproject.toml allows
 	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest
-	$(MAKE) VENV=.venv-oldest INSTALLED=.venv-oldest/.oldest test-quick
+	$(MAKE) VENV=.venv-oldest INSTALLED= test-quick
 
 # Packages that those of pyproject.toml need in their turn are new: theirs is not ours to promise.
 .venv-oldest/.oldest: pyproject.toml

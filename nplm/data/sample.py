@@ -73,7 +73,7 @@ class Sample:
     @classmethod
     def owning(
         cls,
-        events: Float64[np.ndarray, "n d"],
+        events: Float64[np.ndarray, "n ..."],
         weights: Float64[np.ndarray, " n"] | None = None,
         features: Sequence[str] | None = None,
         name: str = "sample",
@@ -89,8 +89,8 @@ class Sample:
 
     def _take(
         self,
-        values: Float64[np.ndarray, "n d"],
-        weights: Float64[np.ndarray, " n"] | None,
+        values: Float64[np.ndarray, "*shape"],
+        weights: Float64[np.ndarray, "*weights"] | None,
         features: Sequence[str] | None,
         name: str,
     ) -> None:

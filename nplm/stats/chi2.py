@@ -185,7 +185,7 @@ def solve_degrees_of_freedom(mean_log_t: np.ndarray | float) -> np.ndarray:
     x = np.where(y >= -2.22, np.exp(y) + 0.5, -1 / (np.minimum(y, -2.22) - digamma(1)))
     for _ in range(5):
         x = x - (digamma(x) - y) / polygamma(1, x)
-    return 2 * x
+    return np.asarray(2 * x)
 
 
 def fit_error(k: float, toys: int) -> float:

@@ -115,4 +115,4 @@ class EmpiricalNull:
         return np.sort(self.t[~np.isnan(self.t)])
 
     def _exceeding(self, t: np.ndarray) -> np.ndarray:
-        return len(self._sorted) - np.searchsorted(self._sorted, t, side="left") + self.failed
+        return np.asarray(len(self._sorted) - np.searchsorted(self._sorted, t, side="left") + self.failed)

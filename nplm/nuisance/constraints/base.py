@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
+from numpy.typing import ArrayLike
 
 from nplm.nuisance.ratios.base import distinct_names
 
@@ -67,7 +68,7 @@ def with_measured(constraint: C, auxiliary: Float[Array, " a"] | Float64[np.ndar
     return other
 
 
-def values_of(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) -> Float64[np.ndarray, " k"]:
+def values_of(names: tuple[str, ...], given: ArrayLike, what: str) -> Float64[np.ndarray, " k"]:
     """One finite value for each nuisance; a single number is for all.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
+from numpy.typing import ArrayLike
 
 
 class LogRatio(Protocol):
@@ -32,7 +33,7 @@ class LogRatio(Protocol):
         """g at events, whose columns are the features of the reference as given (not standardised)."""
         ...
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(c_0, c_1, ..., c_q), with c(0) = 0. Traced by JAX (jit, grad, hessian, vmap)."""
         ...
 
@@ -42,7 +43,7 @@ class LogRatio(Protocol):
 
 
 def log_ratio(
-    ratio: LogRatio, events: Float64[np.ndarray, "n d"], nu: Mapping[str, float] | Float[ArrayLike, " k"]
+    ratio: LogRatio, events: Float64[np.ndarray, "n d"], nu: Mapping[str, float] | ArrayLike
 ) -> Float64[np.ndarray, " n"]:
     """log r(x; nu) at events.
 
@@ -60,7 +61,7 @@ def log_ratio(
     return c[0] + ratio.basis(events) @ c[1:]
 
 
-def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | Float[ArrayLike, " k"]) -> Float64[np.ndarray, " k"]:
+def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | ArrayLike) -> Float64[np.ndarray, " k"]:
     """nu as a vector in the order of `nuisances`, from values by name (0 where there is none) or such a vector.
 
     Raises:
