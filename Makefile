@@ -12,12 +12,19 @@ JOBS ?= 2
 PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 # Most of the time of most tests is compilation: what one process has compiled serves all, and the next run.
 CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
-# Compiling takes two thirds of the time if XLA emits fusions in the older of its two ways, and optimizes little: what is
-# computed is the same up to rounding. Both are a part of the key of what is kept above.
-QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+# Compiling takes two thirds of the time if XLA emits fusions in the older of its two ways, which JAX 0.12 has no more, and
+# optimizes little: what is computed is the same up to rounding. Both are a part of the key of what is kept above.
+OLDER = --xla_cpu_use_fusion_emitters=false
+OLDER_FUSIONS = $$(XLA_FLAGS=$(OLDER) JAX_PLATFORMS=cpu $(BIN)/python -c 'import jax; jax.devices()' 2>/dev/null && echo $(OLDER))
+QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) $(OLDER_FUSIONS) --xla_backend_optimization_level=1"
+# Every format and number, without the models: a few minutes of other versions of Python and packages.
+QUICK_TESTS = tests/stats tests/likelihood tests/data tests/io tests/optimize tests/hypotest tests/two_sample tests/cli/test_run.py
+# Tests of numbers whose arrays have been seen to be as annotated; the others are not yet gone through (tests/type_checks.py).
+TYPED_TESTS = tests/optimize tests/likelihood/test_extended.py tests/data/test_sample.py $(addprefix tests/stats/test_, chi2.py \
+	combination.py empirical.py power.py precision.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo picture test test-all test-slurm lint format benchmarks docs notebooks experiments clean
+.PHONY: help venv demo picture test test-all test-slurm test-quick test-types test-oldest lint format benchmarks docs notebooks experiments clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -46,6 +53,23 @@ test: $(INSTALLED) ## run the tests, without the slow studies
 test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
 	$(PYTEST)
 
+test-quick: $(INSTALLED) ## run a part of the tests; of another Python: make PYTHON=python3.12 VENV=.venv-3.12 test-quick
+	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" $(QUICK_TESTS)
+
+test-types: $(INSTALLED) ## run tests of numbers, and hold arrays against the annotations of nplm
+	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" -p tests.type_checks $(TYPED_TESTS)
+
+test-oldest: ## run a part of the tests with the oldest packages that pyproject.toml allows
+	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest
+	$(MAKE) VENV=.venv-oldest INSTALLED= test-quick
+
+# Packages that those of pyproject.toml need in their turn are new: theirs is not ours to promise.
+.venv-oldest/.oldest: pyproject.toml
+	"$(PYTHON)" -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable ".[dev]"
+	@touch $@
+
 test-slurm: $(INSTALLED) ## run the programs of docs/clusters on a SLURM of one node; as root on Debian, whose packages it installs
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slurm tests/slurm
 
@@ -72,5 +96,5 @@ experiments: $(INSTALLED) ## reproduce published figures with few toys (minutes)
 	$(BIN)/python -m experiments --short
 
 clean: ## remove the virtual environment and everything that is built
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-oldest build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,6 +16,9 @@ Subset = Callable[[str, Glyphs], AbstractContextManager[Any]]
 
 def remember_fonts(patch: pytest.MonkeyPatch) -> None:
     """A file has the same bytes as without; to cut fonts down takes a quarter of the time of a run with pictures."""
+    if not hasattr(_backend_pdf_ps, "font_as_file"):
+        # Matplotlib before 3.10 has fonts that are not kept once they are closed.
+        return
     original: Subset = _backend_pdf_ps.get_glyphs_subset
     to_file = _backend_pdf_ps.font_as_file
     subsets: dict[tuple[str, int, frozenset[Any]], Any] = {}

@@ -127,6 +127,11 @@ def poisson_interval(counts: Float64[np.ndarray, " n"]) -> tuple[np.ndarray, np.
 
     Returns:
         Lower and upper ends, each of shape (n,); no count gives 0 to 1.84.
+
+    Example:
+        >>> low, high = poisson_interval(np.array([0.0, 4.0]))
+        >>> low.round(2).tolist(), high.round(2).tolist()
+        ([0.0, 2.09], [1.84, 7.16])
     """
     tail = (1 - ONE_SIGMA) / 2
     low = np.where(counts > 0, chi2.ppf(tail, 2 * np.maximum(counts, 1)) / 2, 0.0)

@@ -38,8 +38,8 @@ class NormalScores:
         scores: their coordinates, increasing.
     """
 
-    values: tuple[Float64[np.ndarray, " k"], ...]
-    scores: tuple[Float64[np.ndarray, " k"], ...]
+    values: tuple[Float64[np.ndarray, " _"], ...]
+    scores: tuple[Float64[np.ndarray, " _"], ...]
 
     @classmethod
     def fit(cls, reference: Sample) -> NormalScores:

@@ -22,6 +22,11 @@ class Overflow:
     Arguments:
         low, high: the range of each feature over reference events of non-zero weight, shape (d,); infinite for one
             that stays as it is.
+
+    Example:
+        >>> overflow = Overflow.of(Sample([0.0, 1.0]))
+        >>> overflow(Sample([-3.0, 0.5])).events.tolist()
+        [[0.0], [0.5]]
     """
 
     low: Float64[np.ndarray, " d"]

@@ -37,6 +37,13 @@ class Sample:
     Raises:
         ValueError: if shapes do not match, a name is repeated, a value is not a finite number, or all weights are so
             small or some so large that their squares are none; the message names the sample, the feature and the row.
+
+    Example:
+        >>> sample = Sample([[31.0, 0.2], [48.0, -1.1]], weights=[1.0, 0.5], features=["pt", "eta"])
+        >>> sample
+        Sample 'sample': 2 events, yield 1.5, features pt, eta
+        >>> sample.where("pt > 40").events.tolist()
+        [[48.0, -1.1]]
     """
 
     events: Float64[np.ndarray, "n d"]
@@ -67,7 +74,7 @@ class Sample:
     @classmethod
     def owning(
         cls,
-        events: Float64[np.ndarray, "n d"],
+        events: Float64[np.ndarray, "n ..."],
         weights: Float64[np.ndarray, " n"] | None = None,
         features: Sequence[str] | None = None,
         name: str = "sample",
@@ -83,8 +90,8 @@ class Sample:
 
     def _take(
         self,
-        values: Float64[np.ndarray, "n d"],
-        weights: Float64[np.ndarray, " n"] | None,
+        values: Float64[np.ndarray, "*shape"],
+        weights: Float64[np.ndarray, "*weights"] | None,
         features: Sequence[str] | None,
         name: str,
     ) -> None:
@@ -298,6 +305,10 @@ def concatenate(samples: Sequence[Sample], name: str | None = None) -> Sample:
 
     Raises:
         ValueError: if there is no sample, the feature names differ, or several have auxiliary measurements.
+
+    Example:
+        >>> concatenate([Sample([1.0, 2.0], name="a"), Sample([3.0], [0.5], name="b")], name="both")
+        Sample 'both': 3 events, yield 2.5, feature x0
     """
     if not samples:
         raise ValueError("concatenate needs at least one sample")

@@ -237,9 +237,9 @@ def largest_root(intervals: Sequence[Intervals]) -> Float64[np.ndarray, " one"] 
     return None if found is None else np.array([abs(found.root)])
 
 
-def log_p_of_root(root: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
+def log_p_of_root(root: Float64[np.ndarray, "*n"] | float) -> Float64[np.ndarray, "*n"]:
     """Two-sided log p of a root of the deviance."""
-    return np.minimum(np.log(2.0) + log_ndtr(-np.abs(root)), 0.0)
+    return np.asarray(np.minimum(np.log(2.0) + log_ndtr(-np.abs(root)), 0.0))
 
 
 _Run = tuple[int, int, Float64[np.ndarray, " cells"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int, Int64
 
 # A place with fewer events of a sample than these, or without positive mass, takes the masses of the whole sample.
 _FEWEST = 16
@@ -23,7 +23,7 @@ class Marks:
             of events for one unit of mass there, and their second and fourth moments.
     """
 
-    leaf: Int64[np.ndarray, " n"]
+    leaf: Int[np.ndarray, " n"]
     masses: Float64[np.ndarray, " k"]
     start: Int64[np.ndarray, " l"]
     count: Int64[np.ndarray, " l"]
@@ -32,9 +32,7 @@ class Marks:
     cube: Float64[np.ndarray, " n"]
 
     @classmethod
-    def of(
-        cls, masses: Float64[np.ndarray, " m"], own: Int64[np.ndarray, " m"], leaf: Int64[np.ndarray, " n"]
-    ) -> Marks:
+    def of(cls, masses: Float64[np.ndarray, " m"], own: Int[np.ndarray, " m"], leaf: Int[np.ndarray, " n"]) -> Marks:
         """The marks of a sample.
 
         Arguments:

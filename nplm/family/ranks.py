@@ -132,6 +132,6 @@ class Cells:
         return np.where(self.place[above] - grid <= np.abs(grid - self.place[below]), above, below)
 
 
-def smallest(numbers: Int64[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def smallest(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """The same whole numbers, none of them negative, in 16 bits if that is enough."""
     return numbers.astype(np.result_type(np.min_scalar_type(-1 - int(numbers.max(initial=0))), np.int16))

@@ -57,6 +57,10 @@ def as_sample(
             values in an event, or missing ones; the message names the column.
         ValueError: if a value is not finite, the shapes of an array and of its weights do not fit, or the yield is not
             positive.
+
+    Example:
+        >>> as_sample({"pt": [31.0, 48.0], "w": [1.0, 0.5]}, weights="w")
+        Sample 'sample': 2 events, yield 1.5, feature pt
     """
     sample = _sample_of(table, weights, features, name)
     return sample if expected_yield is None else sample.scaled_to(expected_yield)

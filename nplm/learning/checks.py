@@ -217,12 +217,12 @@ def _scaled(ratio: LearnedLogRatio, central: Sample, nu: Nu, sample: Sample) -> 
     return sample.scaled_to(central.total_weight * float(np.exp(_coefficients(ratio, nu)[0])))
 
 
-def _coefficients(ratio: LearnedLogRatio, nu: Nu) -> Float64[np.ndarray, " q+1"]:
+def _coefficients(ratio: LearnedLogRatio, nu: Nu) -> Float64[np.ndarray, " q_plus_1"]:
     with jax.enable_x64(True):
         return np.asarray(ratio.coefficients(jnp.asarray(nu_of(ratio.nuisances, nu))))
 
 
-def _at(ratio: LearnedLogRatio, sample: Sample, c: Float64[np.ndarray, " q+1"]) -> Float64[np.ndarray, " n"]:
+def _at(ratio: LearnedLogRatio, sample: Sample, c: Float64[np.ndarray, " q_plus_1"]) -> Float64[np.ndarray, " n"]:
     return c[0] + ratio.basis(sample.events) @ c[1:]
 
 

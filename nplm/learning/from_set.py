@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import ArrayLike, Float, Float64
+from jaxtyping import Float64
+from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 from scipy.stats import norm
 
@@ -60,7 +61,7 @@ class LearnedSet:
 
 def learn_from_set(
     central: Sample,
-    members: Float[ArrayLike, "n m"],
+    members: ArrayLike,
     name: str,
     kind: SetKind,
     *,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
-from jaxtyping import ArrayLike, Float, Float64
+from jaxtyping import Float64
+from numpy.typing import ArrayLike
 
 from nplm.data.fingerprint import summary
 from nplm.data.sample import Sample, require_varying
@@ -30,7 +31,7 @@ Derivatives = dict[Term, Float64[np.ndarray, " n"]]
 
 def learn_from_weights(
     central: Sample,
-    varied: Sequence[tuple[Nu, Float[ArrayLike, " n"]]],
+    varied: Sequence[tuple[Nu, ArrayLike]],
     *,
     relative: bool | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
@@ -87,11 +88,11 @@ def learn_from_weights(
 
 def learn_from_scores(
     central: Sample,
-    first: Mapping[str, Float[ArrayLike, " n"]],
-    second: Mapping[str, Float[ArrayLike, " n"]],
+    first: Mapping[str, ArrayLike],
+    second: Mapping[str, ArrayLike],
     scales: Mapping[str, float],
     *,
-    cross: Mapping[tuple[str, str], Float[ArrayLike, " n"]] | None = None,
+    cross: Mapping[tuple[str, str], ArrayLike] | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
     yields: Yields = "keep",
     yield_effect: Mapping[str, float] | None = None,
@@ -275,7 +276,7 @@ def _of_shapes(central: Sample, derivatives: Derivatives) -> Derivatives:
     return found
 
 
-def _of_events(central: Sample, given: Float[ArrayLike, " n"], what: str) -> Float64[np.ndarray, " n"]:
+def _of_events(central: Sample, given: ArrayLike, what: str) -> Float64[np.ndarray, " n"]:
     values = np.asarray(given, dtype=np.float64)
     if values.shape != (len(central),):
         raise ValueError(

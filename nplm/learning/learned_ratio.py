@@ -189,7 +189,7 @@ class LearnedLogRatio(LogRatioDefaults):
             columns |= {term: values[:, :, t] for t, term in enumerate(part.terms)}
         return np.stack([columns[term] for term in self.terms], axis=2)
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(yield effect, nu_i, nu_i^2 / 2, nu_i nu_j)."""
         units = jnp.asarray([self.yield_effect.get(name, 0.0) for name in self.nuisances])
         return jnp.concatenate([jnp.sum(units * nu)[None], traced_terms(self.terms, nu)])

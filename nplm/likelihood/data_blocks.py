@@ -17,7 +17,8 @@ _CALL_BYTES = 1 << 28
 # Rows of a block at least.
 _LEAST_ROWS = 64
 
-Rows = tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, " n"]]
+# Of one sample, which has as many events as it has.
+Rows = tuple[Float64[np.ndarray, "_ k"], Float64[np.ndarray, " _"]]
 
 
 def calls(events: Sequence[int], columns: int) -> Iterator[slice]:
@@ -32,7 +33,7 @@ def calls(events: Sequence[int], columns: int) -> Iterator[slice]:
 
 
 def data_blocks(
-    rows: Sequence[Rows], fixed: tuple[np.ndarray, ...] = (), more: Sequence[Float64[np.ndarray, "n e"]] | None = None
+    rows: Sequence[Rows], fixed: tuple[np.ndarray, ...] = (), more: Sequence[Float64[np.ndarray, "_ e"]] | None = None
 ) -> Blocks:
     """The rows of B samples in blocks of shape (blocks, B, m, k), filled up with weight zero.
 

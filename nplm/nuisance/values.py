@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 
@@ -24,7 +24,7 @@ def distinct_names(nuisances: str | Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | Float[ArrayLike, " k"]) -> Float64[np.ndarray, " k"]:
+def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | ArrayLike) -> Float64[np.ndarray, " k"]:
     """nu as a vector in the order of `nuisances`, from values by name (0 where there is none) or such a vector.
 
     Raises:
@@ -40,7 +40,7 @@ def nu_of(nuisances: tuple[str, ...], nu: Mapping[str, float] | Float[ArrayLike,
     return values
 
 
-def values_of(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) -> Float64[np.ndarray, " k"]:
+def values_of(names: tuple[str, ...], given: ArrayLike, what: str) -> Float64[np.ndarray, " k"]:
     """One finite value for each nuisance; a single number is for all.
 
     Raises:
@@ -56,7 +56,7 @@ def values_of(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) 
     return values
 
 
-def positive(names: tuple[str, ...], given: Float[ArrayLike, " k"], what: str) -> Float64[np.ndarray, " k"]:
+def positive(names: tuple[str, ...], given: ArrayLike, what: str) -> Float64[np.ndarray, " k"]:
     """One positive value for each nuisance.
 
     Raises:

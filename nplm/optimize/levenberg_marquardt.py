@@ -39,7 +39,7 @@ def minimize(
     theta: Float[Array, " p"],
     damping: Float[Array, ""],
     bound: Float[Array, " p"],
-    iterations: Int[Array, ""],
+    iterations: Int[Array, ""] | int,
 ) -> State:
     """Runs a fixed number of damped Gauss-Newton steps from theta, each projected on |theta| <= bound.
 

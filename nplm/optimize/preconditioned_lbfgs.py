@@ -45,7 +45,7 @@ def minimize_with_secants(
     theta: Float[Array, " p"],
     damping: Float[Array, ""],
     bound: Float[Array, " p"],
-    iterations: Int[Array, ""],
+    iterations: Int[Array, ""] | int,
 ) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """Runs a fixed number of iterations from theta, each projected on |theta| <= bound; returns theta and its loss.
 

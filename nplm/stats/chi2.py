@@ -87,7 +87,13 @@ class _Chi2:
 
 @dataclass(frozen=True)
 class Chi2Null(_Chi2):
-    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters."""
+    """t distributed as chi2(degrees_of_freedom): Wilks' theorem for a regular family of that many parameters.
+
+    Example:
+        >>> null = Chi2Null(13)
+        >>> round(null.pvalue(22.4), 3), round(null.z(22.4), 2)
+        (0.049, 1.65)
+    """
 
     degrees_of_freedom: float
 
@@ -198,7 +204,7 @@ def solve_degrees_of_freedom(mean_log_t: np.ndarray | float) -> np.ndarray:
     x = np.where(y >= -2.22, np.exp(y) + 0.5, -1 / (np.minimum(y, -2.22) - digamma(1)))
     for _ in range(5):
         x = x - (digamma(x) - y) / polygamma(1, x)
-    return 2 * x
+    return np.asarray(2 * x)
 
 
 def fit_error(k: float, toys: int) -> float:

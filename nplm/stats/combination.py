@@ -33,6 +33,11 @@ class Combination:
 
     Raises:
         ValueError: if there is no such combination, or the temperature is not positive.
+
+    Example:
+        >>> log_p = np.log([[0.5, 0.01], [0.2, 0.3]])
+        >>> [round(float(t), 3) for t in Combination("min-p")(log_p)]
+        [4.605, 1.609]
     """
 
     name: Combine = "min-p"

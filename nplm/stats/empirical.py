@@ -19,6 +19,13 @@ class EmpiricalNull:
 
     Arguments:
         t: the toys' test statistics, shape (n,); a toy whose fit failed has NaN and counts as exceeding any t.
+
+    Example:
+        >>> null = EmpiricalNull(np.array([1.0, 2.0, 3.0, np.nan]))
+        >>> null.pvalue(2.5)  # 3 and the toy that failed
+        0.6
+        >>> null.pvalue(10.0)
+        0.4
     """
 
     t: Float64[np.ndarray, " n"]
@@ -108,4 +115,4 @@ class EmpiricalNull:
         return np.sort(self.t[~np.isnan(self.t)])
 
     def _exceeding(self, t: np.ndarray) -> np.ndarray:
-        return len(self._sorted) - np.searchsorted(self._sorted, t, side="left") + self.failed
+        return np.asarray(len(self._sorted) - np.searchsorted(self._sorted, t, side="left") + self.failed)

@@ -13,6 +13,11 @@ def clopper_pearson(successes: int, trials: int, level: float = ONE_SIGMA) -> tu
     The tail of (1 - level) / 2 above is kept where no success leaves none below, and likewise for no failure: a limit
     at the full level there would cover too rarely (57% instead of 68% for about 1.15 expected successes). Source:
     Clopper and Pearson, Biometrika 26 (1934) 404.
+
+    Example:
+        >>> low, high = clopper_pearson(0, 100)
+        >>> low, round(high, 4)
+        (0.0, 0.0182)
     """
     tail = (1 - level) / 2
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0

@@ -16,6 +16,10 @@ def toys_for_p(p: float, relative_error: float) -> int:
 
     Raises:
         ValueError: if p is not between 0 and 1, or the error not positive.
+
+    Example:
+        >>> toys_for_p(1e-3, 0.1)
+        99900
     """
     _require_probability(p)
     _require_positive("relative_error", relative_error)

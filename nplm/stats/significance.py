@@ -6,7 +6,12 @@ from scipy.stats import norm
 
 
 def z_score(p_value: float) -> float:
-    """Z with P(Normal > Z) = p: the one-sided significance in standard deviations."""
+    """Z with P(Normal > Z) = p: the one-sided significance in standard deviations.
+
+    Example:
+        >>> round(z_score(2.87e-7), 2)
+        5.0
+    """
     return float(norm.isf(p_value))
 
 

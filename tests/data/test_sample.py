@@ -113,7 +113,7 @@ def test_a_constant_feature_is_refused_by_name() -> None:
 def test_auxiliary_measurements_stay_with_their_events() -> None:
     measured = Sample([1.0, 2.0, 3.0], name="data").with_auxiliary(np.array([0.5]))
     other = Sample([4.0], name="signal")
-    for sample in (measured.select([0, 2]), measured.scaled_to(6.0), concatenate([other, measured])):
+    for sample in (measured.select(np.array([0, 2])), measured.scaled_to(6.0), concatenate([other, measured])):
         assert sample.auxiliary is not None
         assert sample.auxiliary.tolist() == [0.5]
     assert other.auxiliary is None

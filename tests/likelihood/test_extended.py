@@ -21,7 +21,9 @@ def test_loss_is_the_sum_over_events(rng: np.random.Generator) -> None:
     for f, weight in zip(f_data, v, strict=True):
         direct -= weight * f
     with jax.enable_x64(True):
-        assert float(loss(f_reference, w, f_data, v)) == pytest.approx(direct, rel=1e-12)
+        w, v = jnp.asarray(w), jnp.asarray(v)
+        found = loss(jnp.asarray(f_reference), w, jnp.asarray(f_data), v)
+        assert float(found) == pytest.approx(direct, rel=1e-12)
         assert float(loss(jnp.zeros(50), w, jnp.zeros(30), v)) == 0.0
 
 
@@ -29,8 +31,9 @@ def test_t_at_the_saturated_ratio_is_baker_and_cousins(rng: np.random.Generator)
     expected, observed = rng.uniform(5, 20, 8), rng.poisson(12, 8) + 1.0
     f = np.log(observed / expected)
     with jax.enable_x64(True):
-        t = float(statistic(loss(f, expected, f, observed)))
-        nearby = [float(statistic(loss(f + e, expected, f + e, observed))) for e in rng.normal(0, 0.1, (20, 8))]
+        best, w, v = jnp.asarray(f), jnp.asarray(expected), jnp.asarray(observed)
+        t = float(statistic(loss(best, w, best, v)))
+        nearby = [float(statistic(loss(best + e, w, best + e, v))) for e in rng.normal(0, 0.1, (20, 8))]
     assert t == pytest.approx(2 * np.sum(observed * f - observed + expected), rel=1e-12)
     assert max(nearby) < t
 
@@ -57,7 +60,7 @@ def test_guarded_exp_is_convex_with_a_continuous_slope() -> None:
         f = jnp.linspace(LARGEST_LOG_RATIO - 3, LARGEST_LOG_RATIO + 3, 601)
         slope = np.asarray(jax.vmap(jax.grad(guarded_exp))(f))
         below, above = (float(jax.grad(guarded_exp)(LARGEST_LOG_RATIO + e)) for e in (-1e-9, 1e-9))
-        values = [float(guarded_exp(LARGEST_LOG_RATIO + e)) for e in (-1e-9, 1e-9)]
+        values = [float(guarded_exp(jnp.asarray(LARGEST_LOG_RATIO + e))) for e in (-1e-9, 1e-9)]
     assert np.all(np.diff(slope) >= 0)
     assert np.all(slope > 0)
     assert above == pytest.approx(below, rel=1e-8)

@@ -26,7 +26,7 @@ def plain_adam(problem, theta: np.ndarray, epochs: int, rate: float, bound: np.n
 def test_recipe_is_adam_with_a_clip_after_every_step(problem, limit: float) -> None:
     start, bound = problem.starts(1)[0] / 4, np.full(problem.bound.size, limit)
     settings = Adam(epochs=50, learning_rate=0.05)
-    found = np.asarray(jax.jit(lambda p: adam(settings, problem.loss, p, bound))(start))
+    found = np.asarray(jax.jit(lambda p: adam(settings, problem.loss, p, jnp.asarray(bound)))(start))
     np.testing.assert_allclose(found, plain_adam(problem, start, 50, 0.05, bound), rtol=1e-9, atol=1e-10)
     clipped_at_the_end = np.clip(plain_adam(problem, start, 50, 0.05, np.full_like(bound, np.inf)), -bound, bound)
     if limit < 1:

@@ -8,7 +8,8 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
+from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
 from nplm.nuisance.constraints.base import with_measured
@@ -29,6 +30,12 @@ class GaussianConstraint:
 
     Raises:
         ValueError: if a sigma is not positive, or a value is missing or not finite; the message names the nuisance.
+
+    Example:
+        >>> constraint = GaussianConstraint(["scale", "resolution"], sigma=[0.02, 0.1])
+        >>> at_zero, one_sigma_off = constraint.logpdf(jnp.zeros(2)), constraint.logpdf(jnp.array([0.02, 0.0]))
+        >>> round(float(at_zero - one_sigma_off), 3)
+        0.5
     """
 
     nuisances: tuple[str, ...]
@@ -38,8 +45,8 @@ class GaussianConstraint:
     def __init__(
         self,
         nuisances: str | Sequence[str],
-        sigma: Float[ArrayLike, " k"] = 1.0,
-        auxiliary: Float[ArrayLike, " k"] = 0.0,
+        sigma: ArrayLike = 1.0,
+        auxiliary: ArrayLike = 0.0,
     ) -> None:
         names = distinct_names(nuisances)
         object.__setattr__(self, "nuisances", names)
@@ -104,8 +111,8 @@ class CorrelatedGaussian:
     def __init__(
         self,
         nuisances: Sequence[str],
-        covariance: Float[ArrayLike, "k k"],
-        auxiliary: Float[ArrayLike, " k"] = 0.0,
+        covariance: ArrayLike,
+        auxiliary: ArrayLike = 0.0,
     ) -> None:
         names = distinct_names(nuisances)
         matrix = _symmetric(names, covariance, "covariance")
@@ -118,9 +125,9 @@ class CorrelatedGaussian:
     def from_correlation(
         cls,
         nuisances: Sequence[str],
-        sigma: Float[ArrayLike, " k"],
-        correlation: Float[ArrayLike, "k k"],
-        auxiliary: Float[ArrayLike, " k"] = 0.0,
+        sigma: ArrayLike,
+        correlation: ArrayLike,
+        auxiliary: ArrayLike = 0.0,
     ) -> CorrelatedGaussian:
         """From standard deviations and the matrix of correlations, whose diagonal is 1.
 
@@ -167,7 +174,7 @@ class CorrelatedGaussian:
         }
 
 
-def _symmetric(names: tuple[str, ...], given: Float[ArrayLike, "k k"], what: str) -> Float64[np.ndarray, "k k"]:
+def _symmetric(names: tuple[str, ...], given: ArrayLike, what: str) -> Float64[np.ndarray, "k k"]:
     matrix, k = np.asarray(given, dtype=np.float64), len(names)
     if matrix.shape != (k, k):
         raise ValueError(f"the {what} of {', '.join(names)} must have shape ({k}, {k}), not {matrix.shape}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
+from numpy.typing import ArrayLike
 
 from nplm.data.sample import Sample
 from nplm.nuisance.values import nu_of
@@ -38,7 +39,7 @@ class LogRatio(Protocol):
         """g at events, whose columns are the features of the reference as given (not standardized)."""
         ...
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(c_0, c_1, ..., c_q), with c(0) = 0. Traced by JAX (jit, grad, hessian, vmap)."""
         ...
 
@@ -104,7 +105,7 @@ class LogRatioDefaults:
 
 
 def log_ratio(
-    ratio: LogRatio, events: Float64[np.ndarray, "n d"], nu: Mapping[str, float] | Float[ArrayLike, " k"]
+    ratio: LogRatio, events: Float64[np.ndarray, "n d"], nu: Mapping[str, float] | ArrayLike
 ) -> Float64[np.ndarray, " n"]:
     """log r(x; nu) at events.
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64, Int64
+from jaxtyping import Array, Float, Float64, Int64
+from numpy.typing import ArrayLike
 
 from nplm.data.fingerprint import rounded
 from nplm.data.sample import Sample, require_same_features
@@ -73,11 +74,11 @@ class BinnedLogRatio(LogRatioDefaults):
 
     def __init__(
         self,
-        edges: Mapping[str, Float[ArrayLike, " e"]],
-        central: Float[ArrayLike, "*bins"],
-        varied: Sequence[tuple[Nu, Float[ArrayLike, "*bins"]]],
+        edges: Mapping[str, ArrayLike],
+        central: ArrayLike,
+        varied: Sequence[tuple[Nu, ArrayLike]],
         features: Sequence[str] | None = None,
-        variances: Sequence[Float[ArrayLike, "*bins"]] | None = None,
+        variances: Sequence[ArrayLike] | None = None,
         interpolation: Interpolation = "quadratic",
     ) -> None:
         bins = {name: _ascending(name, values) for name, values in edges.items()}
@@ -130,7 +131,7 @@ class BinnedLogRatio(LogRatioDefaults):
         cls,
         central: Sample,
         varied: Sequence[tuple[Nu, Sample]],
-        edges: Mapping[str, Float[ArrayLike, " e"]],
+        edges: Mapping[str, ArrayLike],
         interpolation: Interpolation = "quadratic",
     ) -> BinnedLogRatio:
         """From independent samples at nu = 0 and at other points, with errors from the squared weights.
@@ -207,7 +208,7 @@ class BinnedLogRatio(LogRatioDefaults):
             f" {reference.name} has {', '.join(reference.features)}: name them in features=, all and in this order"
         )
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(0, nu_i, nu_i^2 / 2, nu_i nu_j), or 0 and log r of each bin."""
         if self._between:
             parts = [log_r(nu[i] / step) for i, (step, log_r) in enumerate(self._between)]
@@ -227,10 +228,12 @@ class BinnedLogRatio(LogRatioDefaults):
         }
 
 
-def _ascending(name: str, given: Float[ArrayLike, " e"]) -> Float64[np.ndarray, " e"]:
+def _ascending(name: str, given: ArrayLike) -> Float64[np.ndarray, " e"]:
     edges = np.asarray(given, dtype=np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
-        raise ValueError(f"the edges of {name} must be two or more finite numbers in ascending order, not {given}")
+        raise ValueError(
+            f"the edges of {name} must be two or more finite numbers in ascending order, not {edges.tolist()}"
+        )
     return edges
 
 
@@ -246,7 +249,7 @@ def _bin_of(
 
 
 def _yields(
-    edges: Mapping[str, Float64[np.ndarray, " e"]], given: Float[ArrayLike, "*bins"], where: str
+    edges: Mapping[str, Float64[np.ndarray, " e"]], given: ArrayLike, where: str
 ) -> Float64[np.ndarray, " bins"]:
     yields, shape = np.asarray(given, dtype=np.float64), tuple(len(e) - 1 for e in edges.values())
     if yields.shape != shape:
@@ -266,7 +269,7 @@ def _yields(
 
 def _relative_variances(
     edges: Mapping[str, Float64[np.ndarray, " e"]],
-    given: Sequence[Float[ArrayLike, "*bins"]],
+    given: Sequence[ArrayLike],
     histograms: Float64[np.ndarray, "m bins"],
 ) -> Float64[np.ndarray, "m bins"]:
     if len(given) != len(histograms):

@@ -11,8 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Float64
+from jaxtyping import Array, Float, Float64
 from numpy.polynomial.chebyshev import chebvander
+from numpy.typing import ArrayLike
 
 from nplm.nuisance.ratios.base import LogRatioDefaults
 from nplm.nuisance.values import distinct_names, positive, values_of
@@ -60,7 +61,7 @@ class CallableLogRatio(LogRatioDefaults):
         self,
         nuisances: str | Sequence[str],
         function: Callable[[Float64[np.ndarray, "n d"], Any], Float64[np.ndarray, " n"]],
-        reach: Float[ArrayLike, " k"],
+        reach: ArrayLike,
         order: int = 8,
         tolerance: float = 1e-5,
         description: str = "",
@@ -106,7 +107,7 @@ class CallableLogRatio(LogRatioDefaults):
         self._require_accurate(events, rows)
         return rows
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(0, T_n(nu / reach) - T_n(0)), or products of T_n with several nuisances."""
         u = nu / self.reach
         inside = jnp.clip(u, -1.0, 1.0)

@@ -138,7 +138,7 @@ class SeparableLogRatio(LogRatioDefaults):
     """
 
     nuisances: tuple[str, ...]
-    c: Callable[[Float[Array, " k"]], Float[Array, " q+1"]]
+    c: Callable[[Float[Array, " k"]], Float[Array, " q_plus_1"]]
     g: Callable[[Float64[np.ndarray, "n d"]], Float64[np.ndarray, "n q"]] | None
     description: str
     size: int = field(repr=False)
@@ -146,7 +146,7 @@ class SeparableLogRatio(LogRatioDefaults):
     def __init__(
         self,
         nuisances: str | Sequence[str],
-        c: Callable[[Float[Array, " k"]], Float[Array, " q+1"]],
+        c: Callable[[Float[Array, " k"]], Float[Array, " q_plus_1"]],
         g: Callable[[Float64[np.ndarray, "n d"]], Float64[np.ndarray, "n q"]] | None = None,
         description: str = "",
     ) -> None:
@@ -185,7 +185,7 @@ class SeparableLogRatio(LogRatioDefaults):
             raise ValueError(f"g of {', '.join(self.nuisances)} is not finite at the event {events[row].tolist()}")
         return values
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """c(nu)."""
         return self.c(nu)
 
@@ -250,7 +250,7 @@ class SumOfLogRatios(LogRatioDefaults):
         """g of all parts, one after the other."""
         return np.concatenate([part.basis(events) for part in self.parts], axis=1)
 
-    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q+1"]:
+    def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """The sum of the parts' c_0, and their other coefficients one after the other."""
         of_parts = [
             part.coefficients(jnp.stack([nu[self.nuisances.index(name)] for name in part.nuisances]))
