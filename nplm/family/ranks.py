@@ -1,4 +1,4 @@
-"""Normal scores: each feature as the normal quantile of its rank, and the cells that these fall into."""
+"""Ranks in both samples together, as normal quantiles, and the cells that they fall into; the labels are not seen."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.chi2 import Chi2Null
 
 if TYPE_CHECKING:
+    from nplm.models.clipped import TunableModel
     from nplm.models.linear import PreparedLinear
-    from nplm.models.tunable import TunableModel
 
 # How t of the shape is told apart from the yield's: by a fit of the data scaled to N(R); by taking off the t of the
 # yield, which is a term of its own where f has a free constant; or it is not known.

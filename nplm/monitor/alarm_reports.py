@@ -12,8 +12,8 @@ from nplm.family.settings import FamilySettings
 from nplm.monitor.family_shape import FamilyShape
 from nplm.monitor.monitor import Monitor
 from nplm.monitor.verdict import Verdict
-from nplm.report.run import write_run
 from nplm.report.two_sample import write_two_sample
+from nplm.report.write_run import write_run
 from nplm.statistic import FitError
 
 # So many windows without an alarm of the same kind end a series of alarms.

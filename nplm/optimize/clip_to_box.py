@@ -1,4 +1,4 @@
-"""Damped linear algebra on the free parameters of a box |theta| <= bound."""
+"""Steps clipped to a box |theta| <= bound, as of a network's weights: damped, on the parameters that are free."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from nplm.hypotest.multiple import MultipleTest
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, sample_like, two_samples
-from nplm.report.folder import write_folder, write_toys
 from nplm.report.multiple import write_multiple_run
-from nplm.report.run import write_run
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_many import write_matrix, write_sweep
+from nplm.report.write_folder import write_folder, write_toys
+from nplm.report.write_run import write_run
 from nplm.statistic import LikelihoodRatio
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult

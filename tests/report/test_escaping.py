@@ -28,9 +28,9 @@ from nplm.monitor.verdict import Verdict
 from nplm.report.closure_report import closure_page
 from nplm.report.multiple import write_multiple_run
 from nplm.report.pictures import Picture
-from nplm.report.run import write_run
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_many import write_matrix, write_sweep
+from nplm.report.write_run import write_run
 from nplm.two_sample import n_sweep
 from tests.hypotest.slope_model import SlopeModel
 from tests.report.html_page import Page

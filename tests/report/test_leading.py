@@ -11,7 +11,7 @@ import pytest
 from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample
 from nplm.plot.two_sample_bins import Process
 from nplm.report.multiple import write_multiple_run
-from nplm.report.run import write_run
+from nplm.report.write_run import write_run
 
 _FEATURES = ("pt", "eta")
 

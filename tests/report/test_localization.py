@@ -14,7 +14,7 @@ import pytest
 from nplm.localization.ablation import LeftOut, LeftOutRow
 from nplm.localization.localize import CAUTION, Localization, localize
 from nplm.report.localization import event_rows, left_out_rows, region_rows, where_section
-from nplm.report.run import write_run
+from nplm.report.write_run import write_run
 
 FEATURES = ("x", "a & b")
 # The page, and the test with its data and result.

@@ -13,7 +13,7 @@ from nplm.learning import RatioSettings, learn_from_samples
 from nplm.learning.checks import validate_ratio
 from nplm.learning.learned_ratio import LearnedLogRatio
 from nplm.report.nuisances_block import learned_block, nuisances_block
-from nplm.report.run import write_run
+from nplm.report.write_run import write_run
 from tests.nuisance.summaries import summary
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from nplm.hypotest.verdict import verdict
 from nplm.report.page import report_page
-from nplm.report.run import write_run
+from nplm.report.write_run import write_run
 from nplm.wording.numbers import format_p, format_z
 from tests.report.html_page import Page
 

@@ -1,9 +1,9 @@
 """P-values of rare fluctuations from a few thousand fitted toys, by importance sampling.
 
 Counting shows a p-value of 3e-7 with 1e8 toys. Here toys of the kernel model are drawn with random signals that make
-large t frequent (`rare_rungs`, `rare_toys`), fitted as data are, and counted with weights that take the signal back
-(`rare_weights`), so that p = mean(weight [t_toy >= t]) is unbiased whatever the signals are. The closed form of the
-null chooses the signals, and so decides how well p is known, but not what it is; p may therefore be compared with it.
+large t frequent (`nplm.stats.exponential_tilting`, `.toys`), fitted as data are, and counted with weights that take the
+signal back (`.weights`), so that p = mean(weight [t_toy >= t]) is unbiased whatever the signals are. The asymptotic null
+chooses the signals, and so decides how well p is known, but not what it is; p may therefore be compared with it.
 
 With shares a_j of the toys on rung j, and Z_j the approximate probability of a toy there relative to the null, a toy's
 weight is rho / sum_j a_j Z_j, which is 1 / a_0 times rho at most.
@@ -61,8 +61,8 @@ def importance_null(
         ValueError: if the reference has negative weights, or the solver is not "ml".
         ImportanceError: if the toys do not fit together, see `ImportanceNull.checked`, or too few of them lie beyond t.
 
-    Source: the pseudo-marginal argument of `rare_weights`, with the exponential tilting of S. Asmussen, P. W. Glynn,
-    Stochastic Simulation (2007), chapter VI.
+    Source: the pseudo-marginal argument of `nplm.calibration.importance.weights`, with the exponential tilting of
+    S. Asmussen, P. W. Glynn, Stochastic Simulation (2007), chapter VI.
     """
     require_seed(seed)
     _require_kernel(prepared, reference)

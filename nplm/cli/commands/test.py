@@ -144,7 +144,7 @@ def _deliver(result: Result, test: NPLMTest, options: Options, samples: Samples,
 
     report = None
     if folder is not None:
-        from nplm.report.run import write_run
+        from nplm.report.write_run import write_run
 
         try:
             with folder.writing():

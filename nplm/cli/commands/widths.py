@@ -115,8 +115,8 @@ def _deliver(
 
     report = None
     if folder is not None:
-        from nplm.report.folder import write_toys
         from nplm.report.multiple import write_multiple_run
+        from nplm.report.write_folder import write_toys
 
         with folder.writing():
             folder.begin()

@@ -1,4 +1,4 @@
-"""The folder of a run: result.json, pictures and one page that shows all."""
+"""Writes what a test of one model leaves: result.json, pictures and one page that shows all."""
 
 from __future__ import annotations
 

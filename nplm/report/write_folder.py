@@ -1,4 +1,4 @@
-"""The folder of a run, for those who work in Python: what a command writes with -o, with the same care."""
+"""A folder for results in Python, written with the care of a command with -o: nothing of others is replaced."""
 
 from __future__ import annotations
 
