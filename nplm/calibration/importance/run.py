@@ -2,8 +2,8 @@
 
 Counting shows a p-value of 3e-7 with 1e8 toys. Here toys of the kernel model are drawn with random signals that make
 large t frequent (`nplm.stats.exponential_tilting`, `.toys`), fitted as data are, and counted with weights that take the
-signal back (`.weights`), so that p = mean(weight [t_toy >= t]) is unbiased whatever the signals are. The asymptotic null
-chooses the signals, and so decides how well p is known, but not what it is; p may therefore be compared with it.
+signal back (`.weights`), so that p = mean(weight [t_toy >= t]) is unbiased whatever the signals are. The asymptotic
+null chooses the signals, and so decides how well p is known, but not what it is; p may therefore be compared with it.
 
 With shares a_j of the toys on rung j, and Z_j the approximate probability of a toy there relative to the null, a toy's
 weight is rho / sum_j a_j Z_j, which is 1 / a_0 times rho at most.
