@@ -1,3 +1,7 @@
+from .base import Model as Model
+from .base import ModelDefaults as ModelDefaults
+from .base import PreparedDefaults as PreparedDefaults
+from .base import PreparedModel as PreparedModel
 from .falkon.model import FalkonModel as FalkonModel
 from .histogram.model import HistogramModel as HistogramModel
 from .kernel.model import KernelModel as KernelModel

@@ -117,7 +117,7 @@ def test_ctrl_c_while_results_are_written_says_what_is_whole(folder: Path, nplm,
     def interrupt(*arguments: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nplm.report.write_run", interrupt)
+    monkeypatch.setattr("nplm.report.write_run.write_run", interrupt)
     outcome = nplm(*RUN, "--toys", "5")
     assert outcome.code == 130
     assert "its toys are complete" in outcome.err

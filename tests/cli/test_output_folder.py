@@ -161,7 +161,7 @@ def toys_in(out: Path) -> list[int]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Toys in batches of 100."""
-    monkeypatch.setattr("nplm.models.histogram.model._LARGEST_BATCH", 100)
+    monkeypatch.setattr("nplm.models.histogram.fit._LARGEST_BATCH", 100)
 
 
 def test_a_run_of_usual_length_has_one_file_of_toys(out: Path, nplm, small_batches) -> None:
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_during_the_report_keeps_the_result(folder: Path, n
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nplm.report.pictures.write_pictures", full)
+        patch.setattr("nplm.report.write_run.write_pictures", full)
         outcome = nplm(*RUN, "--toys", "20")
     assert outcome.code == 4
     assert "out cannot be written: No space left on device; 20 toys and result.json kept in out" in outcome.err

@@ -262,7 +262,7 @@ def test_yields_that_have_no_law_are_said_in_one_line(nplm) -> None:
     for model, said in (
         (
             ("--model", "kernel", "--centers", "50", "--toys", "0"),
-            "cannot be computed for large.npz and data.npz: a mixture",
+            "cannot be computed for large.npz and data.npz: a weighted chi2",
         ),
         ((), "the yields of large.npz and data.npz, 8e+63 and 400, are too far apart"),
         (("--model", "histogram", "--toys", "3", "--expected-yield", "1e50"), "toys of so many events are not drawn"),

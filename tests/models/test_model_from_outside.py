@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nplm import GaussianConstraint, NPLMTest, Nuisances, Sample
+from nplm import GaussianConstraint, NPLMTest, Nuisances, Sample, write_report
 from nplm.cli.main import main
 from nplm.data import Coordinates
 from nplm.models import register_model
@@ -107,7 +107,7 @@ def test_it_is_a_test_as_those_of_the_package_are(rng: np.random.Generator, tmp_
     assert moved.z > 4
     assert moved.parameters["parameters"][1] == pytest.approx(0.4, abs=0.2)
     np.testing.assert_allclose(test.log_ratio(moved, draw_data(rng).events[:0]), [])
-    page = moved.write(tmp_path / "out")
+    page = write_report(moved, tmp_path / "out")
     assert "straight-line" in Path(page).read_text(encoding="utf-8")
 
 
