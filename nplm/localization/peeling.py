@@ -52,7 +52,9 @@ class Box:
         return Box(lows, highs)
 
 
-def log_likelihood_gain(n: np.ndarray, b: np.ndarray) -> np.ndarray:
+def log_likelihood_gain(
+    n: Float64[np.ndarray, ...] | float, b: Float64[np.ndarray, ...] | float
+) -> Float64[np.ndarray, ...] | float:
     """n log(n/b) - n + b: how much better n events are described by n than by b; elementwise, b > 0, n >= 0."""
     return xlogy(n, n / b) - n + b
 
@@ -117,7 +119,7 @@ class _Search:
         orders = np.argsort(x, axis=0, kind="stable").T
         return cls(x, np.stack([n, b, b**2, np.abs(b)]), orders, sign)
 
-    def gain(self, totals: Float64[np.ndarray, "4 ..."]) -> np.ndarray:
+    def gain(self, totals: Float64[np.ndarray, "4 ..."]) -> Float64[np.ndarray, ...] | np.float64:
         """The gain of boxes with the given sums: negative if n is on the wrong side, -inf if too few events are in."""
         n, b, square, _ = totals
         # A rounding error must not turn the last event of a box into none.

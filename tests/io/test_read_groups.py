@@ -96,7 +96,9 @@ def test_the_columns_of_the_files_of_a_reference_may_have_any_order(tmp_path: Pa
 
 
 def test_records_of_parquet_have_columns_with_dots(tmp_path: Path) -> None:
-    jets = pa.array([{"pt": 1.0, "more": {"eta": 2.0}}, {"pt": 3.0, "more": {"eta": 4.0}}, {"pt": 5.0, "more": None}])
+    kind = pa.struct([("pt", pa.float64()), ("more", pa.struct([("eta", pa.float64())]))])
+    rows = [{"pt": 1.0, "more": {"eta": 2.0}}, {"pt": 3.0, "more": {"eta": 4.0}}, {"pt": 5.0, "more": None}]
+    jets = pa.array(rows, kind)
     table = pa.table({"jet": jets, "x": [1.0, 2.0, 3.0]})
     pa.parquet.write_table(table, tmp_path / "a.parquet")
     sample = read_sample(tmp_path / "a.parquet", where="jet.pt < 4")

@@ -82,8 +82,12 @@ NESTED: dict[str, Callable[[], Any]] = {
     "dict": lambda: {"jet": {"pt": PT, "eta": W}, "n": COUNT},
     "tuple in a dict": lambda: {"jet": NamedTuple("Jet", [("pt", Any), ("eta", Any)])(PT, W), "n": COUNT},
     "awkward": lambda: ak.zip({"jet": ak.zip({"pt": PT, "eta": W}), "n": COUNT}, depth_limit=1),
+    # Before pyarrow 24 a type that it infers has its fields in alphabetical order.
     "pyarrow": lambda: pa.table(
-        {"jet": pa.array([{"pt": p, "eta": w} for p, w in zip(PT, W, strict=True)]), "n": COUNT}
+        {
+            "jet": pa.array(JETS, pa.struct([("pt", pa.float64()), ("eta", pa.float64())])),
+            "n": COUNT,
+        }
     ),
     "polars": lambda: pl.DataFrame({"jet": [{"pt": p, "eta": w} for p, w in zip(PT, W, strict=True)], "n": COUNT}),
     "pandas": lambda: pd.DataFrame({("jet", "pt"): PT, ("jet", "eta"): W, ("n", ""): COUNT}),
@@ -251,7 +255,7 @@ def test_jagged_columns_are_named(table: Callable[[], Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (lambda: pd.DataFrame({"s": ["a", "b"]}), "'s' holds str"),
+        (lambda: pd.DataFrame({"s": ["a", "b"]}), "'s' holds (str|object)"),
         (lambda: pd.DataFrame({"t": pd.to_datetime(["2020", "2021"])}), "'t' holds datetime64"),
         (lambda: pd.DataFrame({"c": pd.Categorical([1, 2])}), "'c' holds category"),
         (lambda: pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "more than one column is called 'a'"),
