@@ -20,7 +20,7 @@ QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) $(OLDER_FUSIONS) --xla_backend_optimiza
 # Every format and number, without the models: a few minutes of other versions of Python and packages.
 QUICK_TESTS = tests/stats tests/likelihood tests/data tests/io tests/optimize tests/hypotest tests/two_sample tests/cli/test_run.py
 # Tests of numbers whose arrays have been seen to be as annotated; the others are not yet gone through (tests/type_checks.py).
-TYPED_TESTS = tests/optimize tests/likelihood/test_extended.py tests/data/test_sample.py $(addprefix tests/stats/test_, chi2.py \
+TYPED_TESTS = tests/optimize tests/localization tests/data $(addprefix tests/likelihood/test_, extended.py finite.py) $(addprefix tests/stats/test_, chi2.py \
 	combination.py empirical.py power.py precision.py)
 
 .DEFAULT_GOAL := help
@@ -57,7 +57,7 @@ test-quick: $(INSTALLED) ## run a part of the tests; of another Python: make PYT
 	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" $(QUICK_TESTS)
 
 test-types: $(INSTALLED) ## run tests of numbers, and hold arrays against the annotations of nplm
-	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" -p tests.type_checks $(TYPED_TESTS)
+	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow and not wrong_arrays" -p tests.type_checks $(TYPED_TESTS)
 
 test-oldest: ## run a part of the tests with the oldest packages that pyproject.toml allows
 	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest

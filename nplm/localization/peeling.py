@@ -52,11 +52,9 @@ class Box:
         return Box(lows, highs)
 
 
-def log_likelihood_gain(
-    n: Float64[np.ndarray, ...] | float, b: Float64[np.ndarray, ...] | float
-) -> Float64[np.ndarray, ...] | float:
+def log_likelihood_gain(n: np.ndarray, b: np.ndarray) -> np.ndarray:
     """n log(n/b) - n + b: how much better n events are described by n than by b; elementwise, b > 0, n >= 0."""
-    return xlogy(n, n / b) - n + b
+    return np.asarray(xlogy(n, n / b) - n + b)
 
 
 def find_box(
@@ -119,9 +117,9 @@ class _Search:
         orders = np.argsort(x, axis=0, kind="stable").T
         return cls(x, np.stack([n, b, b**2, np.abs(b)]), orders, sign)
 
-    def gain(self, totals: Float64[np.ndarray, "4 ..."]) -> Float64[np.ndarray, ...] | np.float64:
+    def gain(self, totals: Float64[np.ndarray, "4 ..."]) -> np.ndarray:
         """The gain of boxes with the given sums: negative if n is on the wrong side, -inf if too few events are in."""
-        n, b, square, _ = totals
+        n, b, square = (np.asarray(sums) for sums in totals[:3])
         # A rounding error must not turn the last event of a box into none.
         allowed = (b > 0) & (n >= -1e-12 * np.abs(b)) & (b**2 >= LEAST_EVENTS * square * (1 - 1e-9)) & (square > 0)
         safe_n, safe_b = np.where(allowed, np.maximum(n, 0), 1.0), np.where(allowed, b, 1.0)

@@ -61,6 +61,7 @@ def test_divergence_is_that_of_two_poissons() -> None:
     assert Comparison(data, np.zeros(1), reference, f).divergence == pytest.approx(expected)
 
 
+@pytest.mark.wrong_arrays
 @pytest.mark.parametrize(
     ("f_data", "f_reference", "message"),
     [

@@ -60,6 +60,7 @@ def test_a_feature_keeps_its_name() -> None:
     assert list(most_discrepant(data, np.zeros(1)).columns()) == ["__row", "log_ratio", "row", "_row"]
 
 
+@pytest.mark.wrong_arrays
 def test_bad_requests_are_refused(tmp_path: Path) -> None:
     data = Sample(np.zeros(3), name="mine")
     with pytest.raises(ValueError, match="0 or more, not -1"):
