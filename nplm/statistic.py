@@ -244,7 +244,7 @@ class LikelihoodRatio:
     def fit(self, data: Sequence[Sample]) -> Fits:
         """Fits a batch of samples that are known to be good, such as toys; see `Fits`."""
         require_not_forked()
-        data = [self._within(d) for d in data]
+        data = [self.within(d) for d in data]
         if not self.shape_only:
             return self.prepared.fit(data).without_runaways()
         # L with the reference scaled by c is c times L with the data scaled by 1/c, so no new preparation is needed.
@@ -271,7 +271,7 @@ class LikelihoodRatio:
         names = None if isinstance(events, Sample) else self.reference.features
         sample = in_order(as_sample(events, features=names, name="events"), self.reference.features)
         require_same_features(self.reference, sample)
-        return self.prepared.log_ratio(fitted.parameter_vector, self._within(sample).events)
+        return self.prepared.log_ratio(fitted.parameter_vector, self.within(sample).events)
 
     def checked(self, data: Tabular) -> Sample:
         """The sample as the test sees it: with the reference's features, and within its range if that was asked for.
@@ -284,9 +284,10 @@ class LikelihoodRatio:
         if len(sample) or self.shape_only:  # that none were seen where some are expected is data
             sample.require_yield()
         require_same_features(self.reference, sample)
-        return self._within(sample)
+        return self.within(sample)
 
-    def _within(self, sample: Sample) -> Sample:
+    def within(self, sample: Sample) -> Sample:
+        """The events taken to the range of the reference, if that was asked for."""
         return sample if self.overflow is None else self.overflow(sample)
 
     def expected_yield(self, data: Sample) -> float:

@@ -31,6 +31,36 @@ USUAL_TOYS, USUAL_WEIGHTED_TOYS = 200, 5000
 
 
 @dataclass(frozen=True, eq=False)
+class RanToys:
+    """Toys that have been run, beside what they check.
+
+    Arguments:
+        t: of the data.
+        formula, for_toys: the asymptotic null of the data, and that of the toys, whose reference may be held fixed.
+        counted: the toys.
+        ensemble: how they compare with `for_toys`; None where nothing was compared.
+    """
+
+    t: float
+    formula: AsymptoticNull
+    for_toys: AsymptoticNull
+    counted: EmpiricalNull
+    ensemble: EnsembleSummary | None
+
+    @property
+    def trusted(self) -> Null:
+        """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
+        counted, ensemble = self.counted, self.ensemble
+        if counted.failed or ensemble is None or ensemble.given is None:
+            return counted
+        if ensemble.given.accepted:
+            return self.formula
+        if ensemble.fitted is not None and ensemble.fitted.accepted:
+            return with_scale_of(fit_asymptotic_null(counted.t, self.for_toys), self.formula)
+        return counted
+
+
+@dataclass(frozen=True, eq=False)
 class Method:
     """What the p-value of a test stands on.
 
@@ -50,23 +80,9 @@ class Method:
         """The toys that it takes."""
         return self.usual_toys if self.toys is None else self.toys
 
-    def standing(
-        self,
-        t: float,
-        formula: AsymptoticNull,
-        for_toys: AsymptoticNull,
-        counted: EmpiricalNull,
-        ensemble: EnsembleSummary | None,
-    ) -> Null:
-        """The null that t is compared with, once toys have been run.
-
-        Arguments:
-            t: of the data.
-            formula, for_toys: the asymptotic null of the data, and that of the toys, whose reference may be held fixed.
-            counted: the toys.
-            ensemble: how they compare with `for_toys`.
-        """
-        return _trusted(formula, for_toys, counted, ensemble)
+    def standing(self, ran: RanToys) -> Null:
+        """The null that t is compared with, once toys have been run."""
+        return ran.trusted
 
 
 class Asymptotic(Method):
@@ -86,15 +102,8 @@ class Toys(Method):
     name = "toys"
     may_trust = False
 
-    def standing(
-        self,
-        t: float,
-        formula: AsymptoticNull,
-        for_toys: AsymptoticNull,
-        counted: EmpiricalNull,
-        ensemble: EnsembleSummary | None,
-    ) -> Null:
-        return counted
+    def standing(self, ran: RanToys) -> Null:
+        return ran.counted
 
 
 class CheckedByToys(Method):
@@ -109,15 +118,8 @@ class ToysThenAsymptotic(Method):
     name = "toys+analytic"
     may_trust = False
 
-    def standing(
-        self,
-        t: float,
-        formula: AsymptoticNull,
-        for_toys: AsymptoticNull,
-        counted: EmpiricalNull,
-        ensemble: EnsembleSummary | None,
-    ) -> Null:
-        return _trusted(formula, for_toys, counted, ensemble) if counted.is_limit(t) else counted
+    def standing(self, ran: RanToys) -> Null:
+        return ran.trusted if ran.counted.is_limit(ran.t) else ran.counted
 
 
 class ImportanceSampling(Method):
@@ -191,7 +193,7 @@ def calibrated(
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)
     standing: Null = formula if rare is None else rare
     if counted is not None:
-        standing = method.standing(t, formula, for_toys, counted, ensemble)
+        standing = method.standing(RanToys(t, formula, for_toys, counted, ensemble))
     run = counted if rare is None else rare
     source = "" if null is None else null.source
     if rare is not None:
@@ -216,16 +218,3 @@ def calibrated(
         rare=None if rare is None else rare.to_dict(t),
         no_toys="" if run is not None else why_no_toys(test.reference, data, shape_only=test.shape_only),
     )
-
-
-def _trusted(
-    formula: AsymptoticNull, for_toys: AsymptoticNull, counted: EmpiricalNull, ensemble: EnsembleSummary | None
-) -> Null:
-    """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
-    if counted.failed or ensemble is None or ensemble.given is None:
-        return counted
-    if ensemble.given.accepted:
-        return formula
-    if ensemble.fitted is not None and ensemble.fitted.accepted:
-        return with_scale_of(fit_asymptotic_null(counted.t, for_toys), formula)
-    return counted

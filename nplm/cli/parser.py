@@ -220,7 +220,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "monitor",
         usage="nplm monitor REFERENCE [REFERENCE ...] (--folder DIR | --stream arrow|jsonl) -o OUT [options]",
         help="data quality: windows of data, one after another, against a reference run",
-        description="Tests windows of data against a reference run with a kernel model: the shape, the rate, and drifts"
+        description="Tests windows of data against a reference run: the shape, the rate, and drifts"
         " of both. A line of JSON for each window, a history in Parquet, and a page; the same command goes on.",
         epilog=f"{_MONITOR_EXAMPLES}\n{codes}",
     )

@@ -83,7 +83,7 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
     kernel = _kernel(test)
     centers = min(len(kernel.modes.centers), max(most_centers, LEAST_CENTERS))
     data = sample_like(test.reference, data, "data")
-    seen = data if test.overflow is None else test.overflow(data)
+    seen = test.within(data)
 
     def fitted(feature: int | None) -> _Fitted:
         as_given = feature is None and centers == len(kernel.modes.centers)

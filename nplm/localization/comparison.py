@@ -86,7 +86,7 @@ def compared(
             " was tested"
         )
     given = test.reference
-    seen = data if test.overflow is None else test.overflow(data)
+    seen = test.within(data)
     f = reference_log_ratio(test, result) if log_ratio is None else log_ratio
     return Comparison(
         data,

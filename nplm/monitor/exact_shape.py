@@ -56,7 +56,7 @@ class ExactShapeTest(KernelShape):
     @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
-        window = window if self.test.overflow is None else self.test.overflow(window)
+        window = self.test.within(window)
         expected = self.test.reference.total_weight
         scale = window.total_weight / expected
         law = self.law(window)

@@ -34,7 +34,7 @@ class FiniteShapeTest(KernelShape):
     @blas_threads()
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
-        window = window if self.test.overflow is None else self.test.overflow(window)
+        window = self.test.within(window)
         law = self.test.asymptotic_null(window)
         fits = self.test.fit([window])
         # A fit that agrees with the reference may end at t = -1e-12.

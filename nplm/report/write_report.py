@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 from pathlib import Path
+from typing import Any
 
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
@@ -24,6 +25,10 @@ from nplm.two_sample.sweep import TwoSampleSweep
 _NOT_KNOWN = (
     "this result does not know its samples, as it was loaded or copied: give what ran and what it tested, as"
     " write_report(result, folder, test, data)"
+)
+_SAMPLES_NOT_KNOWN = (
+    "this result does not know its samples: give those that were compared, in their order, as"
+    " write_report(result, folder, a, b), or write_report(result, folder, reference, data)"
 )
 
 
@@ -75,10 +80,7 @@ def write_report_of_test(
     leave_one_out: bool = True,
 ) -> Path:
     """The report of a test of one model."""
-    own_test, own_data = result._of or (None, None)
-    test, data = test if test is not None else own_test, data if data is not None else own_data
-    if test is None or data is None:
-        raise ValueError(_NOT_KNOWN)
+    test, data = _known(result._of, test, data, _NOT_KNOWN)
     sample = _tested_by(test, data, result)
 
     def write(path: Path) -> Path:
@@ -100,10 +102,7 @@ def write_report_of_tests(
     leave_one_out: bool = True,
 ) -> Path:
     """The report of several tests of the same data."""
-    own_test, own_data = result._of or (None, None)
-    test, data = test if test is not None else own_test, data if data is not None else own_data
-    if test is None or data is None:
-        raise ValueError(_NOT_KNOWN)
+    test, data = _known(result._of, test, data, _NOT_KNOWN)
     sample = _tested_by(test.tests[0], data, result.tests[0])
 
     def write(path: Path) -> Path:
@@ -125,14 +124,7 @@ def write_report_of_samples(
     top: int = 200,
 ) -> Path:
     """The report of two samples, such as reference and data."""
-    own_a, own_b = result._of or (None, None)
-    given = (a if a is not None else own_a, b if b is not None else own_b)
-    if any(each is None for each in given):
-        raise ValueError(
-            "this result does not know its samples: give those that were compared, in their order, as"
-            " write_report(result, folder, a, b), or write_report(result, folder, reference, data)"
-        )
-    first, second = two_samples(*given)
+    first, second = two_samples(*_known(result._of, a, b, _SAMPLES_NOT_KNOWN))
     if (len(first), len(second)) != result.sizes or first.features != result.features:
         sizes = f"{len(first)} and {len(second)} events of {', '.join(first.features)}"
         raise ValueError(
@@ -157,6 +149,19 @@ def write_report_of_matrix(result: TwoSampleMatrix, folder: str | Path, *, force
 def write_report_of_sweep(result: TwoSampleSweep, folder: str | Path, *, force: bool = False) -> Path:
     """The report of a sweep over numbers of events."""
     return write_folder(folder, lambda path: write_sweep(path, result), force=force)
+
+
+def _known(own: tuple[Any, Any] | None, first: Any, second: Any, message: str) -> tuple[Any, Any]:
+    """Both of what a result is about: as given, or as it knows itself.
+
+    Raises:
+        ValueError: with the message, if one is not known.
+    """
+    own_first, own_second = own or (None, None)
+    found = first if first is not None else own_first, second if second is not None else own_second
+    if found[0] is None or found[1] is None:
+        raise ValueError(message)
+    return found
 
 
 def _tested_by(test: LikelihoodRatio, data: Tabular, result: Result) -> Sample:

@@ -34,4 +34,4 @@ def null_sampler(test: LikelihoodRatio, data: Sample, pool: Sample | None) -> Po
     if profiled is None:
         return as_given
     profile = profiled.profile
-    return sampler_at(as_given, profile.nuisances, profile.fit([test.checked(data)]).nu[0])
+    return sampler_at(as_given, profile.nuisances, profile.fit([test.within(data)]).nu[0])

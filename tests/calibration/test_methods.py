@@ -9,7 +9,7 @@ import pytest
 
 from nplm import HistogramModel, KernelModel, NPLMTest, Sample
 from nplm.calibration import Asymptotic, CheckedByToys, ImportanceSampling, Toys, ToysThenAsymptotic
-from nplm.calibration.methods import CALIBRATIONS, METHODS, Method, method_of
+from nplm.calibration.methods import CALIBRATIONS, METHODS, Method, RanToys, method_of
 from nplm.stats.chi2 import Chi2Null
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import summarize_toys
@@ -63,11 +63,11 @@ def test_where_no_toy_is_as_large_the_asymptotic_null_stands_alone_if_toys_follo
     toys = EmpiricalNull(np.array([REGULARIZED.threshold((i + 0.5) / 100) for i in range(100)]))
     summary = summarize_toys(toys.t, REGULARIZED)
     method = ToysThenAsymptotic()
-    assert method.standing(2.0, REGULARIZED, REGULARIZED, toys, summary) is toys
-    assert method.standing(100.0, REGULARIZED, REGULARIZED, toys, summary) is REGULARIZED
-    assert Toys().standing(100.0, REGULARIZED, REGULARIZED, toys, summary) is toys
+    assert method.standing(RanToys(2.0, REGULARIZED, REGULARIZED, toys, summary)) is toys
+    assert method.standing(RanToys(100.0, REGULARIZED, REGULARIZED, toys, summary)) is REGULARIZED
+    assert Toys().standing(RanToys(100.0, REGULARIZED, REGULARIZED, toys, summary)) is toys
     wrong = Chi2Null(9)
-    other = method.standing(100.0, wrong, wrong, toys, summarize_toys(toys.t, wrong))
+    other = method.standing(RanToys(100.0, wrong, wrong, toys, summarize_toys(toys.t, wrong)))
     assert other is not wrong
 
 
