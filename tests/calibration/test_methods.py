@@ -68,7 +68,8 @@ def test_where_no_toy_is_as_large_the_asymptotic_null_stands_alone_if_toys_follo
     assert Toys().standing(RanToys(100.0, REGULARIZED, REGULARIZED, toys, summary)) is toys
     wrong = Chi2Null(9)
     other = method.standing(RanToys(100.0, wrong, wrong, toys, summarize_toys(toys.t, wrong)))
-    assert other is not wrong
+    assert other.kind == "chi2 fitted"
+    assert other.mean == pytest.approx(3, abs=0.3)
 
 
 @pytest.mark.parametrize(
