@@ -51,7 +51,7 @@ test: $(INSTALLED) ## run the tests, without the slow studies
 	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow"
 
 test-all: $(INSTALLED) ## run all tests, statistical studies of minutes included
-	$(PYTEST)
+	$(PYTEST) --timeout 14400
 
 test-quick: $(INSTALLED) ## run a part of the tests; of another Python: make PYTHON=python3.12 VENV=.venv-3.12 test-quick
 	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" $(QUICK_TESTS)

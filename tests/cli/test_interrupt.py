@@ -41,12 +41,15 @@ def require_consistent(out: Path) -> int:
 def test_interruption_during_toys_keeps_those_that_are_done(folder: Path, signal_sent: signal.Signals) -> None:
     command = [sys.executable, "-m", "nplm.cli.main", *RUN, "--toys", "1000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while not list(folder.glob("out/toys/part-*.parquet")) and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        process.send_signal(signal_sent)
-        out, err = process.communicate(timeout=120)
+        try:
+            deadline = time.monotonic() + 120
+            while not list(folder.glob("out/toys/part-*.parquet")) and time.monotonic() < deadline:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            process.send_signal(signal_sent)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 130, err
     toys = require_consistent(folder / "out")
     assert toys > 0

@@ -43,13 +43,16 @@ def stop(sent: signal.Signals, words: tuple[str, ...], parts: Path, toys: int) -
     """Runs a command, and sends a signal once so many of its toys are stored; exit code and stderr."""
     command = [sys.executable, "-m", "nplm.cli.main", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while sum(len(ToyTable.read(part)) for part in parts.glob(PARTS)) < toys:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(sent)
-        _, err = process.communicate(timeout=120)
+        try:
+            deadline = time.monotonic() + 120
+            while sum(len(ToyTable.read(part)) for part in parts.glob(PARTS)) < toys:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(sent)
+            _, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
     return process.returncode, err
 
 
