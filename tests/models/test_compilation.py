@@ -25,7 +25,7 @@ def test_nothing_is_compiled_from_toy_to_toy(
     rng: np.random.Generator,
 ) -> None:
     reference, data = exponential
-    # Three neurons: no other test has compiled this network in this process.
+    jax.clear_caches()
     test = NPLMTest(reference, NetworkModel(hidden=(3,), optimizer=quick), shape_only=shape_only)
     campaign = test.campaign(data)
     campaign.run([0])
