@@ -32,6 +32,8 @@ class Blocks(NamedTuple):
         width: of the kernels.
         transform: from kernels to modes, shape (M, r); None where x holds phi.
         more: further columns of each event, shape (blocks, m, e); None for none.
+        expected: sum_R w phi, shape (r,), of the reference where centers are given: sums over it are then taken of what
+            they differ by from this.
     """
 
     x: Float[Array, "blocks m k"]
@@ -40,6 +42,7 @@ class Blocks(NamedTuple):
     width: Float[Array, ""] | None = None
     transform: Float[Array, "M r"] | None = None
     more: Float[Array, "blocks m e"] | None = None
+    expected: Float[Array, " r"] | None = None
 
     @property
     def columns(self) -> int:
@@ -130,19 +133,32 @@ def sums_of(
         blocks: the reference.
         b: coefficients of the modes.
         of: of f of a block and its weights, shapes (B, m) and (m,): the function summed over the block, (B,), its
-            derivative and its second derivative with the weights in them, (B, m).
+            derivative and its second derivative with the weights in them, (B, m). The derivative is the weight at f = 0.
     """
     coefficients = blocks.to_columns(b)
+    # Modes are differences of kernels with coefficients of up to 1e6, and rounding of sums of kernels is as many times
+    # larger in them: too large for a minimization to end, unless only what departs from f = 0 is summed.
+    known = 0.0 if blocks.expected is None else 1.0
 
     def add(total: tuple[Array, Array], block: tuple[Array, Array, Array | None]) -> tuple[tuple[Array, Array], Array]:
         x, w, more = block
         rows = blocks.rows(x, more)
-        value, slope, curvature = of(_turned(rows @ coefficients.T), w)
-        return (total[0] + value, total[1] + slope @ rows), curvature
+        f = _turned(rows @ coefficients.T)
+        value, slope, curvature = of(f, w)
+        return (total[0] + value - known * (f @ w), total[1] + (slope - known * w) @ rows), curvature
 
     zero = jnp.zeros(len(b)), jnp.zeros_like(coefficients)
     (value, sums), density = jax.lax.scan(add, zero, (blocks.x, blocks.weights, blocks.more))
-    return value, blocks.to_modes(sums), jnp.moveaxis(density, 0, 1)
+    at_zero = _sums_at_zero(blocks)
+    return value + b @ at_zero, blocks.to_modes(sums) + at_zero, jnp.moveaxis(density, 0, 1)
+
+
+def _sums_at_zero(blocks: Blocks) -> Float[Array, " r"]:
+    """sum w (phi, more) of blocks in which it is known, and need not be summed; else 0."""
+    if blocks.expected is None:
+        return jnp.zeros(blocks.columns)
+    more = () if blocks.more is None else (jnp.einsum("nm,nme->e", blocks.weights, blocks.more),)
+    return jnp.concatenate([blocks.expected, *more])
 
 
 def _turned(columns: Float[Array, "m B"]) -> Float[Array, "B m"]:

@@ -98,11 +98,14 @@ class HeldReference:
         return self.by_newton(sums)
 
     def by_newton(self, sums: Float64[np.ndarray, " r"]) -> Fits:
-        """The same by Newton's method from f = 0, with the whole Hessian, and steps halved until the loss falls."""
+        """The same by Newton's method from f = 0, with the whole Hessian, and steps halved until the loss falls.
+
+        Sums of float32 products would say no more of a t of thousands than that a last step is lost in rounding.
+        """
         prepared = self.prepared
         penalty = prepared.modes.penalty
         b = np.zeros(len(sums))
-        value, gradient = self._pass(b)
+        value, gradient = self._pass(b, np.float64)
         for _ in range(_NEWTON_STEPS):
             slope = gradient - sums + penalty * b
             step = np.linalg.solve(self._hessian(b) + np.diag(penalty), -slope)
@@ -112,7 +115,7 @@ class HeldReference:
             now = value - float(b @ sums) + float(penalty @ b**2) / 2
             for share in 0.5 ** np.arange(_HALVINGS):
                 trial = b + share * step
-                there = self._pass(trial)
+                there = self._pass(trial, np.float64)
                 if there[0] - float(trial @ sums) + float(penalty @ trial**2) / 2 < now - 1e-4 * share * promise:
                     b, (value, gradient) = trial, there
                     break
@@ -130,17 +133,19 @@ class HeldReference:
             total += _second_moment(self.phi[rows], self.weights[rows].astype(np.float32), rounded)
         return total
 
-    def _pass(self, b: Float64[np.ndarray, " r"]) -> tuple[float, Float64[np.ndarray, " r"]]:
-        """sum_R w (e^f - 1) and sum_R w e^f phi."""
+    def _pass(
+        self, b: Float64[np.ndarray, " r"], precision: type[np.floating] = np.float32
+    ) -> tuple[float, Float64[np.ndarray, " r"]]:
+        """sum_R w (e^f - 1) and sum_R w e^f phi, of products in a precision."""
         value, sums = 0.0, np.zeros(len(b))
-        rounded = b.astype(np.float32)
+        rounded = b.astype(precision)
         with np.errstate(over="ignore", invalid="ignore"):
             for begin in range(0, len(self.weights), _ROWS):
                 rows = slice(begin, begin + _ROWS)
-                phi, w = self.phi[rows], self.weights[rows]
+                phi, w = self.phi[rows].astype(precision, copy=False), self.weights[rows]
                 excess = np.expm1((phi @ rounded).astype(np.float64))
                 value += float(w @ excess)
-                sums += (w * (1 + excess)).astype(np.float32) @ phi
+                sums += (w * (1 + excess)).astype(precision) @ phi
         return value, sums
 
 

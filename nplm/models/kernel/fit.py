@@ -35,7 +35,7 @@ from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 Solver = Literal["ml", "falkon-step"]
 
-# phi of the reference is held if it fills at most so many bytes, and there are fewer modes than half of the centres.
+# phi of the reference is held if it fills at most so many bytes: made anew at each pass it costs ten times the time.
 _HELD_BYTES = 2 << 30
 # The same for phi at the nodes of a line.
 _LINE_BYTES = 1 << 28
@@ -106,13 +106,14 @@ class PreparedKernel(PreparedDefaults):
         line = Line.of(centers, width) if scaler.dimension == 1 else None
         points, sizes = (events, weights) if line is None else line.gauss(events, weights)
         modes = Modes.of(points, sizes, centers, width, penalty, rank_cut)
-        if len(points) * modes.count * 8 <= _HELD_BYTES and (line or modes.count <= len(centers) // 2):
+        if len(points) * modes.count * 8 <= _HELD_BYTES:
             blocks, expected = held_blocks(modes, points, sizes)
         else:
+            expected = kernel_sum(points, sizes, centers, width, engine) @ modes.transform
             with jax.enable_x64(True):
                 x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
-                blocks = Blocks(x, w, *map(jnp.asarray, (centers, np.float64(width), modes.transform)))
-            expected = kernel_sum(points, sizes, centers, width, engine) @ modes.transform
+                fixed = map(jnp.asarray, (centers, np.float64(width), modes.transform))
+                blocks = Blocks(x, w, *fixed, expected=jnp.asarray(expected))
         on_line = None
         if line is not None and line.nodes.size * modes.count * 8 <= _LINE_BYTES:
             on_line = LineModes(line, modes(line.nodes))

@@ -93,8 +93,10 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
             *(scalars["dropped"], scalars["negative"]),
         )
         with jax.enable_x64(True):
-            fixed = (arrays["centers"], np.float64(modes.width), arrays["transform"]) if scalars["streamed"] else ()
-            blocks = Blocks(*map(jnp.asarray, (arrays["rows"], arrays["weights"], *fixed)))
+            blocks = Blocks(*map(jnp.asarray, (arrays["rows"], arrays["weights"])))
+            if scalars["streamed"]:
+                fixed = map(jnp.asarray, (arrays["centers"], np.float64(modes.width), arrays["transform"]))
+                blocks = Blocks(*blocks[:2], *fixed, expected=jnp.asarray(arrays["expected"]))
         return header, PreparedKernel(
             modes=modes,
             scaler=coordinates_in(arrays),

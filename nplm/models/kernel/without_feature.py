@@ -74,11 +74,12 @@ def _filled_up(prepared: PreparedKernel) -> PreparedKernel:
     more = -modes.count % _MODES
     transform = np.pad(modes.transform, ((0, 0), (0, more)))
     penalty = np.append(modes.penalty, np.full(more, _PROHIBITIVE))
+    expected = np.append(prepared.expected, np.zeros(more))
     with jax.enable_x64(True):
         if blocks.transform is None:
             blocks = blocks._replace(x=jnp.pad(blocks.x, ((0, 0), (0, 0), (0, more))))
         else:
-            blocks = blocks._replace(transform=jnp.asarray(transform))
+            blocks = blocks._replace(transform=jnp.asarray(transform), expected=jnp.asarray(expected))
     r = modes.count
     noise = block_diag(prepared.noise, np.zeros((more, more)))
     # The column of ones is the last one.
@@ -87,6 +88,6 @@ def _filled_up(prepared: PreparedKernel) -> PreparedKernel:
         prepared,
         modes=replace(modes, transform=transform, penalty=penalty),
         blocks=blocks,
-        expected=np.append(prepared.expected, np.zeros(more)),
+        expected=expected,
         noise=noise[np.ix_(order, order)],
     )
