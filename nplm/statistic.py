@@ -154,7 +154,9 @@ class LikelihoodRatio:
 
     def with_reference(self, reference: Sample) -> Self:
         """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
-        return type(self)(reference, self.model, **self._settings)
+        test = type(self)(reference, self.model, **self._settings)
+        test.prepared = test.prepared.sharing_compilations()
+        return test
 
     def with_model(self, model: Model) -> Self:
         """The same test by another model, which is prepared anew."""

@@ -133,7 +133,7 @@ def sums_of(
         blocks: the reference.
         b: coefficients of the modes.
         of: of f of a block and its weights, shapes (B, m) and (m,): the function summed over the block, (B,), its
-            derivative and its second derivative with the weights in them, (B, m). The derivative is the weight at f = 0.
+            derivative (the weight at f = 0) and its second derivative with the weights in them, (B, m).
     """
     coefficients = blocks.to_columns(b)
     # Modes are differences of kernels with coefficients of up to 1e6, and rounding of sums of kernels is as many times

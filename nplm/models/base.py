@@ -186,6 +186,10 @@ class PreparedModel(Protocol):
         """The same without nuisances."""
         ...
 
+    def sharing_compilations(self) -> PreparedModel:
+        """The same, of arrays whose sizes it shares with models of most other references like its own."""
+        ...
+
     @property
     def profiled(self) -> PreparedWithNuisances | None:
         """The same with its nuisances; None without."""
@@ -297,6 +301,9 @@ class PreparedDefaults:
 
     @property
     def alone(self: PreparedModel) -> PreparedModel:
+        return self
+
+    def sharing_compilations(self: PreparedModel) -> PreparedModel:
         return self
 
     @property

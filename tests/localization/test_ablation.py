@@ -69,7 +69,8 @@ def test_modes_that_are_filled_up_change_nothing(rng: np.random.Generator) -> No
     assert same.prepared.modes.count == 64 > test.prepared.modes.count
     weighted = Sample(data.events, rng.exponential(size=300))
     for sample in (data, weighted):
-        assert same.statistic(sample) == pytest.approx(test.statistic(sample), rel=1e-9)
+        # Fits end at the minimum to this; the null is summed.
+        assert same.statistic(sample) == pytest.approx(test.statistic(sample), rel=1e-6)
         assert same.asymptotic_null(sample).mean == pytest.approx(test.asymptotic_null(sample).mean, rel=1e-9)
         assert same.asymptotic_null(sample).sd == pytest.approx(test.asymptotic_null(sample).sd, rel=1e-9)
 

@@ -25,6 +25,7 @@ from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, loss_at, minimize
 from nplm.likelihood.pool_sums import Pools
 from nplm.models.base import PreparedDefaults, ShapeBy
+from nplm.models.kernel.filled_up import filled_up, shared_multiple
 from nplm.models.kernel.modes import RANK_CUT, Modes
 from nplm.models.kernel.moments import held_blocks, noise_of_averages, second_moment
 from nplm.models.kernel.noncentral import ExpectedT
@@ -39,6 +40,8 @@ Solver = Literal["ml", "falkon-step"]
 _HELD_BYTES = 2 << 30
 # The same for phi at the nodes of a line.
 _LINE_BYTES = 1 << 28
+# Modes of at most so many bytes are filled up, which copies them; of more, fits take longer than their compilation.
+_FILLED_UP_BYTES = 1 << 29
 # Bytes that w e^f of a batch of toys may fill, and toys at most.
 _BATCH_BYTES, _LARGEST_BATCH = 1 << 28, 512
 # A fit has converged when t would change by less than this share of its standard deviation under the null.
@@ -112,8 +115,8 @@ class PreparedKernel(PreparedDefaults):
             expected = kernel_sum(points, sizes, centers, width, engine) @ modes.transform
             with jax.enable_x64(True):
                 x, w = map(jnp.asarray, in_blocks(points, sizes, len(centers)))
-                fixed = map(jnp.asarray, (centers, np.float64(width), modes.transform))
-                blocks = Blocks(x, w, *fixed, expected=jnp.asarray(expected))
+                at, h, transform = map(jnp.asarray, (centers, np.float64(width), modes.transform))
+                blocks = Blocks(x, w, at, h, transform, expected=jnp.asarray(expected))
         on_line = None
         if line is not None and line.nodes.size * modes.count * 8 <= _LINE_BYTES:
             on_line = LineModes(line, modes(line.nodes))
@@ -364,6 +367,10 @@ class PreparedKernel(PreparedDefaults):
             "centers": self.modes.centers,
             "coefficients": self.modes.transform @ parameters,
         }
+
+    def sharing_compilations(self) -> PreparedKernel:
+        small = np.asarray(self.blocks.weights).size * self.modes.count * 8 <= _FILLED_UP_BYTES
+        return filled_up(self, shared_multiple(self.modes.count)) if small else self
 
     @property
     def label(self) -> str:

@@ -95,8 +95,12 @@ def read_prepared(path: Path) -> tuple[dict[str, Any], PreparedKernel]:
         with jax.enable_x64(True):
             blocks = Blocks(*map(jnp.asarray, (arrays["rows"], arrays["weights"])))
             if scalars["streamed"]:
-                fixed = map(jnp.asarray, (arrays["centers"], np.float64(modes.width), arrays["transform"]))
-                blocks = Blocks(*blocks[:2], *fixed, expected=jnp.asarray(arrays["expected"]))
+                blocks = blocks._replace(
+                    centers=jnp.asarray(arrays["centers"]),
+                    width=jnp.asarray(np.float64(modes.width)),
+                    transform=jnp.asarray(arrays["transform"]),
+                    expected=jnp.asarray(arrays["expected"]),
+                )
         return header, PreparedKernel(
             modes=modes,
             scaler=coordinates_in(arrays),
