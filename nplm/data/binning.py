@@ -122,7 +122,7 @@ def common_binning(
     return aligned_bins(low, high, min(bins, MOST_BINS - 2))
 
 
-def poisson_interval(counts: Float64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+def poisson_interval(counts: Float64[np.ndarray, " n"] | Int64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     """Garwood's central 68% interval for the mean of observed counts (Biometrika 28 (1936) 437).
 
     Returns:
