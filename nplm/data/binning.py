@@ -148,7 +148,7 @@ def fill(
         weights are one, else plus and minus the root of the summed squared weights.
     """
     bins = binning.assign(values)
-    observed = np.bincount(bins, weights=weights, minlength=binning.count)
+    observed = np.bincount(bins, weights=weights, minlength=binning.count).astype(np.float64)  # integers of no events
     if np.all(weights == 1):
         return observed, *poisson_interval(observed)
     error = np.sqrt(np.bincount(bins, weights=weights**2, minlength=binning.count))
