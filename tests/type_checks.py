@@ -37,7 +37,7 @@ def pytest_load_initial_conftests() -> None:
         raise RuntimeError(f"imported before arrays could be checked: {', '.join(early)}")
     jaxtyping.install_import_hook("nplm", f"{__name__}.checked")
     jaxtyping.jaxtyped = where_arrays_are  # which the hook writes before each function and class
-    sys.setrecursionlimit(4 * sys.getrecursionlimit())  # a call with checks is four calls
+    sys.setrecursionlimit(2 * sys.getrecursionlimit())  # a call with checks is several
 
 
 def where_arrays_are(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
