@@ -19,9 +19,14 @@ OLDER_FUSIONS = $$(XLA_FLAGS=$(OLDER) JAX_PLATFORMS=cpu $(BIN)/python -c 'import
 QUICK_COMPILER = XLA_FLAGS="$(XLA_FLAGS) $(OLDER_FUSIONS) --xla_backend_optimization_level=1"
 # Every format and number, without the models: a few minutes of other versions of Python and packages.
 QUICK_TESTS = tests/stats tests/likelihood tests/data tests/io tests/optimize tests/hypotest tests/two_sample tests/cli/test_run.py
-# Tests of numbers whose arrays have been seen to be as annotated; the others are not yet gone through (tests/type_checks.py).
-TYPED_TESTS = tests/optimize tests/localization tests/data $(addprefix tests/likelihood/test_, extended.py finite.py) $(addprefix tests/stats/test_, chi2.py \
-	combination.py empirical.py power.py precision.py)
+# Folders of numbers, whose arrays are held against the annotations of nplm (tests/type_checks.py). Those of commands, files,
+# pages and the documentation are not among them, as what starts nplm as a process has no checks; nor are files that take
+# long to repeat what others call as well.
+TYPED_TESTS = $(addprefix tests/,calibration config cuts data family hypotest learning likelihood localization models \
+	monitor/test_family_shape.py monitor/test_finite_shape.py nuisance optimize plot sensitivity stats toys two_sample util wording)
+UNTYPED_TESTS = $(addprefix --ignore=tests/,$(addprefix models/test_,compilation.py in_coordinates.py invariance.py model_from_outside.py) \
+	nuisance/test_minima.py $(addprefix hypotest/test_,impact.py multiple.py size.py yields.py) sensitivity/test_closure.py \
+	stats/test_goodness_of_fit_weighted_chi2.py toys/engines toys/test_samplers_of_parts.py two_sample/test_asymptotic.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo picture test test-all test-slurm test-quick test-types test-oldest lint format benchmarks docs notebooks experiments clean
@@ -57,7 +62,7 @@ test-quick: $(INSTALLED) ## run a part of the tests; of another Python: make PYT
 	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow" $(QUICK_TESTS)
 
 test-types: $(INSTALLED) ## run tests of numbers, and hold arrays against the annotations of nplm
-	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow and not wrong_arrays" -p tests.type_checks $(TYPED_TESTS)
+	$(CACHE) $(QUICK_COMPILER) $(PYTEST) -m "not slow and not wrong_arrays" -p tests.type_checks $(TYPED_TESTS) $(UNTYPED_TESTS)
 
 test-oldest: ## run a part of the tests with the oldest packages that pyproject.toml allows
 	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest

@@ -27,7 +27,7 @@ def as_floats(values: ArrayLike, what: str) -> np.ndarray:
         raise ValueError(f"{what} must be an array of real numbers: {error}") from None
 
 
-def require_squares(weights: Float64[np.ndarray, " n"], name: str) -> None:
+def require_squares(weights: Float64[np.ndarray, "*n"], name: str) -> None:
     """Raises ValueError if float64 does not hold sums of squares of weights, which every test needs."""
     largest = float(max(weights.max(initial=0.0), -weights.min(initial=0.0)))
     if largest and not 1 / LARGEST_SQUARED <= largest <= LARGEST_SQUARED:

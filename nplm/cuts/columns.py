@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt64
 
 # Integers stay what they are where float64 would round them, so that a cut can tell them apart.
 Values = Float64[np.ndarray, " n"] | Int64[np.ndarray, " n"] | UInt64[np.ndarray, " n"]
-Columns = Mapping[str, Values]
+# A column may have lists of them too, of awkward.
+Columns = Mapping[str, Values | Any]
 
 # Up to here float64 holds every integer.
 LARGEST_EXACT = 2**53

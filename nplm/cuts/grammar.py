@@ -380,7 +380,8 @@ def _require_shallow(depth: int) -> None:
 def require_known(used: set[str], available: tuple[str, ...]) -> None:
     """Raises ReadError, naming the first unknown column."""
     for name in sorted(used.difference(available)):
-        raise ReadError(f"there is no column '{name}'{suggestion(name, available)}; there are: {listed(available)}")
+        known = f"{suggestion(name, available)}; there are: {listed(available)}"
+        raise ReadError(f"there is no column '{shortened(name)}'{known}")
 
 
 def _source(node: ast.expr) -> str:

@@ -122,7 +122,7 @@ def common_binning(
     return aligned_bins(low, high, min(bins, MOST_BINS - 2))
 
 
-def poisson_interval(counts: Float64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+def poisson_interval(counts: Float64[np.ndarray, " n"] | Int64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     """Garwood's central 68% interval for the mean of observed counts (Biometrika 28 (1936) 437).
 
     Returns:
@@ -148,7 +148,7 @@ def fill(
         weights are one, else plus and minus the root of the summed squared weights.
     """
     bins = binning.assign(values)
-    observed = np.bincount(bins, weights=weights, minlength=binning.count)
+    observed = np.bincount(bins, weights=weights, minlength=binning.count).astype(np.float64)  # integers of no events
     if np.all(weights == 1):
         return observed, *poisson_interval(observed)
     error = np.sqrt(np.bincount(bins, weights=weights**2, minlength=binning.count))

@@ -50,7 +50,7 @@ class Sample:
     weights: Float64[np.ndarray, " n"]
     features: tuple[str, ...]
     name: str
-    drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = field(init=False, default=())
+    drawn: tuple[tuple[Sample, Int64[np.ndarray, " _"]], ...] = field(init=False, default=())
     auxiliary: Float64[np.ndarray, " a"] | None = field(init=False, default=None)
     stands_for: float | None = field(init=False, default=None)
 
@@ -264,7 +264,7 @@ class Sample:
 
     def _with(
         self,
-        drawn: tuple[tuple[Sample, Int64[np.ndarray, " m"]], ...] = (),
+        drawn: tuple[tuple[Sample, Int64[np.ndarray, " _"]], ...] = (),
         auxiliary: Float64[np.ndarray, " a"] | None = None,
         stands_for: float | None = None,
     ) -> Sample:

@@ -52,7 +52,7 @@ class ReferenceFamily(Members):
     masses: Float64[np.ndarray, " n"]
     scales: tuple[RankScale, ...]
     z: Float64[np.ndarray, "n d"]
-    units: tuple[Float64[np.ndarray, " r"], ...]
+    units: tuple[Float64[np.ndarray, " _"], ...]
     periods: Mapping[int, float]
 
     @classmethod
@@ -134,7 +134,7 @@ class ReferenceFamily(Members):
         return window_draws(self.spread, self.masses, self.q, self.window, count, seed)
 
     @cached_property
-    def own_scores(self) -> tuple[Float64[np.ndarray, " r"], ...]:
+    def own_scores(self) -> tuple[Float64[np.ndarray, " _"], ...]:
         """sum m phi of the reference in each part, for masses that add up to one."""
         total = float(self.masses.sum())
         return tuple(x / total for x in self.scores(self.z, self.masses))

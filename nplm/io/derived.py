@@ -71,7 +71,7 @@ class Derived:
         numbered: bool = False,
         complete: bool = True,
         allow_empty: bool = False,
-    ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " n"]]:
+    ) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"] | None, Int64[np.ndarray, " rows"]]:
         """Features, weights and rows of the events that pass the cut.
 
         Arguments:

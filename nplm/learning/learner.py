@@ -35,7 +35,7 @@ class Learner:
 
     names: tuple[str, ...]
     samples: Sequence[Sample]
-    rows: Sequence[tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " m"]]]
+    rows: Sequence[tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]]
     inputs: Mapping[str, tuple[str, ...]]
     settings: RatioSettings
     paired: bool = False

@@ -29,7 +29,7 @@ class Pools:
     def __init__(self, phi: Callable[[Float64[np.ndarray, "n d"]], Float64[np.ndarray, "n r"]], modes: int) -> None:
         self._phi = phi
         self._modes = modes
-        self._held: WeakKeyDictionary[Sample, Float64[np.ndarray, "n r"]] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[Sample, Float64[np.ndarray, "_ r"]] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[type[Pools], tuple[Callable, int]]:
         return Pools, (self._phi, self._modes)
@@ -43,7 +43,7 @@ class Pools:
         known = self._known(data)
         return [self._sum(sample, known) for sample in data]
 
-    def rows_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"]]:
+    def rows_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "_ r"]]:
         """phi at the events of each sample."""
         known = self._known(data)
         return [
@@ -53,7 +53,7 @@ class Pools:
             for sample in data
         ]
 
-    def _known(self, data: Sequence[Sample]) -> dict[Sample, Float64[np.ndarray, "n r"]]:
+    def _known(self, data: Sequence[Sample]) -> dict[Sample, Float64[np.ndarray, "_ r"]]:
         """phi of the pools that are worth their memory."""
         events: Counter[Sample] = Counter()
         for sample in data:
@@ -68,7 +68,7 @@ class Pools:
         return self._held.get(pool)
 
     def _sum(
-        self, sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "n r"]]
+        self, sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "_ r"]]
     ) -> Float64[np.ndarray, " r"] | None:
         if not _all_known(sample, known):
             return None
@@ -83,5 +83,5 @@ class Pools:
         return total
 
 
-def _all_known(sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "n r"]]) -> bool:
+def _all_known(sample: Sample, known: Mapping[Sample, Float64[np.ndarray, "_ r"]]) -> bool:
     return bool(sample.drawn) and all(pool in known for pool, _ in sample.drawn)

@@ -81,7 +81,7 @@ def localize(
     result: Result,
     *,
     top: int = USUAL_TOP,
-    rows: Int64[np.ndarray, " n"] | None = None,
+    rows: Int64[np.ndarray, " m"] | None = None,
     left_out: bool = True,
     log_ratio: Float64[np.ndarray, " n"] | None = None,
 ) -> Localization:

@@ -59,7 +59,8 @@ def fill_pair(comparison: Comparison, first: str, second: str) -> PairMap:
 
     def total(events: np.ndarray, values: np.ndarray) -> np.ndarray:
         flat = a.assign(events[:, columns[0]]) * b.count + b.assign(events[:, columns[1]])
-        return np.bincount(flat, weights=values, minlength=a.count * b.count).reshape(shape)
+        sums = np.bincount(flat, weights=values, minlength=a.count * b.count)
+        return sums.reshape(shape).astype(np.float64)  # those of no events are integers
 
     observed, squared = (total(data.events, v) for v in (data.weights, data.weights**2))
     expected, noise = (total(reference.events, w) for w in (reference.weights, reference.weights**2))

@@ -124,7 +124,7 @@ class PreparedNuisances:
             ]
         )
 
-    def columns_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n e"]]:
+    def columns_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "_ e"]]:
         """(1, g) at the events of each sample."""
         return self.pools.rows_of(data)
 

@@ -23,7 +23,7 @@ _LINE = 90
 
 def plot_power(
     null_t: Float64[np.ndarray, " n"],
-    signals: Mapping[str, Float64[np.ndarray, " m"]],
+    signals: Mapping[str, Float64[np.ndarray, " _"]],
     null: Null | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> Figure:

@@ -120,7 +120,7 @@ def write_model_where(
     log_ratio: Float64[np.ndarray, " n"],
     *,
     top: int,
-    rows: Int64[np.ndarray, " n"] | None,
+    rows: Int64[np.ndarray, " m"] | None,
     leave_one_out: bool,
     processes: Sequence[Process] = (),
     level: Level | None = None,

@@ -12,8 +12,8 @@ _TERMS = 60
 
 
 def chi2_log_sf(
-    x: Float64[np.ndarray, ...], degrees_of_freedom: float | Float64[np.ndarray, ...]
-) -> Float64[np.ndarray, ...]:
+    x: Float64[np.ndarray, "*n"], degrees_of_freedom: float | Float64[np.ndarray, "*#n"]
+) -> Float64[np.ndarray, "*n"]:
     """log P(chi2(k) >= x), also where p is below the smallest number of float64, and SciPy gives minus infinity.
 
     There log Q(a, y) = a log y - y - log Gamma(a) - log(y + 1 - a - 1 (1 - a) / (y + 3 - a - 2 (2 - a) / ...)), with

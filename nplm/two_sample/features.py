@@ -56,7 +56,7 @@ def _of_feature(name: str, a: Sample, b: Sample, column: int) -> FeatureNumbers:
     return FeatureNumbers(name, statistic, freedom, p, distance, float(kstwobign.sf(distance * np.sqrt(size))))
 
 
-def _bins(samples: list[tuple[Int64[np.ndarray, " n"], Sample]], values: int) -> Int64[np.ndarray, " values"]:
+def _bins(samples: list[tuple[Int64[np.ndarray, " _"], Sample]], values: int) -> Int64[np.ndarray, " values"]:
     """The bin of each value: of about equal shares of both samples together, never dividing a value."""
     share = np.zeros(values)
     for place, sample in samples:
@@ -70,7 +70,7 @@ def _bins(samples: list[tuple[Int64[np.ndarray, " n"], Sample]], values: int) ->
 
 
 def _chi2(
-    samples: list[tuple[Int64[np.ndarray, " n"], Sample]], bins: Int64[np.ndarray, " values"]
+    samples: list[tuple[Int64[np.ndarray, " _"], Sample]], bins: Int64[np.ndarray, " values"]
 ) -> tuple[float, int]:
     """chi2 of the shares, and its degrees of freedom; for unit weights it is Pearson's of a table of two rows.
 

@@ -40,6 +40,7 @@ def test_without_a_signal_z_is_about_zero() -> None:
     assert abs(median_z_of(y, BACKGROUND, 0 * BACKGROUND)) < 0.1
 
 
+@pytest.mark.wrong_arrays
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -24,7 +24,7 @@ class Toys(NamedTuple):
     """A toy for each of B signals: the sums of phi over its events, shape (B, r), and which events they are."""
 
     sums: Float64[np.ndarray, "B r"]
-    rows: list[Int64[np.ndarray, " k"]]
+    rows: list[Int64[np.ndarray, " _"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ class SignalToys:
     def _draw_directly(self, rng: np.random.Generator, b: Float64[np.ndarray, "B m"]) -> Toys:
         """The same, from the number of times that each event of the reference is drawn."""
         sums = np.zeros((len(b), self.prepared.modes.count))
-        events: list[Int64[np.ndarray, " k"]] = []
+        events: list[Int64[np.ndarray, " _"]] = []
         for start in range(0, len(b), _TOGETHER):
             at = slice(start, start + _TOGETHER)
             density = self._log_ratios(b[at])

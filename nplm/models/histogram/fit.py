@@ -51,7 +51,8 @@ class PreparedHistogram(PreparedDefaults):
     def counts(self, data: Sequence[Sample]) -> Float64[np.ndarray, "B bins"]:
         """n_b of each sample."""
         bins = len(self.expected)
-        return np.array([np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=bins) for d in data])
+        counts = [np.bincount(self.binning.assign(d.events), weights=d.weights, minlength=bins) for d in data]
+        return np.array(counts, dtype=np.float64)  # those of no events are integers
 
     def fit(self, data: Sequence[Sample]) -> Fits:
         """t of two Poisson samples, or of one and an exact reference.

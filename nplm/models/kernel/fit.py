@@ -181,7 +181,7 @@ class PreparedKernel(PreparedDefaults):
             return [self.line.rows(self.scaler(sample.events), sample.weights) for sample in data]
         return [(phi, sample.weights) for phi, sample in zip(self.features_of(data), data, strict=True)]
 
-    def features_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "n r"]]:
+    def features_of(self, data: Sequence[Sample]) -> list[Float64[np.ndarray, "_ r"]]:
         """phi at the events of each sample."""
         return self.pools.rows_of(data)
 

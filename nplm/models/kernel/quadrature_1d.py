@@ -61,7 +61,7 @@ class Line:
             position, cell, weights = position[inside], cell[inside], weights[inside]
         polynomials = _lagrange(2 * (position - cell) - 1)
         columns = [np.bincount(cell, weights * column, self.cells) for column in polynomials]
-        return np.stack(columns, axis=1).reshape(-1)
+        return np.stack(columns, axis=1).reshape(-1).astype(np.float64)  # those of no events are integers
 
     def interpolation(self, events: Float64[np.ndarray, "n 1"]) -> csr_array:
         """The Lagrange polynomials of each event's cell at the event, shape (n, q): g(x_e) = sum_q l_q(x_e) g(x_q)."""

@@ -81,9 +81,9 @@ def centroids(
     """
     number = cells.assign(events)
     size = np.abs(weights)
-    total = np.bincount(number, size, cells.count)
-    sums = np.stack([np.bincount(number, size * x, cells.count) for x in events.T], axis=1)
+    total = np.bincount(number, size, cells.count)  # of no events NumPy gives integers
+    sums = np.stack([np.bincount(number, size * x, cells.count) for x in events.T], axis=1).astype(np.float64)
     filled = total > 0
     mean = np.zeros_like(sums) if otherwise is None else otherwise.copy()
     mean[filled] = sums[filled] / total[filled, None]
-    return mean, np.bincount(number, weights, cells.count)
+    return mean, np.bincount(number, weights, cells.count).astype(np.float64)

@@ -60,12 +60,12 @@ def glorot(rng: np.random.Generator, layout: Layout) -> Float[np.ndarray, " p"]:
 
 def vary(
     rng: np.random.Generator,
-    parents: Float[np.ndarray, "k p"],
+    parents: Float[np.ndarray, "k columns"],
     number: int,
     layout: Layout,
     bound: Float[np.ndarray, " p"],
     points: Float[np.ndarray, "cells d"],
-) -> Float[np.ndarray, "number p"]:
+) -> Float[np.ndarray, "number columns"]:
     """Copies of the parents in which one hidden neuron is replaced.
 
     The new neuron is drawn afresh, with outgoing weights of zero, or is the neuron of another parent in the same layer.

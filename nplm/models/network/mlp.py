@@ -41,7 +41,7 @@ class Layout:
         """Which parameters are biases, shape (P,)."""
         return np.concatenate([(np.arange(h * n) + 1) % n == 0 for h, n in self.shapes])
 
-    def layers(self, theta: Float[Array, " p"]) -> list[Float[Array, "h n"]]:
+    def layers(self, theta: Float[Array, " p"]) -> list[Float[Array, "_ _"]]:
         """One matrix a layer: the weights, and the biases in the last column."""
         ends = np.cumsum([h * n for h, n in self.shapes])[:-1]
         parts = jnp.split(theta, ends)

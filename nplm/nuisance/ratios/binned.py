@@ -63,7 +63,7 @@ class BinnedLogRatio(LogRatioDefaults):
             the points do not determine the terms.
     """
 
-    edges: dict[str, Float64[np.ndarray, " e"]]
+    edges: dict[str, Float64[np.ndarray, " _"]]
     features: tuple[str, ...]
     nuisances: tuple[str, ...]
     values: Float64[np.ndarray, "terms bins"]
@@ -238,7 +238,7 @@ def _ascending(name: str, given: ArrayLike) -> Float64[np.ndarray, " e"]:
 
 
 def _bin_of(
-    edges: Mapping[str, Float64[np.ndarray, " e"]], features: tuple[str, ...], events: Float64[np.ndarray, "n d"]
+    edges: Mapping[str, Float64[np.ndarray, " _"]], features: tuple[str, ...], events: Float64[np.ndarray, "n d"]
 ) -> Int64[np.ndarray, " n"]:
     """Number of the bin of each event, the last feature running fastest; events beyond the edges in the outermost."""
     row = np.zeros(len(events), dtype=np.int64)
@@ -249,7 +249,7 @@ def _bin_of(
 
 
 def _yields(
-    edges: Mapping[str, Float64[np.ndarray, " e"]], given: ArrayLike, where: str
+    edges: Mapping[str, Float64[np.ndarray, " _"]], given: ArrayLike, where: str
 ) -> Float64[np.ndarray, " bins"]:
     yields, shape = np.asarray(given, dtype=np.float64), tuple(len(e) - 1 for e in edges.values())
     if yields.shape != shape:
@@ -268,7 +268,7 @@ def _yields(
 
 
 def _relative_variances(
-    edges: Mapping[str, Float64[np.ndarray, " e"]],
+    edges: Mapping[str, Float64[np.ndarray, " _"]],
     given: Sequence[ArrayLike],
     histograms: Float64[np.ndarray, "m bins"],
 ) -> Float64[np.ndarray, "m bins"]:

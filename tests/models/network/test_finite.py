@@ -72,8 +72,8 @@ def test_the_gradient_is_that_of_differences(weighted: Exponential, quick: BoxSe
     theta = rng.normal(size=network.parameters)
     with jax.enable_x64(True):
         points, full = network.search._full(network._rows(data)), network.search.full
-        at = expand(network.layout, theta, full, points)
-        f, jacobian = map(np.asarray, network.layout.value_and_jacobian(theta, full.x[0]))
+        at = expand(network.layout, jnp.asarray(theta), full, points)
+        f, jacobian = map(np.asarray, network.layout.value_and_jacobian(jnp.asarray(theta), full.x[0]))
         rho, weights = np.exp(np.asarray(points.log_rho)), np.asarray(full.weights[0])
 
     def loss(p: np.ndarray) -> float:
@@ -91,12 +91,13 @@ def test_a_reference_of_very_many_events_is_exact(
     """As rho tends to 0, at any f; and linearly so."""
     reference, data = exponential
     network = prepared(reference, quick)
-    theta, layout = rng.normal(size=network.parameters), network.layout
+    drawn, layout = rng.normal(size=network.parameters), network.layout
     with jax.enable_x64(True):
+        theta = jnp.asarray(drawn)
         points, full = network.search._full(network._rows(data)), network.search.full
         exact = float(network_loss(layout, theta, full, points._replace(log_rho=None)))
         off = [
-            float(network_loss(layout, theta, full, points._replace(log_rho=np.log(rho)))) - exact
+            float(network_loss(layout, theta, full, points._replace(log_rho=jnp.log(rho)))) - exact
             for rho in (1e-3, 1e-4, 1e-9)
         ]
     assert off[0] == pytest.approx(10 * off[1], rel=0.02)

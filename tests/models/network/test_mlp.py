@@ -26,7 +26,7 @@ def test_parameters_are_counted_as_in_the_papers() -> None:
 
 @both
 def test_layers_hold_every_parameter_once(layout: Layout) -> None:
-    theta = np.arange(layout.parameters)
+    theta = np.arange(float(layout.parameters))
     layers = layout.layers(jnp.asarray(theta))
     assert tuple(m.shape for m in layers) == layout.shapes
     np.testing.assert_array_equal(np.concatenate([np.ravel(m) for m in layers]), theta)
