@@ -94,7 +94,7 @@ result
 # it; if not, toys are counted. The result says which.
 
 # %%
-print(result.calibration.kind, "| p of the toys against the formula:", f"{result.calibration.formula_check:.2f}")
+print(result.calibration.kind, "| p of the toys against the formula:", f"{result.calibration.asymptotic_check:.2f}")
 plot_null(result)
 
 # %% [markdown]

@@ -172,8 +172,8 @@ for name, events in (("truth", truth), ("coarse", coarse)):
 
 # %%
 assert result.calibration.limit
-assert result.analytic is not None
-assert result.analytic.z > 3
+assert result.asymptotic is not None
+assert result.asymptotic.z > 3
 assert where.excess is not None
 assert matrix.results["truth", "truth again"].p_value > 0.01
 assert matrix.results["truth", "5 knots"].p_value < 0.01 < matrix.results["truth", "33 knots"].p_value

@@ -103,7 +103,7 @@ def _row(size: Size) -> list[object]:
     data = Sample(size.draw(rng, size.data))
     with measured() as summing:
         prepared.sums(data)
-    law = test.asymptotic_null(fixed_reference=True)
+    asymptotic = test.asymptotic_null(fixed_reference=True)
     return [
         size,
         f"{size.data:,}",
@@ -117,8 +117,8 @@ def _row(size: Size) -> list[object]:
         size.falkon,
         f"{summing.cpu:.2g}",
         f"{t.mean():.2f} +- {t.std(ddof=1) / np.sqrt(len(t)):.2f}",
-        f"{law.mean:.2f}",
+        f"{asymptotic.mean:.2f}",
         f"{t.std(ddof=1):.2f} +- {t.std(ddof=1) / np.sqrt(2 * len(t)):.2f}",
-        f"{law.sd:.2f}",
+        f"{asymptotic.sd:.2f}",
         f"{peak_memory_gib():.2f}",
     ]

@@ -28,7 +28,7 @@ AGREEING, MEAN_WEIGHT = 3.0, 4.0
 # Of p at five sigma: relative error, fitted toys, and CPU seconds, those of two minutes on two cores.
 LARGEST_ERROR, MOST_TOYS, MOST_SECONDS = 0.15, 5000, 240.0
 # By how much counted toys may differ from the closed form, besides their errors, down to this depth.
-FORMULA_TOLERANCE, FORMULA_DEPTH = 0.15, 3.0
+ASYMPTOTIC_TOLERANCE, ASYMPTOTIC_DEPTH = 0.15, 3.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Problem:
 
     name: str
     test: NPLMTest
-    law: WeightedChi2Null
+    asymptotic: WeightedChi2Null
     expected: float
 
 
@@ -68,7 +68,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Rare:
+class Weighted:
     """Rare toys that were drawn for a depth, and what they cost."""
 
     problem: Problem
@@ -80,12 +80,12 @@ class Rare:
     @property
     def p(self) -> float:
         """The p-value."""
-        return self.null.pvalue(self.problem.law.threshold_of_z(self.z))
+        return self.null.pvalue(self.problem.asymptotic.threshold_of_z(self.z))
 
     @property
     def error(self) -> float:
         """Its standard error."""
-        return self.null.error(self.problem.law.threshold_of_z(self.z))
+        return self.null.error(self.problem.asymptotic.threshold_of_z(self.z))
 
 
 def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
@@ -96,7 +96,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     """
     config = read_config("kernel_deep_null", short)
     counted: list[Counted] = []
-    rare: list[Rare] = []
+    importance: list[Weighted] = []
     load = os.getloadavg()[0]
     costs = []
     for name, settings in config["problems"].items():
@@ -107,13 +107,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         if name in config["counted"]:
             t = _counted_toys(problem, config["counted"][name], work / name.replace(", width ", "-"))
             counted += [
-                Counted(problem, z, int((t >= problem.law.threshold_of_z(z)).sum()), len(t)) for z in config["depths"]
+                Counted(problem, z, int((t >= problem.asymptotic.threshold_of_z(z)).sum()), len(t))
+                for z in config["depths"]
             ]
-        rare += [_rare(problem, z, toys) for z, toys in config["rare"].get(name, {}).items()]
+        importance += [_weighted(problem, z, toys) for z, toys in config["rare"].get(name, {}).items()]
     ratios = [
         Ratio(at.problem.name, at.z, True, at.p / _p(at.z), at.error / _p(at.z)) for at in counted if at.exceeding
     ]
-    ratios += [Ratio(at.problem.name, at.z, False, at.p / _p(at.z), at.error / _p(at.z)) for at in rare]
+    ratios += [Ratio(at.problem.name, at.z, False, at.p / _p(at.z), at.error / _p(at.z)) for at in importance]
     shutil.copy(style.save_figure(draw(ratios), work / "deep-null")[0], results)
     text = "\n\n".join(
         [
@@ -121,14 +122,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             " from that reference. The pull is the difference in the standard errors of so many toys.",
             markdown_table(_COUNTED_HEAD, [_counted_row(at) for at in counted]),
             "Rare toys, drawn anew for each depth. The pull is that against the counted toys of the same depth.",
-            markdown_table(_RARE_HEAD, [_rare_row(at, counted) for at in rare]),
+            markdown_table(_WEIGHTED_HEAD, [_weighted_row(at, counted) for at in importance]),
             f"CPU and wall seconds include compilation; the load of the two cores was {load:.1f} at the start, so that"
             " seconds on the clock are more than on a free machine. Preparation, once for all of these:",
             markdown_table(["problem", "modes", "CPU s", "wall s"], costs),
             "![p of toys over that of the closed form, against the depth](deep-null.png)",
         ]
     )
-    return text, _checks(counted, rare)
+    return text, _checks(counted, importance)
 
 
 def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
@@ -140,9 +141,9 @@ def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
         reference = Sample(rng.normal(size=(n, dimension)), np.full(n, expected / n), name="reference")
     model = KernelModel(width=settings["width"], centers=settings["centers"], penalty=penalty, reference_exact=True)
     test = NPLMTest(reference, model, coordinates="raw")
-    law = test.asymptotic_null(fixed_reference=True)
-    assert isinstance(law, WeightedChi2Null)
-    return Problem(name, test, law, expected)
+    asymptotic = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(asymptotic, WeightedChi2Null)
+    return Problem(name, test, asymptotic, expected)
 
 
 def _counted_toys(problem: Problem, toys: int, folder: Path) -> np.ndarray:
@@ -154,14 +155,14 @@ def _counted_toys(problem: Problem, toys: int, folder: Path) -> np.ndarray:
     return np.asarray(t[table.index < toys])
 
 
-def _rare(problem: Problem, z: float, toys: int) -> Rare:
+def _weighted(problem: Problem, z: float, toys: int) -> Weighted:
     prepared = problem.test.prepared
     assert isinstance(prepared, PreparedKernel)
     print(f"{problem.name}: {toys} rare toys at {z:g} sigma", flush=True)
-    t = problem.law.threshold_of_z(z)
+    t = problem.asymptotic.threshold_of_z(z)
     with measured() as cost:
-        null = importance_null(prepared, problem.test.reference, t, toys, formula=problem.law)
-    return Rare(problem, z, null, cost.cpu, cost.wall)
+        null = importance_null(prepared, problem.test.reference, t, toys, asymptotic=problem.asymptotic)
+    return Weighted(problem, z, null, cost.cpu, cost.wall)
 
 
 def _p(z: float) -> float:
@@ -175,7 +176,7 @@ def _counted_row(at: Counted) -> list[str]:
     return [
         at.problem.name,
         f"{at.z:g}",
-        f"{at.problem.law.threshold_of_z(at.z):.2f}",
+        f"{at.problem.asymptotic.threshold_of_z(at.z):.2f}",
         f"{_p(at.z):.3g}",
         f"{at.toys:,}",
         f"{at.exceeding:,}",
@@ -185,11 +186,11 @@ def _counted_row(at: Counted) -> list[str]:
     ]
 
 
-_RARE_HEAD = ["problem", "Z", "rare toys", "p", "rare / closed form", "pull", "effective beyond", "mean weight"]
-_RARE_HEAD += ["failed", "CPU s", "wall s"]
+_WEIGHTED_HEAD = ["problem", "Z", "rare toys", "p", "rare / closed form", "pull", "effective beyond", "mean weight"]
+_WEIGHTED_HEAD += ["failed", "CPU s", "wall s"]
 
 
-def _rare_row(at: Rare, counted: list[Counted]) -> list[str]:
+def _weighted_row(at: Weighted, counted: list[Counted]) -> list[str]:
     mean, error = at.null.mean_weight
     same = _same(at, counted)
     return [
@@ -199,7 +200,7 @@ def _rare_row(at: Rare, counted: list[Counted]) -> list[str]:
         f"{at.p:.3g} +- {100 * at.error / at.p:.1f}%",
         f"{at.p / _p(at.z):.3f} +- {at.error / _p(at.z):.3f}",
         "" if same is None else f"{_pull(at, same):+.1f}",
-        f"{at.null.effective(at.problem.law.threshold_of_z(at.z)):.0f}",
+        f"{at.null.effective(at.problem.asymptotic.threshold_of_z(at.z)):.0f}",
         f"{mean:.3f} +- {error:.3f}",
         str(at.null.failed),
         f"{at.cpu:.0f}",
@@ -207,24 +208,24 @@ def _rare_row(at: Rare, counted: list[Counted]) -> list[str]:
     ]
 
 
-def _same(at: Rare, counted: list[Counted]) -> Counted | None:
+def _same(at: Weighted, counted: list[Counted]) -> Counted | None:
     """The counted toys of the same problem and depth."""
     return next((c for c in counted if c.problem is at.problem and c.z == at.z and c.exceeding), None)
 
 
-def _pull(at: Rare, same: Counted) -> float:
+def _pull(at: Weighted, same: Counted) -> float:
     return (at.p - same.p) / float(np.hypot(at.error, same.error))
 
 
-def _checks(counted: list[Counted], rare: list[Rare]) -> list[Check]:
+def _checks(counted: list[Counted], importance: list[Weighted]) -> list[Check]:
     checks = []
     for count in counted:
-        if count.z <= FORMULA_DEPTH:
+        if count.z <= ASYMPTOTIC_DEPTH:
             error = count.error / _p(count.z)
-            reach = FORMULA_TOLERANCE + AGREEING * error
+            reach = ASYMPTOTIC_TOLERANCE + AGREEING * error
             what = f"{count.problem.name}, {count.z:g} sigma: counted toys / closed form"
             checks.append(Check(what, count.p / _p(count.z), error, 1 - reach, 1 + reach, "1"))
-    for at in rare:
+    for at in importance:
         what = f"{at.problem.name}, {at.z:g} sigma"
         same = _same(at, counted)
         if same is not None:

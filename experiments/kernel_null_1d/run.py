@@ -37,7 +37,7 @@ class AtWidth:
 
     width: float
     modes: int
-    law: WeightedChi2Null
+    asymptotic: WeightedChi2Null
     t: np.ndarray
     summary: EnsembleSummary
     milliseconds: float
@@ -45,7 +45,7 @@ class AtWidth:
     @property
     def kolmogorov(self) -> float:
         """P-value of the toys against the law."""
-        return float(kstest(self.law.pvalues(self.t), "uniform").pvalue)
+        return float(kstest(self.asymptotic.pvalues(self.t), "uniform").pvalue)
 
 
 def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
@@ -70,14 +70,14 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
                 [
                     [
                         f"{width:g}",
-                        str(len(laws)),
-                        _measured(laws[:, 0]),
+                        str(len(moments)),
+                        _measured(moments[:, 0]),
                         _measured(steps[width]),
                         f"{PUBLISHED[width][0]} +- {PUBLISHED[width][1] / 63:.2f}",
-                        _measured(laws[:, 1]),
+                        _measured(moments[:, 1]),
                         f"{PUBLISHED[width][1]}",
                     ]
-                    for width, laws in averages.items()
+                    for width, moments in averages.items()
                 ],
             ),
             "Toys drawn from one reference, fitted in full, beside the closed form of that reference and its centres"
@@ -88,7 +88,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             "![Mean and standard deviation of t against the width](kernel-null.png)",
         ]
     )
-    return text, [*(_published(width, laws, steps[width]) for width, laws in averages.items()), *_checks(found)]
+    return text, [*(_published(width, moments, steps[width]) for width, moments in averages.items()), *_checks(found)]
 
 
 def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml") -> NPLMTest:
@@ -101,8 +101,8 @@ def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml"
 
 def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:
     """Mean and sd of the closed form for references and centres drawn anew, shape (draws, 2)."""
-    laws = [_test(config, width, seed).asymptotic_null() for seed in range(1, draws + 1)]
-    return np.array([(law.mean, law.sd) for law in laws])
+    moments = [_test(config, width, seed).asymptotic_null() for seed in range(1, draws + 1)]
+    return np.array([(asymptotic.mean, asymptotic.sd) for asymptotic in moments])
 
 
 def _step(config: dict[str, Any], width: float) -> np.ndarray:
@@ -120,9 +120,11 @@ def _toys(config: dict[str, Any], width: float, toys: int) -> AtWidth:
     began = time.process_time()
     table = run_campaign(campaign, range(toys))
     milliseconds = 1e3 * (time.process_time() - began) / toys
-    law = test.asymptotic_null(fixed_reference=True)
-    assert isinstance(law, WeightedChi2Null)
-    return AtWidth(width, test.prepared.parameters, law, table.t, summarize_toys(table.t, law), milliseconds)
+    asymptotic = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(asymptotic, WeightedChi2Null)
+    return AtWidth(
+        width, test.prepared.parameters, asymptotic, table.t, summarize_toys(table.t, asymptotic), milliseconds
+    )
 
 
 _HEAD = ["width", "modes", "toys", "mean t", "law", "sd", "law", "KS p", "all tests p", "scaled p", "CPU ms a toy"]
@@ -137,9 +139,9 @@ def _row(at: AtWidth) -> list[str]:
         str(at.modes),
         f"{len(at.t):,}",
         f"{at.t.mean():.2f} +- {at.summary.mean_error:.2f}",
-        f"{at.law.mean:.2f}",
+        f"{at.asymptotic.mean:.2f}",
         f"{at.t.std(ddof=1):.2f}",
-        f"{at.law.sd:.2f}",
+        f"{at.asymptotic.sd:.2f}",
         f"{at.kolmogorov:.2g}",
         f"{given.p_value:.2g}",
         f"{fitted.p_value:.2g}",
@@ -155,9 +157,9 @@ def _error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _published(width: float, laws: np.ndarray, step: np.ndarray) -> Check:
+def _published(width: float, moments: np.ndarray, step: np.ndarray) -> Check:
     mean, sd = PUBLISHED[width]
-    ours, error = float(laws[:, 0].mean() + step.mean()), float(np.hypot(_error(laws[:, 0]), _error(step)))
+    ours, error = float(moments[:, 0].mean() + step.mean()), float(np.hypot(_error(moments[:, 0]), _error(step)))
     reach = ERRORS * float(np.hypot(error, sd / 63))
     what = f"width {width:g}: mean of the closed form, for one step"
     return Check(what, ours, error, mean - reach, mean + reach, f"{mean} +- {sd / 63:.2f}, 4000 toys")
@@ -168,8 +170,11 @@ def _checks(found: list[AtWidth]) -> list[Check]:
     checks = []
     for at in found:
         n = len(at.t)
-        errors = {"mean": at.law.sd / at.law.mean / np.sqrt(n), "sd": np.sqrt((2 + 12 / at.law.mean) / (4 * n))}
-        ratios = {"mean": at.t.mean() / at.law.mean, "sd": at.t.std(ddof=1) / at.law.sd}
+        errors = {
+            "mean": at.asymptotic.sd / at.asymptotic.mean / np.sqrt(n),
+            "sd": np.sqrt((2 + 12 / at.asymptotic.mean) / (4 * n)),
+        }
+        ratios = {"mean": at.t.mean() / at.asymptotic.mean, "sd": at.t.std(ddof=1) / at.asymptotic.sd}
         for name, tolerance in (("mean", MEAN_TOLERANCE), ("sd", SD_TOLERANCE)):
             reach = tolerance + 2 * float(errors[name])
             what = f"width {at.width:g}: {name} of toys / closed form"
@@ -186,15 +191,15 @@ def _draw(found: list[AtWidth]) -> Figure:
         lower = figure.add_axes((0.125, 0.095, 0.845, 0.27), sharex=upper)
         curves = (("mean", style.REFERENCE, 1.0), ("sd", style.REWEIGHTED, 1.03))
         for name, color, shift in curves:
-            law = np.array([getattr(at.law, name) for at in found])
+            asymptotic = np.array([getattr(at.asymptotic, name) for at in found])
             toys = np.array([at.t.mean() if name == "mean" else at.t.std(ddof=1) for at in found])
             n = np.array([len(at.t) for at in found])
-            means, sds = (np.array([getattr(at.law, moment) for at in found]) for moment in ("mean", "sd"))
+            means, sds = (np.array([getattr(at.asymptotic, moment) for at in found]) for moment in ("mean", "sd"))
             error = sds / np.sqrt(n) if name == "mean" else sds * np.sqrt((2 + 12 / means) / (4 * n))
             label = {"mean": "mean", "sd": "standard deviation"}[name]
-            upper.plot(widths, law, color=color, label=f"{label}, closed form")
+            upper.plot(widths, asymptotic, color=color, label=f"{label}, closed form")
             upper.plot(shift * widths, toys, "o", color=color, label=f"{label}, toys")
-            lower.errorbar(shift * widths, toys / law, error / law, fmt="o", color=color)
+            lower.errorbar(shift * widths, toys / asymptotic, error / asymptotic, fmt="o", color=color)
         lower.axhline(1, color=style.DATA, linestyle="--", linewidth=1)
         upper.set_xscale("log")
         upper.set_yscale("log")

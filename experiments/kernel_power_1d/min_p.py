@@ -31,7 +31,7 @@ def statistics(widths: Sequence[AtWidth], t: Sequence[Float64[np.ndarray, " n"]]
     """T of n toys from their t at each width; NaN where one of the fits failed."""
     good = ~np.isnan(np.column_stack(t)).any(axis=1)
     found = np.full(len(good), np.nan)
-    columns = [at.law.log_pvalues(values[good]) for at, values in zip(widths, t, strict=True)]
+    columns = [at.asymptotic.log_pvalues(values[good]) for at, values in zip(widths, t, strict=True)]
     found[good] = MIN_P(np.column_stack(columns))
     return found
 

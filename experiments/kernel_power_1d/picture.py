@@ -30,7 +30,7 @@ class Point:
     name: str
     signal: str
     median: tuple[float, float] | None
-    formula: float
+    asymptotic: float
     power: tuple[float, float]
     ideal: float
 
@@ -67,7 +67,7 @@ def draw(points: Sequence[Point]) -> Figure:
 
 def _draw_signal(upper: Axes, lower: Axes, points: Sequence[Point], color: str, shift: float) -> None:
     x = [number + shift for number in range(len(points))]
-    z = [point.formula if point.median is None else point.median[0] for point in points]
+    z = [point.asymptotic if point.median is None else point.median[0] for point in points]
     upper.axhline(points[0].ideal, color=color, linestyle=":", linewidth=1)
     upper.plot(x[:-1], z[:-1], color=color, label=points[0].signal)
     for at, point, value in zip(x, points, z, strict=True):

@@ -50,7 +50,7 @@ class Row:
     name: str
     null: Null
     signals: Mapping[str, Float64[np.ndarray, " m"]]
-    formula_z: Mapping[str, float]
+    asymptotic_z: Mapping[str, float]
     beyond: tuple[tuple[float, float], ...]
 
     def power(self, signal: str) -> Power:
@@ -115,10 +115,11 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
 
 
 def _alone(at: AtWidth) -> Row:
-    z = {name: at.law.z(float(np.nanmedian(t))) for name, t in at.signals.items()}
+    z = {name: at.asymptotic.z(float(np.nanmedian(t))) for name, t in at.signals.items()}
     good = at.null[~np.isnan(at.null)]
     beyond = [
-        _ratio((good >= at.law.threshold_of_z(threshold)).mean(), threshold, len(good)) for threshold in THRESHOLDS
+        _ratio((good >= at.asymptotic.threshold_of_z(threshold)).mean(), threshold, len(good))
+        for threshold in THRESHOLDS
     ]
     return Row(f"{at.width:g}", EmpiricalNull(at.null), at.signals, z, tuple(beyond))
 
@@ -127,19 +128,19 @@ def _combined(widths: list[AtWidth]) -> tuple[Row, Row]:
     """The smallest p-value of several widths; and the same with the toys alone that all widths have fitted."""
     null = MinPNull.of(widths)
     signals = {name: statistics(widths, [at.signals[name] for at in widths]) for name in SIGNALS}
-    law = MultipleTest([at.test for at in widths], MIN_P.name).global_null()
+    asymptotic = MultipleTest([at.test for at in widths], MIN_P.name).global_null()
     z = {}
     for name, t in signals.items():
         middle = int(np.argsort(t)[len(t) // 2])
-        z[name] = law.global_p(np.array([at.signals[name][middle] for at in widths])).z
+        z[name] = asymptotic.global_p(np.array([at.signals[name][middle] for at in widths])).z
     # T that has this p by the law, from its draws.
-    drawn = law.statistics(law.joint.draw(law.draws, law.seed))
+    drawn = asymptotic.statistics(asymptotic.joint.draw(asymptotic.draws, asymptotic.seed))
     beyond = []
     for threshold in THRESHOLDS:
-        at_law = np.quantile(drawn, norm.cdf(threshold))
-        p, error = null.pvalue(at_law), (null.interval(at_law)[1] - null.interval(at_law)[0]) / 2
+        at_asymptotic = np.quantile(drawn, norm.cdf(threshold))
+        p, error = null.pvalue(at_asymptotic), (null.interval(at_asymptotic)[1] - null.interval(at_asymptotic)[0]) / 2
         expected = float(norm.sf(threshold))
-        error = float(np.hypot(error, np.sqrt(expected / law.draws)))
+        error = float(np.hypot(error, np.sqrt(expected / asymptotic.draws)))
         beyond.append((p / expected, error / expected))
     whole = np.maximum(null.others[: len(null.first)], null.first)
     fewer = EmpiricalNull(np.where(np.isinf(whole), np.nan, whole))
@@ -165,9 +166,9 @@ def _null_row(at: AtWidth, row: Row) -> list[str]:
         f"{len(at.null):,}",
         str(len(at.null) - len(good)),
         f"{good.mean():.3f} +- {good.std() / np.sqrt(len(good)):.3f}",
-        f"{at.law.mean:.3f}",
+        f"{at.asymptotic.mean:.3f}",
         f"{good.std(ddof=1):.3f}",
-        f"{at.law.sd:.3f}",
+        f"{at.asymptotic.sd:.3f}",
         *_beyond(row),
     ]
 
@@ -199,7 +200,7 @@ def _median_row(row: Row) -> list[str]:
     for name in SIGNALS:
         known = row.median(name)
         cells.append("beyond" if known is None else f"{known[0]:.2f} +- {known[1]:.2f}")
-        cells.append(f"{row.formula_z[name]:.2f}")
+        cells.append(f"{row.asymptotic_z[name]:.2f}")
     return cells
 
 
@@ -209,7 +210,7 @@ def _ideal_row() -> list[str]:
 
 def _point(row: Row, signal: str) -> Point:
     return Point(
-        row.name, signal, row.median(signal), row.formula_z[signal], row.share(signal, 1), ideal_z(SIGNALS[signal])
+        row.name, signal, row.median(signal), row.asymptotic_z[signal], row.share(signal, 1), ideal_z(SIGNALS[signal])
     )
 
 
@@ -226,10 +227,10 @@ def _checks(rows: list[Row], combined: list[float]) -> list[Check]:
             what = f"{row.name}, bulk: P(Z >= {z:g})"
             checks.append(Check(what, power, error, least, 1.0, f"{published} +- {theirs:.3f}, published"))
     for name, signal in SIGNALS.items():
-        best = max(rows, key=lambda row: row.formula_z[name])
+        best = max(rows, key=lambda row: row.asymptotic_z[name])
         ideal = ideal_z(signal)
         what = f"{name}: largest median Z, of {best.name}"
-        checks.append(Check(what, best.formula_z[name], 0.0, 0.0, ideal, f"at most {ideal:.2f}, the ideal test's"))
+        checks.append(Check(what, best.asymptotic_z[name], 0.0, 0.0, ideal, f"at most {ideal:.2f}, the ideal test's"))
     return checks
 
 

@@ -55,7 +55,7 @@ class Point:
     p_values: np.ndarray
     frozen: np.ndarray
     of_tau: np.ndarray
-    law_mean: float
+    asymptotic_mean: float
     milliseconds: float
 
     @property
@@ -121,9 +121,11 @@ def _points(
         assert toys.nu_delta is not None
         p = [prepared.null_at(there).pvalue(t) for there, t in zip(toys.nu_delta, toys.t, strict=True)]
         frozen, of_tau = (np.array([zero.pvalue(t) for t in values]) for values in (toys.t, toys.t + toys.delta))
-        law_mean = prepared.null_at(nu).mean
+        asymptotic_mean = prepared.null_at(nu).mean
         learned = isinstance(ratio, LearnedLogRatio)
-        found.append(Point(learned, sigma, (scale, norm), toys, np.array(p), frozen, of_tau, law_mean, milliseconds))
+        found.append(
+            Point(learned, sigma, (scale, norm), toys, np.array(p), frozen, of_tau, asymptotic_mean, milliseconds)
+        )
     return found
 
 
@@ -140,7 +142,7 @@ def _row(point: Point) -> list[str]:
         f"{point.sigma:g}",
         f"({point.shift[0]:+g}, {point.shift[1]:+g})",
         f"{toys.t.mean():.2f} +- {toys.t.std() / np.sqrt(count):.2f}",
-        f"{point.law_mean:.2f}",
+        f"{point.asymptotic_mean:.2f}",
         f"{toys.t.std():.2f}",
         f"{(toys.t + toys.delta).mean():.2f}",
         f"{toys.delta.mean():.2f} +- {toys.delta.std() / np.sqrt(count):.2f}",

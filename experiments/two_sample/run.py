@@ -11,7 +11,7 @@ import numpy as np
 from experiments.experiment import Check, read_config
 from experiments.two_sample.trials import (
     Rejections,
-    analytic,
+    asymptotic,
     bootstrap,
     infinite_reference,
     permutation,
@@ -49,7 +49,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
 def _sizes(config: dict[str, Any]) -> tuple[str, list[Check]]:
     ways = {
         "permutation": permutation(config["resamples"]),
-        "analytic": analytic(config["draws"]),
+        "analytic": asymptotic(config["draws"]),
         "A taken as infinite": infinite_reference(config["draws"]),
     }
     low, high = size_range(config["trials"])
@@ -117,7 +117,7 @@ def _above(what: str, found: Rejections, published: float, method: str) -> Check
 
 def _weighted(config: dict[str, Any]) -> tuple[str, list[Check]]:
     ways = {
-        "analytic": analytic(config["draws"]),
+        "analytic": asymptotic(config["draws"]),
         "bootstrap": bootstrap(config["resamples"]),
         "plain permutation": plain_permutation(config["resamples"]),
     }
