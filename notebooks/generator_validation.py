@@ -103,7 +103,7 @@ print(result)
 plot_two_sample_null(result)
 
 # %% [markdown]
-# No permutation comes near, so Z is a lower limit, and the normal law of the test says beside it how large Z is.
+# No permutation comes near, so Z is a lower limit, and the asymptotic null says beside it how large Z is.
 #
 # ## Where
 #

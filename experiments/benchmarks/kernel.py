@@ -1,4 +1,4 @@
-"""The kernel model: preparation, CPU seconds a null toy, and toys beside the closed form, in 1 to 30 dimensions."""
+"""The kernel model: preparation, CPU seconds a null toy, and toys beside the asymptotic null, in 1 to 30 dimensions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _HEAD = [
     "LogisticFalkon, CPU s",
     "CPU s to sum new data",
     "mean t",
-    "closed form",
+    "asymptotic null",
     "sd",
-    "closed form",
+    "asymptotic null",
     "peak memory, GiB",
 ]
 

@@ -1,4 +1,4 @@
-"""The joint normal law far out: its p-value beside normal draws of all scores, plain ones and tilted ones."""
+"""The joint normal distribution far out: its p-value beside normal draws of all scores, plain ones and tilted ones."""
 
 from __future__ import annotations
 
@@ -101,14 +101,16 @@ def deep(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             )
             # With intervals, what they have in common with kernels is counted twice.
             most, words = (2.0, "1 to 2") if INTERVALS in classes else (1.0, "1")
-            name = f"p of the joint law / of {way} draws, {what}, Z = {z:g}"
+            name = f"p of the joint distribution / of {way} draws, {what}, Z = {z:g}"
             checks.append(Check(name, ratio, spread, 1 - 3 * spread, most + 3 * spread, words))
     text = (
-        f"**The joint normal law**, {settings['events']} events in all; p of the family's smallest p-value from"
-        f" {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one normal number an event, beside"
-        f" `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
+        f"**The joint normal distribution**, {settings['events']} events in all; p of the family's smallest p-value"
+        f" from {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one normal number an event,"
+        f" beside `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
     )
-    return text + markdown_table(["family", "Z", "draws", "p from draws", "p of the law", "ratio"], rows), checks
+    return text + markdown_table(
+        ["family", "Z", "draws", "p from draws", "p of the distribution", "ratio"], rows
+    ), checks
 
 
 def _family(rng: np.random.Generator, d: int, rho: float, classes: tuple[str, ...], settings: dict[str, Any]) -> Row:
@@ -126,7 +128,7 @@ def _family(rng: np.random.Generator, d: int, rho: float, classes: tuple[str, ..
 
 
 def _statistic(null: FamilyNull, z: float) -> float:
-    """T whose p-value in the law is about that of z."""
+    """T whose p-value by the distribution is about that of z."""
     wanted = float(norm.logsf(z))
     return float(brentq(lambda t: replace(null).log_p(t) - wanted, 0.01, 120.0, xtol=1e-3))
 

@@ -1,4 +1,4 @@
-"""The null of the kernel model to five sigma: the closed form beside toys that are counted, and beside rare toys."""
+"""The null of the kernel model to five sigma: the asymptotic one beside counted toys and beside weighted ones."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from nplm.toys import Campaign, PoolSampler, run_campaign
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 
-# Standard errors within which counted and rare toys must agree, and within which mean weights must be 1.
+# Standard errors within which counted and weighted toys must agree, and within which mean weights must be 1.
 AGREEING, MEAN_WEIGHT = 3.0, 4.0
 # Of p at five sigma: relative error, fitted toys, and CPU seconds, those of two minutes on two cores.
 LARGEST_ERROR, MOST_TOYS, MOST_SECONDS = 0.15, 5000, 240.0
-# By how much counted toys may differ from the closed form, besides their errors, down to this depth.
+# By how much counted toys may differ from the asymptotic null, besides their errors, down to this depth.
 ASYMPTOTIC_TOLERANCE, ASYMPTOTIC_DEPTH = 0.15, 3.0
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A test of one reference, with the law of toys that are drawn from it."""
+    """A test of one reference, with the null of toys that are drawn from it."""
 
     name: str
     test: NPLMTest
@@ -62,14 +62,14 @@ class Counted:
 
     @property
     def pull(self) -> float:
-        """Difference to the closed form, in the standard errors that so many toys have by it."""
+        """Difference to the asymptotic null, in the standard errors that so many toys have by it."""
         expected = _p(self.z)
         return (self.p - expected) / float(np.sqrt(expected * (1 - expected) / self.toys))
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """Rare toys that were drawn for a depth, and what they cost."""
+    """Weighted toys that were drawn for a depth, and what they cost."""
 
     problem: Problem
     z: float
@@ -89,14 +89,14 @@ class Weighted:
 
 
 def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
-    """Counts toys, which are kept for a second run, and draws rare ones.
+    """Counts toys, which are kept for a second run, and draws weighted ones.
 
     Returns:
         A Markdown text, and the checks.
     """
     config = read_config("kernel_deep_null", short)
     counted: list[Counted] = []
-    importance: list[Weighted] = []
+    weighted: list[Weighted] = []
     load = os.getloadavg()[0]
     costs = []
     for name, settings in config["problems"].items():
@@ -110,26 +110,26 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
                 Counted(problem, z, int((t >= problem.asymptotic.threshold_of_z(z)).sum()), len(t))
                 for z in config["depths"]
             ]
-        importance += [_weighted(problem, z, toys) for z, toys in config["rare"].get(name, {}).items()]
+        weighted += [_weighted(problem, z, toys) for z, toys in config["weighted"].get(name, {}).items()]
     ratios = [
         Ratio(at.problem.name, at.z, True, at.p / _p(at.z), at.error / _p(at.z)) for at in counted if at.exceeding
     ]
-    ratios += [Ratio(at.problem.name, at.z, False, at.p / _p(at.z), at.error / _p(at.z)) for at in importance]
+    ratios += [Ratio(at.problem.name, at.z, False, at.p / _p(at.z), at.error / _p(at.z)) for at in weighted]
     shutil.copy(style.save_figure(draw(ratios), work / "deep-null")[0], results)
     text = "\n\n".join(
         [
-            "Toys drawn from one reference and fitted, that reach what is 2, 3 and 4 sigma by the closed form of toys"
-            " from that reference. The pull is the difference in the standard errors of so many toys.",
+            "Toys drawn from one reference and fitted, that reach what is 2, 3 and 4 sigma by the asymptotic null of"
+            " toys from that reference. The pull is the difference in the standard errors of so many toys.",
             markdown_table(_COUNTED_HEAD, [_counted_row(at) for at in counted]),
-            "Rare toys, drawn anew for each depth. The pull is that against the counted toys of the same depth.",
-            markdown_table(_WEIGHTED_HEAD, [_weighted_row(at, counted) for at in importance]),
+            "Weighted toys, drawn anew for each depth. The pull is that against the counted toys of the same depth.",
+            markdown_table(_WEIGHTED_HEAD, [_weighted_row(at, counted) for at in weighted]),
             f"CPU and wall seconds include compilation; the load of the two cores was {load:.1f} at the start, so that"
             " seconds on the clock are more than on a free machine. Preparation, once for all of these:",
             markdown_table(["problem", "modes", "CPU s", "wall s"], costs),
-            "![p of toys over that of the closed form, against the depth](deep-null.png)",
+            "![p of toys over that of the asymptotic null, against the depth](deep-null.png)",
         ]
     )
-    return text, _checks(counted, importance)
+    return text, _checks(counted, weighted)
 
 
 def _problem(name: str, settings: dict[str, Any], penalty: float) -> Problem:
@@ -158,7 +158,7 @@ def _counted_toys(problem: Problem, toys: int, folder: Path) -> np.ndarray:
 def _weighted(problem: Problem, z: float, toys: int) -> Weighted:
     prepared = problem.test.prepared
     assert isinstance(prepared, PreparedKernel)
-    print(f"{problem.name}: {toys} rare toys at {z:g} sigma", flush=True)
+    print(f"{problem.name}: {toys} weighted toys at {z:g} sigma", flush=True)
     t = problem.asymptotic.threshold_of_z(z)
     with measured() as cost:
         null = importance_null(prepared, problem.test.reference, t, toys, asymptotic=problem.asymptotic)
@@ -169,7 +169,17 @@ def _p(z: float) -> float:
     return float(norm.sf(z))
 
 
-_COUNTED_HEAD = ["problem", "Z", "t", "p, closed form", "toys", "beyond", "p, counted", "counted / closed form", "pull"]
+_COUNTED_HEAD = [
+    "problem",
+    "Z",
+    "t",
+    "p, asymptotic null",
+    "toys",
+    "beyond",
+    "p, counted",
+    "counted / asymptotic null",
+    "pull",
+]
 
 
 def _counted_row(at: Counted) -> list[str]:
@@ -186,7 +196,16 @@ def _counted_row(at: Counted) -> list[str]:
     ]
 
 
-_WEIGHTED_HEAD = ["problem", "Z", "rare toys", "p", "rare / closed form", "pull", "effective beyond", "mean weight"]
+_WEIGHTED_HEAD = [
+    "problem",
+    "Z",
+    "weighted toys",
+    "p",
+    "weighted / asymptotic null",
+    "pull",
+    "effective beyond",
+    "mean weight",
+]
 _WEIGHTED_HEAD += ["failed", "CPU s", "wall s"]
 
 
@@ -217,25 +236,25 @@ def _pull(at: Weighted, same: Counted) -> float:
     return (at.p - same.p) / float(np.hypot(at.error, same.error))
 
 
-def _checks(counted: list[Counted], importance: list[Weighted]) -> list[Check]:
+def _checks(counted: list[Counted], weighted: list[Weighted]) -> list[Check]:
     checks = []
     for count in counted:
         if count.z <= ASYMPTOTIC_DEPTH:
             error = count.error / _p(count.z)
             reach = ASYMPTOTIC_TOLERANCE + AGREEING * error
-            what = f"{count.problem.name}, {count.z:g} sigma: counted toys / closed form"
+            what = f"{count.problem.name}, {count.z:g} sigma: counted toys / asymptotic null"
             checks.append(Check(what, count.p / _p(count.z), error, 1 - reach, 1 + reach, "1"))
-    for at in importance:
+    for at in weighted:
         what = f"{at.problem.name}, {at.z:g} sigma"
         same = _same(at, counted)
         if same is not None:
             pull = _pull(at, same)
-            checks.append(Check(f"{what}: pull of rare and counted toys", pull, 1.0, -AGREEING, AGREEING, "0 +- 1"))
+            checks.append(Check(f"{what}: pull of weighted and counted toys", pull, 1.0, -AGREEING, AGREEING, "0 +- 1"))
         mean, error = at.null.mean_weight
         reach = MEAN_WEIGHT * error
-        checks.append(Check(f"{what}: mean weight of rare toys", mean, error, 1 - reach, 1 + reach, "1"))
+        checks.append(Check(f"{what}: mean weight of weighted toys", mean, error, 1 - reach, 1 + reach, "1"))
         if at.z >= 5 and len(at.null.t) <= MOST_TOYS:
-            toys = f"{len(at.null.t):,} rare toys"
+            toys = f"{len(at.null.t):,} weighted toys"
             relative = at.error / at.p
             checks += [
                 Check(f"{what}: relative error of p from {toys}", relative, 0.0, 0.0, LARGEST_ERROR, "at most 15%"),

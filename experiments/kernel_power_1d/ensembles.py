@@ -31,7 +31,7 @@ class AtWidth:
     Arguments:
         test: the test.
         width: of its kernels.
-        law: the closed form of the null for data that are not drawn from the reference.
+        asymptotic: the asymptotic null for data that are not drawn from the reference.
         null: t of the null toys, shape (n,); NaN where a fit failed.
         signals: t of the toys of each signal by name.
     """

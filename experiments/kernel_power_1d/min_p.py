@@ -1,7 +1,8 @@
 """The null of the smallest p-value of several widths, where toys of one of them are dearer than those of the others.
 
-T = -log min p, each p from the closed form of its width. The closed form is but a scale on which widths are compared:
-null and data go through the same one, so the global p-value is right however wrong it is. That is counted from toys,
+T = -log min p, each p from the asymptotic null of its width. The asymptotic null is but a scale on which widths are
+compared: null and data go through the same one, so the global p-value is right however wrong it is. That is counted
+    from toys,
 
     P(T >= c) = P(T_others >= c) + P(T_first >= c, T_others < c),
 

@@ -43,8 +43,8 @@ class Row:
         name: the width, or what combines several.
         null: counted from toys.
         signals: t, or T of the combination, of the toys of each signal.
-        formula_z: Z of the median of each signal by the closed form.
-        beyond: share of null toys beyond 2 and 3 sigma of the closed form, and the error of each.
+        asymptotic_z: Z of the median of each signal by the asymptotic null.
+        beyond: share of null toys beyond 2 and 3 sigma of the asymptotic null, and the error of each.
     """
 
     name: str
@@ -93,20 +93,20 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     grid = ", ".join(f"{at.width:g}" for at in combined)
     text = "\n\n".join(
         [
-            "Null toys, fitted in full at each width, beside the closed form of the null, and how many of them lie"
-            " beyond what is 2 and 3 sigma by the closed form. The closed form is that for references that fluctuate,"
-            " and these toys are compared with one: what this one is off by is in the differences too.",
+            "Null toys, fitted in full at each width, beside the asymptotic null, and how many of them lie"
+            " beyond what is 2 and 3 sigma by the asymptotic null. The asymptotic null is that for references that"
+            " fluctuate, and these toys are compared with one: what this one is off by is in the differences too.",
             markdown_table(_NULL_HEAD, [_null_row(at, row) for at, row in zip(widths, rows, strict=False)]),
             f"The smallest p-value of the widths {grid} is compared with {minimum.null.describe()}. Beyond 2 and 3"
-            " sigma of the joint normal law of these tests, which needs no toys, are"
+            " sigma of the joint normal distribution of these tests, which needs no toys, are"
             f" {_beyond(minimum)[0]} and {_beyond(minimum)[1]} times as many as it says.",
             f"Power with thresholds from counted null toys; {config['signal_toys']} toys of each signal. The errors"
             " are those of both numbers of toys.",
             markdown_table(_POWER_HEAD, [_power_row(row) for row in rows]),
             f"From the {len(combined[0].null):,} toys alone that were fitted at all of the widths, the smallest"
             f" p-value has {_share(fewer, 'bulk', 0)} and {_share(fewer, 'bulk', 1)} for the bulk peak.",
-            f"Median Z, counted where {KNOWN} null toys or more lie beyond it, and by the closed form (for min-p: the"
-            " joint normal law).",
+            f"Median Z, counted where {KNOWN} null toys or more lie beyond it, and by the asymptotic null (for min-p:"
+            " the joint normal distribution).",
             markdown_table(_MEDIAN_HEAD, [*(_median_row(row) for row in rows), _ideal_row()]),
             "![Median Z and power against the width](kernel-power.png)",
         ]
@@ -133,7 +133,7 @@ def _combined(widths: list[AtWidth]) -> tuple[Row, Row]:
     for name, t in signals.items():
         middle = int(np.argsort(t)[len(t) // 2])
         z[name] = asymptotic.global_p(np.array([at.signals[name][middle] for at in widths])).z
-    # T that has this p by the law, from its draws.
+    # T that has this p by the joint distribution, from its draws.
     drawn = asymptotic.statistics(asymptotic.joint.draw(asymptotic.draws, asymptotic.seed))
     beyond = []
     for threshold in THRESHOLDS:
@@ -155,8 +155,8 @@ def _ratio(share: float, z: float, toys: int) -> tuple[float, float]:
     return float(share) / expected, float(np.sqrt(share * (1 - share) / toys)) / expected
 
 
-_NULL_HEAD = ["width", "null toys", "failed", "mean t", "closed form", "sd", "closed form"]
-_NULL_HEAD += ["beyond 2 sigma / closed form", "beyond 3 sigma / closed form"]
+_NULL_HEAD = ["width", "null toys", "failed", "mean t", "asymptotic null", "sd", "asymptotic null"]
+_NULL_HEAD += ["beyond 2 sigma / asymptotic null", "beyond 3 sigma / asymptotic null"]
 
 
 def _null_row(at: AtWidth, row: Row) -> list[str]:
@@ -192,7 +192,7 @@ def _share(row: Row, signal: str, threshold: int) -> str:
     return "beyond these null toys" if np.isnan(power) else f"{power:.3f} +- {error:.3f}"
 
 
-_MEDIAN_HEAD = ["width", *(f"{name}, {how}" for name in SIGNALS for how in ("counted", "closed form"))]
+_MEDIAN_HEAD = ["width", *(f"{name}, {how}" for name in SIGNALS for how in ("counted", "asymptotic null"))]
 
 
 def _median_row(row: Row) -> list[str]:

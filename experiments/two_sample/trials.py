@@ -86,7 +86,7 @@ def bootstrap(resamples: int) -> PValue:
 
 
 def asymptotic(draws: int) -> PValue:
-    """P-values from draws of the normal law."""
+    """P-values from draws of the normal distribution."""
     return lambda test: _from_asymptotic(test, test.asymptotic_null.standard(test.t), draws)
 
 
@@ -126,7 +126,7 @@ def plain_permutation(resamples: int) -> PValue:
 
 @lru_cache(maxsize=1)
 def _drawn(test: TwoSampleTest, draws: int) -> np.ndarray:
-    """Draws of the law, which the test and its negative control share."""
+    """Draws of the null, which the test and its negative control share."""
     return test.asymptotic_null.draw(draws, test.seed)
 
 

@@ -32,6 +32,8 @@ def test_there_is_one_for_each_name() -> None:
         ("toys", None, DERIVED, Toys, 200),
         ("asymptotic", 70, DERIVED, Asymptotic, 0),
         ("importance", None, DERIVED, ImportanceSampling, 5000),
+        ("rare", None, DERIVED, ImportanceSampling, 5000),
+        ("toys+analytic", 70, DERIVED, ToysThenAsymptotic, 70),
         (Toys(30), None, DERIVED, Toys, 30),
         (Asymptotic(), None, REGULARIZED, Asymptotic, 0),
     ],

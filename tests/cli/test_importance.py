@@ -70,6 +70,12 @@ def test_what_does_not_go_together_is_refused(folder: Path, nplm, words: tuple[s
     assert not (folder / "out").exists()
 
 
+def test_the_older_name_is_taken(folder: Path, nplm) -> None:
+    outcome = nplm(*KERNEL, "--calibrate", "rare", "--toys", "0", "-o", "out")
+    assert outcome.code == 2
+    assert "--calibrate importance needs toys" in outcome.err
+
+
 def test_negative_weights_are_refused(folder: Path, nplm) -> None:
     outcome = nplm(*(word.replace("ref.npz", "nref.npz") for word in RUN), "--weights", "w", "-o", "out")
     assert outcome.code == 3

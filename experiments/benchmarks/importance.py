@@ -11,7 +11,7 @@ from nplm.models.kernel.fit import PreparedKernel
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 
-_HEAD = ["width", "Z by formula", "p by toys", "p / formula", "effective toys", "mean weight", "CPU s", "wall s"]
+_HEAD = ["width", "asymptotic Z", "p by toys", "p / asymptotic p", "effective toys", "mean weight", "CPU s", "wall s"]
 
 
 def run() -> str:
