@@ -90,7 +90,7 @@ result
 # ## What the p-value stands on
 #
 # A hundred toys cannot show a p-value below 1 in 101. For a kernel model the distribution of t without a signal is
-# known, the asymptotic null: a weighted sum of chi2 variables. The toys check it. If they follow it, the p-value is read
+# known, the asymptotic null: a weighted sum of chi2 variables. Toys check it. If they follow it, the p-value is read
 # from it; if not, toys are counted. The result says which.
 
 # %%

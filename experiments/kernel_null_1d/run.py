@@ -1,4 +1,4 @@
-"""The null of the kernel model on set-up A: the asymptotic one beside published toys and beside ours, at nine widths."""
+"""The null of the kernel model on set-up A: the asymptotic one beside published toys and ours, at nine widths."""
 
 from __future__ import annotations
 
