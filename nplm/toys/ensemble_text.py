@@ -151,7 +151,7 @@ def observed_rows(
     """
     rows: Rows = [("observed t", f"{observed:.2f}")]
     # As far as there are toys, they have checked the asymptotic null.
-    checked = "by the asymptotic null" if np.any(t >= observed) else "extrapolated"
+    checked = "asymptotic" if np.any(t >= observed) else "extrapolated"
     nulls: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
     for of_toys, check in _asymptotic_nulls(t, asymptotic, summary):
         given = for_data or of_toys
