@@ -124,10 +124,10 @@ print(f"{alarms} false alarms in {len(good)} windows, {0.04 * len(good):.0f} exp
 # pile up at 0 or at 1, errors are wrong, and `pvalue_distribution` says by which factor.
 
 # %%
-law = good[0]
-assert law.t_mean is not None
-assert law.t_sd is not None
-found = pvalue_distribution([v.p_shape for v in good], degrees_of_freedom=2 * (law.t_mean / law.t_sd) ** 2)
+verdict = good[0]
+assert verdict.t_mean is not None
+assert verdict.t_sd is not None
+found = pvalue_distribution([v.p_shape for v in good], degrees_of_freedom=2 * (verdict.t_mean / verdict.t_sd) ** 2)
 print(found.sentence)
 draw_distribution([v.p_shape for v in good], found, "shape")
 

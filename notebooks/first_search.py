@@ -90,16 +90,16 @@ result
 # ## What the p-value stands on
 #
 # A hundred toys cannot show a p-value below 1 in 101. For a kernel model the distribution of t without a signal is
-# known in closed form: a weighted sum of chi2 variables. The toys check it. If they follow it, the p-value is read from
-# it; if not, toys are counted. The result says which.
+# known, the asymptotic null: a weighted sum of chi2 variables. Toys check it. If they follow it, the p-value is read
+# from it; if not, toys are counted. The result says which.
 
 # %%
-print(result.calibration.kind, "| p of the toys against the formula:", f"{result.calibration.formula_check:.2f}")
+print(result.calibration.kind, "| p of the toys against it:", f"{result.calibration.asymptotic_check:.2f}")
 plot_null(result)
 
 # %% [markdown]
-# More toys make the check stricter. `calibrate="toys"` takes counted toys only, and `calibrate="rare"` draws toys where
-# t is as large as in the data, which reaches five sigma with a few thousand of them.
+# More toys make the check stricter. `calibrate="toys"` takes counted toys only, and `calibrate="importance"` draws toys
+# where t is as large as in the data, which reaches five sigma with a few thousand of them.
 #
 # ## Look at the data
 #

@@ -103,7 +103,7 @@ print(result)
 plot_two_sample_null(result)
 
 # %% [markdown]
-# No permutation comes near, so Z is a lower limit, and the normal law of the test says beside it how large Z is.
+# No permutation comes near, so Z is a lower limit, and the asymptotic null says beside it how large Z is.
 #
 # ## Where
 #
@@ -172,8 +172,8 @@ for name, events in (("truth", truth), ("coarse", coarse)):
 
 # %%
 assert result.calibration.limit
-assert result.analytic is not None
-assert result.analytic.z > 3
+assert result.asymptotic is not None
+assert result.asymptotic.z > 3
 assert where.excess is not None
 assert matrix.results["truth", "truth again"].p_value > 0.01
 assert matrix.results["truth", "5 knots"].p_value < 0.01 < matrix.results["truth", "33 knots"].p_value

@@ -59,6 +59,18 @@ CLASSES: Mapping[str, type] = {
     "WeightedChi2Compatibility": WeightedChi2Compatibility,
     "WeightedChi2Null": WeightedChi2Null,
 }
+# Fields that had other names in files that were saved before.
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "Calibration": {
+        "formula": "asymptotic",
+        "formula_for_toys": "asymptotic_for_toys",
+        "formula_p_value": "asymptotic_p_value",
+        "formula_z": "asymptotic_z",
+        "rare": "importance",
+    },
+    "Shape": {"law": "null"},
+    "TwoSampleResult": {"analytic": "asymptotic"},
+}
 
 
 def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep:
@@ -72,7 +84,7 @@ def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult |
         header, arrays = read_npz(path, SCHEMA)
         if header["schema"] != SCHEMA:
             raise SavedResultError(f"{path} has the schema {header['schema']}, not {SCHEMA}")
-        result = Decoder(CLASSES, arrays).decoded(header["result"])
+        result = Decoder(CLASSES, arrays, RENAMED).decoded(header["result"])
     except SavedResultError:
         raise
     except ChangedError as error:

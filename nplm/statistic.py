@@ -202,7 +202,7 @@ class LikelihoodRatio:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """Mean of t under the null by the formula: of a chi2 its degrees of freedom, of other laws effective ones."""
+        """Mean of t by the asymptotic null: of a chi2 its degrees of freedom, of others effective ones."""
         return self.asymptotic_null().mean
 
     @property

@@ -67,8 +67,8 @@ def _result(kind: str, rng: np.random.Generator) -> Any:
         return NPLMTest(reference, model).run(data, 60)
     if kind == "bins":
         return NPLMTest(reference, "histogram", coordinates="normal-scores").run(data, 60, calibrate="toys")
-    if kind == "rare":
-        return NPLMTest(reference, model, circular={"phi": 7.0}).run(data, 800, calibrate="rare")
+    if kind == "importance":
+        return NPLMTest(reference, model, circular={"phi": 7.0}).run(data, 800, calibrate="importance")
     if kind == "nuisances":
         nuisances = Nuisances(Normalization("yield"), GaussianConstraint(("yield",), [0.05]))
         return NPLMTest(reference, model, nuisances=nuisances).run(data, 0)
@@ -79,18 +79,18 @@ def _result(kind: str, rng: np.random.Generator) -> Any:
     if kind == "widths":
         return MultipleTest(kernel_widths(reference, [0.5, 2.0])).run(data, 60)
     if kind == "kernels":
-        return validate(reference, data, widths=[1.0], calibrate="analytic")
+        return validate(reference, data, widths=[1.0], calibrate="asymptotic")
     if kind == "yield":
         nothing = Sample(np.zeros((0, 2)), features=data.features)
         return FamilyTest(reference, nothing, expected_ratio=1.0).run()
     return FamilyTest(reference, data, expected_ratio=1.0).run(resamples=99)
 
 
-KINDS = ("toys", "bins", "rare", "nuisances", "far", "widths", "kernels", "yield", "family")
+KINDS = ("toys", "bins", "importance", "nuisances", "far", "widths", "kernels", "yield", "family")
 
 
 # Those that take tens of seconds to make are kept for the longer tests.
-_LONG = ("widths", "rare")
+_LONG = ("widths", "importance")
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow) if k in _LONG else k for k in KINDS])

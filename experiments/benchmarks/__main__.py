@@ -16,7 +16,7 @@ NAMES = (
     "workers",
     "many_toys",
     "kernel",
-    "rare",
+    "importance",
     "several_dimensions",
     "large_sample",
     "large_family",

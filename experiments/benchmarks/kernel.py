@@ -1,4 +1,4 @@
-"""The kernel model: preparation, CPU seconds a null toy, and toys beside the closed form, in 1 to 30 dimensions."""
+"""The kernel model: preparation, CPU seconds a null toy, and toys beside the asymptotic null, in 1 to 30 dimensions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _HEAD = [
     "LogisticFalkon, CPU s",
     "CPU s to sum new data",
     "mean t",
-    "closed form",
+    "asymptotic null",
     "sd",
-    "closed form",
+    "asymptotic null",
     "peak memory, GiB",
 ]
 
@@ -103,7 +103,7 @@ def _row(size: Size) -> list[object]:
     data = Sample(size.draw(rng, size.data))
     with measured() as summing:
         prepared.sums(data)
-    law = test.asymptotic_null(fixed_reference=True)
+    asymptotic = test.asymptotic_null(fixed_reference=True)
     return [
         size,
         f"{size.data:,}",
@@ -117,8 +117,8 @@ def _row(size: Size) -> list[object]:
         size.falkon,
         f"{summing.cpu:.2g}",
         f"{t.mean():.2f} +- {t.std(ddof=1) / np.sqrt(len(t)):.2f}",
-        f"{law.mean:.2f}",
+        f"{asymptotic.mean:.2f}",
         f"{t.std(ddof=1):.2f} +- {t.std(ddof=1) / np.sqrt(2 * len(t)):.2f}",
-        f"{law.sd:.2f}",
+        f"{asymptotic.sd:.2f}",
         f"{peak_memory_gib():.2f}",
     ]

@@ -1,4 +1,4 @@
-"""Closure: signals injected into set-up A, next to the closed form and the exact best test."""
+"""Closure: signals injected into set-up A, next to the asymptotic Z and the exact best test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toys.exponential import FEATURES, SIGNALS, Signal, draw_reference, ideal_z,
 ERRORS = 3.0
 # Share of the best Z that the classifier may miss.
 MISSED = 0.1
-_HEAD = ["signal", "width", "N_S", "median Z", "closed form", "technical Z", "best test", "exact best test"]
+_HEAD = ["signal", "width", "N_S", "median Z", "asymptotic Z", "technical Z", "best test", "exact best test"]
 _SIZE_HEAD = ["width", "toys without a signal", "p <= 5%", "size"]
 _OPEN_HEAD = ["signal", "N_S", "exact", "known ratio: mean", "sd", "the same, background counted: mean", "sd"]
 
@@ -81,7 +81,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             " median of normal Z that scatter as these do, and for the classifier half of the difference of its two"
             " halves.",
             markdown_table(_HEAD, [row for case in cases for row in _rows(case)]),
-            "Without a signal, with the formula's p-values:",
+            "Without a signal, with asymptotic p-values:",
             markdown_table(_SIZE_HEAD, [[f"{w:g}", str(n), str(k), f"{k / n:.3f} +- {e:.3f}"] for w, n, k, e in sizes]),
             f"What files of these sizes leave open: best Z from exact log-ratios, by {config['draws']} other references"
             " and signal files.",
@@ -174,7 +174,7 @@ def _checks(case: Case, found: Open) -> list[Check]:
         reach = ERRORS * _error(case, i)
         z, what = at.sampled.median_z, f"{where}, N_S = {number:.3g}: median Z"
         low, high = at.expected_z - reach, at.expected_z + reach
-        checks.append(Check(what, z, _error(case, i), low, high, f"{at.expected_z:.2f}, the closed form"))
+        checks.append(Check(what, z, _error(case, i), low, high, f"{at.expected_z:.2f}, asymptotic"))
     exact, at = ideal_z(case.signal), case.found.at[-1]
     assert at.ideal_z is not None
     checks.append(

@@ -32,7 +32,7 @@ def bumps(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
         made = [kept.row(name, trial, make) for trial in range(settings["trials"])]
         z = {which: np.asarray(norm.isf([row[which] for row in made])) for which in ("p", "shape")}
         medians = {which: float(np.median(values)) for which, values in z.items()}
-        # Of a median of a normal law.
+        # Of a median of a normal distribution.
         error = {which: 1.25 * float(np.std(values)) / np.sqrt(len(values)) for which, values in z.items()}
         rows.append(
             [name, str(len(made))]
@@ -46,7 +46,7 @@ def bumps(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
     text = (
         f"**Set-up A**: {REFERENCE:,} events of Exp(1) for {EVENTS:,} that are expected, a fresh reference for each set"
         " of data; median Z of shape and yield together and of the shape alone, beside that of pyBumpHunter on sets"
-        " of the same law.\n\n"
+        " of the same distribution.\n\n"
     )
     head = ["signal", "sets", "median Z", "of the shape alone", "pyBumpHunter", "CPU s"]
     return text + markdown_table(head, rows), checks

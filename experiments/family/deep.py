@@ -1,4 +1,4 @@
-"""The joint normal law far out: its p-value beside normal draws of all scores, plain ones and tilted ones."""
+"""The joint normal distribution far out: its p-value beside normal draws of all scores, plain ones and tilted ones."""
 
 from __future__ import annotations
 
@@ -86,29 +86,31 @@ def deep(work: Path, config: dict[str, Any]) -> tuple[str, list[Check]]:
             return _family(rng, d, r, c, settings)
 
         made = kept.row(what, 0, make)
-        for way, z, p, error, law, law_error in made["found"]:
-            ratio = law / p
-            spread = ratio * float(np.hypot(law_error / law, error / p))
+        for way, z, p, error, asymptotic, asymptotic_error in made["found"]:
+            ratio = asymptotic / p
+            spread = ratio * float(np.hypot(asymptotic_error / asymptotic, error / p))
             rows.append(
                 [
                     f"{what}: {made['members']} members, {made['scores']} scores",
                     f"{z:g}",
                     way,
                     f"{p:.3g} +- {error:.2g}",
-                    f"{law:.3g} +- {law_error:.2g}",
+                    f"{asymptotic:.3g} +- {asymptotic_error:.2g}",
                     f"{ratio:.3f} +- {spread:.3f}",
                 ]
             )
             # With intervals, what they have in common with kernels is counted twice.
             most, words = (2.0, "1 to 2") if INTERVALS in classes else (1.0, "1")
-            name = f"p of the joint law / of {way} draws, {what}, Z = {z:g}"
+            name = f"p of the joint distribution / of {way} draws, {what}, Z = {z:g}"
             checks.append(Check(name, ratio, spread, 1 - 3 * spread, most + 3 * spread, words))
     text = (
-        f"**The joint normal law**, {settings['events']} events in all; p of the family's smallest p-value from"
-        f" {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one normal number an event, beside"
-        f" `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
+        f"**The joint normal distribution**, {settings['events']} events in all; p of the family's smallest p-value"
+        f" from {settings['draws']:,} plain or {settings['tilted']:,} tilted draws of one normal number an event,"
+        f" beside `FamilyNull.log_p`, the mean over {settings['seeds']} seeds.\n\n"
     )
-    return text + markdown_table(["family", "Z", "draws", "p from draws", "p of the law", "ratio"], rows), checks
+    return text + markdown_table(
+        ["family", "Z", "draws", "p from draws", "p of the distribution", "ratio"], rows
+    ), checks
 
 
 def _family(rng: np.random.Generator, d: int, rho: float, classes: tuple[str, ...], settings: dict[str, Any]) -> Row:
@@ -117,21 +119,21 @@ def _family(rng: np.random.Generator, d: int, rho: float, classes: tuple[str, ..
     null = FamilyNull(family, family.surprise(family.null(999, 1)), 1)
     scores = Scores(null)
     at = {z: _statistic(null, z) for z in sorted({*PLAIN, *TILTED})}
-    law = {z: _of_law(null, t, settings["seeds"]) for z, t in at.items()}
+    asymptotic = {z: _of_asymptotic(null, t, settings["seeds"]) for z, t in at.items()}
     drawn = {("plain", z): p for z, p in _plain(scores, {z: at[z] for z in PLAIN}, settings["draws"], rng).items()}
     if not family.intervals:
         drawn |= {("tilted", z): _tilted(scores, at[z], settings["tilted"], rng) for z in TILTED}
-    found = [[way, z, p.p, p.error, law[z].p, law[z].error] for (way, z), p in drawn.items()]
+    found = [[way, z, p.p, p.error, asymptotic[z].p, asymptotic[z].error] for (way, z), p in drawn.items()]
     return {"members": len(family.members), "scores": len(scores.rows), "found": found}
 
 
 def _statistic(null: FamilyNull, z: float) -> float:
-    """T whose p-value in the law is about that of z."""
+    """T whose p-value by the distribution is about that of z."""
     wanted = float(norm.logsf(z))
     return float(brentq(lambda t: replace(null).log_p(t) - wanted, 0.01, 120.0, xtol=1e-3))
 
 
-def _of_law(null: FamilyNull, statistic: float, seeds: int) -> Drawn:
+def _of_asymptotic(null: FamilyNull, statistic: float, seeds: int) -> Drawn:
     p = np.exp([replace(null, seed=seed).log_p(statistic) for seed in range(100, 100 + seeds)])
     return Drawn(float(p.mean()), float(p.std(ddof=1) / np.sqrt(seeds)))
 

@@ -31,7 +31,7 @@ def _(rng: np.random.Generator, strength: float) -> Pair:
     return exponential(rng, 2000), np.concatenate([exponential(rng, 1000), peak])
 
 
-@_difference("1-D: shift of a normal law")
+@_difference("1-D: shift of a normal distribution")
 def _(rng: np.random.Generator, strength: float) -> Pair:
     return rng.normal(size=(2000, 1)), rng.normal(strength, 1, size=(1000, 1))
 

@@ -1,4 +1,4 @@
-"""The family of tests: size, power beside other tests, a bump hunt on the same set-up, and its law far out."""
+"""The family of tests: size, power beside other tests, a bump hunt on one set-up, and its null far out."""
 
 from __future__ import annotations
 

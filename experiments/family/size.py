@@ -69,7 +69,7 @@ def _control(rng: np.random.Generator) -> Row:
 
 
 def outside(rejected: int, trials: int, level: float) -> bool:
-    """Whether so many rejections are beyond three standard deviations, by the exact binomial law."""
+    """Whether so many rejections are beyond three standard deviations, by the exact binomial distribution."""
     below, above = binom.cdf(rejected, trials, level), binom.sf(rejected - 1, trials, level)
     return bool(min(below, above) < _CHANCE / 2)
 
@@ -135,7 +135,7 @@ def _report(cells: list[Any], found: dict[str, list[Row]], control: list[Row]) -
         + markdown_table(head, rows)
         + "\n\nAll ratios and numbers of events together:\n\n"
         + markdown_table(["set", "weights", "p of", "trials", ".05", ".01", ".001", "least p"], together)
-        + f"\n\nBeyond three standard deviations by the exact binomial law: {'; '.join(strange) or 'none'}."
+        + f"\n\nBeyond three standard deviations by the exact binomial distribution: {'; '.join(strange) or 'none'}."
         f" Trials that ended in an exception: {failed}; leading fits that did not converge: {not_converged}.\n\n"
         f"{CONTROL}: p <= .05 in {int((controlled <= 0.05).sum())} of {len(controlled)} trials."
     )

@@ -1,4 +1,4 @@
-"""p-values of toys over that of the closed form, against its depth."""
+"""p-values of toys over that of the asymptotic null, against its depth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Ratio:
 
     Arguments:
         problem: which one.
-        z: the depth by the closed form.
-        counted: whether the toys were counted, or are rare toys with weights.
-        ratio: p over that of the closed form.
+        z: the depth by the asymptotic null.
+        counted: whether the toys were counted, or are weighted toys with weights.
+        ratio: p over that of the asymptotic null.
         error: its standard error.
     """
 
@@ -33,7 +33,7 @@ class Ratio:
 
 
 def draw(ratios: Sequence[Ratio]) -> Figure:
-    """A point for each; problems side by side at each depth, counted toys before rare ones."""
+    """A point for each; problems side by side at each depth, counted toys before weighted ones."""
     problems = list(dict.fromkeys(at.problem for at in ratios))
     with style.house_style():
         figure = style.new_figure(height=3.9)
@@ -46,7 +46,7 @@ def draw(ratios: Sequence[Ratio]) -> Figure:
                 if not mine:
                     continue
                 x = [at.z + middle + (-0.25 if counted else 0.25) * _SHIFT for at in mine]
-                face, label = (color, "counted toys") if counted else ("white", "rare toys")
+                face, label = (color, "counted toys") if counted else ("white", "weighted toys")
                 axes.errorbar(
                     x,
                     [at.ratio for at in mine],
@@ -63,7 +63,7 @@ def draw(ratios: Sequence[Ratio]) -> Figure:
         depths = sorted({at.z for at in ratios})
         axes.set_xlim(depths[0] - 0.5, depths[-1] + 0.5)
         axes.set_xticks(depths)
-        axes.set_xlabel("Z by the closed form")
-        axes.set_ylabel("p of toys / closed form")
+        axes.set_xlabel("Z by the asymptotic null")
+        axes.set_ylabel("p of toys / asymptotic null")
         axes.legend(loc="upper left", ncols=2)
     return figure

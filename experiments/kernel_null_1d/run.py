@@ -1,4 +1,4 @@
-"""The null of the kernel model on set-up A: the closed form beside published toys and beside ours, at nine widths."""
+"""The null of the kernel model on set-up A: the asymptotic one beside published toys and ours, at nine widths."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ MEAN_TOLERANCE, SD_TOLERANCE, ERRORS = 0.03, 0.05, 3.0
 
 @dataclass(frozen=True)
 class AtWidth:
-    """Toys of one reference beside the closed form of the same."""
+    """Toys of one reference beside the asymptotic null of the same."""
 
     width: float
     modes: int
-    law: WeightedChi2Null
+    asymptotic: WeightedChi2Null
     t: np.ndarray
     summary: EnsembleSummary
     milliseconds: float
 
     @property
     def kolmogorov(self) -> float:
-        """P-value of the toys against the law."""
-        return float(kstest(self.law.pvalues(self.t), "uniform").pvalue)
+        """P-value of the toys against the null."""
+        return float(kstest(self.asymptotic.pvalues(self.t), "uniform").pvalue)
 
 
 def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
-    """Averages the closed form over references and centres, and compares one of each with toys.
+    """Averages the asymptotic null over references and centres, and compares one of each with toys.
 
     Returns:
         A Markdown text, and the checks.
@@ -61,34 +61,34 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     shutil.copy(style.save_figure(_draw(found), work / "kernel-null")[0], results)
     text = "\n\n".join(
         [
-            "The closed form, averaged over references and centres, beside 4000 published toys that had a reference"
-            " and centres of their own each. Those took one Newton step on the cross-entropy, and the closed form is"
-            f" that of the maximum: in {config['step_toys']} toys, each fitted both ways, the step's t differs as"
-            " shown. This is added to the closed form before it is compared.",
+            "The asymptotic null, averaged over references and centres, beside 4000 published toys that had a reference"
+            " and centres of their own each. Those took one Newton step on the cross-entropy, and the asymptotic null"
+            f" is that of the maximum: in {config['step_toys']} toys, each fitted both ways, the step's t differs as"
+            " shown. This is added to the asymptotic null before it is compared.",
             markdown_table(
                 ["width", "draws", "mean t", "step - maximum", "published mean", "sd of t", "published"],
                 [
                     [
                         f"{width:g}",
-                        str(len(laws)),
-                        _measured(laws[:, 0]),
+                        str(len(moments)),
+                        _measured(moments[:, 0]),
                         _measured(steps[width]),
                         f"{PUBLISHED[width][0]} +- {PUBLISHED[width][1] / 63:.2f}",
-                        _measured(laws[:, 1]),
+                        _measured(moments[:, 1]),
                         f"{PUBLISHED[width][1]}",
                     ]
-                    for width, laws in averages.items()
+                    for width, moments in averages.items()
                 ],
             ),
-            "Toys drawn from one reference, fitted in full, beside the closed form of that reference and its centres"
-            " (no parameter is fitted). The last columns are p-values of Kolmogorov and Smirnov, and of all tests of"
-            " bulk, tails and width together: of the closed form, and of the closed form with its scale fitted to the"
-            " toys, which is what --calibrate analytic+toys falls back to.",
+            "Toys drawn from one reference, fitted in full, beside the asymptotic null of that reference and its"
+            " centres (no parameter is fitted). The last columns are p-values of Kolmogorov and Smirnov, and of all"
+            " tests of bulk, tails and width together: of the asymptotic null, and of the asymptotic null with its"
+            " scale fitted to the toys, which is what --calibrate asymptotic+toys falls back to.",
             markdown_table(_HEAD, [_row(at) for at in found]),
             "![Mean and standard deviation of t against the width](kernel-null.png)",
         ]
     )
-    return text, [*(_published(width, laws, steps[width]) for width, laws in averages.items()), *_checks(found)]
+    return text, [*(_published(width, moments, steps[width]) for width, moments in averages.items()), *_checks(found)]
 
 
 def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml") -> NPLMTest:
@@ -100,9 +100,9 @@ def _test(config: dict[str, Any], width: float, seed: int, solver: Solver = "ml"
 
 
 def _average(config: dict[str, Any], width: float, draws: int) -> np.ndarray:
-    """Mean and sd of the closed form for references and centres drawn anew, shape (draws, 2)."""
-    laws = [_test(config, width, seed).asymptotic_null() for seed in range(1, draws + 1)]
-    return np.array([(law.mean, law.sd) for law in laws])
+    """Mean and sd of the asymptotic null for references and centres drawn anew, shape (draws, 2)."""
+    moments = [_test(config, width, seed).asymptotic_null() for seed in range(1, draws + 1)]
+    return np.array([(asymptotic.mean, asymptotic.sd) for asymptotic in moments])
 
 
 def _step(config: dict[str, Any], width: float) -> np.ndarray:
@@ -120,12 +120,26 @@ def _toys(config: dict[str, Any], width: float, toys: int) -> AtWidth:
     began = time.process_time()
     table = run_campaign(campaign, range(toys))
     milliseconds = 1e3 * (time.process_time() - began) / toys
-    law = test.asymptotic_null(fixed_reference=True)
-    assert isinstance(law, WeightedChi2Null)
-    return AtWidth(width, test.prepared.parameters, law, table.t, summarize_toys(table.t, law), milliseconds)
+    asymptotic = test.asymptotic_null(fixed_reference=True)
+    assert isinstance(asymptotic, WeightedChi2Null)
+    return AtWidth(
+        width, test.prepared.parameters, asymptotic, table.t, summarize_toys(table.t, asymptotic), milliseconds
+    )
 
 
-_HEAD = ["width", "modes", "toys", "mean t", "law", "sd", "law", "KS p", "all tests p", "scaled p", "CPU ms a toy"]
+_HEAD = [
+    "width",
+    "modes",
+    "toys",
+    "mean t",
+    "asymptotic",
+    "sd",
+    "asymptotic",
+    "KS p",
+    "all tests p",
+    "scaled p",
+    "CPU ms a toy",
+]
 
 
 def _row(at: AtWidth) -> list[str]:
@@ -137,9 +151,9 @@ def _row(at: AtWidth) -> list[str]:
         str(at.modes),
         f"{len(at.t):,}",
         f"{at.t.mean():.2f} +- {at.summary.mean_error:.2f}",
-        f"{at.law.mean:.2f}",
+        f"{at.asymptotic.mean:.2f}",
         f"{at.t.std(ddof=1):.2f}",
-        f"{at.law.sd:.2f}",
+        f"{at.asymptotic.sd:.2f}",
         f"{at.kolmogorov:.2g}",
         f"{given.p_value:.2g}",
         f"{fitted.p_value:.2g}",
@@ -155,30 +169,33 @@ def _error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _published(width: float, laws: np.ndarray, step: np.ndarray) -> Check:
+def _published(width: float, moments: np.ndarray, step: np.ndarray) -> Check:
     mean, sd = PUBLISHED[width]
-    ours, error = float(laws[:, 0].mean() + step.mean()), float(np.hypot(_error(laws[:, 0]), _error(step)))
+    ours, error = float(moments[:, 0].mean() + step.mean()), float(np.hypot(_error(moments[:, 0]), _error(step)))
     reach = ERRORS * float(np.hypot(error, sd / 63))
-    what = f"width {width:g}: mean of the closed form, for one step"
+    what = f"width {width:g}: mean of the asymptotic null, for one step"
     return Check(what, ours, error, mean - reach, mean + reach, f"{mean} +- {sd / 63:.2f}, 4000 toys")
 
 
 def _checks(found: list[AtWidth]) -> list[Check]:
-    """Mean and sd of toys in units of the closed form's; the errors of so many toys are added to the tolerance."""
+    """Mean and sd of toys in units of the asymptotic null's; the errors of so many toys are added to the tolerance."""
     checks = []
     for at in found:
         n = len(at.t)
-        errors = {"mean": at.law.sd / at.law.mean / np.sqrt(n), "sd": np.sqrt((2 + 12 / at.law.mean) / (4 * n))}
-        ratios = {"mean": at.t.mean() / at.law.mean, "sd": at.t.std(ddof=1) / at.law.sd}
+        errors = {
+            "mean": at.asymptotic.sd / at.asymptotic.mean / np.sqrt(n),
+            "sd": np.sqrt((2 + 12 / at.asymptotic.mean) / (4 * n)),
+        }
+        ratios = {"mean": at.t.mean() / at.asymptotic.mean, "sd": at.t.std(ddof=1) / at.asymptotic.sd}
         for name, tolerance in (("mean", MEAN_TOLERANCE), ("sd", SD_TOLERANCE)):
             reach = tolerance + 2 * float(errors[name])
-            what = f"width {at.width:g}: {name} of toys / closed form"
+            what = f"width {at.width:g}: {name} of toys / asymptotic null"
             checks.append(Check(what, float(ratios[name]), float(errors[name]), 1 - reach, 1 + reach, "1"))
     return checks
 
 
 def _draw(found: list[AtWidth]) -> Figure:
-    """Mean and sd of toys and closed form against the width, and their ratios."""
+    """Mean and sd of toys and asymptotic null against the width, and their ratios."""
     widths = np.array([at.width for at in found])
     with style.house_style():
         figure = style.new_figure(height=5.4)
@@ -186,21 +203,21 @@ def _draw(found: list[AtWidth]) -> Figure:
         lower = figure.add_axes((0.125, 0.095, 0.845, 0.27), sharex=upper)
         curves = (("mean", style.REFERENCE, 1.0), ("sd", style.REWEIGHTED, 1.03))
         for name, color, shift in curves:
-            law = np.array([getattr(at.law, name) for at in found])
+            asymptotic = np.array([getattr(at.asymptotic, name) for at in found])
             toys = np.array([at.t.mean() if name == "mean" else at.t.std(ddof=1) for at in found])
             n = np.array([len(at.t) for at in found])
-            means, sds = (np.array([getattr(at.law, moment) for at in found]) for moment in ("mean", "sd"))
+            means, sds = (np.array([getattr(at.asymptotic, moment) for at in found]) for moment in ("mean", "sd"))
             error = sds / np.sqrt(n) if name == "mean" else sds * np.sqrt((2 + 12 / means) / (4 * n))
             label = {"mean": "mean", "sd": "standard deviation"}[name]
-            upper.plot(widths, law, color=color, label=f"{label}, closed form")
+            upper.plot(widths, asymptotic, color=color, label=f"{label}, asymptotic null")
             upper.plot(shift * widths, toys, "o", color=color, label=f"{label}, toys")
-            lower.errorbar(shift * widths, toys / law, error / law, fmt="o", color=color)
+            lower.errorbar(shift * widths, toys / asymptotic, error / asymptotic, fmt="o", color=color)
         lower.axhline(1, color=style.DATA, linestyle="--", linewidth=1)
         upper.set_xscale("log")
         upper.set_yscale("log")
         upper.set_ylabel("t of the null")
         upper.tick_params(labelbottom=False)
-        lower.set_ylabel("toys / closed form")
+        lower.set_ylabel("toys / asymptotic null")
         lower.set_xlabel("width of the kernels")
         upper.legend()
         figure.align_ylabels([upper, lower])

@@ -31,14 +31,14 @@ class AtWidth:
     Arguments:
         test: the test.
         width: of its kernels.
-        law: the closed form of the null for data that are not drawn from the reference.
+        asymptotic: the asymptotic null for data that are not drawn from the reference.
         null: t of the null toys, shape (n,); NaN where a fit failed.
         signals: t of the toys of each signal by name.
     """
 
     test: NPLMTest
     width: float
-    law: WeightedChi2Null
+    asymptotic: WeightedChi2Null
     null: Float64[np.ndarray, " n"]
     signals: Mapping[str, Float64[np.ndarray, " m"]]
 
@@ -54,10 +54,10 @@ def run_toys(work: Path, config: dict[str, Any]) -> list[AtWidth]:
         )
         numbers = {"null": number, **dict.fromkeys(SIGNALS, config["signal_toys"])}
         tables = {name: _run(test, name, toys, work / f"width-{width:g}" / name) for name, toys in numbers.items()}
-        law = test.asymptotic_null()
-        assert isinstance(law, WeightedChi2Null)
+        asymptotic = test.asymptotic_null()
+        assert isinstance(asymptotic, WeightedChi2Null)
         t = {name: np.where(table.converged, table.t, np.nan) for name, table in tables.items()}
-        found.append(AtWidth(test, width, law, t.pop("null"), t))
+        found.append(AtWidth(test, width, asymptotic, t.pop("null"), t))
     return found
 
 

@@ -1,7 +1,8 @@
 """The null of the smallest p-value of several widths, where toys of one of them are dearer than those of the others.
 
-T = -log min p, each p from the closed form of its width. The closed form is but a scale on which widths are compared:
-null and data go through the same one, so the global p-value is right however wrong it is. That is counted from toys,
+T = -log min p, each p from the asymptotic null of its width. The asymptotic null is but a scale on which widths are
+compared: null and data go through the same one, so the global p-value is right however wrong it is. That is counted
+    from toys,
 
     P(T >= c) = P(T_others >= c) + P(T_first >= c, T_others < c),
 
@@ -31,7 +32,7 @@ def statistics(widths: Sequence[AtWidth], t: Sequence[Float64[np.ndarray, " n"]]
     """T of n toys from their t at each width; NaN where one of the fits failed."""
     good = ~np.isnan(np.column_stack(t)).any(axis=1)
     found = np.full(len(good), np.nan)
-    columns = [at.law.log_pvalues(values[good]) for at, values in zip(widths, t, strict=True)]
+    columns = [at.asymptotic.log_pvalues(values[good]) for at, values in zip(widths, t, strict=True)]
     found[good] = MIN_P(np.column_stack(columns))
     return found
 

@@ -22,7 +22,7 @@ class Point:
         name: the width, or what combines several.
         signal: which signal.
         median: median Z by counted null toys, and its error; None where it is beyond them.
-        formula: the same by the closed form.
+        asymptotic: the same by the asymptotic null.
         power: P(Z >= 3) and its error.
         ideal: median Z of the test that knows the signal.
     """
@@ -30,7 +30,7 @@ class Point:
     name: str
     signal: str
     median: tuple[float, float] | None
-    formula: float
+    asymptotic: float
     power: tuple[float, float]
     ideal: float
 
@@ -50,7 +50,9 @@ def draw(points: Sequence[Point]) -> Figure:
             axes.axvline(len(names) - 1.5, ymax=height, color=style.MUTED, linewidth=0.8)
             axes.tick_params(axis="x", which="both", top=False)
         upper.plot([], [], "o", color=style.MUTED, label="by counted null toys")
-        upper.plot([], [], "o", color=style.MUTED, markerfacecolor="white", label="by the closed form (beyond these)")
+        upper.plot(
+            [], [], "o", color=style.MUTED, markerfacecolor="white", label="by the asymptotic null (beyond these)"
+        )
         upper.plot([], [], color=style.MUTED, linestyle=":", label="test that knows the signal")
         upper.set_ylim(-0.3, 1.55 * max(point.ideal for point in points))
         upper.legend(loc="upper center", ncols=2)
@@ -67,7 +69,7 @@ def draw(points: Sequence[Point]) -> Figure:
 
 def _draw_signal(upper: Axes, lower: Axes, points: Sequence[Point], color: str, shift: float) -> None:
     x = [number + shift for number in range(len(points))]
-    z = [point.formula if point.median is None else point.median[0] for point in points]
+    z = [point.asymptotic if point.median is None else point.median[0] for point in points]
     upper.axhline(points[0].ideal, color=color, linestyle=":", linewidth=1)
     upper.plot(x[:-1], z[:-1], color=color, label=points[0].signal)
     for at, point, value in zip(x, points, z, strict=True):

@@ -43,14 +43,14 @@ class Row:
         name: the width, or what combines several.
         null: counted from toys.
         signals: t, or T of the combination, of the toys of each signal.
-        formula_z: Z of the median of each signal by the closed form.
-        beyond: share of null toys beyond 2 and 3 sigma of the closed form, and the error of each.
+        asymptotic_z: Z of the median of each signal by the asymptotic null.
+        beyond: share of null toys beyond 2 and 3 sigma of the asymptotic null, and the error of each.
     """
 
     name: str
     null: Null
     signals: Mapping[str, Float64[np.ndarray, " m"]]
-    formula_z: Mapping[str, float]
+    asymptotic_z: Mapping[str, float]
     beyond: tuple[tuple[float, float], ...]
 
     def power(self, signal: str) -> Power:
@@ -93,20 +93,20 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     grid = ", ".join(f"{at.width:g}" for at in combined)
     text = "\n\n".join(
         [
-            "Null toys, fitted in full at each width, beside the closed form of the null, and how many of them lie"
-            " beyond what is 2 and 3 sigma by the closed form. The closed form is that for references that fluctuate,"
-            " and these toys are compared with one: what this one is off by is in the differences too.",
+            "Null toys, fitted in full at each width, beside the asymptotic null, and how many of them lie"
+            " beyond what is 2 and 3 sigma by the asymptotic null. The asymptotic null is that for references that"
+            " fluctuate, and these toys are compared with one: what this one is off by is in the differences too.",
             markdown_table(_NULL_HEAD, [_null_row(at, row) for at, row in zip(widths, rows, strict=False)]),
             f"The smallest p-value of the widths {grid} is compared with {minimum.null.describe()}. Beyond 2 and 3"
-            " sigma of the joint normal law of these tests, which needs no toys, are"
+            " sigma of the joint normal distribution of these tests, which needs no toys, are"
             f" {_beyond(minimum)[0]} and {_beyond(minimum)[1]} times as many as it says.",
             f"Power with thresholds from counted null toys; {config['signal_toys']} toys of each signal. The errors"
             " are those of both numbers of toys.",
             markdown_table(_POWER_HEAD, [_power_row(row) for row in rows]),
             f"From the {len(combined[0].null):,} toys alone that were fitted at all of the widths, the smallest"
             f" p-value has {_share(fewer, 'bulk', 0)} and {_share(fewer, 'bulk', 1)} for the bulk peak.",
-            f"Median Z, counted where {KNOWN} null toys or more lie beyond it, and by the closed form (for min-p: the"
-            " joint normal law).",
+            f"Median Z, counted where {KNOWN} null toys or more lie beyond it, and by the asymptotic null (for min-p:"
+            " the joint normal distribution).",
             markdown_table(_MEDIAN_HEAD, [*(_median_row(row) for row in rows), _ideal_row()]),
             "![Median Z and power against the width](kernel-power.png)",
         ]
@@ -115,10 +115,11 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
 
 
 def _alone(at: AtWidth) -> Row:
-    z = {name: at.law.z(float(np.nanmedian(t))) for name, t in at.signals.items()}
+    z = {name: at.asymptotic.z(float(np.nanmedian(t))) for name, t in at.signals.items()}
     good = at.null[~np.isnan(at.null)]
     beyond = [
-        _ratio((good >= at.law.threshold_of_z(threshold)).mean(), threshold, len(good)) for threshold in THRESHOLDS
+        _ratio((good >= at.asymptotic.threshold_of_z(threshold)).mean(), threshold, len(good))
+        for threshold in THRESHOLDS
     ]
     return Row(f"{at.width:g}", EmpiricalNull(at.null), at.signals, z, tuple(beyond))
 
@@ -127,19 +128,19 @@ def _combined(widths: list[AtWidth]) -> tuple[Row, Row]:
     """The smallest p-value of several widths; and the same with the toys alone that all widths have fitted."""
     null = MinPNull.of(widths)
     signals = {name: statistics(widths, [at.signals[name] for at in widths]) for name in SIGNALS}
-    law = MultipleTest([at.test for at in widths], MIN_P.name).global_null()
+    asymptotic = MultipleTest([at.test for at in widths], MIN_P.name).global_null()
     z = {}
     for name, t in signals.items():
         middle = int(np.argsort(t)[len(t) // 2])
-        z[name] = law.global_p(np.array([at.signals[name][middle] for at in widths])).z
-    # T that has this p by the law, from its draws.
-    drawn = law.statistics(law.joint.draw(law.draws, law.seed))
+        z[name] = asymptotic.global_p(np.array([at.signals[name][middle] for at in widths])).z
+    # T that has this p by the joint distribution, from its draws.
+    drawn = asymptotic.statistics(asymptotic.joint.draw(asymptotic.draws, asymptotic.seed))
     beyond = []
     for threshold in THRESHOLDS:
-        at_law = np.quantile(drawn, norm.cdf(threshold))
-        p, error = null.pvalue(at_law), (null.interval(at_law)[1] - null.interval(at_law)[0]) / 2
+        at_asymptotic = np.quantile(drawn, norm.cdf(threshold))
+        p, error = null.pvalue(at_asymptotic), (null.interval(at_asymptotic)[1] - null.interval(at_asymptotic)[0]) / 2
         expected = float(norm.sf(threshold))
-        error = float(np.hypot(error, np.sqrt(expected / law.draws)))
+        error = float(np.hypot(error, np.sqrt(expected / asymptotic.draws)))
         beyond.append((p / expected, error / expected))
     whole = np.maximum(null.others[: len(null.first)], null.first)
     fewer = EmpiricalNull(np.where(np.isinf(whole), np.nan, whole))
@@ -154,8 +155,8 @@ def _ratio(share: float, z: float, toys: int) -> tuple[float, float]:
     return float(share) / expected, float(np.sqrt(share * (1 - share) / toys)) / expected
 
 
-_NULL_HEAD = ["width", "null toys", "failed", "mean t", "closed form", "sd", "closed form"]
-_NULL_HEAD += ["beyond 2 sigma / closed form", "beyond 3 sigma / closed form"]
+_NULL_HEAD = ["width", "null toys", "failed", "mean t", "asymptotic null", "sd", "asymptotic null"]
+_NULL_HEAD += ["beyond 2 sigma / asymptotic null", "beyond 3 sigma / asymptotic null"]
 
 
 def _null_row(at: AtWidth, row: Row) -> list[str]:
@@ -165,9 +166,9 @@ def _null_row(at: AtWidth, row: Row) -> list[str]:
         f"{len(at.null):,}",
         str(len(at.null) - len(good)),
         f"{good.mean():.3f} +- {good.std() / np.sqrt(len(good)):.3f}",
-        f"{at.law.mean:.3f}",
+        f"{at.asymptotic.mean:.3f}",
         f"{good.std(ddof=1):.3f}",
-        f"{at.law.sd:.3f}",
+        f"{at.asymptotic.sd:.3f}",
         *_beyond(row),
     ]
 
@@ -191,7 +192,7 @@ def _share(row: Row, signal: str, threshold: int) -> str:
     return "beyond these null toys" if np.isnan(power) else f"{power:.3f} +- {error:.3f}"
 
 
-_MEDIAN_HEAD = ["width", *(f"{name}, {how}" for name in SIGNALS for how in ("counted", "closed form"))]
+_MEDIAN_HEAD = ["width", *(f"{name}, {how}" for name in SIGNALS for how in ("counted", "asymptotic null"))]
 
 
 def _median_row(row: Row) -> list[str]:
@@ -199,7 +200,7 @@ def _median_row(row: Row) -> list[str]:
     for name in SIGNALS:
         known = row.median(name)
         cells.append("beyond" if known is None else f"{known[0]:.2f} +- {known[1]:.2f}")
-        cells.append(f"{row.formula_z[name]:.2f}")
+        cells.append(f"{row.asymptotic_z[name]:.2f}")
     return cells
 
 
@@ -209,7 +210,7 @@ def _ideal_row() -> list[str]:
 
 def _point(row: Row, signal: str) -> Point:
     return Point(
-        row.name, signal, row.median(signal), row.formula_z[signal], row.share(signal, 1), ideal_z(SIGNALS[signal])
+        row.name, signal, row.median(signal), row.asymptotic_z[signal], row.share(signal, 1), ideal_z(SIGNALS[signal])
     )
 
 
@@ -226,10 +227,10 @@ def _checks(rows: list[Row], combined: list[float]) -> list[Check]:
             what = f"{row.name}, bulk: P(Z >= {z:g})"
             checks.append(Check(what, power, error, least, 1.0, f"{published} +- {theirs:.3f}, published"))
     for name, signal in SIGNALS.items():
-        best = max(rows, key=lambda row: row.formula_z[name])
+        best = max(rows, key=lambda row: row.asymptotic_z[name])
         ideal = ideal_z(signal)
         what = f"{name}: largest median Z, of {best.name}"
-        checks.append(Check(what, best.formula_z[name], 0.0, 0.0, ideal, f"at most {ideal:.2f}, the ideal test's"))
+        checks.append(Check(what, best.asymptotic_z[name], 0.0, 0.0, ideal, f"at most {ideal:.2f}, the ideal test's"))
     return checks
 
 

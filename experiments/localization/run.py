@@ -150,7 +150,7 @@ def _look(test: NPLMTest, without: Sequence[NPLMTest], config: dict[str, Any], s
     key = [_SEEDS["blob"], blob, round(1000 * width)]
     data = [_draw(config, [*key, i], share, width) for i in range(trials)]
     fits = test.fit(data)
-    law = test.asymptotic_null(data[0])
+    asymptotic = test.asymptotic_null(data[0])
     f = [test.prepared.log_ratio(b, sample.events) for sample, b in zip(data, fits.parameters, strict=True)]
     first = [rank_events(*pair)[: config["top"]] for pair in zip(data, f, strict=True)]
     labels = np.arange(config["events"]) >= config["events"] - blob
@@ -162,7 +162,7 @@ def _look(test: NPLMTest, without: Sequence[NPLMTest], config: dict[str, Any], s
         share,
         width,
         config["events"],
-        (fits.t - law.mean) / law.sd,
+        (fits.t - asymptotic.mean) / asymptotic.sd,
         np.array([labels[rows].mean() for rows in first]) / share,
         np.array([rng.permutation(labels)[rows].mean() for rows in first]) / share,
         regions,

@@ -133,9 +133,9 @@ def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], referenc
     shared = monitor.shape.shared_fluctuation(settings["window"])
     low, high = ControlLimits(config["alpha"], drift=False).alarm_range(1, shared)
     limit = monitor.drift_limit("shape", settings["window"])
-    law = verdicts[-1]
-    assert law.t_mean is not None
-    assert law.t_sd is not None
+    verdict = verdicts[-1]
+    assert verdict.t_mean is not None
+    assert verdict.t_sd is not None
     return Quiet(
         name,
         _modes(monitor, settings),
@@ -150,7 +150,7 @@ def _quiet(name: str, settings: dict[str, Any], config: dict[str, Any], referenc
         (high - low) / (2 * 1.645),
         sum("shape drift" in v.alarms for v in verdicts),
         false_alarm_rate(limit, 0.5, shared) * settings["windows"],
-        2 * (law.t_mean / law.t_sd) ** 2,
+        2 * (verdict.t_mean / verdict.t_sd) ** 2,
     )
 
 

@@ -41,10 +41,10 @@ class Point:
         sigma: of both constraints.
         shift: nu* in units of sigma.
         toys: with tau, Delta, t and nu.
-        p_values: of t, from the closed form at the nu that Delta found.
-        frozen: of t, from the closed form at nu = 0.
-        of_tau: of tau, from the closed form at nu = 0.
-        law_mean: mean of the closed form at nu*.
+        p_values: of t, from the asymptotic null at the nu that Delta found.
+        frozen: of t, from the asymptotic null at nu = 0.
+        of_tau: of tau, from the asymptotic null at nu = 0.
+        asymptotic_mean: mean of the asymptotic null at nu*.
         milliseconds: CPU time to draw and fit a toy.
     """
 
@@ -55,7 +55,7 @@ class Point:
     p_values: np.ndarray
     frozen: np.ndarray
     of_tau: np.ndarray
-    law_mean: float
+    asymptotic_mean: float
     milliseconds: float
 
     @property
@@ -88,8 +88,8 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
             f"Kernels of width {config['kernel']['width']:g}, {config['kernel']['centers']} centres,"
             f" {config['n_reference']:,} reference events; {config['kernel']['toys']} toys a point. Log-ratios are"
             f" exact, or learned from samples of {learned['varied_events']:,} events at +-1 and +-2 sigma. p is from"
-            " the closed form at the nu of Delta. The last columns are p-values of Kolmogorov and Smirnov where it is"
-            " taken at nu = 0, and where tau is taken for t.",
+            " the asymptotic null at the nu of Delta. The last columns are p-values of Kolmogorov and Smirnov where it"
+            " is taken at nu = 0, and where tau is taken for t.",
             markdown_table(_HEAD, [_row(point) for point in points]),
             "![Distribution of the p-values](p-values.png)",
             f"What nuisances cost in sensitivity, {config['signal_toys']} toys each at nu* = 0: t of the kernel model"
@@ -121,14 +121,16 @@ def _points(
         assert toys.nu_delta is not None
         p = [prepared.null_at(there).pvalue(t) for there, t in zip(toys.nu_delta, toys.t, strict=True)]
         frozen, of_tau = (np.array([zero.pvalue(t) for t in values]) for values in (toys.t, toys.t + toys.delta))
-        law_mean = prepared.null_at(nu).mean
+        asymptotic_mean = prepared.null_at(nu).mean
         learned = isinstance(ratio, LearnedLogRatio)
-        found.append(Point(learned, sigma, (scale, norm), toys, np.array(p), frozen, of_tau, law_mean, milliseconds))
+        found.append(
+            Point(learned, sigma, (scale, norm), toys, np.array(p), frozen, of_tau, asymptotic_mean, milliseconds)
+        )
     return found
 
 
-_HEAD = ["log-ratios", "sigma", "nu*/sigma", "mean t", "law at nu*", "sd", "mean tau", "mean Delta", "p < 5%"]
-_HEAD += ["p < 1%", "KS p", "KS p, law at 0", "KS p, tau", "CPU ms a toy"]
+_HEAD = ["log-ratios", "sigma", "nu*/sigma", "mean t", "null at nu*", "sd", "mean tau", "mean Delta", "p < 5%"]
+_HEAD += ["p < 1%", "KS p", "KS p, null at 0", "KS p, tau", "CPU ms a toy"]
 
 
 def _row(point: Point) -> list[str]:
@@ -140,7 +142,7 @@ def _row(point: Point) -> list[str]:
         f"{point.sigma:g}",
         f"({point.shift[0]:+g}, {point.shift[1]:+g})",
         f"{toys.t.mean():.2f} +- {toys.t.std() / np.sqrt(count):.2f}",
-        f"{point.law_mean:.2f}",
+        f"{point.asymptotic_mean:.2f}",
         f"{toys.t.std():.2f}",
         f"{(toys.t + toys.delta).mean():.2f}",
         f"{toys.delta.mean():.2f} +- {toys.delta.std() / np.sqrt(count):.2f}",
@@ -164,7 +166,7 @@ def _checks(point: Point) -> list[Check]:
         checks.append(Check(f"{point.name}: tau alone", of_tau, 0.0, 0.0, REJECTS, "must fail: below 0.001"))
     if abs(point.shift[0]) == 2 and point.sigma == 0.15:
         frozen = float(kstest(point.frozen, "uniform").pvalue)
-        checks.append(Check(f"{point.name}: law of nu = 0", frozen, 0.0, 0.0, REJECTS, "must fail: below 0.001"))
+        checks.append(Check(f"{point.name}: null of nu = 0", frozen, 0.0, 0.0, REJECTS, "must fail: below 0.001"))
     if point.shift == (0, 1) and point.sigma == 0.15:
         assert point.toys.delta is not None
         delta = point.toys.delta
@@ -193,7 +195,7 @@ def _draw(points: Sequence[Point]) -> Figure:
             point for point in points if abs(point.shift[0]) == 2 and point.sigma == max(p.sigma for p in points)
         ]
         for number, point in enumerate(extreme):
-            label = "law of nu = 0, scale 2 sigma away" if number == 0 else None
+            label = "null of nu = 0, scale 2 sigma away" if number == 0 else None
             axes.plot(uniform, np.sort(point.frozen) - uniform, color=style.REWEIGHTED, linewidth=1, label=label)
         axes.set_xlabel("quantile of a uniform distribution")
         axes.set_ylabel("p-value of the toys minus uniform")

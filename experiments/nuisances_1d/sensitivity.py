@@ -74,8 +74,8 @@ def _toys(test: NPLMTest, signal: Any, sigma: float, count: int) -> tuple[np.nda
     size = test.prepared.batch_size
     t = np.concatenate([test.fit(toys[start : start + size]).t for start in range(0, count, size)])
     if not isinstance(test.prepared, PreparedKernelWithNuisances):
-        law = test.asymptotic_null()
-        return t, np.array([law.z(value) for value in t])
+        asymptotic = test.asymptotic_null()
+        return t, np.array([asymptotic.z(value) for value in t])
     return t, np.array([test.asymptotic_null(toy).z(value) for toy, value in zip(toys, t, strict=True)])
 
 

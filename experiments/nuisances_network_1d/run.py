@@ -177,8 +177,8 @@ def _tail_p_value(here: np.ndarray, at_zero: np.ndarray) -> float:
     both = np.concatenate([here, at_zero])
     largest = round(SIZE * len(both))
     among = int(np.sum(np.argsort(-both)[:largest] < len(here)))
-    law = hypergeom(len(both), len(here), largest)
-    return float(min(1.0, 2 * min(law.cdf(among), law.sf(among - 1))))
+    distribution = hypergeom(len(both), len(here), largest)
+    return float(min(1.0, 2 * min(distribution.cdf(among), distribution.sf(among - 1))))
 
 
 def _mean(values: np.ndarray) -> str:

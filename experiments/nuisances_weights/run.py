@@ -54,9 +54,9 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
         f"{config['references']} references of {config['n_reference']:,} events for {config['expected']:,} expected,"
         f" each with {config['toys']} toys at every nu; scales: all eight variations of muR and muF by factors of two,"
         f" given as ratios ({seconds[0]:.1f} CPU s to learn); densities: a symmetric Hessian set of {config['members']}"
-        f" members, learned in its leading directions ({seconds[1]:.1f} CPU s). Toys are drawn from the true law at nu,"
-        " from events that were not learned from, with measurements that fluctuate around it. p is from the closed form"
-        " at the nu of Delta.\n\n"
+        f" members, learned in its leading directions ({seconds[1]:.1f} CPU s). Toys are drawn from the true"
+        " distribution at nu, from events that were not learned from, with measurements that fluctuate around it. p is"
+        " from the asymptotic null at the nu of Delta.\n\n"
         + markdown_table(["set", "nu*/sigma", "toys", "p <= 5%", "p <= 1%", "mean nu - nu*, in sigma"], rows)
     )
     return text, checks

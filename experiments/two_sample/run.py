@@ -11,7 +11,7 @@ import numpy as np
 from experiments.experiment import Check, read_config
 from experiments.two_sample.trials import (
     Rejections,
-    analytic,
+    asymptotic,
     bootstrap,
     infinite_reference,
     permutation,
@@ -49,7 +49,7 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
 def _sizes(config: dict[str, Any]) -> tuple[str, list[Check]]:
     ways = {
         "permutation": permutation(config["resamples"]),
-        "analytic": analytic(config["draws"]),
+        "asymptotic": asymptotic(config["draws"]),
         "A taken as infinite": infinite_reference(config["draws"]),
     }
     low, high = size_range(config["trials"])
@@ -65,7 +65,7 @@ def _sizes(config: dict[str, Any]) -> tuple[str, list[Check]]:
 
             found = rejections(pair, ways, config["trials"], (1, dimension, ratio), centers=config["centers"])
             rows.append([str(dimension), str(ratio), *(found[way].text for way in ways)])
-            for way in ("permutation", "analytic"):
+            for way in ("permutation", "asymptotic"):
                 what = f"size, {way}, {dimension} dimensions, n_A / n_B = {ratio}"
                 checks.append(Check(what, found[way].fraction, found[way].error, low, high, "0.05"))
             if ratio == 1:
@@ -74,7 +74,7 @@ def _sizes(config: dict[str, Any]) -> tuple[str, list[Check]]:
                 checks.append(Check(what, naive.fraction, naive.error, high, 1.0, "far above 0.05"))
     text = (
         f"**Size.** Fractions of {config['trials']} pairs of samples of one normal distribution, {config['events']}"
-        " events in B and unit weights, that a test of size .05 rejects; the last column compares with the law of a"
+        " events in B and unit weights, that a test of size .05 rejects; the last column compares with the null of a"
         " reference that is infinitely large.\n\n"
     )
     return text + markdown_table(["dimensions", "n_A / n_B", *ways], rows), checks
@@ -117,7 +117,7 @@ def _above(what: str, found: Rejections, published: float, method: str) -> Check
 
 def _weighted(config: dict[str, Any]) -> tuple[str, list[Check]]:
     ways = {
-        "analytic": analytic(config["draws"]),
+        "asymptotic": asymptotic(config["draws"]),
         "bootstrap": bootstrap(config["resamples"]),
         "plain permutation": plain_permutation(config["resamples"]),
     }
@@ -131,9 +131,9 @@ def _weighted(config: dict[str, Any]) -> tuple[str, list[Check]]:
         there = _signed(n_a, n_b, config["weighted_shift"])
         power = rejections(there, ways, config["weighted_power_trials"], (6, n_a), **settings)
         rows.append(
-            [f"{n_a} : {n_b}", *(null[way].text for way in ways), power["analytic"].text, power["bootstrap"].text]
+            [f"{n_a} : {n_b}", *(null[way].text for way in ways), power["asymptotic"].text, power["bootstrap"].text]
         )
-        for way in ("analytic", "bootstrap"):
+        for way in ("asymptotic", "bootstrap"):
             what = f"size, {way}, signed weights, {n_a} : {n_b} events"
             checks.append(Check(what, null[way].fraction, null[way].error, low, high, "0.05"))
         plain.append(null["plain permutation"].fraction)
@@ -150,7 +150,7 @@ def _weighted(config: dict[str, Any]) -> tuple[str, list[Check]]:
         " both standard normal in two dimensions. Sizes of tests at .05, then power for a shift of"
         f" {config['weighted_shift']} standard deviations in one feature.\n\n"
     )
-    head = ["n_A : n_B", *(f"size, {way}" for way in ways), "power, analytic", "power, bootstrap"]
+    head = ["n_A : n_B", *(f"size, {way}" for way in ways), "power, asymptotic", "power, bootstrap"]
     return text + markdown_table(head, rows), checks
 
 

@@ -85,9 +85,9 @@ def bootstrap(resamples: int) -> PValue:
     return lambda test: _counted(test, test.resampled("bootstrap", resamples))
 
 
-def analytic(draws: int) -> PValue:
-    """P-values from draws of the normal law."""
-    return lambda test: _from_law(test, test.law.standard(test.t), draws)
+def asymptotic(draws: int) -> PValue:
+    """P-values from draws of the normal distribution."""
+    return lambda test: _from_asymptotic(test, test.asymptotic_null.standard(test.t), draws)
 
 
 def infinite_reference(draws: int) -> PValue:
@@ -97,7 +97,7 @@ def infinite_reference(draws: int) -> PValue:
     """
 
     def p_value(test: TwoSampleTest) -> float:
-        return _from_law(test, test.t * test.pool.total_b / test.pool.unit, draws)
+        return _from_asymptotic(test, test.t * test.pool.total_b / test.pool.unit, draws)
 
     return p_value
 
@@ -126,12 +126,12 @@ def plain_permutation(resamples: int) -> PValue:
 
 @lru_cache(maxsize=1)
 def _drawn(test: TwoSampleTest, draws: int) -> np.ndarray:
-    """Draws of the law, which the test and its negative control share."""
-    return test.law.draw(draws, test.seed)
+    """Draws of the null, which the test and its negative control share."""
+    return test.asymptotic_null.draw(draws, test.seed)
 
 
-def _from_law(test: TwoSampleTest, t: np.ndarray, draws: int) -> float:
-    statistic, *null = -test.law.quick_log_pvalues(np.vstack([t, _drawn(test, draws)])).min(axis=1)
+def _from_asymptotic(test: TwoSampleTest, t: np.ndarray, draws: int) -> float:
+    statistic, *null = -test.asymptotic_null.quick_log_pvalues(np.vstack([t, _drawn(test, draws)])).min(axis=1)
     return float((1 + (np.array(null) >= statistic).sum()) / (1 + draws))
 
 

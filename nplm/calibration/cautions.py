@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 # Ratio of standard deviations from which on one width of a kernel hardly serves two features.
 LARGEST_SPREAD = 30.0
-# Ratio of a feature's standard deviation to that of a normal law with the same middle from which on a few events far
-# out make the scale that models see, and the share of events beyond the middle on either side.
+# Ratio of a feature's standard deviation to that of a normal distribution with the same middle from which on a few
+# events far out make the scale that models see, and the share of events beyond the middle on either side.
 LARGEST_TAIL, _BEYOND = 5.0, 0.01
 # Standard deviations of a nuisance's constraint that toys may be drawn away from the data.
 LARGEST_DISTANCE = 1.0
-# N(R) over effective reference events up to which the formula of a kernel model was seen to hold with a finite
+# N(R) over effective reference events up to which the asymptotic null of a kernel model was seen to hold with a finite
 # reference.
 LARGEST_FOR_KERNELS = 0.6
 
@@ -38,7 +38,7 @@ def cautions_of(
     test: LikelihoodRatio,
     data: Sample,
     given: Sample,
-    formula: AsymptoticNull,
+    asymptotic: AsymptoticNull,
     null: NullToys | None,
     pool: Sample | None,
     method: Method,
@@ -49,7 +49,7 @@ def cautions_of(
         test: that the data go through.
         data: to be tested.
         given: the same before features were taken to the range of the reference.
-        formula: `test.asymptotic_null(data)`.
+        asymptotic: `test.asymptotic_null(data)`.
         null: toys that will be counted; None without.
         pool: that they are drawn from; None for the reference.
         method: what the p-value shall stand on.
@@ -69,20 +69,21 @@ def cautions_of(
     if null is None and not method.weighted:
         why = why_no_toys(test.reference, data, pool, shape_only=test.shape_only)
         notes.append(
-            f"no toys: {why}, so nothing has checked the formula ({formula.name}) for this test; toys from a pool would"
+            f"no toys: {why}, so nothing has checked the asymptotic null ({asymptotic.name}) for this test; toys from a"
+            " pool would"
             if why
-            else f"no toys: nothing has checked the formula ({formula.name}) for this test"
+            else f"no toys: nothing has checked the asymptotic null ({asymptotic.name}) for this test"
         )
-    if test.coordinate_kind == "raw" and formula.derived:
+    if test.coordinate_kind == "raw" and asymptotic.derived:
         notes += _unlike_scales(test)
     if test.nuisances is not None:
         notes += turning_remarks(test.nuisances, test.reference)
     profiled = test.prepared.profiled
-    if null is not None and null.truth is not None and profiled is not None and formula.derived:
+    if null is not None and null.truth is not None and profiled is not None and asymptotic.derived:
         notes += _toys_elsewhere(profiled, data, null.truth)
-    # The law of a kernel model is for these weights, and has the fluctuation of the reference in it.
-    if method.may_trust and formula.derived:
-        return (*notes, *(_formula_of_small_reference(test, expected) if null is None else []))
+    # The asymptotic null of a kernel model is for these weights, and has the fluctuation of the reference in it.
+    if method.may_trust and asymptotic.derived:
+        return (*notes, *(_asymptotic_of_small_reference(test, expected) if null is None else []))
     source = pool or test.reference
     inflation = 1 + expected / source.effective_size if null is None else null.inflation
     if null is None and not test.reference_exact:
@@ -98,8 +99,8 @@ def cautions_of(
     return tuple(notes)
 
 
-def _formula_of_small_reference(test: LikelihoodRatio, expected: float) -> list[str]:
-    """The formula is asymptotic: in five dimensions 19% of null samples had p < 5% where n_R = n_D.
+def _asymptotic_of_small_reference(test: LikelihoodRatio, expected: float) -> list[str]:
+    """It holds for many events: in five dimensions 19% of null samples had p < 5% where n_R = n_D.
 
     Of twice as many it is 3%. With a reference that is taken as exact it is 96, 67, 30 and 10% of 1, 2, 5 and 10 times
     as many.
@@ -111,7 +112,7 @@ def _formula_of_small_reference(test: LikelihoodRatio, expected: float) -> list[
     taken = " and is taken as exact" if test.reference_exact else ""
     return [
         f"the reference ({effective:.0f} effective events) is small for an expected yield of {expected:g}{taken}: the"
-        " formula is not vouched for, and p may be too small. Run with toys"
+        " asymptotic null is not vouched for, and p may be too small. Run with toys"
     ]
 
 

@@ -20,11 +20,12 @@ from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.importance import ImportanceNull
 from nplm.stats.null import Null
 from nplm.toys.no_toys import why_no_toys
+from nplm.wording.standing import calibration_name
 
 if TYPE_CHECKING:
     from nplm.calibration.null_toys import NullToys
 
-Calibrate = Literal["toys", "analytic", "analytic+toys", "toys+analytic", "rare"]
+Calibrate = Literal["toys", "asymptotic", "asymptotic+toys", "toys+asymptotic", "importance"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
 # Null toys, and weighted ones, where nobody says how many.
 USUAL_TOYS, USUAL_WEIGHTED_TOYS = 200, 5000
@@ -36,27 +37,27 @@ class RanToys:
 
     Arguments:
         t: of the data.
-        formula, for_toys: the asymptotic null of the data, and that of the toys, whose reference may be held fixed.
+        asymptotic, for_toys: the asymptotic null of the data, and that of the toys, whose reference may be held fixed.
         counted: the toys.
         ensemble: how they compare with `for_toys`; None where nothing was compared.
     """
 
     t: float
-    formula: AsymptoticNull
+    asymptotic: AsymptoticNull
     for_toys: AsymptoticNull
     counted: EmpiricalNull
     ensemble: EnsembleSummary | None
 
     @property
     def trusted(self) -> Null:
-        """The null that toys leave standing: the formula, the formula with a fitted scale, or the toys themselves."""
+        """The null that toys leave standing: the asymptotic one, that with a fitted scale, or the toys."""
         counted, ensemble = self.counted, self.ensemble
         if counted.failed or ensemble is None or ensemble.given is None:
             return counted
         if ensemble.given.accepted:
-            return self.formula
+            return self.asymptotic
         if ensemble.fitted is not None and ensemble.fitted.accepted:
-            return with_scale_of(fit_asymptotic_null(counted.t, self.for_toys), self.formula)
+            return with_scale_of(fit_asymptotic_null(counted.t, self.for_toys), self.asymptotic)
         return counted
 
 
@@ -88,7 +89,7 @@ class Method:
 class Asymptotic(Method):
     """Trusts the asymptotic null, and runs no toys."""
 
-    name = "analytic"
+    name = "asymptotic"
     usual_toys = 0
 
     @property
@@ -109,13 +110,13 @@ class Toys(Method):
 class CheckedByToys(Method):
     """The asymptotic null if toys follow it, the same with a scale fitted to them if they follow that, else toys."""
 
-    name = "analytic+toys"
+    name = "asymptotic+toys"
 
 
 class ToysThenAsymptotic(Method):
     """Counts toys, and where none of them has a t as large takes the asymptotic null, as `CheckedByToys` does."""
 
-    name = "toys+analytic"
+    name = "toys+asymptotic"
     may_trust = False
 
     def standing(self, ran: RanToys) -> Null:
@@ -128,7 +129,7 @@ class ImportanceSampling(Method):
     See `nplm.calibration.importance.run`.
     """
 
-    name = "rare"
+    name = "importance"
     usual_toys = USUAL_WEIGHTED_TOYS
     weighted = True
 
@@ -138,7 +139,7 @@ METHODS: Mapping[Calibrate, type[Method]] = {
 }
 
 
-def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None, formula: AsymptoticNull) -> Method:
+def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None, asymptotic: AsymptoticNull) -> Method:
     """The method that is asked for by its name and a number of toys, or as it is.
 
     Without a name: the asymptotic null without toys, checked by toys where it follows from the reference, and toys
@@ -147,12 +148,13 @@ def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None,
     Raises:
         ValueError: if there is none of that name, or it needs toys and is to have none, or their number is given twice.
     """
+    calibrate = calibration_name(calibrate)
     if isinstance(calibrate, Method):
         if toys is not None:
             raise ValueError(f"the number of toys is given twice: leave out toys, or take calibrate='{calibrate.name}'")
         method = calibrate
     elif calibrate is None:
-        usual = CheckedByToys if formula.derived else ToysThenAsymptotic
+        usual = CheckedByToys if asymptotic.derived else ToysThenAsymptotic
         method = Asymptotic() if toys == 0 else usual(toys)
     elif calibrate not in METHODS:
         raise ValueError(f"there is no calibration '{calibrate}': choose {', '.join(CALIBRATIONS)}")
@@ -166,10 +168,10 @@ def method_of(calibrate: Calibrate | Method | None, toys: int | NullToys | None,
 def calibrated(
     test: LikelihoodRatio,
     data: Sample,
-    formula: AsymptoticNull,
+    asymptotic: AsymptoticNull,
     t: float,
     null: NullToys | None,
-    rare: ImportanceNull | None,
+    importance: ImportanceNull | None,
     method: Method,
     requested: int,
 ) -> tuple[Null, Calibration]:
@@ -178,25 +180,25 @@ def calibrated(
     Arguments:
         test: that the data went through.
         data: that were tested.
-        formula: `test.asymptotic_null(data)`.
+        asymptotic: `test.asymptotic_null(data)`.
         t: of the data.
         null: toys that were counted; None without.
-        rare: toys that were weighted; None without.
+        importance: toys that were weighted; None without.
         method: what the p-value shall stand on.
         requested: toys that were asked for.
     """
-    own = None if null is None else null.formula
+    own = None if null is None else null.asymptotic
     fixed = null is not None and not null.resampled
     for_toys = test.asymptotic_null(data, fixed_reference=fixed) if own is None else own
     toys = None if null is None or not len(null.table) else null.table
     counted = None if toys is None else EmpiricalNull(toys.t)
     ensemble = None if counted is None else summarize_toys(counted.t, for_toys)
-    standing: Null = formula if rare is None else rare
+    standing: Null = asymptotic if importance is None else importance
     if counted is not None:
-        standing = method.standing(RanToys(t, formula, for_toys, counted, ensemble))
-    run = counted if rare is None else rare
+        standing = method.standing(RanToys(t, asymptotic, for_toys, counted, ensemble))
+    run = counted if importance is None else importance
     source = "" if null is None else null.source
-    if rare is not None:
+    if importance is not None:
         source = f"events of {test.reference.name} in proportion to their weight and to a random signal"
     unchecked = ", unchecked" if run is None else ""
     return standing, Calibration(
@@ -210,11 +212,11 @@ def calibrated(
         toys_exceeding=0 if run is None else run.exceeding(t),
         source=source,
         inflation=1.0 if null is None else null.inflation,
-        formula=formula,
-        formula_for_toys=for_toys,
-        formula_p_value=formula.pvalue(t),
-        formula_z=formula.z(t),
+        asymptotic=asymptotic,
+        asymptotic_for_toys=for_toys,
+        asymptotic_p_value=asymptotic.pvalue(t),
+        asymptotic_z=asymptotic.z(t),
         ensemble=ensemble,
-        rare=None if rare is None else rare.to_dict(t),
+        importance=None if importance is None else importance.to_dict(t),
         no_toys="" if run is not None else why_no_toys(test.reference, data, shape_only=test.shape_only),
     )

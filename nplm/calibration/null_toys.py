@@ -31,7 +31,8 @@ class NullToys:
         source: what they were drawn from, in words.
         inflation: 1 + N(R)/n_eff of the sample they were drawn from, by which its own fluctuation widens t.
         seed: root of their keys.
-        formula: the null that they should follow; None for `test.asymptotic_null(data, fixed_reference=not resampled)`.
+        asymptotic: the null that they should follow; None for `test.asymptotic_null(data, fixed_reference=not
+            resampled)`.
         truth: with nuisances, where they were drawn; None where they are drawn at the nu that fits the data.
         resampled: whether each has a reference of its own, so that its fluctuation is in their t.
         drawn: settings of what drew their data, which tell the weights of these.
@@ -41,7 +42,7 @@ class NullToys:
     source: str
     inflation: float
     seed: int
-    formula: AsymptoticNull | None = None
+    asymptotic: AsymptoticNull | None = None
     truth: Truth | None = None
     resampled: bool = False
     drawn: Any = None
@@ -84,10 +85,10 @@ class NullToys:
         source = _source({"toys": store.path, **store.about})
         inflation = float(store.about.get("inflation", 1.0))
         known = store.about.get("formula")
-        formula = None if known is None else read_asymptotic_null(known)
+        asymptotic = None if known is None else read_asymptotic_null(known)
         resampled = document.get("reference_per_toy") is not None
         seed, drawn = int(document["seed"]), document["sampler"]
-        return cls(table, source, inflation, seed, formula, truth_of(store), resampled, drawn)
+        return cls(table, source, inflation, seed, asymptotic, truth_of(store), resampled, drawn)
 
     def like(self, data: Sample) -> NullToys:
         """The toys as those of some data, once it is known that their events have weights like those of the data.
@@ -102,8 +103,8 @@ class NullToys:
                     f"{data.name} is weighted, and the toys are not of events with these weights: run toys with the"
                     " data (nplm test without --null), or take those that a test of the same data has kept"
                 )
-            # What a store says is the law for data of unit weights.
-            return replace(self, formula=None)
+            # What a store says is the null for data of unit weights.
+            return replace(self, asymptotic=None)
         if weights is not None:
             raise ValueError(
                 f"{data.name} is not weighted, and the toys are of weighted events: run toys with the data (nplm test"

@@ -18,8 +18,8 @@ class Calibration:
 
     Arguments:
         kind: what the p-value stands on: "empirical" (toys, counted), "rare" (toys drawn where t is large, counted with
-            weights), or a formula: "chi2 given", "chi2 fitted", "analytic", or "analytic fitted", whose scale was
-            fitted to the toys.
+            weights), or an asymptotic null: "chi2 given", "chi2 fitted", "analytic", or "analytic fitted", whose scale
+            was fitted to the toys. These names are those of files; people read `kind_text`.
         null: the null distribution in words.
         mean, sd: of that distribution.
         toys_requested: toys asked for.
@@ -28,14 +28,14 @@ class Calibration:
         toys_exceeding: those with t at least the observed one, failed ones included.
         source: what the toys were drawn from; empty without toys.
         inflation: 1 + N(R)/n_eff of that sample, by which its own fluctuation widens t; 1 without toys.
-        formula: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the model
-            is regularized well, or a weighted sum of chi2 variables, to second order in the fluctuations.
-        formula_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
-        formula_p_value: its p-value.
-        formula_z: its Z-score, which does not saturate where the p-value is zero within its digits.
-        ensemble: numbers of the toys, and each test of them against `formula_for_toys`, as it is and fitted to them;
+        asymptotic: the null distribution of t without toys, for the weights of these data: a chi2 that holds if the
+            model is regularized well, or a weighted sum of chi2 variables, to second order in the fluctuations.
+        asymptotic_for_toys: the same for the toys, which may be drawn while the reference is held fixed.
+        asymptotic_p_value: its p-value.
+        asymptotic_z: its Z-score, which does not saturate where the p-value is zero within its digits.
+        ensemble: numbers of the toys, and each test of them against `asymptotic_for_toys`, as it is and fitted to them;
             None without toys.
-        rare: numbers behind a p-value from weighted toys, see `nplm.stats.importance.ImportanceNull.to_dict`;
+        importance: numbers behind a p-value from weighted toys, see `nplm.stats.importance.ImportanceNull.to_dict`;
             else None.
         no_toys: why none can be drawn, where there are none and no pool; empty if they can.
     """
@@ -50,17 +50,17 @@ class Calibration:
     toys_exceeding: int
     source: str
     inflation: float
-    formula: AsymptoticNull
-    formula_for_toys: AsymptoticNull
-    formula_p_value: float
-    formula_z: float
+    asymptotic: AsymptoticNull
+    asymptotic_for_toys: AsymptoticNull
+    asymptotic_p_value: float
+    asymptotic_z: float
     ensemble: EnsembleSummary | None
-    rare: Mapping[str, Any] | None = None
+    importance: Mapping[str, Any] | None = None
     no_toys: str = ""
 
     @property
     def counted(self) -> bool:
-        """Whether the p-value was counted from null toys, and not read from a formula or weighted toys."""
+        """Whether the p-value was counted from null toys, and not read from an asymptotic null or weighted toys."""
         return self.kind == "empirical"
 
     @property
@@ -70,35 +70,45 @@ class Calibration:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """Mean of the formula: the degrees of freedom of a chi2, effective ones otherwise."""
-        return self.formula.mean
+        """Mean of the asymptotic null: the degrees of freedom of a chi2, effective ones otherwise."""
+        return self.asymptotic.mean
 
     @property
-    def formula_check(self) -> float | None:
-        """P-value of the tests of bulk, tail and width of the toys against the formula, all together.
+    def asymptotic_check(self) -> float | None:
+        """P-value of the tests of bulk, tail and width of the toys against the asymptotic null, all together.
 
         It is `ensemble.given.p_value`; None for fewer than 50 toys with a t.
         """
         return None if self.ensemble is None or self.ensemble.given is None else self.ensemble.given.p_value
 
     @property
-    def formula_accepted(self) -> bool | None:
-        """Whether the toys are compatible with the formula (p >= 0.05); None if nothing was checked."""
-        return None if self.formula_check is None else self.formula_check >= ACCEPTED
+    def asymptotic_accepted(self) -> bool | None:
+        """Whether the toys are compatible with the asymptotic null (p >= 0.05); None if nothing was checked."""
+        return None if self.asymptotic_check is None else self.asymptotic_check >= ACCEPTED
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
-        left_out = ("formula", "formula_for_toys", "mean", "sd", "ensemble")
+        """The numbers as JSON values, with the keys that files have had from the first."""
         return {
-            **{name: value for name, value in vars(self).items() if name not in left_out},
+            "kind": self.kind,
+            "null": self.null,
+            "toys_requested": self.toys_requested,
+            "toys": self.toys,
+            "toys_failed": self.toys_failed,
+            "toys_exceeding": self.toys_exceeding,
+            "source": self.source,
+            "inflation": self.inflation,
+            "formula_p_value": self.asymptotic_p_value,
+            "formula_z": self.asymptotic_z,
+            "rare": self.importance,
+            "no_toys": self.no_toys,
             "degrees_of_freedom": self.degrees_of_freedom,
             "formula": {
-                "kind": self.formula.kind,
-                "description": self.formula.describe(),
-                "mean": self.formula.mean,
-                "sd": self.formula.sd,
+                "kind": self.asymptotic.kind,
+                "description": self.asymptotic.describe(),
+                "mean": self.asymptotic.mean,
+                "sd": self.asymptotic.sd,
             },
-            "formula_check": self.formula_check,
-            "formula_accepted": self.formula_accepted,
+            "formula_check": self.asymptotic_check,
+            "formula_accepted": self.asymptotic_accepted,
             "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
         }

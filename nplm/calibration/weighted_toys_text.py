@@ -6,9 +6,9 @@ from nplm.calibration.record import Calibration
 from nplm.wording.numbers import count, format_p
 
 
-def rare_rows(calibration: Calibration) -> list[tuple[str, str]]:
+def weighted_toys_rows(calibration: Calibration) -> list[tuple[str, str]]:
     """Toys, weights and checks of a p-value from weighted toys, as name and text; none for another p-value."""
-    found = calibration.rare
+    found = calibration.importance
     if found is None:
         return []
     rows = [
@@ -26,7 +26,7 @@ def rare_rows(calibration: Calibration) -> list[tuple[str, str]]:
     ratios = [_measured(pair["ratio"], pair["error"]) for pair in found["overlaps"]]
     if ratios:
         rows.append(("neighbouring signals", f"{', '.join(ratios)}, expected 1: what both give for the same average"))
-    rows.append(("by formula", f"p = {format_p(calibration.formula_p_value)}"))
+    rows.append(("asymptotic", f"p = {format_p(calibration.asymptotic_p_value)}"))
     return rows
 
 

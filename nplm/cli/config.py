@@ -96,9 +96,10 @@ def _parse_scalar(action: argparse.Action, value: Any) -> Any:
     # A bool is an int to Python, but 'toys: yes' is a mistake, and YAML reads an unquoted no as false.
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise argparse.ArgumentTypeError(f"it must be a number or a text, not {_shown(value)}; quote texts")
-    if action.choices is not None and value not in action.choices:
+    parsed = action.type(str(value)) if callable(action.type) else value
+    if action.choices is not None and parsed not in action.choices:
         raise argparse.ArgumentTypeError(f"it must be {' or '.join(action.choices)}, not '{value}'")
-    return action.type(str(value)) if callable(action.type) else value
+    return parsed
 
 
 def _shown(value: Any) -> str:

@@ -27,7 +27,7 @@ MEANINGS: dict[int, str] = {
     ExitCode.INPUT: "bad input: a file, a column or a value in it",
     ExitCode.OUTPUT: "the output folder holds another run or toys of another plan, or cannot be written",
     ExitCode.FIT: "the fit of the data failed, so there is no t; or, in tune, the fits of too many toys; or, with"
-    " --calibrate rare, the toys do not show p; or a learned log-ratio failed its checks",
+    " --calibrate importance, the toys do not show p; or a learned log-ratio failed its checks",
     ExitCode.ENGINE: "the workers or the scheduler failed; toys that were done are kept",
     ExitCode.ALARM: "nplm monitor: a window gave an alarm",
     ExitCode.UNTESTED: "nplm monitor: no alarm, but a file could not be read or changed after it was taken, or a window"

@@ -140,8 +140,8 @@ def _products(
 ) -> list[Part | None]:
     """Products of one to three scores, and of one or two residuals: scores less what the others predict of them.
 
-    The residuals are C^-1 z with the correlation C of all scores: products of two of them are what tells one normal law
-    from another whose mean or covariance differs a little in one place (the scores of that likelihood).
+    The residuals are C^-1 z with the correlation C of all scores: products of two of them are what tells one normal
+    distribution from another whose mean or covariance differs a little in one place (the scores of that likelihood).
     """
     d = z.shape[1]
     found: list[Part | None] = []

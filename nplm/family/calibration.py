@@ -1,4 +1,4 @@
-"""The p-value of a family: counted where samples without a difference suffice, and beyond them from the joint law."""
+"""The p-value of a family: counted where samples without a difference suffice, else from the joint distribution."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from nplm.two_sample.calibration import TwoSampleCalibration
 
 # With at least so many samples without a difference beyond the statistic its p-value is counted.
 ENOUGH = 10
-# The law is set aside if so few of them would have had to be beyond the statistic with less than this probability.
+# The joint distribution is set aside if so few of them would have had to be beyond the statistic with less than this
+# probability.
 _UNLIKELY = 0.025
 
 
 def likelihood_bound(family: Members, seen: Seen, log_tests: np.ndarray, t: np.ndarray) -> tuple[float, int | Interval]:
     """T with each t no larger than the likelihood ratio allows, and the member or interval that leads.
 
-    Where a score is large because of a few events its normal law does not hold, and neither does p; the likelihood
-    ratio of two finite samples rises no faster than those events can tell. So t is taken times t / t of one step at the
-    maximum, where that is smaller than one. Members are fitted in the order of their p-values until no other can lead.
+    Where a score is large because of a few events its normal distribution does not hold, and neither does p; the
+    likelihood ratio of two finite samples rises no faster than those events can tell. So t is taken times t / t of one
+    step at the maximum, where that is smaller than one. Members are fitted in the order of their p-values until no
+    other can lead.
     """
     tests = dict(zip(family.classes, log_tests.tolist(), strict=True))
     best = -np.inf
@@ -52,17 +54,17 @@ def counted(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
     return TwoSampleCalibration.counted(kind, words, statistic, null.statistics)
 
 
-def from_law(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
-    """p of the joint normal law, times what it misses at the point where it is checked, but no less than it is."""
+def from_asymptotic(null: FamilyNull, statistic: float) -> TwoSampleCalibration:
+    """p of the joint normal distribution, times what it misses where it is checked, but no less than it is."""
     log_p = null.log_p(statistic) + max(0.0, float(np.log(null.checked_share / null.check[1])))
     log_p = min(log_p, 0.0)
     p, z = float(np.exp(log_p)), float(-ndtri_exp(min(log_p, -1e-16)))
     family = null.family
     scores = sum(part.modes for part in family.parts)
     tests = np.exp(null.log_tests).sum()
-    checked = "follow" if null.law_holds else f"do not follow at their {100 * null.checked_share:.2g}% point"
+    checked = "follow" if null.asymptotic_holds else f"do not follow at their {100 * null.checked_share:.2g}% point"
     words = (
-        f"joint normal law of {scores:,} scores (as many as {tests:,.0f} independent tests), which"
+        f"joint normal distribution of {scores:,} scores (as many as {tests:,.0f} independent tests), which"
         f" {len(null.surprise):,} samples without a difference {checked}"
     )
     return TwoSampleCalibration("analytic", words, p, (p, p), z, (z, z), len(null.surprise), 0, False)
@@ -84,8 +86,8 @@ def calibrated(
         return counted(null, statistic), statistic, leading
     statistic = min(bound, statistic)
     exceeding = null.exceeding(statistic)
-    if exceeding < ENOUGH and null.law_holds:
-        found = from_law(null, statistic)
+    if exceeding < ENOUGH and null.asymptotic_holds:
+        found = from_asymptotic(null, statistic)
         least = beta.ppf(_UNLIKELY, exceeding, len(null.surprise) - exceeding + 1) if exceeding else 0.0
         if found.p_value >= least:
             return found, statistic, leading

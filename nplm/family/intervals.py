@@ -28,8 +28,8 @@ class Intervals:
     In an interval whose cells have the weights v, B has k = sum v m / u_B effective events, u_B = sum v^2 m^2 / sum v m
     over its events, and A has n_A of them in the same way; rho n_A are expected, rho = q / (1 - q) u_A / u_B. Given
     k + n_A, k is binomial with the share rho / (1 + rho); its signed root of the deviance, with half an event taken
-    off, is compared with a normal law. On a flat background the best hump (1 - x^2, x from -1 to 1) gives a Gaussian
-    peak a Z-score that is 5% larger than the best box does; the box is right for a hole with edges.
+    off, is compared with a normal distribution. On a flat background the best hump (1 - x^2, x from -1 to 1) gives a
+    Gaussian peak a Z-score that is 5% larger than the best box does; the box is right for a hole with edges.
 
     Arguments:
         feature: its number.

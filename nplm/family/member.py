@@ -15,7 +15,8 @@ from nplm.two_sample.pooled_events import PooledEvents
 
 # Modes with a variance below this share of the smallest penalty add nothing that could be seen in t.
 SEEN = 0.05
-# Modes whose score has a larger excess kurtosis than this live on a handful of events: no normal law holds for them.
+# Modes whose score has a larger excess kurtosis than this live on a handful of events: no normal distribution holds for
+# them.
 LARGEST_KURTOSIS = 0.25
 
 

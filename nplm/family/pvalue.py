@@ -1,4 +1,4 @@
-"""The null of a family: samples without a difference, and the joint normal law that they check."""
+"""The null of a family: samples without a difference, and the joint normal distribution that they check."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scipy.special import logsumexp
 from nplm.family.intervals import log_p_of_root
 from nplm.family.settings import INTERVALS
 from nplm.family.statistic import Members, combined, independent_tests
-from nplm.family.union import JointLaw
+from nplm.family.union import JointNormal
 
-# The law is believed if it makes the 1% point of those samples at least a third as likely as they do; that of fewer
-# samples is taken where so many of them exceed.
+# The joint distribution is believed if it makes the 1% point of those samples at least a third as likely as they do;
+# that of fewer samples is taken where so many of them exceed.
 _CHECKED_AT, _EXCEEDING, _LEAST_RATIO = 0.01, 10, 1 / 3
 
 
@@ -26,7 +26,7 @@ class FamilyNull:
     Arguments:
         family: whose null it is.
         surprise: largest -log p in each class of samples without a difference, shape (L, c).
-        seed: of the draws of the joint law.
+        seed: of the draws of the joint distribution.
     """
 
     family: Members
@@ -44,12 +44,12 @@ class FamilyNull:
         return combined(self.surprise, self.log_tests)
 
     @cached_property
-    def _law(self) -> JointLaw | None:
+    def _joint(self) -> JointNormal | None:
         family = self.family
-        return JointLaw(family.parts, family.intervals, family.spread.second, self.seed) if family.parts else None
+        return JointNormal(family.parts, family.intervals, family.spread.second, self.seed) if family.parts else None
 
     def log_p(self, statistic: float) -> float:
-        """log P(T >= statistic) by the joint normal law of all scores.
+        """log P(T >= statistic) by the joint normal distribution of all scores.
 
         It is the chance that a kernel or a product exceeds and no interval does, and those that an interval of each
         feature does.
@@ -58,26 +58,26 @@ class FamilyNull:
         least = dict(zip(family.classes, -(statistic + self.log_tests), strict=True))
         root = _root_of(least[INTERVALS]) if INTERVALS in least else np.inf
         chances = [each.log_tail(root, self.seed) for each in family.intervals]
-        if self._law is not None:
+        if self._joint is not None:
             wanted = np.array([least[member.kind] for _, member in family.members])
-            log_p, both = self._law.log_union(family.thresholds(np.minimum(wanted, -1e-3)), root)
+            log_p, both = self._joint.log_union(family.thresholds(np.minimum(wanted, -1e-3)), root)
             chances.append(log_p + (np.log1p(-both) if both < 1 else -np.inf))
         return float(min(logsumexp(chances), 0.0))
 
     @cached_property
     def check(self) -> tuple[float, float]:
-        """A point of T that a share `checked_share` exceeds, counted, and the p-value that the law gives it."""
+        """A point of T that a share `checked_share` exceeds, counted, and its p-value by the joint distribution."""
         at = float(np.quantile(self.statistics, 1 - self.checked_share))
         return at, float(np.exp(self.log_p(at)))
 
     @property
     def checked_share(self) -> float:
-        """The share of samples without a difference that exceed the point at which the law is checked."""
+        """The share of samples without a difference that exceed the point where the joint distribution is checked."""
         return max(_CHECKED_AT, _EXCEEDING / len(self.statistics))
 
     @property
-    def law_holds(self) -> bool:
-        """Whether the law does not make large T much less likely than they are."""
+    def asymptotic_holds(self) -> bool:
+        """Whether the joint distribution does not make large T much less likely than they are."""
         return self.check[1] >= _LEAST_RATIO * self.checked_share
 
     def exceeding(self, statistic: float) -> int:

@@ -17,7 +17,7 @@ from nplm.data.periods import periods_of, within_periods
 from nplm.data.sample import require_same_features
 from nplm.data.support import remarks_on_two, yields_apart
 from nplm.family.build import Progress, unseen
-from nplm.family.calibration import calibrated, counted, from_law
+from nplm.family.calibration import calibrated, counted, from_asymptotic
 from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
@@ -33,8 +33,9 @@ from nplm.two_sample.rate import rate_of
 from nplm.two_sample.resampling import require_exchangeable
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.with_rate import with_rate
+from nplm.wording.standing import calibration_name
 
-CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "analytic")
+CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "asymptotic")
 RESAMPLES, FEWEST, MOST = 999, 99, 1_000_000
 RATE = "yield"
 # Yields that differ by less than this share do not move what is expected in an interval.
@@ -135,15 +136,16 @@ class FamilyTest:
         """Compares the samples.
 
         Arguments:
-            calibrate: "permutation" counts samples without a difference and nothing else; "analytic" reads p from the
-                joint normal law of all scores, whatever these samples say of it. Default: counted where enough of them
-                lie beyond the statistic, and else from the law where they follow it.
+            calibrate: "permutation" counts samples without a difference and nothing else; "asymptotic" reads p from the
+                joint normal distribution of all scores, whatever these samples say of it. Default: counted where enough
+                of them lie beyond the statistic, and else from that distribution where they follow it.
             resamples: number of samples without a difference.
             notify: called with cautions.
 
         Raises:
             ValueError: if the calibration is unknown, or the samples are too few.
         """
+        calibrate = calibration_name(calibrate)
         if calibrate not in (None, *CALIBRATIONS):
             raise ValueError(f"the family is not calibrated with '{calibrate}': choose {' or '.join(CALIBRATIONS)}")
         if calibrate == "permutation":
@@ -181,8 +183,8 @@ class FamilyTest:
         calibration, statistic, leading = calibrated(null, family, self.t, statistic)
         if calibrate == "permutation":
             calibration = counted(null, statistic)
-        elif calibrate == "analytic":
-            calibration = from_law(null, statistic)
+        elif calibrate == "asymptotic":
+            calibration = from_asymptotic(null, statistic)
         drawn = time.perf_counter()
         return self._result(
             null, calibration, statistic, leading, notes, {"fit": fitted - began, "null": drawn - fitted}
@@ -217,7 +219,7 @@ class FamilyTest:
             names.append(interval_name(features[each.feature]))
             t.append(root**2)
             expected.append(1.0)
-            # One of all intervals of the feature, at the law of all of them.
+            # One of all intervals of the feature, at the distribution of all of them.
             log_p.append(min(each.log_tail(abs(root), self.seed), 0.0))
         if isinstance(leading, Interval):
             number = len(family.members) + family.intervals.index(leading.among)
@@ -249,7 +251,7 @@ class FamilyTest:
             expected_t=np.array(expected),
             statistic=statistic,
             calibration=calibration,
-            analytic=None,
+            asymptotic=None,
             null=null.statistics,
             leading=number,
             leading_shape=shape_number,
@@ -264,7 +266,11 @@ class FamilyTest:
             seconds={"prepare": self.prepare_seconds, **seconds, "log-ratio": time.perf_counter() - began},
             seed=self.seed,
             versions=versions(),
-            configuration={**self._configuration, "calibrate": shape.kind, "resamples": len(null.surprise)},
+            configuration={
+                **self._configuration,
+                "calibrate": calibration_name(shape.kind),
+                "resamples": len(null.surprise),
+            },
             notes=tuple(notes),
             leading_words=words,
             leading_features=tuple(dict.fromkeys(features[j] for j in looked_at)),

@@ -14,14 +14,14 @@ from nplm.family.intervals import Intervals
 from nplm.family.member import Part, rows_of
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
-# Draws of the joint law of all scores, and events whose modes give its covariance at most.
+# Draws of the joint distribution of all scores, and events whose modes give its covariance at most.
 DRAWS, _EVENTS = 2000, 4096
 # A share of the diagonal that keeps a covariance of many overlapping modes positive.
 _RIDGE = 1e-9
 
 
-class JointLaw:
-    """The normal law of the scores of all parts, and the chance that a member of them exceeds.
+class JointNormal:
+    """The normal distribution of the scores of all parts, and the chance that a member of them exceeds.
 
     Within a part of kernels the scores are independent with variance one; those of products, and of different parts,
     have the covariance sum_e s phi phi'^T, from a sample of the events. The scores of the cells that intervals are made
@@ -72,8 +72,8 @@ class JointLaw:
         The second number is the share of it in which an interval exceeds the root too.
 
         P = sum_m P(A_m) E[1 / S given A_m] with S the number of members that exceed (A. B. Owen, Y. Maximov and M.
-        Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores in t_m come from a tilted normal law with the
-        weight that makes up for it, and all others follow by regression on them (G. Matheron).
+        Chertkov, Electron. J. Stat. 13 (2019) 231). Given A_m the scores in t_m come from a tilted normal distribution
+        with the weight that makes up for it, and all others follow by regression on them (G. Matheron).
         """
         where = [(part, inside, member) for part, inside in rows_of(self._parts) for member in part.members]
         nulls = [WeightedChi2Null(member.shrinkage) for _, _, member in where]

@@ -52,7 +52,7 @@ def result_of(
         seconds, notes, complete: see `Result`.
     """
     t = float(fits.t[0])
-    p_interval = None if standing is calibration.formula else standing.interval(t)
+    p_interval = None if standing is calibration.asymptotic else standing.interval(t)
     prepared = test.prepared
     rate = own_rate(test, data)
     return Result(

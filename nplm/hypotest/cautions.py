@@ -47,10 +47,10 @@ def cautions(result: Result) -> list[str]:
         found.append(
             f"{unfinished} of {toys} stopped before their fit converged: their t is what the fixed budget reaches"
         )
-    formula = calibration.formula_for_toys.name
-    if calibration.formula_accepted is False:
+    asymptotic = calibration.asymptotic_for_toys.name
+    if calibration.asymptotic_accepted is False:
         taken = "no p-value is taken from it" if calibration.counted else "its scale was fitted to them"
-        found.append(f"the toys do not follow {formula}, so {taken}")
-    elif calibration.counted and calibration.formula_check is None:
-        found.append(f"{formula} is unchecked: {why_unchecked(calibration)}")
+        found.append(f"the toys do not follow {asymptotic}, so {taken}")
+    elif calibration.counted and calibration.asymptotic_check is None:
+        found.append(f"{asymptotic} is unchecked: {why_unchecked(calibration)}")
     return found

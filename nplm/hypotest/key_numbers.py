@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nplm.calibration.words import formula_comparison, stands_on
+from nplm.calibration.words import asymptotic_comparison, stands_on
 from nplm.nuisance.summary_text import decomposition
 from nplm.wording.numbers import (
     INTERVAL,
@@ -42,12 +42,12 @@ def key_numbers(result: Result) -> Mapping[str, str]:
         )
         rows["Z"] = _with_interval(z_text(result.z).removeprefix("Z ").removeprefix("= "), z_interval, largest)
         if shape is not None:
-            rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}, t = {shape.t:.2f}, from {shape.law}"
+            rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}, t = {shape.t:.2f}, from {shape.null}"
         elif rate is not None:
             rows["shape"] = "not known apart from the yield: --shape-only tests it"
         rows["stands on"] = stands_on(result.calibration)
-        if comparison := formula_comparison(result.calibration, result.p_value):
-            rows["formula"] = comparison
+        if comparison := asymptotic_comparison(result.calibration, result.p_value):
+            rows["asymptotic"] = comparison
     rows["data"] = f"{count(result.n_data, 'event')}, yield {result.observed_yield:,.6g}"
     rows["expected"] = f"{result.expected_yield:,.6g}, from {count(result.n_reference, 'event')} of the reference"
     freedom = result.calibration.degrees_of_freedom

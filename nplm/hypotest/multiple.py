@@ -38,8 +38,9 @@ from nplm.stats.weighted_chi2 import WeightedChi2Null
 from nplm.toys.no_toys import why_no_toys
 from nplm.toys.table import ToyTable
 from nplm.wording.projected import QUICKER_TESTS, projection
+from nplm.wording.standing import calibration_name
 
-MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "analytic", "analytic+toys")
+MULTIPLE_CALIBRATIONS: tuple[Calibrate, ...] = ("toys", "asymptotic", "asymptotic+toys")
 
 
 class MultipleInterrupted(KeyboardInterrupt):
@@ -107,9 +108,9 @@ class MultipleTest:
     """Several tests of the same reference, combined into one with a global p-value.
 
     The p-values of the tests are combined into one number T, and the null distribution of T is that of all t jointly:
-    from the normal law that the modes of all kernels follow together, without toys, or from toys that each of the tests
-    has fitted. So the global p-value needs no correction for how many tests there are, however they are correlated
-    (arXiv:2408.12296).
+    from the normal distribution that the modes of all kernels follow together, without toys, or from toys that each of
+    the tests has fitted. So the global p-value needs no correction for how many tests there are, however they are
+    correlated (arXiv:2408.12296).
 
     Arguments:
         tests: of the same reference, expected yield and (shape-only or not) question; prepared before.
@@ -149,7 +150,7 @@ class MultipleTest:
                 )
 
     @property
-    def analytic(self) -> bool:
+    def asymptotic_known(self) -> bool:
         """Whether the joint null is known without toys: all models are kernels, and there are no nuisances."""
         return all(test.prepared.linear is not None for test in self.tests)
 
@@ -169,12 +170,16 @@ class MultipleTest:
         """
         first = self.tests[0]
         if first.nuisances is not None:
-            raise ValueError("the joint law of several tests with nuisances is not known without toys: run with toys")
+            raise ValueError(
+                "the joint distribution of several tests with nuisances is not known without toys: run with toys"
+            )
         kernels = [kernel for test in self.tests if (kernel := test.prepared.linear) is not None]
         if len(kernels) < len(self.tests):
             linear = (test.prepared.linear for test in self.tests)
             other = next(name for name, known in zip(self.names, linear, strict=True) if known is None)
-            raise ValueError(f"the joint law of '{other}' and other tests is not known without toys: run with toys")
+            raise ValueError(
+                f"the joint distribution of '{other}' and other tests is not known without toys: run with toys"
+            )
         return joint_null(
             kernels,
             first.reference,
@@ -214,10 +219,11 @@ class MultipleTest:
             seed: root of the toys' keys, and seed of the draws.
             pool: draw toys from these events instead of those of data and reference.
             reference_per_toy: see `NPLMTest.run`; by default where one of the tests needs it.
-            calibrate: "analytic" takes the joint normal law and runs no toys; "toys" counts toys; "analytic+toys" takes
-                the law if T of the toys follows it, and counts them otherwise. Default: "analytic" without toys, else
-                "analytic+toys" for kernels, and "toys" where another model is among them.
-            draws: normal vectors drawn from the joint law.
+            calibrate: "asymptotic" takes the joint normal distribution and runs no toys; "toys" counts toys;
+                "asymptotic+toys" takes the distribution if T of the toys follows it, and counts them otherwise.
+                Default: "asymptotic" without toys, else "asymptotic+toys" for kernels, and "toys" where another model
+                    is among them.
+            draws: normal vectors drawn from the joint distribution.
             notify: called with cautions and projected times as they become known.
             on_toys: called with each batch of toys, one table for each test.
 
@@ -232,9 +238,9 @@ class MultipleTest:
         given = sample_like(first.reference, data, "data")
         sample = first.checked(given)
         pool = None if pool is None else sample_like(sample, pool, "pool")
-        calibrate = calibrate or self._usual_calibration(toys)
+        calibrate = calibration_name(calibrate) or self._usual_calibration(toys)
         self._require(calibrate, toys, draws)
-        toys = 0 if calibrate == "analytic" else toys
+        toys = 0 if calibrate == "asymptotic" else toys
         if reference_per_toy is None:
             expected = first.expected_yield(sample)
             reference_per_toy = pool is None and any(needs_references(test, expected) for test in self.tests)
@@ -250,7 +256,9 @@ class MultipleTest:
         notes = [note for note in own[0] if all(note in others for others in own)]
         if not toys and len(self.tests) > 1:
             why = why_no_toys(first.reference, sample, pool, shape_only=first.shape_only)
-            notes.append(f"no toys: {f'{why}, so ' * bool(why)}nothing has checked the joint normal law of these tests")
+            notes.append(
+                f"no toys: {f'{why}, so ' * bool(why)}nothing has checked the joint normal distribution of these tests"
+            )
         for note in notes:
             notify(note)
         if campaigns:
@@ -316,8 +324,8 @@ class MultipleTest:
 
     def _usual_calibration(self, toys: int) -> Calibrate:
         if toys == 0:
-            return "analytic"
-        return "analytic+toys" if self.analytic else "toys"
+            return "asymptotic"
+        return "asymptotic+toys" if self.asymptotic_known else "toys"
 
     def _require(self, calibrate: Calibrate, toys: int, draws: int) -> None:
         if calibrate not in MULTIPLE_CALIBRATIONS:
@@ -326,9 +334,9 @@ class MultipleTest:
             raise ValueError(f"the number of toys must be 0 or more, not {toys}")
         if require_whole(draws, "draws") < 1:
             raise ValueError(f"the number of draws must be 1 or more, not {draws}")
-        if calibrate != "toys" and not self.analytic:
+        if calibrate != "toys" and not self.asymptotic_known:
             self.joint_null()  # says why it cannot be
-        if calibrate != "analytic" and toys == 0:
+        if calibrate != "asymptotic" and toys == 0:
             raise ValueError(f"calibration with '{calibrate}' needs toys, not 0")
 
     def _calibrated(
@@ -341,20 +349,20 @@ class MultipleTest:
         seed: int,
         resampled: bool,
     ) -> tuple[GlobalP, Compatibility | None, np.ndarray]:
-        """The global p-value, the check of the joint law by toys, and the correlation of the t under the null."""
+        """The global p-value, the check of the joint distribution by toys, and correlations of the t under the null."""
         check = None
-        if calibrate == "analytic+toys" and len(toy_t) >= LEAST_TOYS_FOR_CHECK and not np.isnan(toy_t).any():
-            # -2 log of a p-value is chi2(2); the law of the toys knows whether their reference is held fixed.
+        if calibrate == "asymptotic+toys" and len(toy_t) >= LEAST_TOYS_FOR_CHECK and not np.isnan(toy_t).any():
+            # -2 log of a p-value is chi2(2); the distribution of the toys knows whether their reference is held fixed.
             p = self.global_null(data, fixed_reference=not resampled, draws=draws, seed=seed).pvalues(toy_t)
             check = chi2_compatibility(-2 * np.log(p), 2, seed=seed)
-        if calibrate == "analytic" or not len(toy_t) or (check is not None and check.accepted):
+        if calibrate == "asymptotic" or not len(toy_t) or (check is not None and check.accepted):
             null = self.global_null(data, draws=draws, seed=seed)
             return null.global_p(t), check, _correlation(null.joint.covariance)
-        formulas = (test.asymptotic_null(data, fixed_reference=not resampled) for test in self.tests)
-        laws = [formula for formula in formulas if isinstance(formula, WeightedChi2Null)]
+        nulls = (test.asymptotic_null(data, fixed_reference=not resampled) for test in self.tests)
+        asymptotic = [null for null in nulls if isinstance(null, WeightedChi2Null)]
         good = toy_t[~np.isnan(toy_t).any(axis=1)]
         covariance = np.atleast_2d(np.cov(good.T)) if len(good) > 1 else np.full((len(t), len(t)), np.nan)
-        counted = ToyGlobalNull(toy_t, self.combination, laws if len(laws) == len(self.tests) else None)
+        counted = ToyGlobalNull(toy_t, self.combination, asymptotic if len(asymptotic) == len(self.tests) else None)
         return counted.global_p(t), check, _correlation(covariance)
 
 

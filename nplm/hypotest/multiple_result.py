@@ -34,8 +34,8 @@ class MultipleResult(SavedResult):
         names: of the tests.
         combination: what made one number of their p-values.
         global_p: the global p-value, and what it stands on.
-        check: the tests of the toys against the joint law, "analytic+toys" only; None for fewer than 50 toys with a t
-            in all tests.
+        check: the tests of the toys against the joint distribution, "asymptotic+toys" only; None for fewer than 50 toys
+            with a t in all tests.
         correlation: of the t of the tests under the null, shape (K, K).
         toys: joint toys done.
         toys_requested: joint toys asked for.

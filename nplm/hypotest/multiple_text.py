@@ -23,6 +23,7 @@ from nplm.wording.numbers import (
     z_interval_text,
     z_text,
 )
+from nplm.wording.standing import kind_text
 from nplm.wording.tables import aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, interrupted, where_apart
 
@@ -40,7 +41,7 @@ def multiple_verdict(result: MultipleResult) -> Verdict:
 def _of_all(result: MultipleResult) -> Verdict:
     found = result.global_p
     tests = count(len(result.tests), "test")
-    numbers = f"global {p_text(found.p_value)}, {z_text(found.z)}, {found.kind}"
+    numbers = f"global {p_text(found.p_value)}, {z_text(found.z)}, {kind_text(found.kind)}"
     if result.tests[0].calibration.inflation > LARGEST_INFLATION:
         return Verdict(
             "undecided",
@@ -95,7 +96,7 @@ def multiple_rows(result: MultipleResult) -> list[tuple[str, ...]]:
             f"{test.calibration.mean:.4g} +- {test.calibration.sd:.3g}",
             format_p(test.p_value),
             format_z(test.z),
-            test.calibration.kind,
+            kind_text(test.calibration.kind),
         )
         for name, test in zip(result.names, result.tests, strict=True)
     ]
@@ -112,7 +113,7 @@ def multiple_numbers(result: MultipleResult) -> Mapping[str, str]:
         "global Z": f"{z_text(found.z).removeprefix('Z ').removeprefix('= ')}"
         f" (68% interval: {z_interval_text(found.z_interval)})",
         "combined": f"{result.combination.describe()}, T = {found.statistic:.3f}",
-        "stands on": f"{found.kind}: {found.null}{_checked(result)}",
+        "stands on": f"{kind_text(found.kind)}: {found.null}{_checked(result)}",
         "leading": f"{printable(result.names[result.leading])}, local {p_text(leading.p_value)}",
     }
     if result.combination.name == "min-p" and leading.p_value > 0:
@@ -133,7 +134,7 @@ def multiple_cautions(result: MultipleResult) -> list[str]:
         )
     if result.check is not None and not result.check.accepted:
         found.append(
-            "the toys do not follow the joint normal law of the tests"
+            "the toys do not follow the joint normal distribution of the tests"
             f" (p = {format_p(result.check.p_value)}), so the global p-value was counted from them"
         )
     if result.global_p.p_interval[0] == 0:
@@ -158,16 +159,16 @@ def multiple_text(result: MultipleResult) -> str:
 
 
 def multiple_line(result: MultipleResult) -> str:
-    """The answer on one line: global p = 0.0196, Z = 2.06 (analytic joint, smallest p-value of 6 tests)."""
+    """The answer on one line: global p = 0.0196, Z = 2.06 (asymptotic joint, smallest p-value of 6 tests)."""
     found = result.global_p
     return (
-        f"global {p_text(found.p_value)}, {z_text(found.z)} ({found.kind}, {result.combination.describe()} of"
-        f" {count(len(result.tests), 'test')})"
+        f"global {p_text(found.p_value)}, {z_text(found.z)} ({kind_text(found.kind)}, {result.combination.describe()}"
+        f" of {count(len(result.tests), 'test')})"
     )
 
 
 def _checked(result: MultipleResult) -> str:
     if result.check is None:
         return "" if result.global_p.kind == "empirical" else "; unchecked"
-    answer = check_words(result.check) if result.check.accepted else "refused the joint normal law"
+    answer = check_words(result.check) if result.check.accepted else "refused the joint normal distribution"
     return f"; {answer} by {count(result.toys, 'toy')} (p = {format_p(result.check.p_value)})"

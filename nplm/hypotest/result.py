@@ -35,7 +35,7 @@ class Result(SavedResult):
     Arguments:
         t: test statistic, twice the maximal log-likelihood ratio.
         p_value: probability under the null of a t at least this large.
-        p_interval: 68% interval of the p-value from counting toys; None for a formula.
+        p_interval: 68% interval of the p-value from counting toys; None for an asymptotic null.
         z: one-sided Z-score of p_value.
         z_interval: Z-scores of the interval's ends; an infinite end is a lower limit.
         calibration: what p_value stands on.

@@ -8,6 +8,7 @@ from nplm.hypotest.cautions import cautions
 from nplm.hypotest.key_numbers import key_numbers
 from nplm.hypotest.verdict import verdict
 from nplm.wording.numbers import p_text, printable, z_text
+from nplm.wording.standing import kind_text
 from nplm.wording.tables import labelled
 
 if TYPE_CHECKING:
@@ -27,5 +28,5 @@ def result_line(result: Result) -> str:
     remark = "; not calibrated" if result.calibration.kind == "chi2 given" and not result.calibration.toys else ""
     if result.calibration.limit:
         remark = "; a limit of the toys: none exceeds t"
-    stands_on = f"{result.calibration.kind}{remark}"
+    stands_on = f"{kind_text(result.calibration.kind)}{remark}"
     return f"t = {result.t:.2f}, {p_text(result.p_value)}, {z_text(result.z)} ({stands_on})"

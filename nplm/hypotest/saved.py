@@ -85,10 +85,12 @@ class Decoder:
     Arguments:
         classes: the dataclasses that it may make, by their names in files; nothing else is made from a file.
         arrays: of the file, by name.
+        renamed: for each class by its name in files, the present names of fields that had others before.
     """
 
     classes: Mapping[str, type]
     arrays: Mapping[str, np.ndarray]
+    renamed: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def decoded(self, document: Any) -> Any:
         """The value that was written as these JSON values.
@@ -120,7 +122,8 @@ class Decoder:
         """A dataclass, all of whose fields are there but those that have a default, as those of later versions have."""
         if name not in self.classes:
             raise SavedResultError(f"a saved result holds a {name!r:.60}, which this version of nplm does not know")
-        made = self.classes[name]
+        made, renamed = self.classes[name], self.renamed.get(name, {})
+        values = {renamed.get(field, field): value for field, value in values.items()}
         fields = {each.name: each for each in dataclasses.fields(made) if each.init}
         if unknown := sorted(values.keys() - fields.keys()):
             raise SavedResultError(f"a saved {name} has {', '.join(unknown)}, which this version of nplm does not know")

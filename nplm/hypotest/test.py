@@ -84,22 +84,22 @@ class NPLMTest(LikelihoodRatio):
         known: ToyTable | None = None,
         notify: Callable[[str], None] = lambda message: None,
         on_toys: Callable[[ToyTable], None] = lambda table: None,
-        on_rare_toys: Callable[[int], None] = lambda count: None,
+        on_weighted_toys: Callable[[int], None] = lambda count: None,
     ) -> Result:
         """Tests one data sample: t, calibrated with null toys.
 
         Arguments:
             data: a Sample, an array of events of shape (n, d), or a table with the reference's features as columns.
             toys: number of null toys to run, or null toys that were run before; 0 leaves the p-value to chi2,
-                unchecked, or to the formula of a kernel model. Default: 200, 5000 for "rare", and none for kernels
-                where toys cannot be drawn, as from a reference with negative weights.
-            calibrate: "toys" counts toys; "analytic" trusts the formula and runs no toys; "analytic+toys" takes the
-                formula if the toys follow it, the formula with a scale fitted to the toys if they follow that, and
-                counts toys otherwise; "toys+analytic" counts toys, and does so only where none of them has a t as
-                large; "rare" draws toys of a kernel model where t is as large as that of the data, and counts them
-                with weights, see `nplm.calibration.importance.run`; or one of these as an object, such as
-                `CheckedByToys(500)`, see `nplm.calibration`. Default: "analytic+toys" for a kernel model,
-                "toys+analytic" for others, and "analytic" without toys.
+                unchecked, or to the asymptotic null of a kernel model. Default: 200, 5000 for "importance", and none
+                for kernels where toys cannot be drawn, as from a reference with negative weights.
+            calibrate: "toys" counts toys; "asymptotic" trusts the asymptotic null and runs no toys; "asymptotic+toys"
+                takes the asymptotic null if the toys follow it, the same with a scale fitted to the toys if
+                they follow that, and counts toys otherwise; "toys+asymptotic" counts toys, and does so only where none
+                of them has a t as large; "importance" draws toys of a kernel model where t is as large as that of the
+                data, and counts them with weights, see `nplm.calibration.importance.run`; or one of these as an object,
+                such as `CheckedByToys(500)`, see `nplm.calibration`. Default: "asymptotic+toys" for a kernel model,
+                "toys+asymptotic" for others, and "asymptotic" without toys.
             seed: root of the toys' keys; toy i has fold_in(key(seed), i).
             pool: draw toys from these events instead of those of data and reference.
             reference_per_toy: whether each toy has a reference of its own, so that its fluctuation is in t: events of
@@ -123,10 +123,10 @@ class NPLMTest(LikelihoodRatio):
         given = sample_like(self.reference, data, "data")
         sample = self.checked(given)
         pool = None if pool is None else sample_like(self.reference, pool, "pool")
-        formula = self.asymptotic_null(sample)
-        if calibrate is None and toys is None and formula.derived:
+        asymptotic = self.asymptotic_null(sample)
+        if calibrate is None and toys is None and asymptotic.derived:
             toys = 0 if why_no_toys(self.reference, sample, pool, shape_only=self.shape_only) else None
-        method = method_of(calibrate, toys, formula)
+        method = method_of(calibrate, toys, asymptotic)
         toys = method.number
         kernel = None
         if method.weighted:
@@ -149,7 +149,7 @@ class NPLMTest(LikelihoodRatio):
             campaign = drawn() if counted else None
             null = None if campaign is None else NullToys.running(campaign, done)
         left = requested - len(done) if campaign is not None or kernel is not None else 0
-        notes = cautions_of(self, sample, given, formula, null, pool, method)
+        notes = cautions_of(self, sample, given, asymptotic, null, pool, method)
         for note in notes:
             notify(note)
         asked = time.perf_counter()
@@ -168,24 +168,24 @@ class NPLMTest(LikelihoodRatio):
                 f"the fit of {sample.name} failed: there is no t, and so no p-value ({fits.failure[0]}){self._remedy()}"
             )
 
-        def result(null: NullToys | None, complete: bool = True, rare: ImportanceNull | None = None) -> Result:
+        def result(null: NullToys | None, complete: bool = True, importance: ImportanceNull | None = None) -> Result:
             seconds = {
                 "prepare": self.prepare_seconds,
                 "compile": began - asked,
                 "fit": fitted - began,
                 "toys": time.perf_counter() - fitted,
             }
-            stands_on = calibrated(self, sample, formula, float(fits.t[0]), null, rare, method, requested)
+            stands_on = calibrated(self, sample, asymptotic, float(fits.t[0]), null, importance, method, requested)
             asked_for = {"calibrate": method.name, "toys": requested, "seed": seed}
             found = result_of(self, sample, given, fits, *stands_on, null, asked_for, seconds, notes, complete)
             return replace(found, _of=(self, given))
 
         if kernel is not None:
             t = float(fits.t[0])
-            rare = importance_null(
-                kernel, self.reference, t, requested, seed=seed, formula=formula, on_toys=on_rare_toys
+            importance = importance_null(
+                kernel, self.reference, t, requested, seed=seed, asymptotic=asymptotic, on_toys=on_weighted_toys
             )
-            return result(None, rare=rare)
+            return result(None, importance=importance)
         if campaign is None:
             return result(null)
         tables = [done]

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nplm.calibration.record import Calibration
-from nplm.calibration.words import formula_answer
+from nplm.calibration.words import asymptotic_answer
 from nplm.data.support import Outside
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK
 from nplm.stats.significance import z_score
 from nplm.wording.numbers import count, format_z, p_text, share_of, yields_text, z_text
+from nplm.wording.standing import kind_text
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, interrupted, where_apart
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _of_t(result: Result) -> Verdict:
     if math.isnan(result.t):
         sentence = "The fit to the data failed, so there is no test statistic and no statement about agreement."
         return Verdict("failed", "No answer", sentence)
-    numbers = f"{p_text(result.p_value)}, {z_text(result.z)}, {result.calibration.kind}"
+    numbers = f"{p_text(result.p_value)}, {z_text(result.z)}, {kind_text(result.calibration.kind)}"
     calibration = result.calibration
     if calibration.kind == "chi2 given" and not calibration.toys:
         return Verdict(
@@ -65,7 +66,8 @@ def _of_t(result: Result) -> Verdict:
             f" {calibration.degrees_of_freedom:g} degrees of freedom would it mean {numbers}. Run with toys"
             f"{f' from a pool ({calibration.no_toys})' * bool(calibration.no_toys)} before concluding anything.",
         )
-    # The law of a kernel model has the fluctuation of the reference in it; a chi2 knows no more than the toys.
+    # The asymptotic null of a kernel model has the fluctuation of the reference in it; a chi2 knows no more than the
+    # toys.
     if calibration.inflation > LARGEST_INFLATION and (calibration.counted or calibration.kind.startswith("chi2")):
         return Verdict(
             "undecided",
@@ -90,9 +92,9 @@ def _of_t(result: Result) -> Verdict:
     if limit:
         toys = count(calibration.toys, "toy")
         sentence += f" None of the {toys} differs as much, so Z is limited by their number; more toys may raise it."
-        if calibration.formula_accepted:
-            sentence += f" {calibration.formula.name}, which they follow, says {formula_answer(calibration)}."
-    elif calibration.toys and not calibration.toys_exceeding and calibration.rare is None:
+        if calibration.asymptotic_accepted:
+            sentence += f" {calibration.asymptotic.name}, which they follow, says {asymptotic_answer(calibration)}."
+    elif calibration.toys and not calibration.toys_exceeding and calibration.importance is None:
         toys = count(calibration.toys, "toy")
         sentence += f" None of the {toys} differs as much: p is read from {_standing(calibration)}, which they follow."
     if level == "strong":
@@ -110,7 +112,7 @@ def _of_t(result: Result) -> Verdict:
 def _undecided(result: Result, numbers: str) -> Verdict | None:
     """The verdict if the toys cannot tell agreement from a discrepancy; weighted toys that cannot give no result."""
     calibration = result.calibration
-    if calibration.rare is not None:
+    if calibration.importance is not None:
         return None
     exceeding = calibration.toys_exceeding - calibration.toys_failed
     without_failures = z_score((1 + exceeding) / (1 + calibration.toys))
@@ -129,7 +131,8 @@ def _undecided(result: Result, numbers: str) -> Verdict | None:
         return Verdict(
             "undecided",
             "Undecided: no toys",
-            f"No toys were run, so nothing has checked the formula that p is read from ({numbers}). Run at least 200.",
+            f"No toys were run, so nothing has checked the asymptotic null that p is read from ({numbers}). Run at"
+            " least 200.",
         )
     if exceeding == 0 and calibration.counted:
         return Verdict(
@@ -166,10 +169,10 @@ def _apart(result: Result) -> str:
 
 
 def _unchecked(calibration: Calibration) -> str:
-    """That the formula stands alone, where there can be no toys."""
-    return f" The formula is unchecked: {calibration.no_toys}." if calibration.no_toys else ""
+    """That the asymptotic null stands alone, where there can be no toys."""
+    return f" The asymptotic null is unchecked: {calibration.no_toys}." if calibration.no_toys else ""
 
 
 def _standing(calibration: Calibration) -> str:
-    """The formula that p is read from, shortly."""
-    return f"{calibration.formula.name}{', fitted to them' * calibration.kind.endswith('fitted')}"
+    """The asymptotic null that p is read from, shortly."""
+    return f"{calibration.asymptotic.name}{', fitted to them' * calibration.kind.endswith('fitted')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,18 +48,18 @@ class Shape:
 
     Arguments:
         t: its test statistic.
-        p_value, z: from `law`.
-        law: the formula that they are read from.
+        p_value, z: from `null`.
+        null: the asymptotic null that they are read from.
     """
 
     t: float
     p_value: float
     z: float
-    law: str
+    null: str
 
     def to_dict(self) -> dict[str, float | str]:
-        """The numbers by name."""
-        return asdict(self)
+        """The numbers, by the names that they have in files."""
+        return {"t": self.t, "p_value": self.p_value, "z": self.z, "law": self.null}
 
 
 def rate_z(rate: Rate) -> float:
@@ -99,7 +99,8 @@ def own_shape(
     """The shape on its own, from one more fit of kernels or bins, or from what the yield leaves of a network's t.
 
     A network has a constant, and where one is free the likelihood ratio of the yield is a term of its own. None without
-    a rate, without events, and where the toys refuse the formula: then nothing is known without toys of the shape.
+    a rate, without events, and where the toys refuse the asymptotic null: then nothing is known without toys of the
+        shape.
 
     Arguments:
         test: that the data went through.
@@ -110,24 +111,24 @@ def own_shape(
         standing: the null that its p-value stands on.
     """
     fitted = calibration.kind.endswith("fitted")
-    if rate is None or not len(data) or (calibration.formula_accepted is False and not fitted):
+    if rate is None or not len(data) or (calibration.asymptotic_accepted is False and not fitted):
         return None
-    prepared, parameters = test.prepared, calibration.formula.mean
-    law: AsymptoticNull
+    prepared, parameters = test.prepared, calibration.asymptotic.mean
+    asymptotic: AsymptoticNull
     if prepared.shape_by == "refit":
-        if not calibration.formula.derived and parameters < 2:
+        if not calibration.asymptotic.derived and parameters < 2:
             return None
         scale = data.total_weight / test.reference.total_weight
         left = float(prepared.fit([data.scaled_to(test.reference.total_weight)]).t[0]) * scale
-        law = prepared.null(data, shape_only=True, normalized=test.normalized)
-    elif prepared.shape_by == "unknown" or calibration.formula.derived or parameters <= 1:
+        asymptotic = prepared.null(data, shape_only=True, normalized=test.normalized)
+    elif prepared.shape_by == "unknown" or calibration.asymptotic.derived or parameters <= 1:
         return None
     else:
-        left, law = max(t - rate.of_t, 0.0), Chi2Null(parameters - 1)
-    if isinstance(standing, FittedWeightedChi2Null) and law.derived:
-        law = with_scale_of(standing, law)
+        left, asymptotic = max(t - rate.of_t, 0.0), Chi2Null(parameters - 1)
+    if isinstance(standing, FittedWeightedChi2Null) and asymptotic.derived:
+        asymptotic = with_scale_of(standing, asymptotic)
     elif calibration.kind == "chi2 fitted":
-        law = Chi2Null(max(standing.mean - 1, 0.5))
+        asymptotic = Chi2Null(max(standing.mean - 1, 0.5))
     if not np.isfinite(left):
         return None
-    return Shape(left, law.pvalue(left), law.z(left), law.name)
+    return Shape(left, asymptotic.pvalue(left), asymptotic.z(left), asymptotic.name)

@@ -68,8 +68,8 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
     """t of a kernel test with each feature left out in turn: it falls most without the feature that carries t.
 
     Each row is a maximum of its own, on the same centres with the same width, penalty and nuisances; its null mean and
-    sd are the closed form's. Two features that tell the same can do without each other: then t falls little without
-    either.
+    sd are those of the asymptotic null. Two features that tell the same can do without each other: then t falls little
+    without either.
 
     Arguments:
         test: of a kernel model, of two features or more.
@@ -88,8 +88,8 @@ def leave_one_out(test: LikelihoodRatio, data: Sample, *, most_centers: int = MO
     def fitted(feature: int | None) -> _Fitted:
         as_given = feature is None and centers == len(kernel.modes.centers)
         one = test if as_given else test.with_model(test.model.without(kernel, feature, centers))
-        formula = one.asymptotic_null(seen)
-        return float(one.fit([seen]).t[0]), formula.mean, formula.sd
+        asymptotic = one.asymptotic_null(seen)
+        return float(one.fit([seen]).t[0]), asymptotic.mean, asymptotic.sd
 
     return LeftOut("refit", centers, None, _rows(test.reference.features, fitted))
 

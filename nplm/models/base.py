@@ -68,7 +68,7 @@ class Model(Protocol):
 
     @property
     def null_is_tuned(self) -> bool:
-        """Whether t follows the formula only if the regularization was tuned for that, as the clip of a network is."""
+        """Whether t follows the asymptotic null only if the regularization is tuned for it, as a network's clip is."""
         ...
 
     def tunable(self) -> TunableModel:
@@ -136,7 +136,7 @@ class PreparedModel(Protocol):
         normalized: bool = False,
         fixed_reference: bool = False,
     ) -> AsymptoticNull:
-        """The distribution that t tends to under the null, from a formula.
+        """The distribution that t tends to under the null for many events.
 
         Arguments:
             data: whose weights it is for; None for unit weights.

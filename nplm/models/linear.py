@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class PreparedLinear(PreparedModel, Protocol):
     """A model in modes phi, for which sum_R w phi phi^T = 1, with its reference.
 
-    t follows a weighted sum of chi2 variables, jointly for several such models of one reference; its power is known in
-    closed form; and toys can be drawn with signals in the modes.
+    t follows a weighted sum of chi2 variables, jointly for several such models of one reference; its power is known
+    without toys; and toys can be drawn with signals in the modes.
     """
 
     @property

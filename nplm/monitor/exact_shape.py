@@ -20,8 +20,8 @@ from nplm.stats.weighted_chi2 import WeightedChi2Null
 # Sums over events are taken in parts of so many, the last filled up with weight zero: one compilation serves all
 # windows, whatever their sizes.
 _PART = 2048
-# Laws of windows of so many sizes are kept.
-_LAWS = 64
+# Nulls of windows of so many sizes are kept.
+_NULLS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,8 @@ class ExactShapeTest(KernelShape):
 
     The reference is scaled to n events, n being the size of a window, which sets the penalty Lambda = 2 lambda
     (n_R + n) of Falkon's convention; a window of another yield is scaled to n, and t back. The reference is taken as
-    exact in the likelihood: then the sums of a window are all that its fit needs. The law of t includes the fluctuation
+    exact in the likelihood: then the sums of a window are all that its fit needs. The asymptotic null of t includes the
+        fluctuation
     of the reference itself: for equal weights it is (1 + n / n_R) times that of a reference without end. Both are
     asymptotic, and reject far too often where the reference is not many times larger than a window.
 
@@ -38,7 +39,7 @@ class ExactShapeTest(KernelShape):
         test: of a kernel model that takes the reference as exact.
     """
 
-    _laws: dict[float, AsymptoticNull] = field(default_factory=dict, repr=False)
+    _nulls: dict[float, AsymptoticNull] = field(default_factory=dict, repr=False)
 
     @cached_property
     def held(self) -> HeldReference | None:
@@ -59,28 +60,30 @@ class ExactShapeTest(KernelShape):
         window = self.test.within(window)
         expected = self.test.reference.total_weight
         scale = window.total_weight / expected
-        law = self.law(window)
+        asymptotic = self.asymptotic(window)
         sums = self._sums(window) / scale
         fits = self.prepared.fit_sums(sums[None]) if self.held is None else self.held.fit_sums(sums, scale)
         # A fit that agrees with the reference may end at t = -1e-12.
         t = float(np.maximum(fits.t[0] * scale, 0.0))
         if not np.isfinite(t):
-            return ShapeResult(np.nan, law.mean, law.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}")
+            return ShapeResult(
+                np.nan, asymptotic.mean, asymptotic.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}"
+            )
         # As for any kernel fit, but for t as it is after scaling.
-        converged = fits.remaining[0] * scale < CONVERGED * law.sd
+        converged = fits.remaining[0] * scale < CONVERGED * asymptotic.sd
         failure = "" if converged else STOPPED
-        return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
+        return ShapeResult(t, asymptotic.mean, asymptotic.sd, asymptotic.pvalue(t), asymptotic.z(t), failure)
 
-    def law(self, window: Sample) -> AsymptoticNull:
-        """The law of t for a window of this yield and these weights."""
+    def asymptotic(self, window: Sample) -> AsymptoticNull:
+        """The asymptotic null of t for a window of this yield and these weights."""
         if window.is_weighted:
             return self.test.asymptotic_null(window)
         n = window.total_weight
-        if n not in self._laws:
-            if len(self._laws) >= _LAWS:
-                self._laws.pop(next(iter(self._laws)))
-            self._laws[n] = self._scaled_law(n) if self._equal_weight else self.test.asymptotic_null(window)
-        return self._laws[n]
+        if n not in self._nulls:
+            if len(self._nulls) >= _NULLS:
+                self._nulls.pop(next(iter(self._nulls)))
+            self._nulls[n] = self._scaled_null(n) if self._equal_weight else self.test.asymptotic_null(window)
+        return self._nulls[n]
 
     def shared_fluctuation(self, n: float) -> float:
         """The correlation of t, and so of Z, of two windows of n unit weights, which share the reference.
@@ -92,7 +95,7 @@ class ExactShapeTest(KernelShape):
         if self._equal_weight:
             kappa = self._kappa(n)
         else:
-            free, held = (self._unit_law(n, fixed) for fixed in (False, True))
+            free, held = (self._unit_null(n, fixed) for fixed in (False, True))
             kappa = free.mean / held.mean - 1
         return (kappa / (1 + kappa)) ** 2
 
@@ -117,7 +120,7 @@ class ExactShapeTest(KernelShape):
         return float(used[0]) if (used == used[0]).all() and used[0] > 0 else None
 
     @cached_property
-    def _fixed_law(self) -> WeightedChi2Null:
+    def _fixed_null(self) -> WeightedChi2Null:
         return self.prepared.null(shape_only=True, normalized=True, fixed_reference=True)
 
     def _kappa(self, n: float) -> float:
@@ -125,11 +128,11 @@ class ExactShapeTest(KernelShape):
         assert self._equal_weight is not None
         return n / self.test.reference.total_weight * self._equal_weight
 
-    def _scaled_law(self, n: float) -> WeightedChi2Null:
+    def _scaled_null(self, n: float) -> WeightedChi2Null:
         # With equal weights both covariances are multiples of one matrix, whose eigenvalues are found once.
-        return WeightedChi2Null(self._fixed_law.weights * (1 + self._kappa(n)))
+        return WeightedChi2Null(self._fixed_null.weights * (1 + self._kappa(n)))
 
-    def _unit_law(self, n: float, fixed_reference: bool) -> AsymptoticNull:
+    def _unit_null(self, n: float, fixed_reference: bool) -> AsymptoticNull:
         ones = Sample(
             np.zeros((max(1, round(n)), self.test.reference.dimension)), features=self.test.reference.features
         )

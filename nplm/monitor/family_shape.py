@@ -27,13 +27,14 @@ from nplm.monitor.shape_result import USUAL, ShapeResult
 _MOST, _MOST_WINDOWS = 100_000, 10
 # Sizes of windows that are prepared, for each factor of ten, and how many of them are kept.
 _SIZES, _KEPT = 5, 6
-# Statistics at which the joint law is evaluated: so far apart, or by this share; it is interpolated between them.
+# Statistics at which the joint distribution is evaluated: so far apart, or by this share; it is interpolated between
+# them.
 _APART, _SHARE = 0.5, 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class TabulatedNull(FamilyNull):
-    """A null whose joint law is evaluated where windows need it, and then known for those that follow."""
+    """A null whose joint distribution is evaluated where windows need it, and then known for those that follow."""
 
     family: ReferenceFamily
     _known: dict[int, float] = field(default_factory=dict, repr=False)
@@ -69,8 +70,8 @@ class FamilyShape:
 
     The statistic is T of `nplm.family`: the smallest p-value of all members, those of each class shared evenly. Its
     null are windows drawn from the reference, which fluctuates as well, as each window and its reference are two finite
-    samples. Far out p comes from the joint normal law of all scores, where these windows follow it, and t is no larger
-    than the likelihood ratio allows. A window with weights is compared with the reference by `FamilyTest`.
+    samples. Far out p comes from the joint normal distribution of all scores, where these windows follow it, and t is
+    no larger than the likelihood ratio allows. A window with weights is compared with the reference by `FamilyTest`.
 
     Arguments:
         reference: what is expected.

@@ -17,7 +17,7 @@ from nplm.monitor.shape_result import STOPPED, ShapeResult
 class FiniteShapeTest(KernelShape):
     """A reference, prepared once, that windows are compared with in shape by the likelihood of two finite samples.
 
-    t and its law are those of `nplm test` for each window: the density of the reference is profiled out, so that the
+    t and its null are those of `nplm test` for each window: the density of the reference is profiled out, so that the
     fit does not rise where the reference has no events by chance (J. Qin, Biometrika 85 (1998) 619). The fit needs the
     events of a window, and not only their sums; with many modes it takes ten times as long as `ExactShapeTest`.
 
@@ -35,14 +35,16 @@ class FiniteShapeTest(KernelShape):
     def __call__(self, window: Sample) -> ShapeResult:
         """Tests one window, whose weights add up to a positive number."""
         window = self.test.within(window)
-        law = self.test.asymptotic_null(window)
+        asymptotic = self.test.asymptotic_null(window)
         fits = self.test.fit([window])
         # A fit that agrees with the reference may end at t = -1e-12.
         t = float(np.maximum(fits.t[0], 0.0))
         if not np.isfinite(t):
-            return ShapeResult(np.nan, law.mean, law.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}")
-        failure = "" if fits.remaining[0] < CONVERGED * law.sd else STOPPED
-        return ShapeResult(t, law.mean, law.sd, law.pvalue(t), law.z(t), failure)
+            return ShapeResult(
+                np.nan, asymptotic.mean, asymptotic.sd, np.nan, np.nan, f"the fit failed: {fits.failure[0]}"
+            )
+        failure = "" if fits.remaining[0] < CONVERGED * asymptotic.sd else STOPPED
+        return ShapeResult(t, asymptotic.mean, asymptotic.sd, asymptotic.pvalue(t), asymptotic.z(t), failure)
 
     def shared_fluctuation(self, n: float) -> float:
         """The correlation of t, and so of Z, of two windows of n unit weights, which share the reference.

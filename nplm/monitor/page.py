@@ -130,8 +130,8 @@ def distribution(
         return p, None
     k = 1.0
     if test == "shape":
-        laws = [v for v in apart if v.t_mean is not None and v.t_sd]
-        k = 2 * (laws[-1].t_mean / laws[-1].t_sd) ** 2  # type: ignore[operator]
+        windows = [v for v in apart if v.t_mean is not None and v.t_sd]
+        k = 2 * (windows[-1].t_mean / windows[-1].t_sd) ** 2  # type: ignore[operator]
     return p, pvalue_distribution(p, k)
 
 

@@ -150,5 +150,5 @@ def pvalue_density(
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"the scale must be a positive number, not {scale:g}")
     x = chdtri(degrees_of_freedom, p)
-    law = chi2(degrees_of_freedom)
-    return np.asarray(np.exp(law.logpdf(x / scale) - law.logpdf(x)) / scale)
+    distribution = chi2(degrees_of_freedom)
+    return np.asarray(np.exp(distribution.logpdf(x / scale) - distribution.logpdf(x)) / scale)

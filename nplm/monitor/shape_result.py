@@ -11,7 +11,7 @@ STOPPED = "the fit was stopped before its maximum, so t is a lower bound"
 
 
 class ShapeResult(NamedTuple):
-    """t of a window, the mean and the deviation of its law, p and Z.
+    """t of a window, the mean and the deviation of its null, p and Z.
 
     `failure` is empty, or says why p is NaN, or why t is a lower bound and p an upper one. `where` gives the
     words for what leads, and where; they are empty for a single kernel.

@@ -28,7 +28,7 @@ class Verdict:
         yield_: sum of the weights.
         not_finite: events that were left out, as they hold values that are not finite.
         far: events far beyond the range of the reference, such as default values; the message names them.
-        t, t_mean, t_sd: the statistic, and mean and deviation of its law.
+        t, t_mean, t_sd: the statistic, and mean and deviation of its null.
         p_shape, z_shape: of the shape; None if it was not tested.
         exposure, expected: of the rate: exposure of the window, and events expected in it.
         p_rate, z_rate: of the rate, on both sides; Z is positive for too many events; None if it was not tested.

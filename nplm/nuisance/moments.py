@@ -1,4 +1,4 @@
-"""Moments of an event's columns at some nu: what the law of t and the errors of nu are made of.
+"""Moments of an event's columns at some nu: what the asymptotic null of t and the errors of nu are made of.
 
 With q = 1 / (1 + rho r) the gradient of the loss in the coefficients of the columns is
 

@@ -11,7 +11,7 @@ from nplm.sensitivity.null_check import LEVEL, NullCheck
 
 
 def plot_closure(found: Closure) -> Figure:
-    """Draws the median Z of toys with their 68% band, the closed form of a kernel model, and the best test's Z."""
+    """Draws the median Z of toys with their 68% band, the asymptotic one of a kernel model, and the best test's Z."""
     order = sorted(found.at, key=lambda at: at.events)
     n = np.array([at.events for at in order])
     powers = [at.sampled for at in order]
@@ -30,7 +30,7 @@ def plot_closure(found: Closure) -> Figure:
                 axes.fill_between(n, z - spread, z + spread, color=style.REWEIGHTED, alpha=style.BAND_ALPHA, lw=0)
         if order[0].expected_z is not None:
             form = [at.expected_z if at.expected_z is not None else np.nan for at in order]
-            axes.plot(n, form, color=style.REFERENCE, linestyle="--", label="this test, closed form")
+            axes.plot(n, form, color=style.REFERENCE, linestyle="--", label="this test, asymptotic")
         middle = np.array([p.median_z for p in powers])
         band = np.array([p.band for p in powers])
         shown = np.isfinite(middle) & np.isfinite(band).all(axis=1)

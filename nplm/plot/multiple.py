@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.plot import style
 from nplm.wording.numbers import p_text, printable, z_text
+from nplm.wording.standing import kind_text
 
 _LINE = 90
 # Beyond this Z-score the scale is cut: it is infinite where a p-value underflows.
@@ -24,7 +25,9 @@ def plot_multiple(result: MultipleResult) -> Figure:
     widths = _widths(result)
     z = np.clip([test.z for test in result.tests], -_LARGEST, _LARGEST)
     with style.house_style():
-        remarks = textwrap.wrap(f"global: {result.combination.describe()}; {found.kind}, {found.null}", _LINE)
+        remarks = textwrap.wrap(
+            f"global: {result.combination.describe()}; {kind_text(found.kind)}, {found.null}", _LINE
+        )
         inches = 4.0 + 0.16 * len(remarks)
         figure = style.new_figure(height=inches)
         axes = figure.add_axes((0.1, 0.6 / inches, 0.87, 3.2 / inches))

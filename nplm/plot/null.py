@@ -1,4 +1,4 @@
-"""The null distribution of t: toys, the formula they are compared with, and the observed t."""
+"""The null distribution of t: toys, the asymptotic null they are compared with, and the observed t."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from nplm.calibration.words import why_unchecked
 from nplm.data.binning import poisson_interval
 from nplm.hypotest.result import Result
 from nplm.plot import style
-from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null
+from nplm.stats.asymptotic import AsymptoticNull, as_asymptotic_null, fit_asymptotic_null
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import Compatibility
 from nplm.wording.numbers import count, format_p, p_text, z_text
+from nplm.wording.standing import kind_text
 
 _BINS = (5, 80)
 # An observed t further out than this many times the null's range is shown by an arrow, or the null would be a spike.
@@ -25,23 +26,23 @@ _HEADROOM = 1.6
 
 
 def plot_null(result: Result) -> Figure:
-    """Draws the density of the toys' t with Poisson error bars, the formula and the observed t.
+    """Draws the density of the toys' t with Poisson error bars, the asymptotic null and the observed t.
 
-    Without toys there is only the formula, labelled as unchecked; failed toys have no t and are counted in the legend.
-    If the toys reject the formula, the one fitted to them is drawn as well.
+    Without toys there is only the asymptotic null, labelled as unchecked; failed toys have no t and are counted in the
+    legend. If the toys reject the asymptotic null, the one fitted to them is drawn as well.
     """
     calibration = result.calibration
-    answer = f"{p_text(result.p_value)}, {z_text(result.z)} ({calibration.kind})"
-    formula = calibration.formula_for_toys if len(result.toys) else calibration.formula
-    unchecked = f"{formula_name(formula)}: unchecked, {why_unchecked(calibration)}"
-    if calibration.rare is not None:
-        unchecked = f"{formula_name(formula)}: {p_text(calibration.formula_p_value)} here, for comparison"
-    return _draw(result.toys.t, calibration.ensemble, formula, result.t, answer, unchecked=unchecked)
+    answer = f"{p_text(result.p_value)}, {z_text(result.z)} ({kind_text(calibration.kind)})"
+    asymptotic = calibration.asymptotic_for_toys if len(result.toys) else calibration.asymptotic
+    unchecked = f"{asymptotic_name(asymptotic)}: unchecked, {why_unchecked(calibration)}"
+    if calibration.importance is not None:
+        unchecked = f"{asymptotic_name(asymptotic)}: {p_text(calibration.asymptotic_p_value)} here, for comparison"
+    return _draw(result.toys.t, calibration.ensemble, asymptotic, result.t, answer, unchecked=unchecked)
 
 
 def plot_null_ensemble(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | float | None = None,
+    asymptotic: AsymptoticNull | float | None = None,
     observed: float | None = None,
     *,
     summary: EnsembleSummary | None = None,
@@ -50,33 +51,33 @@ def plot_null_ensemble(
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a failed toy.
-        formula: to compare with, or the degrees of freedom of a chi2; None draws a fitted chi2 alone.
+        asymptotic: to compare with, or the degrees of freedom of a chi2; None draws a fitted chi2 alone.
         observed: the t of data.
-        summary: that of the same toys and formula, if it is known already.
+        summary: that of the same toys and asymptotic null, if it is known already.
 
     Raises:
         ValueError: if there is no toy.
     """
     null = EmpiricalNull(t)
     answer = "" if observed is None else f"{p_text(null.pvalue(observed))}, {z_text(null.z(observed))} (empirical)"
-    expected = as_formula(formula)
+    expected = as_asymptotic_null(asymptotic)
     summary = summary or summarize_toys(t, expected)
-    name = "" if expected is None else f"{formula_name(expected)}: unchecked, too few toys"
+    name = "" if expected is None else f"{asymptotic_name(expected)}: unchecked, too few toys"
     return _draw(t, summary, expected, observed, answer, unchecked=name)
 
 
-def formula_name(formula: AsymptoticNull) -> str:
+def asymptotic_name(asymptotic: AsymptoticNull) -> str:
     """χ²(13), or χ²(12.86 ± 0.08) for a fitted one."""
-    return formula.name.replace("chi2", "χ²").replace("+-", "±")
+    return asymptotic.name.replace("chi2", "χ²").replace("+-", "±")
 
 
-def verdict_label(formula: AsymptoticNull, check: Compatibility) -> str:
-    """What the toys say about a formula."""
+def verdict_label(asymptotic: AsymptoticNull, check: Compatibility) -> str:
+    """What the toys say about an asymptotic null."""
     alone, least = check.weakest
     weakest = "" if check.unanimous or not check.accepted else f", {alone} alone {format_p(least)}"
     verdict = "rejected" if not check.accepted else "not refuted" if weakest else "accepted"
     fitted = "fitted, " if check.kind.endswith("fitted") else ""
-    return f"{formula_name(formula)}: {fitted}{verdict} (p = {format_p(check.p_value)}{weakest})"
+    return f"{asymptotic_name(asymptotic)}: {fitted}{verdict} (p = {format_p(check.p_value)}{weakest})"
 
 
 def draw_density(axes: Axes, t: Float64[np.ndarray, " n"], color: str, label: str) -> float:
@@ -101,20 +102,20 @@ def toys_label(t: Float64[np.ndarray, " n"], thing: str = "toy") -> str:
 def _draw(
     toys: np.ndarray,
     summary: EnsembleSummary | None,
-    formula: AsymptoticNull | None,
+    asymptotic: AsymptoticNull | None,
     observed: float | None,
     answer: str,
     unchecked: str,
 ) -> Figure:
-    """The picture; `unchecked` labels a formula that no toys have checked."""
+    """The picture; `unchecked` labels an asymptotic null that no toys have checked."""
     t = toys[np.isfinite(toys)]
     curves: list[tuple[AsymptoticNull, str, str]] = []
     given, fitted = (None, None) if summary is None else (summary.given, summary.fitted)
-    if formula is not None:
-        label = unchecked if given is None else verdict_label(formula, given)
-        curves.append((formula, label, style.REFERENCE))
+    if asymptotic is not None:
+        label = unchecked if given is None else verdict_label(asymptotic, given)
+        curves.append((asymptotic, label, style.REFERENCE))
     if fitted is not None and not (given is not None and given.accepted):
-        best = fit_asymptotic_null(toys, formula)
+        best = fit_asymptotic_null(toys, asymptotic)
         curves.append((best, verdict_label(best, fitted), style.FITTED))
     with style.house_style():
         figure = style.new_figure(height=4.2)

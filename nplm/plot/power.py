@@ -15,6 +15,7 @@ from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.null import Null
 from nplm.stats.power import THRESHOLDS, PowerAt, signal_power
 from nplm.wording.numbers import count
+from nplm.wording.standing import kind_text
 
 _COLORS = (style.REWEIGHTED, style.REFERENCE, style.FITTED)
 _HEADROOM = 1.7
@@ -50,7 +51,7 @@ def plot_power(
     null = null or EmpiricalNull(null_t)
     powers = [signal_power(null, t, thresholds).at for _, t, _ in ensembles[1:]]
     with style.house_style():
-        remarks = textwrap.wrap(f"Z: {null.kind}, {null.describe()}", _LINE)
+        remarks = textwrap.wrap(f"Z: {kind_text(null.kind)}, {null.describe()}", _LINE)
         remarks += textwrap.wrap(_out_of_reach([at for at in powers[0] if at.t is None]), _LINE)
         inches = 4.2 + 0.16 * len(remarks)
         figure = style.new_figure(height=inches)

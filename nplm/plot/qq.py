@@ -1,4 +1,4 @@
-"""Quantiles of toys against those of a formula: where in the distribution they agree, tails included."""
+"""Quantiles of toys against those of an asymptotic null: where in the distribution they agree, tails included."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from scipy.stats import beta
 
 from nplm.plot import style
-from nplm.plot.null import formula_name, toys_label, verdict_label
-from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null
+from nplm.plot.null import asymptotic_name, toys_label, verdict_label
+from nplm.stats.asymptotic import AsymptoticNull, as_asymptotic_null, fit_asymptotic_null
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.null import ONE_SIGMA
 
@@ -22,34 +22,34 @@ _LEAST_REACH = 3.5
 
 def plot_qq(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | float | None = None,
+    asymptotic: AsymptoticNull | float | None = None,
     *,
     summary: EnsembleSummary | None = None,
 ) -> Figure:
-    """Draws the ordered t of toys against the quantiles of a formula, with pointwise 68% and 95% bands.
+    """Draws the ordered t of toys against the quantiles of an asymptotic null, with pointwise 68% and 95% bands.
 
-    If t follows the formula with cumulative distribution F, the i-th of n ordered toys has F(t_i) ~ Beta(i, n+1-i):
-    the horizontal axis is the formula's quantile at the median of that distribution, and the bands are those at its
-    16%, 84%, 2.5% and 97.5% points. Below, the distance from the median in units of half the 68% band, which stays
-    readable where thousands of toys make the bands thin. Neighbouring toys are correlated, so whole stretches may leave
-    a band; and the bands do not know of a fit, which pulls the toys towards the middle.
+    If t follows the asymptotic null with cumulative distribution F, the i-th of n ordered toys has F(t_i) ~ Beta(i,
+    n+1-i): the horizontal axis is the asymptotic null's quantile at the median of that distribution, and the bands are
+    those at its 16%, 84%, 2.5% and 97.5% points. Below, the distance from the median in units of half the 68% band,
+    which stays readable where thousands of toys make the bands thin. Neighbouring toys are correlated, so whole
+    stretches may leave a band; and the bands do not know of a fit, which pulls the toys towards the middle.
 
     Of large ensembles all toys in the tails are drawn, and of the others those at regular ranks.
 
     Arguments:
         t: the toys' test statistics, shape (n,); failed ones (NaN) are left out and counted.
-        formula: expected, or the degrees of freedom of a chi2; None takes the chi2 fitted to the toys.
-        summary: that of the same toys and formula, if it is known already.
+        asymptotic: expected, or the degrees of freedom of a chi2; None takes the chi2 fitted to the toys.
+        summary: that of the same toys and asymptotic null, if it is known already.
 
     Raises:
-        ValueError: if no formula is given and there are too few toys to fit them; or if no toy has a t.
+        ValueError: if no asymptotic null is given and there are too few toys to fit them; or if no toy has a t.
     """
-    expected = as_formula(formula)
+    expected = as_asymptotic_null(asymptotic)
     summary = summary or summarize_toys(t, expected)
     ordered = np.sort(t[np.isfinite(t)])
     fitted = summary.fitted
     if len(ordered) == 0:
-        raise ValueError("there is no toy with a t to compare with a formula")
+        raise ValueError("there is no toy with a t to compare with an asymptotic null")
     if expected is None and fitted is None:
         raise ValueError("too few toys to fit the degrees of freedom: give them, or run 50 toys")
     best = None if fitted is None else fit_asymptotic_null(t, expected)
@@ -72,7 +72,7 @@ def plot_qq(
             x, lowest, highest, color=style.REFERENCE, alpha=0.15, linewidth=0, label="95% band, pointwise"
         )
         upper.fill_between(x, low, high, color=style.REFERENCE, alpha=0.3, linewidth=0, label="68% band, pointwise")
-        label = verdict_label(base, check) if check else f"{formula_name(base)}: unchecked, too few toys"
+        label = verdict_label(base, check) if check else f"{asymptotic_name(base)}: unchecked, too few toys"
         upper.plot(x, x, color=style.REFERENCE, linestyle="--", linewidth=1.0, label=label)
         lower.fill_between(x, (lowest - x) / half, (highest - x) / half, color=style.REFERENCE, alpha=0.15, linewidth=0)
         lower.fill_between(x, (low - x) / half, (high - x) / half, color=style.REFERENCE, alpha=0.3, linewidth=0)
@@ -92,7 +92,7 @@ def plot_qq(
         upper.set_ylabel("t of the toys, in order")
         upper.tick_params(labelbottom=False)
         lower.set_ylabel("distance /\n(68% band / 2)", fontsize=style.SMALL)
-        lower.set_xlabel(f"t expected from {formula_name(base)}{', fitted' if base is best else ''}")
+        lower.set_xlabel(f"t expected from {asymptotic_name(base)}{', fitted' if base is best else ''}")
         handles, labels = upper.get_legend_handles_labels()
         upper.legend(handles[::-1], labels[::-1], loc="upper left")
         figure.align_ylabels([upper, lower])
@@ -112,6 +112,6 @@ def thinned_ranks(n: int) -> Int64[np.ndarray, " m"]:
     return np.unique(np.concatenate([ends, between, n + 1 - ends]))
 
 
-def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, formula: AsymptoticNull) -> np.ndarray:
+def _quantile_of_rank(q: float, ranks: np.ndarray, n: int, asymptotic: AsymptoticNull) -> np.ndarray:
     """The q-quantile of the i-th of n ordered values, through 1 - F, which does not round in the tail."""
-    return formula.thresholds(np.asarray(beta.isf(q, n + 1 - ranks, ranks)))
+    return asymptotic.thresholds(np.asarray(beta.isf(q, n + 1 - ranks, ranks)))

@@ -118,7 +118,7 @@ def plot_two_sample_null(result: TwoSampleResult) -> Figure:
         ValueError: if nothing was resampled.
     """
     if result.null is None:
-        raise ValueError("the p-value is from a law in closed form: there are no resamplings to be drawn")
+        raise ValueError("the p-value is from the asymptotic null: there are no resamplings to be drawn")
     found = result.calibration
     null = result.null[np.isfinite(result.null)]
     with style.house_style():

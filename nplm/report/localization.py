@@ -171,9 +171,9 @@ def _about_left_out(left_out: LeftOut) -> str:
     if left_out.method == "refit":
         return (
             f"t of kernels on {count(left_out.centers, 'centre')} that do not see one of the features. Compare each t"
-            " with what it is without a difference (mean ± standard deviation by the formula): the feature without"
-            " which t comes closest to that carries the difference. Features that tell the same can do without each"
-            " other."
+            " with what it is without a difference (mean ± standard deviation by the asymptotic null): the feature"
+            " without which t comes closest to that carries the difference. Features that tell the same can do without"
+            " each other."
         )
     assert left_out.exact is not None
     return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nplm.calibration.weighted_toys_text import rare_rows
+from nplm.calibration.weighted_toys_text import weighted_toys_rows
 from nplm.hypotest.cautions import cautions
 from nplm.hypotest.key_numbers import key_numbers
 from nplm.hypotest.result import Result
@@ -31,7 +31,11 @@ from nplm.wording.verdict_levels import Verdict
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_NAMES = {"stands on": "p-value stands on", "formula": "comparison with the formula", "expected": "expected yield"}
+_NAMES = {
+    "stands on": "p-value stands on",
+    "asymptotic": "comparison with the asymptotic null",
+    "expected": "expected yield",
+}
 
 
 def report_page(
@@ -116,19 +120,19 @@ def _about(pictures: Sequence[Picture], about: About) -> list[Picture]:
 
 
 def _calibration(result: Result) -> dict[str, list[tuple[str, ...]]]:
-    """The numbers of the toys, their tests against the formula as given and as fitted, and Z under each null."""
+    """The numbers of the toys, their tests against the asymptotic null, given and fitted, and Z under each null."""
     summary = result.calibration.ensemble
     if summary is None:
-        return {"toys": typeset(rare_rows(result.calibration), chi, plus_minus), "comparison": [], "seen": []}
+        return {"toys": typeset(weighted_toys_rows(result.calibration), chi, plus_minus), "comparison": [], "seen": []}
     rows = ensemble_rows(summary)
-    formula = result.calibration.formula_for_toys
-    comparison = comparison_rows(result.toys.t, formula, summary)
+    asymptotic = result.calibration.asymptotic_for_toys
+    comparison = comparison_rows(result.toys.t, asymptotic, summary)
     if not comparison:
-        rows.append((formula.name, f"not compared: {why_not_compared(summary)}"))
+        rows.append((asymptotic.name, f"not compared: {why_not_compared(summary)}"))
     seen = (
         []
         if math.isnan(result.t)
-        else observed_rows(result.toys.t, formula, result.t, summary, result.calibration.formula)
+        else observed_rows(result.toys.t, asymptotic, result.t, summary, result.calibration.asymptotic)
     )
     found = {"toys": rows, "comparison": comparison, "seen": seen}
     return {name: typeset(each, chi, plus_minus, squared) for name, each in found.items()}

@@ -28,10 +28,10 @@ from nplm.plot.style import save_figure
 from nplm.statistic import LikelihoodRatio
 
 _QUANTILES_CAPTION = (
-    "The toys' t in order, against what the formula expects for the toy of that rank. Where toys follow it, each of"
-    " them lies in the dark band with probability 68% and in the light one with 95%; neighbours move together. Below:"
-    " the distance from the dashed line in units of half the dark band. The upper right end is what small p-values are"
-    " read from. Green: the formula, fitted to the toys."
+    "The toys' t in order, against what the asymptotic null expects for the toy of that rank. Where toys follow it,"
+    " each of them lies in the dark band with probability 68% and in the light one with 95%; neighbours move together."
+    " Below: the distance from the dashed line in units of half the dark band. The upper right end is what small"
+    " p-values are read from. Green: the asymptotic null, fitted to the toys."
 )
 
 _PULLS_CAPTION = (
@@ -106,13 +106,13 @@ def write_pictures(
         for number, feature in enumerate(data.features, start=1)
     ]
     pictures.append(picture("null", lambda: plot_null(result), "Is the observed t unusual?", _null_caption(result)))
-    ensemble, formula = result.calibration.ensemble, result.calibration.formula_for_toys
+    ensemble, asymptotic = result.calibration.ensemble, result.calibration.asymptotic_for_toys
     if ensemble is not None and ensemble.given is not None:
         pictures.append(
             picture(
                 "null-quantiles",
-                lambda: plot_qq(result.toys.t, formula, summary=ensemble),
-                "Do the toys follow the formula?",
+                lambda: plot_qq(result.toys.t, asymptotic, summary=ensemble),
+                "Do the toys follow the asymptotic null?",
                 _QUANTILES_CAPTION,
             )
         )
@@ -192,7 +192,7 @@ def _null_caption(result: Result) -> str:
             "The χ² that t would follow if the model were regularized just right. No toys have checked it, so a"
             " p-value read from it is not calibrated."
         )
-    if calibration.rare is not None:
+    if calibration.importance is not None:
         return (
             "The distribution of t without a difference, computed to second order in the fluctuations, and the t of the"
             f" data (vertical line). The p-value is not read from it, but counted from {calibration.toys:,} toys that"
@@ -205,12 +205,12 @@ def _null_caption(result: Result) -> str:
         )
     source = f" Each toy: {calibration.source}." if calibration.source else ""
     stands = (
-        "The p-value is counted from the toys; the dashed formula is for comparison."
+        "The p-value is counted from the toys; the dashed asymptotic null is for comparison."
         if calibration.counted
-        else "None of the toys reaches the data, so the p-value is read from the formula, which they follow."
+        else "None of the toys reaches the data, so the p-value is read from the asymptotic null, which they follow."
         if calibration.kind.startswith("chi2")
-        else "The dashed line is the formula for these toys, whose reference is always the same one; the p-value of the"
-        " data is read from the formula for a reference that could have been another."
+        else "The dashed line is the asymptotic null for these toys, whose reference is always the same one; the"
+        " p-value of the data is read from the asymptotic null for a reference that could have been another."
     )
     return (
         "Test statistic of toys, which have no difference by construction (points with Poisson error bars), and of the"

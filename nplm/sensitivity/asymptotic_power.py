@@ -87,13 +87,13 @@ def expected_power(
     null = test.asymptotic_null(data)
     found = []
     for number in events:
-        law = kernel.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
+        distribution = kernel.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
         try:
-            low, middle, high = (null.z(law.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
-            power = {float(z): law.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
+            low, middle, high = (null.z(distribution.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
+            power = {float(z): distribution.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
         except ArithmeticError as error:
             raise ValueError(
-                f"{number:g} signal events make t so large that its law cannot be computed: give fewer"
+                f"{number:g} signal events make t so large that its distribution cannot be computed: give fewer"
             ) from error
-        found.append(ExpectedPower(number, law.t_expected, middle, (low, high), power, null.describe()))
+        found.append(ExpectedPower(number, distribution.t_expected, middle, (low, high), power, null.describe()))
     return tuple(found)

@@ -30,6 +30,7 @@ from nplm.toys.campaign import Campaign
 from nplm.toys.run import run_campaign
 from nplm.toys.samplers import Sampler
 from nplm.toys.table import ToyTable
+from nplm.wording.standing import calibration_name, kind_text
 
 SCHEMA = "nplm-closure/1"
 USUAL_TOYS = 200
@@ -46,7 +47,7 @@ class ClosureAt:
         technical_z: Z of technical_t and the mean of the null together, as fluctuations add about as much to t as they
             do without a signal (technical closure).
         sampled: Z of toys with signal events drawn from the file (sampled closure).
-        expected_z: median Z by the closed form of a kernel model; None for other models.
+        expected_z: asymptotic median Z of a kernel model; None for other models.
         ideal_z, ideal_spread: median Z of the best test, and what is uncertain about it; None without it. That test
             knows the nuisances, if there are any: what a test can find that does not is less.
     """
@@ -143,7 +144,7 @@ def closure(
     seed: int = 1,
     *,
     ideal: KnownRatio | Literal["classifier"] | None = "classifier",
-    calibrate: Literal["analytic", "toys"] | None = None,
+    calibrate: Literal["asymptotic", "toys"] | None = None,
     pool: Tabular | None = None,
     on_toys: Callable[[ToyTable], None] = lambda table: None,
     folder: Path | None = None,
@@ -151,12 +152,12 @@ def closure(
     """Injects signals of given sizes, and compares the Z that the test finds with that of the best test.
 
     Toys have a Poisson number of events from the reference (or the pool) and one from the signal's file; those of the
-    first kind alone check the null. The Z of a toy is read from the law of t for such toys: the formula with the
-    reference held fixed, or toys that are counted.
+    first kind alone check the null. The Z of a toy is read from the null of t for such toys: the asymptotic null with
+    the reference held fixed, or toys that are counted.
 
     In a test of the shape only toys have N(R) events, rounded, and those of the signal take the place of others. With
-    nuisances toys are drawn at nu = 0 with auxiliary measurements that fluctuate, and the formula is taken at the nu
-    that fits each toy; the best test knows the nuisances, and so is an upper bound.
+    nuisances toys are drawn at nu = 0 with auxiliary measurements that fluctuate, and the asymptotic null is taken at
+    the nu that fits each toy; the best test knows the nuisances, and so is an upper bound.
 
     Arguments:
         test: of any kind.
@@ -167,9 +168,9 @@ def closure(
             calibrate.
         ideal: log [s(x)/b(x)] of the normalized densities, as a function of events of shape (n, d); "classifier" learns
             it from half of the events, see `learned_best_test`; None leaves the best test out.
-        calibrate: "analytic" trusts the formula; "toys" counts as many toys without a signal, which are others than
-            those that check. Default: "toys" for a network, whose formula holds if it is tuned, and for bins of a small
-            reference, which these toys share; else "analytic".
+        calibrate: "asymptotic" trusts the asymptotic null; "toys" counts as many toys without a signal, which are
+            others than those that check. Default: "toys" for a network, whose asymptotic null holds if it is tuned, and
+            for bins of a small reference, which these toys share; else "asymptotic".
         pool: background events; default: the reference itself.
         on_toys: called with each batch of toys, of ten seconds or so, if a toy takes less.
         folder: where toys are stored as they come, each kind in a store of its own; the same call with the same folder
@@ -204,26 +205,26 @@ def closure(
         table = run_campaign(campaign, toys, store=store, seconds=seconds, on_toys=on_toys)
         return table.select(table.index < toys)
 
-    law = injection.law
-    null: Null = law
-    # These toys share a reference, and where it is small a chi2 is the law of toys that do not.
+    asymptotic = injection.asymptotic
+    null: Null = asymptotic
+    # These toys share a reference, and where it is small a chi2 is the null of toys that do not.
     shared = pool is None and needs_references(test, test.reference.total_weight)
-    counted = test.model.null_is_tuned or (shared and not law.derived)
-    calibrate = calibrate or ("toys" if counted else "analytic")
+    counted = test.model.null_is_tuned or (shared and not asymptotic.derived)
+    calibrate = calibration_name(calibrate) or ("toys" if counted else "asymptotic")
     if calibrate == "toys":
         null = EmpiricalNull(run(null_sampler, seed + 10**6).t)
 
     def t_of(table: ToyTable) -> Float64[np.ndarray, " n"]:
-        return injection.as_at_zero(table) if null is injection.law else table.t
+        return injection.as_at_zero(table) if null is injection.asymptotic else table.t
 
     check = null_check(null, t_of(run(null_sampler, seed)))
     kernel = test.prepared.linear
     known = kernel is not None and kernel.solver == "ml" and not test.shape_only
-    closed_form = expected_power(test, signal, numbers) if known else (None,) * len(numbers)
+    expected = expected_power(test, signal, numbers) if known else (None,) * len(numbers)
     at = []
     for i, (number, sampler) in enumerate(zip(numbers, samplers, strict=True)):
         technical_t, technical_z = injection.technical(float(number), null)
-        form, ideal_z = closed_form[i], None if best is None else best.z[i]
+        form, ideal_z = expected[i], None if best is None else best.z[i]
         at.append(
             ClosureAt(
                 events=float(number),
@@ -235,8 +236,12 @@ def closure(
                 ideal_spread=None if best is None else best.spread[i],
             )
         )
-    where = ", at nu = 0, and for each toy at the nu that fits it" if null is injection.law and injection.moving else ""
-    words = f"{null.kind}: {null.describe()}{where}"
+    where = (
+        ", at nu = 0, and for each toy at the nu that fits it"
+        if null is injection.asymptotic and injection.moving
+        else ""
+    )
+    words = f"{kind_text(null.kind)}: {null.describe()}{where}"
     return Closure(tuple(at), check, words, best, toys, seed, test.configuration())
 
 

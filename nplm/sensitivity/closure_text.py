@@ -28,7 +28,7 @@ def closure_rows(found: Closure) -> list[tuple[str, ...]]:
     best = found.best
     columns = ["signal", "median Z", "68% of toys", "technical Z"]
     if any(at.expected_z is not None for at in found.at):
-        columns.append("closed form")
+        columns.append("asymptotic Z")
     if best is not None:
         name = "best test" if best.kind == "known" else "classifier"
         columns.append(f"{name}, nu known" if found.nuisances_known else name)
@@ -88,7 +88,7 @@ def _row(at: ClosureAt, columns: list[str]) -> tuple[str, ...]:
         f"{format_z(at.sampled.band[0])} to {format_z(at.sampled.band[1])}",
         format_z(at.technical_z),
     ]
-    if "closed form" in columns:
+    if "asymptotic Z" in columns:
         cells.append("" if at.expected_z is None else format_z(at.expected_z))
     if at.ideal_z is not None:
         spread = f" +- {at.ideal_spread:.2f}" if at.ideal_spread else ""

@@ -1,4 +1,4 @@
-"""What closure injects: toys with a signal and without, their expectation, and the law that their t is read from."""
+"""What closure injects: toys with a signal and without, their expectation, and the null that their t is read from."""
 
 from __future__ import annotations
 
@@ -79,34 +79,34 @@ class Injection:
         return self.test.reference.total_weight
 
     @cached_property
-    def law(self) -> AsymptoticNull:
-        """The law of t of toys without a signal; with nuisances at nu = 0."""
+    def asymptotic(self) -> AsymptoticNull:
+        """The asymptotic null of t of toys without a signal; with nuisances at nu = 0."""
         return self.test.asymptotic_null(fixed_reference=self.resampled)
 
     @property
     def moving(self) -> bool:
-        """Whether that law moves with nu."""
-        return self.test.prepared.profiled is not None and self.law.derived
+        """Whether that null moves with nu."""
+        return self.test.prepared.profiled is not None and self.asymptotic.derived
 
-    def law_at(self, nu: Float64[np.ndarray, " k"]) -> AsymptoticNull:
-        """The law of t at another nu."""
+    def asymptotic_at(self, nu: Float64[np.ndarray, " k"]) -> AsymptoticNull:
+        """The asymptotic null of t at another nu."""
         prepared = self.test.prepared.profiled
         if prepared is None:
-            return self.law
+            return self.asymptotic
         return prepared.null_at(nu, normalized=self.test.normalized, fixed_reference=self.resampled)
 
     def as_at_zero(self, table: ToyTable) -> Float64[np.ndarray, " n"]:
-        """t of toys; where the law moves with nu, the t that has the same p-value at nu = 0.
+        """t of toys; where the asymptotic null moves with nu, the t that has the same p-value at nu = 0.
 
-        An analysis knows nu only from its data, and so reads t from the law at the nu that Delta finds: the size of
+        An analysis knows nu only from its data, and so reads t from the null at the nu that Delta finds: the size of
         that is what has to be right.
         """
         if not self.moving or table.nu_delta is None:
             return table.t
-        law = self.law
+        asymptotic = self.asymptotic
 
         def moved(t: float, nu: Float64[np.ndarray, " k"]) -> float:
-            return law.threshold_of_z(self.law_at(nu).z(t)) if np.isfinite(t) else t
+            return asymptotic.threshold_of_z(self.asymptotic_at(nu).z(t)) if np.isfinite(t) else t
 
         return np.array([moved(t, nu) for t, nu in zip(table.t, table.nu_delta, strict=True)])
 
@@ -116,6 +116,6 @@ class Injection:
         t = float(fits.t[0])
         if not np.isfinite(t):
             return t, float("nan")
-        if null is self.law and self.moving and fits.nu_delta is not None:
-            null = self.law_at(fits.nu_delta[0])
+        if null is self.asymptotic and self.moving and fits.nu_delta is not None:
+            null = self.asymptotic_at(fits.nu_delta[0])
         return t, float(null.z(t + null.mean))

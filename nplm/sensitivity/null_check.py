@@ -86,5 +86,5 @@ def _size_p(null: Null, rejected: int, toys: int, level: float) -> float:
     allowed = int(level * (counted + 1))
     if not allowed:  # so few cannot reject at this level
         return 1.0
-    law = betabinom(toys, allowed, counted + 1 - allowed)
-    return float(min(1.0, 2 * min(law.cdf(rejected), law.sf(rejected - 1))))
+    distribution = betabinom(toys, allowed, counted + 1 - allowed)
+    return float(min(1.0, 2 * min(distribution.cdf(rejected), distribution.sf(rejected - 1))))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from nplm.stats.power import Power, PowerAt
 from nplm.wording.markdown import markdown_table
 from nplm.wording.numbers import count, format_z
+from nplm.wording.standing import kind_text
 from nplm.wording.tables import aligned
 
 
@@ -16,7 +17,7 @@ def power_text(found: Power) -> str:
     failed = f", {found.failed:,} of them failed (they reach no Z)" if found.failed else ""
     rows: list[tuple[str, ...]] = [
         ("signal toys", f"{found.toys:,}{failed}"),
-        ("Z stands on", f"{found.kind}: {found.null}"),
+        ("Z stands on", f"{kind_text(found.kind)}: {found.null}"),
         ("median Z", f"{_median(found)}{_median_error(found)}"),
         ("scatter of Z", f"68% of toys between {_band(found)}"),
     ]
@@ -47,7 +48,7 @@ def _cells(found: Power) -> list[str]:
         _band(found),
         "" if found.ideal_z is None else f"{found.ideal_z:.2f}",
         *(_power_in_short(at) for at in found.at),
-        found.kind,
+        kind_text(found.kind),
     ]
 
 

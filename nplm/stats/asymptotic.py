@@ -1,4 +1,4 @@
-"""Null distributions that are formulas: what they share, and how they are fitted to toys and compared with them."""
+"""Asymptotic nulls: what they share, and how they are fitted to toys and compared with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AsymptoticNullError(ValueError):
 
 
 class AsymptoticNull(Null, Protocol):
-    """A null distribution with a formula: a chi2, or a weighted sum of chi2 variables."""
+    """The null distribution that t tends to for many events: a chi2, or a weighted sum of chi2 variables."""
 
     @property
     def name(self) -> str:
@@ -63,59 +63,59 @@ class AsymptoticNull(Null, Protocol):
         ...
 
 
-def as_formula(given: AsymptoticNull | float | None) -> AsymptoticNull | None:
+def as_asymptotic_null(given: AsymptoticNull | float | None) -> AsymptoticNull | None:
     """A number stands for a chi2 with so many degrees of freedom."""
     return Chi2Null(given) if isinstance(given, int | float) else given
 
 
-def asymptotic_document(formula: AsymptoticNull) -> dict[str, Any]:
-    """The formula as JSON values, for a store of toys."""
-    if isinstance(formula, WeightedChi2Null):
-        return {"kind": formula.kind, "weights": formula.weights.tolist()}
-    return {"kind": formula.kind, "degrees_of_freedom": formula.mean}
+def asymptotic_document(asymptotic: AsymptoticNull) -> dict[str, Any]:
+    """The asymptotic null as JSON values, for a store of toys."""
+    if isinstance(asymptotic, WeightedChi2Null):
+        return {"kind": asymptotic.kind, "weights": asymptotic.weights.tolist()}
+    return {"kind": asymptotic.kind, "degrees_of_freedom": asymptotic.mean}
 
 
 def read_asymptotic_null(document: Mapping[str, Any]) -> AsymptoticNull:
-    """The formula that `asymptotic_document` wrote."""
+    """The asymptotic null that `asymptotic_document` wrote."""
     if "weights" in document:
         return WeightedChi2Null(np.array(document["weights"], dtype=np.float64))
     return Chi2Null(document["degrees_of_freedom"])
 
 
-def fit_asymptotic_null(t: Float64[np.ndarray, " n"], formula: AsymptoticNull | None) -> AsymptoticNull:
-    """The formula with its one free parameter fitted to toys: the scale of a weighted chi2, or degrees of freedom.
+def fit_asymptotic_null(t: Float64[np.ndarray, " n"], asymptotic: AsymptoticNull | None) -> AsymptoticNull:
+    """The asymptotic null with its one parameter fitted to toys: the scale of a weighted chi2, or degrees of freedom.
 
     Raises:
         ValueError: if there are too few toys.
     """
-    return fit_weighted_chi2(t, formula) if isinstance(formula, WeightedChi2Null) else fit_chi2(t)
+    return fit_weighted_chi2(t, asymptotic) if isinstance(asymptotic, WeightedChi2Null) else fit_chi2(t)
 
 
 def asymptotic_compatibility(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | None,
+    asymptotic: AsymptoticNull | None,
     *,
     fitted: bool,
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> Compatibility:
-    """Whether toys follow a formula as it is, or as `fit_asymptotic_null` fits it to them.
+    """Whether toys follow an asymptotic null as it is, or as `fit_asymptotic_null` fits it to them.
 
     Raises:
         ValueError: if there are too few toys.
     """
     how = {"simulations": simulations, "seed": seed}
-    if isinstance(formula, WeightedChi2Null):
-        return weighted_chi2_compatibility(t, formula, scaled=fitted, **how)
-    return chi2_compatibility(t, None if fitted or formula is None else formula.mean, **how)
+    if isinstance(asymptotic, WeightedChi2Null):
+        return weighted_chi2_compatibility(t, asymptotic, scaled=fitted, **how)
+    return chi2_compatibility(t, None if fitted or asymptotic is None else asymptotic.mean, **how)
 
 
-def with_scale_of(fitted: AsymptoticNull, formula: AsymptoticNull) -> AsymptoticNull:
-    """A formula that was fitted to toys, for data whose own formula is another one of the same kind.
+def with_scale_of(fitted: AsymptoticNull, asymptotic: AsymptoticNull) -> AsymptoticNull:
+    """An asymptotic null that was fitted to toys, for data whose own is another one of the same kind.
 
     Toys of a fixed reference follow a narrower weighted chi2 than data, whose reference could have been another one;
-    by how much the formula has to be scaled is what both share.
+    by how much the asymptotic null has to be scaled is what both share.
     """
-    if isinstance(fitted, FittedWeightedChi2Null) and isinstance(formula, WeightedChi2Null):
-        return FittedWeightedChi2Null(formula, fitted.scale, fitted.error, fitted.toys, fitted.failed)
+    if isinstance(fitted, FittedWeightedChi2Null) and isinstance(asymptotic, WeightedChi2Null):
+        return FittedWeightedChi2Null(asymptotic, fitted.scale, fitted.error, fitted.toys, fitted.failed)
     return fitted

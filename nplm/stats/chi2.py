@@ -108,7 +108,7 @@ class Chi2Null(_Chi2):
         return "chi2 given"
 
     def interval(self, t: float) -> tuple[float, float]:
-        """The p-value twice: a formula has no counting error."""
+        """The p-value twice: an asymptotic null has no counting error."""
         return self.pvalue(t), self.pvalue(t)
 
     def threshold_interval(self, p: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.stats.asymptotic import AsymptoticNull, as_formula, asymptotic_compatibility
+from nplm.stats.asymptotic import AsymptoticNull, as_asymptotic_null, asymptotic_compatibility
 from nplm.stats.chi2 import SMALLEST_T
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, SIMULATIONS, Compatibility
 
@@ -27,9 +27,9 @@ class EnsembleSummary:
         sd: standard deviation of t; needs two toys.
         width: sd^2 / (2 mean), which is 1 for a chi2 of any degrees of freedom; needs two toys.
         width_error: its standard deviation if t follows a chi2, see `width_error`.
-        given: compatibility with a given formula; needs 50 toys, and that it was given.
-        fitted: compatibility with the same formula fitted to the toys, see `fit_asymptotic_null`, a chi2 if none was
-            given; needs 50 with t > 0.
+        given: compatibility with a given asymptotic null; needs 50 toys, and that it was given.
+        fitted: compatibility with the same asymptotic null fitted to the toys, see `fit_asymptotic_null`, a chi2 if
+            none was given; needs 50 with t > 0.
     """
 
     toys: int
@@ -54,16 +54,16 @@ class EnsembleSummary:
 
 def summarize_toys(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | float | None = None,
+    asymptotic: AsymptoticNull | float | None = None,
     *,
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> EnsembleSummary:
-    """Summarizes toys and compares them with formulas: a given one, if there is one, and a fitted one.
+    """Summarizes toys and compares them with asymptotic nulls: a given one, if there is one, and a fitted one.
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a toy whose fit failed.
-        formula: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
+        asymptotic: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
         simulations, seed: of the simulated ensembles, see `chi2_compatibility`.
     """
     finite = t[np.isfinite(t)]
@@ -73,7 +73,7 @@ def summarize_toys(
     sd = float(finite.std(ddof=1)) if n > 1 else None
     has_width = mean is not None and sd is not None and mean > 0
 
-    expected = as_formula(formula)
+    expected = as_asymptotic_null(asymptotic)
 
     def compared(usable: int, fitted: bool) -> Compatibility | None:
         if usable < LEAST_TOYS_FOR_CHECK:

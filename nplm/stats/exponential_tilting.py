@@ -24,7 +24,7 @@ _LEAST_TILT, _MOST_TILTED = 0.02, 256
 _APART = 2.0
 # Share of the toys on the highest rung; the others share the rest equally.
 _TOP_SHARE = 0.6
-# How close theta may come to where the tilted law ceases to exist.
+# How close theta may come to where the tilted distribution ceases to exist.
 _LARGEST = 1 - 1e-9
 
 
@@ -50,18 +50,18 @@ class Rungs:
             threshold: t; at or below the mean of t nothing needs to be tilted, and all toys are null toys.
             weights: c_i, in decreasing order.
         """
-        law = _TiltedLaw(weights, len(weights))
-        top = law.theta(threshold)
+        distribution = _TiltedDistribution(weights, len(weights))
+        top = distribution.theta(threshold)
         if top == 0:
             return cls(np.zeros(1), np.zeros((1, 0)), np.ones(1))
         tilted = min(int((_variances(top, weights) >= _LEAST_TILT).sum()), _MOST_TILTED)
-        law = _TiltedLaw(weights, max(1, tilted))
-        theta = [law.theta(threshold)]
-        while law.apart(0.0, theta[-1]) > _APART:
-            theta.append(law.below(theta[-1]))
+        distribution = _TiltedDistribution(weights, max(1, tilted))
+        theta = [distribution.theta(threshold)]
+        while distribution.apart(0.0, theta[-1]) > _APART:
+            theta.append(distribution.below(theta[-1]))
         theta = [0.0, *reversed(theta)]
         rest = (1 - _TOP_SHARE) / (len(theta) - 1)
-        variances = np.stack([_variances(x, weights[: law.tilted]) for x in theta])
+        variances = np.stack([_variances(x, weights[: distribution.tilted]) for x in theta])
         return cls(np.array(theta), variances, np.array([rest] * (len(theta) - 1) + [_TOP_SHARE]))
 
     @property
@@ -71,7 +71,7 @@ class Rungs:
 
 
 @dataclass(frozen=True, eq=False)
-class _TiltedLaw:
+class _TiltedDistribution:
     """t = sum_i c_i u_i^2 with the leading modes tilted."""
 
     weights: np.ndarray

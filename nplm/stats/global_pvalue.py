@@ -19,7 +19,7 @@ from nplm.stats.joint_weighted_chi2 import JointNull
 from nplm.stats.significance import z_interval, z_score
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
-# What a global p-value stands on: normal vectors drawn from the joint law of all tests, or joint toys.
+# What a global p-value stands on: normal vectors drawn from the joint distribution of all tests, or joint toys.
 GlobalKind = Literal["analytic joint", "empirical"]
 # Normal vectors that are drawn in all. If fewer than so many of them exceed, the tail is drawn by itself, first with
 # few vectors and then with more, and believed if its relative error and the share of a single draw are at most that.
@@ -34,7 +34,7 @@ class GlobalP:
     """The global p-value of several tests.
 
     Arguments:
-        kind: "analytic joint" if it stands on the normal law of all tests together, "empirical" on joint toys.
+        kind: "analytic joint" if it stands on the normal distribution of all tests together, "empirical" on joint toys.
         null: the same in words.
         statistic: the combination T of the data.
         p_value: probability under the null of a T at least this large.
@@ -59,11 +59,11 @@ class GlobalP:
 
 @dataclass(frozen=True, eq=False)
 class JointGlobalNull:
-    """The null of a combination, from draws of the joint law of the tests; it is asymptotic, as that law.
+    """The null of a combination, from draws of the joint distribution of the tests; it is asymptotic, as that is.
 
     Arguments:
-        joint: the law of t_1 ... t_K.
-        combination: what makes one number of their p-values, each from its own law.
+        joint: the distribution of t_1 ... t_K.
+        combination: what makes one number of their p-values, each from its own distribution.
         draws: how many vectors t are drawn.
         seed: of the draws.
     """
@@ -93,7 +93,7 @@ class JointGlobalNull:
         statistic = float(self.statistics(t[None])[0])
         exceeding = self._drawn.exceeding(statistic)
         p, interval = self._drawn.pvalue(statistic), self._drawn.interval(statistic)
-        null = f"joint normal law of {len(t)} tests to second order, {self.draws:,} draws"
+        null = f"joint normal distribution of {len(t)} tests to second order, {self.draws:,} draws"
         far = exceeding < min(FEWEST_EXCEEDING, LARGEST_TAIL * self.draws)
         tail = self._tail(statistic) if far else None
         if tail is None:
@@ -152,9 +152,9 @@ class ToyGlobalNull:
     Arguments:
         t: of each toy in each test, shape (toys, K); NaN where the fit failed, and such a toy exceeds any data.
         combination: what makes one number of the p-values.
-        marginals: laws that turn t into the p-values to be combined. The global p-value is right however wrong they
-            are, as data and toys go through the same ones. None for ranks among toys and data, which favour no test
-            but cannot tell the largest t apart (Westfall and Young, Resampling-Based Multiple Testing, 1993).
+        marginals: distributions that turn t into the p-values to be combined. The global p-value is right however wrong
+            they are, as data and toys go through the same ones. None for ranks among toys and data, which favour no
+            test but cannot tell the largest t apart (Westfall and Young, Resampling-Based Multiple Testing, 1993).
     """
 
     t: Float64[np.ndarray, "toys k"]
@@ -167,7 +167,7 @@ class ToyGlobalNull:
             statistic, *toys = self.combination(log_ranks(np.vstack([t, self._good])))
             counted = self._counted(np.array(toys))
         else:
-            statistic, counted = self.combination(_log_pvalues(self.marginals, t[None]))[0], self._by_formula
+            statistic, counted = self.combination(_log_pvalues(self.marginals, t[None]))[0], self._by_asymptotic
         p, interval = counted.pvalue(statistic), counted.interval(statistic)
         return GlobalP(
             kind="empirical",
@@ -186,7 +186,7 @@ class ToyGlobalNull:
         return self.t[~np.isnan(self.t).any(axis=1)]
 
     @cached_property
-    def _by_formula(self) -> EmpiricalNull:
+    def _by_asymptotic(self) -> EmpiricalNull:
         assert self.marginals is not None
         return self._counted(self.combination(_log_pvalues(self.marginals, self._good)))
 

@@ -1,10 +1,10 @@
-"""Do toys follow a chi2, or another law? Tests of bulk, tail and width, right also if it was fitted to the same toys.
+"""Do toys follow a chi2, or another distribution? Tests of bulk, tail and width, right also if fitted to these toys.
 
 All statistics compare counts with their expectation on a fixed grid of about 560 cells, equally spaced in the logit of
-the law's cumulative probability, so that both tails are resolved to 1e-6. Ensembles of exactly as many toys are
-simulated as multinomial counts in these cells: the cost does not depend on the number of toys, no asymptotic formula
-is used, and a fit of the law's parameter to each simulated ensemble costs one sum. Within a cell t varies so little
-that its middle stands for it.
+the distribution's cumulative probability, so that both tails are resolved to 1e-6. Ensembles of exactly as many toys
+are simulated as multinomial counts in these cells: the cost does not depend on the number of toys, no asymptotic
+formula is used, and a fit of the distribution's parameter to each simulated ensemble costs one sum. Within a cell t
+varies so little that its middle stands for it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from nplm._util.seed_range import require_seed
 from nplm.stats.chi2 import fit_chi2, solve_degrees_of_freedom
 from nplm.stats.null import Kind
 
-# Fewer toys cannot tell one law from another.
+# Fewer toys cannot tell one distribution from another.
 LEAST_TOYS_FOR_CHECK = 50
 SIMULATIONS = 1000
-# At or above this overall p-value the toys are said to follow the law.
+# At or above this overall p-value the toys are said to follow the distribution.
 ACCEPTED = 0.05
 
 _REACH, _STEP = 14.0, 0.05
@@ -35,13 +35,13 @@ _LEAST_EXPECTED = 2.0
 
 @dataclass(frozen=True)
 class Tail:
-    """Toys beyond a quantile of the law.
+    """Toys beyond a quantile of the distribution.
 
     Arguments:
         probability: of a toy to lie beyond it: 0.05 or 0.01.
         threshold: the quantile, as t.
         toys: number of toys beyond it.
-        expected: number that the law expects there.
+        expected: number that the distribution expects there.
         p_value: probability of a number at least as far from the expected one, on either side.
     """
 
@@ -54,10 +54,10 @@ class Tail:
 
 @dataclass(frozen=True)
 class Compatibility:
-    """How well toys follow a law; every p-value is the share of simulated ensembles that follow it less well.
+    """How well toys follow a distribution; every p-value is the share of simulated ensembles that follow it less well.
 
     Arguments:
-        kind: of the law: "chi2 given" or "analytic", or "chi2 fitted" or "analytic fitted", then to these toys.
+        kind: of the null: "chi2 given" or "analytic", or "chi2 fitted" or "analytic fitted", then to these toys.
         p_value: of all tests together: of the smallest of their p-values, given how many were looked at.
         kolmogorov_smirnov: p-value of the largest difference between the cumulative distributions.
         anderson_darling: p-value of their squared difference, weighted with 1 / (F (1 - F)): both tails.
@@ -78,7 +78,7 @@ class Compatibility:
 
     @property
     def accepted(self) -> bool:
-        """Whether the toys follow the law as far as these tests see: p_value >= 0.05."""
+        """Whether the toys follow the distribution as far as these tests see: p_value >= 0.05."""
         return self.p_value >= ACCEPTED
 
     @property
@@ -95,7 +95,7 @@ class Compatibility:
 
     @property
     def unanimous(self) -> bool:
-        """Whether none of the tests, taken alone, would refuse the law; of all together some look odd by chance."""
+        """Whether no test, taken alone, would refuse the distribution; of all together some look odd by chance."""
         return self.accepted and self.weakest[1] >= ACCEPTED
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Chi2Compatibility(Compatibility):
     error: float
 
 
-class Law(Protocol):
+class Distributions(Protocol):
     """A family of distributions of t with one parameter: the degrees of freedom of a chi2, or a scale."""
 
     def quantiles(self, logits: Float64[np.ndarray, " m"], parameter: float) -> Float64[np.ndarray, " m"]:
@@ -179,7 +179,7 @@ def chi2_compatibility(
     finite = enough_toys(t)
     fit = fit_chi2(finite) if degrees_of_freedom is None else None
     k = fit.degrees_of_freedom if fit else float(degrees_of_freedom or 0)
-    tests = compare(finite, Chi2Law(), k, fitted=fit is not None, simulations=simulations, seed=seed)
+    tests = compare(finite, Chi2Distributions(), k, fitted=fit is not None, simulations=simulations, seed=seed)
     return Chi2Compatibility(
         kind="chi2 fitted" if fit else "chi2 given", degrees_of_freedom=k, error=fit.error if fit else 0.0, **tests
     )
@@ -193,29 +193,37 @@ def enough_toys(t: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " m"]:
     """
     finite = t[np.isfinite(t)]
     if len(finite) < LEAST_TOYS_FOR_CHECK:
-        raise ValueError(f"comparing toys with a law needs at least {LEAST_TOYS_FOR_CHECK} of them, not {len(finite)}")
+        raise ValueError(
+            f"comparing toys with a distribution needs at least {LEAST_TOYS_FOR_CHECK} of them, not {len(finite)}"
+        )
     return finite
 
 
 def compare(
-    t: Float64[np.ndarray, " n"], law: Law, parameter: float, *, fitted: bool, simulations: int, seed: int
+    t: Float64[np.ndarray, " n"],
+    distributions: Distributions,
+    parameter: float,
+    *,
+    fitted: bool,
+    simulations: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """The tests of `chi2_compatibility` against a member of any law, as fields of `Compatibility` less its kind.
+    """The tests of `chi2_compatibility` against one of any distributions, as fields of `Compatibility` less its kind.
 
     Arguments:
         t: the toys' test statistics, all finite, shape (n,).
-        law, parameter: what the toys are compared with.
-        fitted: whether the parameter was fitted to these toys, as `Law.fitted` fits it to simulated ones.
+        distributions, parameter: what the toys are compared with.
+        fitted: whether the parameter was fitted to these toys, as `Distributions.fitted` fits it to simulated ones.
         simulations, seed: see `chi2_compatibility`.
     """
-    grid = _Grid.of(parameter, law)
+    grid = _Grid.of(parameter, distributions)
     n = len(t)
     rng = np.random.default_rng(require_seed(seed))
     counts = rng.multinomial(n, grid.probabilities, size=simulations)
     # The simulated ensembles are fitted as the toys were.
-    simulated_parameters = law.fitted(counts, grid.middles) if fitted else np.full(simulations, parameter)
+    simulated_parameters = distributions.fitted(counts, grid.middles) if fitted else np.full(simulations, parameter)
     own = np.array([parameter])
-    thresholds = [float(law.isf(share, own)[0]) for share in _tails(n)]
+    thresholds = [float(distributions.isf(share, own)[0]) for share in _tails(n)]
     beyond = [int((t >= threshold).sum()) for threshold in thresholds]
     found = grid.statistics(grid.count(t)[None], own, np.array([_width(t)]), np.array([beyond]))
     simulated_beyond = grid.beyond(counts, simulated_parameters, rng)
@@ -236,13 +244,13 @@ def compare(
     }
 
 
-class Chi2Law:
-    """The chi2 distributions, with their degrees of freedom as parameter: a `Law`."""
+class Chi2Distributions:
+    """The chi2 distributions, with their degrees of freedom as parameter: a `Distributions`."""
 
     def quantiles(self, logits: Float64[np.ndarray, " m"], parameter: float) -> Float64[np.ndarray, " m"]:
         """From whichever tail is nearer, where 1 - F does not round."""
-        law = chi2(parameter)
-        return np.where(logits < 0, law.ppf(expit(logits)), law.isf(expit(-logits)))
+        distribution = chi2(parameter)
+        return np.where(logits < 0, distribution.ppf(expit(logits)), distribution.isf(expit(-logits)))
 
     def isf(self, p: float, parameter: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
         """The t that each chi2 exceeds with probability p."""
@@ -271,7 +279,7 @@ def _tails(n: int) -> tuple[float, ...]:
 
 def _width(t: np.ndarray) -> float:
     mean = t.mean()
-    # Toys that are all zero have no width to speak of, and are as far from any law as can be.
+    # Toys that are all zero have no width to speak of, and are as far from any distribution as can be.
     return float(t.var(ddof=1) / (2 * mean)) if mean > 0 else np.inf
 
 
@@ -291,14 +299,14 @@ class _Grid:
     """Cells of t.
 
     Arguments:
-        law, parameter: the distribution that the cells are made for.
+        distributions, parameter: the distribution that the cells are made for.
         edges: inner edges as t, increasing, shape (edges,); the outer cells are open.
         sf: P(T >= edge), shape (edges,).
         probabilities: of the cells, shape (edges + 1,).
         middles: t in the middle of the cells, shape (edges + 1,).
     """
 
-    law: Law
+    distributions: Distributions
     parameter: float
     edges: Float64[np.ndarray, " edges"]
     sf: Float64[np.ndarray, " edges"]
@@ -306,20 +314,20 @@ class _Grid:
     middles: Float64[np.ndarray, " cells"]
 
     @classmethod
-    def of(cls, parameter: float, law: Law | None = None) -> _Grid:
-        """The grid of a member of a law; of chi2(k) if none is named."""
-        law = law or Chi2Law()
+    def of(cls, parameter: float, distributions: Distributions | None = None) -> _Grid:
+        """The grid of one of several distributions; of chi2(k) if none are named."""
+        distributions = distributions or Chi2Distributions()
         steps = round(_REACH / _STEP)
         logits = _STEP * np.arange(-steps, steps + 1)
         centers = np.concatenate([[logits[0] - 1], (logits[:-1] + logits[1:]) / 2, [logits[-1] + 1]])
         return cls(
-            law=law,
+            distributions=distributions,
             parameter=parameter,
-            edges=law.quantiles(logits, parameter),
+            edges=distributions.quantiles(logits, parameter),
             sf=expit(-logits),
             probabilities=np.diff(np.concatenate([[0.0], expit(logits), [1.0]])),
             # For degrees of freedom near zero the lowest quantiles underflow, but their logarithms are needed.
-            middles=np.maximum(law.quantiles(centers, parameter), 1e-300),
+            middles=np.maximum(distributions.quantiles(centers, parameter), 1e-300),
         )
 
     def count(self, t: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " cells"]:
@@ -336,7 +344,7 @@ class _Grid:
     def beyond(
         self, counts: Int64[np.ndarray, "m cells"], parameter: Float64[np.ndarray, " m"], rng: np.random.Generator
     ) -> Int64[np.ndarray, "m tails"]:
-        """Toys of each ensemble beyond the tails' quantiles of its own member of the law.
+        """Toys of each ensemble beyond the tails' quantiles of its own one of the distributions.
 
         A quantile cuts a cell, whose toys lie on either side at random: whole toys, as in the ensemble to be judged.
         """
@@ -344,7 +352,7 @@ class _Grid:
         above = n - np.cumsum(counts, axis=1)
         columns = []
         for share in _tails(n):
-            quantile = self.law.isf(share, parameter)
+            quantile = self.distributions.isf(share, parameter)
             cut = np.clip(np.searchsorted(self.edges, quantile), 1, len(self.edges) - 1)
             low, high = self.edges[cut - 1], self.edges[cut]
             upper_part = np.clip((high - quantile) / (high - low), 0.0, 1.0)
@@ -358,11 +366,11 @@ class _Grid:
         widths: Float64[np.ndarray, " m"],
         beyond: Int64[np.ndarray, "m tails"],
     ) -> Float64[np.ndarray, "m s"]:
-        """The statistics of ensembles, each against its own member of the law; large values disagree."""
+        """The statistics of ensembles, each against its own one of the distributions; large values disagree."""
         n = int(counts[0].sum())
         above = n - np.cumsum(counts, axis=1)[:, :-1]
         own = (parameter == self.parameter).all()
-        difference = above / n - (self.sf if own else self.law.sf(self.edges, parameter[:, None]))
+        difference = above / n - (self.sf if own else self.distributions.sf(self.edges, parameter[:, None]))
         squared = n * difference**2
         # dF / (F (1 - F)) is the step in logit F, and dF / (1 - F) is F times that.
         return np.column_stack(
@@ -370,7 +378,7 @@ class _Grid:
                 np.abs(difference).max(axis=1),
                 _STEP * squared.sum(axis=1),
                 _STEP * squared @ (1 - self.sf),
-                np.abs(widths / self.law.width(parameter) - 1),
+                np.abs(widths / self.distributions.width(parameter) - 1),
                 np.abs(beyond - n * np.array(_tails(n))),
             ]
         )

@@ -12,7 +12,7 @@ from scipy.special import expit
 from nplm.stats.goodness_of_fit import SIMULATIONS, Compatibility, compare, enough_toys
 from nplm.stats.weighted_chi2 import WeightedChi2Null, fit_weighted_chi2
 
-# The law is tabulated a little beyond the cells of the comparison.
+# The distribution is tabulated a little beyond the cells of the comparison.
 _REACH, _STEP = 16.0, 0.05
 
 
@@ -64,7 +64,7 @@ def weighted_chi2_compatibility(
 
 @dataclass(frozen=True, eq=False)
 class ScaledMixtures:
-    """A weighted chi2 times any scale, with the scale as parameter: a `Law` of `nplm.stats.goodness_of_fit`.
+    """A weighted chi2 times any scale, with the scale as parameter: a `Distributions` of `nplm.stats.goodness_of_fit`.
 
     Arguments:
         null: the weighted chi2 with scale 1.

@@ -30,8 +30,8 @@ class ImportanceNull:
     """The null distribution of t near a threshold, from weighted toys.
 
     The toys are drawn while the reference is held fixed, but data would have come with another one. A t is therefore
-    compared with the toys at the t' of equal p-value by formula, formula_for_toys.pvalue(t') = formula.pvalue(t); for
-    equal weights t' = t / (1 + N(R) / n_R).
+    compared with the toys at the t' of equal p-value by the asymptotic null, asymptotic_for_toys.pvalue(t') =
+    asymptotic.pvalue(t); for equal weights t' = t / (1 + N(R) / n_R).
 
     Arguments:
         t: of the toys, shape (n,); infinite where the fit failed or did not converge: such toys exceed any t.
@@ -39,16 +39,16 @@ class ImportanceNull:
         rung: which of the rungs each toy was drawn from, 0 being the null, shape (n,).
         overlaps: for each rung but the first, an expectation as its toys and as those of the rung below give it: the
             ratio of the two, and the error of the ratio, shape (rungs - 1, 2).
-        formula: the closed form for data.
-        formula_for_toys: the closed form for the toys.
+        asymptotic: the asymptotic null of data.
+        asymptotic_for_toys: that of the toys.
     """
 
     t: Float64[np.ndarray, " n"]
     weights: Float64[np.ndarray, " n"]
     rung: Int64[np.ndarray, " n"]
     overlaps: Float64[np.ndarray, "pairs 2"]
-    formula: AsymptoticNull
-    formula_for_toys: WeightedChi2Null
+    asymptotic: AsymptoticNull
+    asymptotic_for_toys: WeightedChi2Null
 
     @property
     def kind(self) -> Kind:
@@ -182,10 +182,10 @@ class ImportanceNull:
         return self
 
     def _for_toys(self, t: float) -> float:
-        return self.formula_for_toys.threshold_of_z(self.formula.z(t)) if t > 0 else t
+        return self.asymptotic_for_toys.threshold_of_z(self.asymptotic.z(t)) if t > 0 else t
 
     def _for_data(self, t: float) -> float:
-        return self.formula.threshold_of_z(self.formula_for_toys.z(t)) if 0 < t < np.inf else t
+        return self.asymptotic.threshold_of_z(self.asymptotic_for_toys.z(t)) if 0 < t < np.inf else t
 
     def _beyond(self, t: float) -> Bool[np.ndarray, " n"]:
         return np.asarray(self.t >= self._for_toys(t))

@@ -37,7 +37,7 @@ class JointNull:
 
     @classmethod
     def of(cls, covariance: Float64[np.ndarray, "rows rows"], sizes: Sequence[int]) -> JointNull:
-        """The joint law of |y_m|^2, the vectors y_1 ... y_K stacked being normal with this covariance."""
+        """The joint distribution of |y_m|^2, the vectors y_1 ... y_K stacked being normal with this covariance."""
         with blas_threads(len(covariance)):
             values, vectors = eigh(covariance)
         kept = values > _CUT * values[-1]
@@ -45,7 +45,7 @@ class JointNull:
 
     @cached_property
     def marginals(self) -> tuple[WeightedChi2Null, ...]:
-        """The law of each t_m alone."""
+        """The distribution of each t_m alone."""
         grams = (part @ part.T if len(part) < part.shape[1] else part.T @ part for part in self._parts)
         with blas_threads(max(self.sizes)):
             return tuple(WeightedChi2Null(np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)) for gram in grams)
@@ -72,11 +72,12 @@ class JointNull:
     ) -> tuple[float, float, float]:
         """log P(exceeds(t_1 ... t_K)) by importance sampling, for probabilities that plain draws do not reach.
 
-        z is drawn from normal laws of larger variance: under the law proportional to exp(sum_m theta_m t_m) times the
-        null, the ratio to the null is exp(sum_m theta_m t_m - k(theta)), with k(theta) = -1/2 log det(1 - 2 sum_m
-        theta_m A_m^T A_m), and so a function of t alone. The draws come in equal parts from the null, from the laws
-        under which one t_m has the mean `alone`, and from that under which all have about the mean `together`; a draw
-        counts with the ratio of the null to the mean of all these (Hesterberg, Technometrics 37 (1995) 185).
+        z is drawn from normal distributions of larger variance: under the distribution proportional to exp(sum_m
+        theta_m t_m) times the null, the ratio to the null is exp(sum_m theta_m t_m - k(theta)), with k(theta) = -1/2
+        log det(1 - 2 sum_m theta_m A_m^T A_m), and so a function of t alone. The draws come in equal parts from the
+        null, from the distributions under which one t_m has the mean `alone`, and from that under which all have about
+        the mean `together`; a draw counts with the ratio of the null to the mean of all these (Hesterberg,
+        Technometrics 37 (1995) 185).
 
         Arguments:
             exceeds: whether each row lies in the region.
@@ -142,7 +143,7 @@ class JointNull:
             return np.concatenate([np.add.reduceat((z @ self.root.T) ** 2, at, axis=1) for z in blocks])
 
     def _tilted(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
-        """What makes standard normal vectors those of the tilted law, and k(theta)."""
+        """What makes standard normal vectors those of the tilted distribution, and k(theta)."""
         if not theta.any():
             return lambda z: z, 0.0
         weighted = self.root * np.repeat(theta, self.sizes)[:, None]

@@ -26,9 +26,9 @@ _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
 class WeightedChi2Null:
     """t distributed as sum_k w_k (z_k + d_k)^2, with z_k independent standard normal variables.
 
-    Any quadratic form of normal variables follows such a law: t of a penalized model whose parameters are many and
-    small, to second order. Equal weights w and no shifts make it w chi2(n). Shifts d_k make it the law of t in the
-    presence of a signal, for the expected power.
+    Any quadratic form of normal variables follows such a distribution: t of a penalized model whose parameters are many
+    and small, to second order. Equal weights w and no shifts make it w chi2(n). Shifts d_k make it the distribution of
+    t in the presence of a signal, for the expected power.
 
     Tail probabilities are contour integrals through a saddle (S. O. Rice, SIAM J. Sci. Stat. Comput. 1 (1980) 438),
     with a relative error of some 1e-14 in the bulk, growing as |log p| times the rounding of t: 2e-13 at p = 1e-300.
@@ -66,7 +66,7 @@ class WeightedChi2Null:
 
     @property
     def kind(self) -> Kind:
-        """A formula that nothing was fitted to."""
+        """An asymptotic null that nothing was fitted to."""
         return "analytic"
 
     @property
@@ -119,7 +119,7 @@ class WeightedChi2Null:
         return _z_scores(*self._many_log_tails(t))
 
     def interval(self, t: float) -> tuple[float, float]:
-        """The p-value twice: a formula has no counting error."""
+        """The p-value twice: an asymptotic null has no counting error."""
         return self.pvalue(t), self.pvalue(t)
 
     def threshold(self, p: float) -> float:

@@ -124,7 +124,7 @@ class Campaign:
             "toys": self.sampler.describe(),
             "reference_per_toy": reference,
             "inflation": self._inflation,
-            "formula": asymptotic_document(self._formula()),
+            "formula": asymptotic_document(self._asymptotic()),
             "nuisances": None if self.truth is None else self.truth.document(),
             "not_null": _not_null(self.sampler),
         }
@@ -137,7 +137,7 @@ class Campaign:
             return Truth.of(prepared.profile, self.sampler.nu)
         return None
 
-    def _formula(self) -> AsymptoticNull:
+    def _asymptotic(self) -> AsymptoticNull:
         """The null distribution of t of these toys; with nuisances where they are drawn."""
         prepared, fixed = self.test.prepared.profiled, self.reference_sampler is None
         if isinstance(self.sampler, NuisanceSampler) and prepared is not None:

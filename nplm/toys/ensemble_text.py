@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.json_values import json_value
-from nplm.stats.asymptotic import AsymptoticNull, as_formula, fit_asymptotic_null, with_scale_of
+from nplm.stats.asymptotic import AsymptoticNull, as_asymptotic_null, fit_asymptotic_null, with_scale_of
 from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.ensemble_summary import EnsembleSummary, summarize_toys
 from nplm.stats.goodness_of_fit import LEAST_TOYS_FOR_CHECK, Compatibility
@@ -16,6 +16,7 @@ from nplm.stats.null import Kind, Null
 from nplm.stats.precision import largest_z, toys_for_z
 from nplm.stats.significance import z_interval
 from nplm.wording.numbers import INTERVAL, count, p_text, z_interval_text, z_text
+from nplm.wording.standing import kind_text
 from nplm.wording.tables import aligned
 
 Rows = list[tuple[str, ...]]
@@ -25,7 +26,7 @@ _Z, _Z_ERROR = 3.0, 0.1
 
 def ensemble_text(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | float | None = None,
+    asymptotic: AsymptoticNull | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -34,11 +35,11 @@ def ensemble_text(
 
     Arguments:
         t: the toys' test statistics, shape (n,); NaN for a failed toy.
-        formula: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
+        asymptotic: to compare with, or the degrees of freedom of a chi2; None compares with a fitted chi2 alone.
         observed: the t of data, whose Z is shown for each null and with what it stands on.
-        summary: that of the same toys and formula, if it is known already.
+        summary: that of the same toys and asymptotic null, if it is known already.
     """
-    expected = as_formula(formula)
+    expected = as_asymptotic_null(asymptotic)
     summary = summary or summarize_toys(t, expected)
     lines = aligned([*ensemble_rows(summary), ("precision", precision_text(summary.toys))] if summary.toys else [])
     comparison = comparison_rows(t, expected, summary)
@@ -50,7 +51,7 @@ def ensemble_text(
 
 def ensemble_dict(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | float | None = None,
+    asymptotic: AsymptoticNull | float | None = None,
     *,
     observed: float | None = None,
     summary: EnsembleSummary | None = None,
@@ -61,13 +62,13 @@ def ensemble_dict(
         The fields of `EnsembleSummary`, "largest_z" that so many toys can show, and, with an observed t, "observed":
         its t, and under "nulls" for each null what it stands on, whether the toys accept it, p, Z and intervals.
     """
-    expected = as_formula(formula)
+    expected = as_asymptotic_null(asymptotic)
     summary = summary or summarize_toys(t, expected)
     found: dict[str, Any] = {**summary.to_dict(), "largest_z": largest_z(len(t)) if len(t) else None}
     if observed is not None and len(t):
         nulls = []
         counted: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
-        for null, check in [*counted, *_formulas(t, expected, summary)]:
+        for null, check in [*counted, *_asymptotic_nulls(t, expected, summary)]:
             interval = null.interval(observed)
             nulls.append(
                 {
@@ -111,9 +112,9 @@ def precision_text(toys: int) -> str:
     )
 
 
-def comparison_rows(t: Float64[np.ndarray, " n"], formula: AsymptoticNull | None, summary: EnsembleSummary) -> Rows:
-    """The tests against the formula as given and as fitted, one in a column; the first row is the head."""
-    compared = [(null, check) for null, check in _formulas(t, formula, summary) if check is not None]
+def comparison_rows(t: Float64[np.ndarray, " n"], asymptotic: AsymptoticNull | None, summary: EnsembleSummary) -> Rows:
+    """The tests against the asymptotic null as given and as fitted, one in a column; the first row is the head."""
+    compared = [(null, check) for null, check in _asymptotic_nulls(t, asymptotic, summary) if check is not None]
     if not compared:
         return []
     checks = [check for _, check in compared]
@@ -134,7 +135,7 @@ def comparison_rows(t: Float64[np.ndarray, " n"], formula: AsymptoticNull | None
 
 def observed_rows(
     t: Float64[np.ndarray, " n"],
-    formula: AsymptoticNull | None,
+    asymptotic: AsymptoticNull | None,
     observed: float,
     summary: EnsembleSummary,
     for_data: AsymptoticNull | None = None,
@@ -143,20 +144,21 @@ def observed_rows(
 
     Arguments:
         t: of the toys.
-        formula: that they are compared with.
+        asymptotic: that they are compared with.
         observed: t of the data.
         summary: of the toys.
-        for_data: the formula that holds for the data, if it is another than that for the toys.
+        for_data: the asymptotic null that holds for the data, if it is another than that for the toys.
     """
     rows: Rows = [("observed t", f"{observed:.2f}")]
-    # As far as there are toys, they have checked the formula.
-    checked = "by formula" if np.any(t >= observed) else "extrapolated"
+    # As far as there are toys, they have checked the asymptotic null.
+    checked = "asymptotic" if np.any(t >= observed) else "extrapolated"
     nulls: list[tuple[Null, Compatibility | None]] = [(EmpiricalNull(t), None)]
-    for of_toys, check in _formulas(t, formula, summary):
+    for of_toys, check in _asymptotic_nulls(t, asymptotic, summary):
         given = for_data or of_toys
-        nulls.append((given if of_toys is formula else with_scale_of(of_toys, given), check))
+        nulls.append((given if of_toys is asymptotic else with_scale_of(of_toys, given), check))
     for null, check in nulls:
-        name = null.kind if null.kind == "empirical" else _short(null.kind)
+        name = kind_text(null.kind)
+        name = name if null.kind == "empirical" else _short(name)
         if check is not None and not check.accepted:
             rows.append((name, "no p-value: the toys do not follow it"))
             continue
@@ -174,23 +176,25 @@ def observed_rows(
 
 
 def why_not_compared(summary: EnsembleSummary) -> str:
-    """Why there is neither a given nor a fitted formula that the toys were compared with."""
+    """Why there is neither a given nor a fitted asymptotic null that the toys were compared with."""
     usable = count(summary.toys - summary.failed, "toy")
     return f"{usable} with a t, and {LEAST_TOYS_FOR_CHECK} are needed"
 
 
-def _formulas(
-    t: np.ndarray, formula: AsymptoticNull | None, summary: EnsembleSummary
+def _asymptotic_nulls(
+    t: np.ndarray, asymptotic: AsymptoticNull | None, summary: EnsembleSummary
 ) -> list[tuple[AsymptoticNull, Compatibility | None]]:
-    """The formula as it was given and as it is fitted to these toys, as far as there are such, each with its check."""
-    formulas: list[tuple[AsymptoticNull, Compatibility | None]] = [] if formula is None else [(formula, summary.given)]
+    """The asymptotic null as given and as fitted to these toys, as far as there are such, each with its check."""
+    nulls: list[tuple[AsymptoticNull, Compatibility | None]] = (
+        [] if asymptotic is None else [(asymptotic, summary.given)]
+    )
     if summary.fitted is not None:
-        formulas.append((fit_asymptotic_null(t, formula), summary.fitted))
-    return formulas
+        nulls.append((fit_asymptotic_null(t, asymptotic), summary.fitted))
+    return nulls
 
 
 def _answer(check: Compatibility) -> str:
-    """The rows below name the test that would refuse the formula if it stood alone."""
+    """The rows below name the test that would refuse the asymptotic null if it stood alone."""
     if not check.accepted:
         return "rejected"
     return "accepted" if check.unanimous else "not refuted"

@@ -8,23 +8,23 @@ from nplm.toys.pulls import FittedNuisances, Mean, Truth
 from nplm.wording.tables import aligned
 
 
-def law_text(formula: AsymptoticNull, truth: Truth) -> str:
-    """The formula, and for which nu it holds: the law of a kernel model moves with nu, a chi2 does not."""
-    where = f"at {truth}" if formula.derived else "whatever the nuisances"
-    return f"{formula.name} {where}"
+def asymptotic_text(asymptotic: AsymptoticNull, truth: Truth) -> str:
+    """The asymptotic null, and for which nu it holds: that of a kernel model moves with nu, a chi2 does not."""
+    where = f"at {truth}" if asymptotic.derived else "whatever the nuisances"
+    return f"{asymptotic.name} {where}"
 
 
-def pulls_text(fitted: FittedNuisances, formula: AsymptoticNull, truth: Truth | None) -> str:
+def pulls_text(fitted: FittedNuisances, asymptotic: AsymptoticNull, truth: Truth | None) -> str:
     """tau and Delta of toys, and how their fits find each nuisance, in at most 100 columns of ASCII.
 
     Arguments:
         fitted: the numbers.
-        formula: that t is compared with.
+        asymptotic: that t is compared with.
         truth: where the toys were drawn.
     """
     rows: Rows = [("mean of tau", _with_sd(fitted.tau)), ("mean of Delta", _with_sd(fitted.delta))]
     if truth is not None:
-        rows.insert(0, ("null of t", law_text(formula, truth)))
+        rows.insert(0, ("null of t", asymptotic_text(asymptotic, truth)))
     lines = aligned(rows)
     if not fitted.pulls:
         return "\n".join(lines)

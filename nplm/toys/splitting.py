@@ -27,8 +27,8 @@ class Split:
     """The pooled events of data and reference, divided at random into data and reference of a toy.
 
     Under the null both samples are independent draws from one density. Given the pooled events, every way to choose
-    those of the data is equally likely then; so toys and real samples follow one law, with the fluctuation of the
-    reference in it, whatever the density is (Fisher's permutation test). What is left is how many events each has:
+    those of the data is equally likely then; so toys and real samples follow one distribution, with the fluctuation of
+    the reference in it, whatever the density is (Fisher's permutation test). What is left is how many events each has:
 
     - "fixed", for a test of shapes: as many as the real samples.
     - "data", where the expected yield N is known: n_D is Poisson with mean N / v, n_R that of the real reference. A toy

@@ -1,4 +1,4 @@
-"""The null of a test of two samples in closed form: the normal law of its scores, from the weights of both samples."""
+"""The asymptotic null of a test of two samples: the normal distribution of its scores, from the weights of both."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreLaw:
-    """Normal scores with mean zero, and the law of the statistics that they make.
+class ScoreNull:
+    """Normal scores with mean zero, and the distribution of the statistics that they make.
 
     Arguments:
         covariance: of the scores g over sqrt(N pi_A pi_B) and, if yields are compared, of theirs, shape (r', r').
@@ -34,8 +34,8 @@ class ScoreLaw:
     diagonal: Float64[np.ndarray, " k"]
 
     @classmethod
-    def of(cls, basis: Basis) -> ScoreLaw:
-        """The law of the scores of two samples from one distribution, to second order.
+    def of(cls, basis: Basis) -> ScoreNull:
+        """The distribution of the scores of two samples from one distribution, to second order.
 
         With u = <phi>_B - <phi>_A and g = N pi_A pi_B u, Cov g = V = pi_B^2 sum_A m^2 phi phi^T + pi_A^2 sum_B m^2 phi
         phi^T for phi with mean zero: the mean over a sample has the covariance sum w^2 phi phi^T / (sum w)^2, whether
@@ -89,7 +89,7 @@ class ScoreLaw:
 
     @cached_property
     def joint(self) -> JointNull:
-        """The law of the statistics of all tests together."""
+        """The distribution of the statistics of all tests together."""
         parts = []
         for c in self.filters.T:
             used = c > 0

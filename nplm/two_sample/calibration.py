@@ -15,12 +15,12 @@ from nplm.stats.empirical import EmpiricalNull
 from nplm.stats.global_pvalue import GlobalP, JointGlobalNull
 from nplm.stats.null import ONE_SIGMA
 from nplm.stats.significance import z_score
-from nplm.two_sample.asymptotic import ScoreLaw
+from nplm.two_sample.asymptotic import ScoreNull
 
-Calibrate = Literal["permutation", "analytic", "bootstrap", "pool"]
+Calibrate = Literal["permutation", "asymptotic", "bootstrap", "pool"]
 CALIBRATIONS: tuple[Calibrate, ...] = get_args(Calibrate)
-# What a p-value stands on: that, or samples drawn anew where labels may not be permuted.
-Kind = Literal[Calibrate, "resampling"]
+# What a p-value stands on, as files call it: that, or samples drawn anew where labels may not be permuted.
+Kind = Literal["permutation", "analytic", "bootstrap", "pool", "resampling"]
 
 COMBINATION = Combination("min-p")
 # Below this log p of all tests together Bonferroni's bound stands for it: it costs less than 0.2 in Z.
@@ -38,7 +38,7 @@ class TwoSampleCalibration:
         null: the same in words.
         p_value, p_interval: with its 68% interval from the number of resamplings or draws.
         z, z_interval: one-sided Z-scores of these.
-        resamples: number of permutations, bootstraps, samples from a pool, or draws from the normal law.
+        resamples: number of permutations, bootstraps, samples from a pool, or draws from the normal distribution.
         exceeding: those with at least the observed statistic.
         limit: whether none has, so that p is the least that so many can show and Z a lower limit.
     """
@@ -72,23 +72,29 @@ class TwoSampleCalibration:
         )
 
     @classmethod
-    def of_law(cls, law: ScoreLaw, t: np.ndarray, draws: int, seed: int) -> TwoSampleCalibration:
-        """From the normal law of the scores: the weighted chi2 of one test, or draws of all tests together and their
-        tail.
+    def of_asymptotic(cls, asymptotic: ScoreNull, t: np.ndarray, draws: int, seed: int) -> TwoSampleCalibration:
+        """From the asymptotic null: the weighted chi2 of one test, or draws of all tests together and their tail.
 
-        t is standardized, see `ScoreLaw.standard`.
+        t is standardized, see `ScoreNull.standard`.
         """
         if len(t) == 1:
-            alone = law.joint.marginals[0]
+            alone = asymptotic.joint.marginals[0]
             p, z = alone.pvalue(float(t[0])), alone.z(float(t[0]))
-            return cls("analytic", f"normal law of the scores: {alone.describe()}", p, (p, p), z, (z, z), 0, 0, False)
-        local = np.array([null.log_pvalue(value) for null, value in zip(law.joint.marginals, t.tolist(), strict=True)])
+            return cls(
+                "analytic", f"normal distribution of the scores: {alone.describe()}", p, (p, p), z, (z, z), 0, 0, False
+            )
+        local = np.array(
+            [null.log_pvalue(value) for null, value in zip(asymptotic.joint.marginals, t.tolist(), strict=True)]
+        )
         log_bound = float(local.min() + np.log(len(t)))
         if log_bound < _BOUNDED:
             p, z = float(np.exp(log_bound)), -float(ndtri_exp(log_bound))
-            null = f"smallest p-value of {len(t)} tests, each from the normal law of its scores, times their number"
+            null = (
+                f"smallest p-value of {len(t)} tests, each from the normal distribution of its scores, times their"
+                " number"
+            )
             return cls("analytic", null, p, (p, p), z, (z, z), 0, 0, False)
-        found: GlobalP = ScoreGlobalNull(law.joint, COMBINATION, draws, seed, law=law).global_p(t)
+        found: GlobalP = ScoreGlobalNull(asymptotic.joint, COMBINATION, draws, seed, asymptotic=asymptotic).global_p(t)
         # Where the tail cannot be drawn either, p is what the draws leave.
         limit = found.exceeding == 0 and not found.tail
         return cls(
@@ -106,18 +112,18 @@ class TwoSampleCalibration:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ScoreGlobalNull(JointGlobalNull):
-    """`JointGlobalNull` with the quicker p-values of `ScoreLaw` in the combination.
+    """`JointGlobalNull` with the quicker p-values of `ScoreNull` in the combination.
 
     Arguments:
-        law: of the scores.
+        asymptotic: of the scores.
     """
 
-    law: ScoreLaw
+    asymptotic: ScoreNull
 
     def statistics(self, t: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
         """T of n pairs of samples, shape (n,)."""
-        return self.combination(self.law.quick_log_pvalues(t))
+        return self.combination(self.asymptotic.quick_log_pvalues(t))
 
     @cached_property
     def _drawn(self) -> EmpiricalNull:
-        return EmpiricalNull(self.statistics(self.law.draw(self.draws, self.seed)))
+        return EmpiricalNull(self.statistics(self.asymptotic.draw(self.draws, self.seed)))

@@ -11,7 +11,7 @@ from nplm.two_sample.pooled import Pool
 
 # Share of the events that both samples have in common, and of distinct ones, that mean that they are not independent.
 _SHARED, _DISTINCT = 0.01, 0.5
-# With more degrees of freedom than this share of the events the normal law is rough.
+# With more degrees of freedom than this share of the events the normal distribution is rough.
 _LARGEST_FREEDOM = 0.2
 
 
@@ -35,16 +35,17 @@ def notes_on(a: Sample, b: Sample, pool: Pool) -> list[str]:
 
 
 def notes_on_calibration(basis: Basis, calibrate: Calibrate) -> list[str]:
-    """What a reader must know of a calibration by permutations or a normal law.
+    """What a reader must know of a calibration by permutations or a normal distribution.
 
     Arguments:
         basis: prepared on both samples.
         calibrate: what calibrates the test.
     """
     pool, notes = basis.pool, []
-    if calibrate == "analytic" and not pool.exchange.allowed:
+    if calibrate == "asymptotic" and not pool.exchange.allowed:
         notes.append(
-            f"labels may not be permuted, as {pool.exchange.reason}: p is read from the normal law of the scores"
+            f"labels may not be permuted, as {pool.exchange.reason}: p is read from the normal distribution of the"
+            " scores"
         )
     freedom = max(float(test.shrinkage.sum()) for test in basis.tests)
     if calibrate != "permutation" and freedom > _LARGEST_FREEDOM * pool.total:

@@ -23,8 +23,9 @@ class FeatureNumbers:
         feature: its name.
         chi2, degrees_of_freedom, p_chi2: of the shares of the samples in bins of about equal weight; NaN and 0 where
             they leave no two bins.
-        distance, p_distance: the largest distance of their distribution functions, and its p-value by Kolmogorov's law
-            for the effective numbers of events, which is an upper limit where values repeat (counts, flags).
+        distance, p_distance: the largest distance of their distribution functions, and its p-value by Kolmogorov's
+            distribution for the effective numbers of events, which is an upper limit where values repeat (counts,
+            flags).
     """
 
     feature: str

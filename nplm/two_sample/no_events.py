@@ -13,6 +13,7 @@ from nplm.data.sample import Sample
 from nplm.stats.yields import Rate, poisson_root
 from nplm.two_sample.calibration import TwoSampleCalibration
 from nplm.two_sample.result import TwoSampleResult
+from nplm.wording.standing import calibration_name
 
 
 def rate_of_none(a: Sample, expected_ratio: float, *, exact: bool) -> Rate:
@@ -40,8 +41,10 @@ def result_of_rate(
 ) -> TwoSampleResult:
     """The p-value of the yield alone as the result of a comparison."""
     p, z = rate.p_value, float(-ndtri_exp(min(rate.log_p, -1e-16)))
-    law = "Poisson law" if configuration["exact_yield"] else "binomial law"
-    calibration = TwoSampleCalibration("analytic", f"{law} of the number of events", p, (p, p), z, (z, z), 0, 0, False)
+    distribution = "Poisson distribution" if configuration["exact_yield"] else "binomial distribution"
+    calibration = TwoSampleCalibration(
+        "analytic", f"{distribution} of the number of events", p, (p, p), z, (z, z), 0, 0, False
+    )
     return TwoSampleResult(
         names=("yield",),
         t=np.array([rate.root**2]),
@@ -49,7 +52,7 @@ def result_of_rate(
         expected_t=np.ones(1),
         statistic=-rate.log_p,
         calibration=calibration,
-        analytic=None,
+        asymptotic=None,
         null=None,
         leading=0,
         leading_shape=0,
@@ -64,7 +67,7 @@ def result_of_rate(
         seconds={"prepare": prepare},
         seed=seed,
         versions=versions(),
-        configuration={**configuration, "calibrate": calibration.kind, "resamples": 0},
+        configuration={**configuration, "calibrate": calibration_name(calibration.kind), "resamples": 0},
         notes=tuple(notes),
         leading_words=f"in the yield: none where {rate.expected:,.6g} are expected",
         rate=rate,

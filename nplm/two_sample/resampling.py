@@ -26,7 +26,7 @@ def require_exchangeable(pool: Pool) -> None:
     if not found.allowed:
         raise ValueError(
             f"the labels may not be permuted: {found.reason}, so (event, weight) pairs are not exchangeable. Calibrate"
-            " with 'analytic' or 'bootstrap', which take the weights of each sample into account"
+            " with 'asymptotic' or 'bootstrap', which take the weights of each sample into account"
         )
 
 
@@ -75,7 +75,7 @@ def bootstrap_scores(basis: Basis, count: int, seed: int) -> Scores:
     """Scores with the fluctuation of each sample about the common mean: the wild bootstrap.
 
     g = sum_e xi_e y_e phi, with y_e = pi_A m of B and -pi_B m of A, phi centred in the pool, and random signs xi. The
-    covariance is sum y^2 phi phi^T, that of `ScoreLaw` where weights tell the samples apart. Signs leave y^2 as it is,
+    covariance is sum y^2 phi phi^T, that of `ScoreNull` where weights tell the samples apart. Signs leave y^2 as it is,
     so that t fluctuates as it does with so many events; random numbers of events would widen it. Source: R. Y. Liu,
     Ann. Stat. 16 (1988) 1696.
     """

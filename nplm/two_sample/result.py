@@ -29,11 +29,11 @@ class TwoSampleResult(SavedResult):
     Arguments:
         names: of the K tests.
         t: of each test, the log-likelihood ratio of the labels, shape (K,).
-        local_p: p-value of each test alone, from its law in closed form, shape (K,).
+        local_p: p-value of each test alone, from its asymptotic null, shape (K,).
         expected_t: mean of each t without a difference, shape (K,).
         statistic: -log of the smallest p-value of all tests, by a quick approximation that resamplings undergo too.
         calibration: the p-value of the statistic, and what it stands on.
-        analytic: that of the law in closed form, for comparison; None if it was left out.
+        asymptotic: that of the asymptotic null, for comparison; None if it was left out.
         null: statistics of the resamplings, shape (n,); None if there were none.
         leading: which test has the smallest local p-value.
         leading_shape: which test of shapes has.
@@ -63,7 +63,7 @@ class TwoSampleResult(SavedResult):
     expected_t: Float64[np.ndarray, " k"]
     statistic: float
     calibration: TwoSampleCalibration
-    analytic: TwoSampleCalibration | None
+    asymptotic: TwoSampleCalibration | None
     null: Float64[np.ndarray, " n"] | None
     leading: int
     leading_shape: int
@@ -116,7 +116,7 @@ class TwoSampleResult(SavedResult):
                 "z": self.z,
                 "statistic": self.statistic,
                 "calibration": calibration_dict(self.calibration),
-                "analytic": None if self.analytic is None else calibration_dict(self.analytic),
+                "analytic": None if self.asymptotic is None else calibration_dict(self.asymptotic),
                 "leading": self.names[self.leading],
                 "leading_shape": self.names[self.leading_shape],
                 "leading_words": self.leading_words,

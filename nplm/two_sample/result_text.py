@@ -23,6 +23,7 @@ from nplm.wording.numbers import (
     z_interval_text,
     z_text,
 )
+from nplm.wording.standing import kind_text
 from nplm.wording.tables import aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, where_apart
 
@@ -61,8 +62,8 @@ def two_sample_verdict(result: TwoSampleResult) -> Verdict:
     ending = "It may be chance." if level == "mild" and not found.limit else ""
     if found.limit:
         ending = f"None of {found.null} differs as much, so Z is limited by their number."
-        if result.analytic is not None and not result.analytic.limit:
-            ending += f" The normal law, uncounted, says {z_text(result.analytic.z)}."
+        if result.asymptotic is not None and not result.asymptotic.limit:
+            ending += f" The asymptotic null, uncounted, says {z_text(result.asymptotic.z)}."
     title = f"{least}{level} difference".removeprefix("a ").capitalize() + _apart(result)
     most = f"{both} show {least}{level} difference, most {_leading(result)}."
     sentence = f"{most} {chance[0].upper()}{chance[1:]}."
@@ -98,18 +99,18 @@ def two_sample_rows(result: TwoSampleResult) -> list[tuple[str, ...]]:
 def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
     """What was found and what it stands on, by name."""
     found = result.calibration
-    # In a family p is that of shape and yield, each with its own law; one law of kernels is of both.
+    # In a family p is that of shape and yield, each with its own distribution; one distribution of kernels is of both.
     of_shape = result.shape is not None and "family" in result.configuration
     within = found.p_interval[0] < found.p_interval[1]
     rows = {
         **_yields(result),
         "p-value": _value(p_text(found.p_value)) + within * f" (68% interval: {p_interval_text(found.p_interval)})",
         "Z": _value(z_text(found.z)) + within * f" (68% interval: {z_interval_text(found.z_interval)})",
-        "shape by" if of_shape else "stands on": f"{found.kind}: {found.null}{_exceeding(found)}",
+        "shape by" if of_shape else "stands on": f"{kind_text(found.kind)}: {found.null}{_exceeding(found)}",
     }
-    if result.analytic is not None and found.kind != "analytic":
-        rows["formula"] = (
-            f"{p_text(result.analytic.p_value)}, {z_text(result.analytic.z)} from the {result.analytic.null}, for"
+    if result.asymptotic is not None and found.kind != "analytic":
+        rows["asymptotic"] = (
+            f"{p_text(result.asymptotic.p_value)}, {z_text(result.asymptotic.z)} from the {result.asymptotic.null}, for"
             " comparison"
         )
     if (shape := result.shape) is not None:
@@ -174,7 +175,7 @@ def two_sample_line(result: TwoSampleResult) -> str:
 
 def _kind(result: TwoSampleResult) -> str:
     """What the p-value is from: where the yield has a part in it, no count of shapes alone."""
-    kind = result.calibration.kind
+    kind = kind_text(result.calibration.kind)
     if result.rate is None or "family" not in result.configuration:
         return kind
     return "yield" if result.leading != result.leading_shape else f"{kind} and yield"

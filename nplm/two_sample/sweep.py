@@ -116,15 +116,15 @@ def n_sweep(
 ) -> TwoSampleSweep:
     """How many events until two samples are told apart: Z of subsamples of both, by the number of their events.
 
-    Modes and law are prepared once, on all events; a subsample is drawn without repetition, and its Z is read from the
-    law of the scores in closed form, where counting would end at some three sigma.
+    Modes and distribution are prepared once, on all events; a subsample is drawn without repetition, and its Z is read
+    from the asymptotic null of the scores, where counting would end at some three sigma.
 
     Arguments:
         a, b: the samples.
         sizes: events that are drawn of each sample.
         repeats: subsamples of each size.
         levels: of Z to be reached by the median.
-        draws: from the normal law.
+        draws: from the normal distribution.
         seed: of the subsamples.
         settings: as of `TwoSampleTest`, of which only shapes are compared here.
 
@@ -173,13 +173,13 @@ def _subsampled(test: TwoSampleTest, size: int, repeats: int, seed: int) -> Floa
 
 
 def _z_scores(test: TwoSampleTest, t: Float64[np.ndarray, "m k"], draws: int) -> Float64[np.ndarray, " m"]:
-    """Z of all tests together for each row: counted from draws of the law, and beyond them by Bonferroni's bound.
+    """Z of all tests together for each row: counted from draws of the null, and beyond them by Bonferroni's bound.
 
     The bound takes as many tests as the draws show to be independent where they run out, not all of them.
     """
     # The modes were not made of the subsamples, which leaves t of those of equal size the variance of normal scores.
-    counted = np.sort(COMBINATION(test.law.quick_log_pvalues(test.law.draw(draws, test.seed))))
-    statistics = COMBINATION(test.law.quick_log_pvalues(t))
+    counted = np.sort(COMBINATION(test.asymptotic_null.quick_log_pvalues(test.asymptotic_null.draw(draws, test.seed))))
+    statistics = COMBINATION(test.asymptotic_null.quick_log_pvalues(t))
     exceeding = draws - np.searchsorted(counted, statistics)
     log_p = np.log((1 + exceeding) / (1 + draws))
     # Where one in 200 exceeds, p of all tests together over that of one.
@@ -187,7 +187,10 @@ def _z_scores(test: TwoSampleTest, t: Float64[np.ndarray, "m k"], draws: int) ->
     log_factor = np.log((1 + end) / (1 + draws)) + counted[-end]
     far = exceeding < end
     if far.any():
-        exact = [null.log_pvalues(column) for null, column in zip(test.law.joint.marginals, t[far].T, strict=True)]
+        exact = [
+            null.log_pvalues(column)
+            for null, column in zip(test.asymptotic_null.joint.marginals, t[far].T, strict=True)
+        ]
         log_p[far] = np.minimum(np.min(exact, axis=0) + log_factor, np.log((1 + end) / (1 + draws)))
     return np.asarray(-ndtri_exp(np.minimum(log_p, -1e-16)))
 

@@ -40,7 +40,8 @@ def sweep_text(sweep: TwoSampleSweep) -> str:
     a, b = (printable(name) for name in sweep.sample_names)
     return "\n".join(
         [
-            f"NPLM: {a} and {b} told apart; {count(sweep.z.shape[1], 'subsample')} of each size, Z from the normal law",
+            f"NPLM: {a} and {b} told apart; {count(sweep.z.shape[1], 'subsample')} of each size, Z from the normal"
+            " distribution",
             *aligned([SWEEP_HEAD, *sweep_rows(sweep)]),
             *(f"  {crossing_text(crossing, sweep)}" for crossing in sweep.crossings),
             *(f"  caution    {text}" for text in sweep.notes),

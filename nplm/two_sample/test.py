@@ -18,7 +18,7 @@ from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample, require_same_features
 from nplm.data.support import yields_apart
 from nplm.io.tables import Tabular, two_samples
-from nplm.two_sample.asymptotic import ScoreLaw
+from nplm.two_sample.asymptotic import ScoreNull
 from nplm.two_sample.calibration import CALIBRATIONS, COMBINATION, Calibrate, TwoSampleCalibration
 from nplm.two_sample.cautions import notes_on, notes_on_calibration
 from nplm.two_sample.logistic_fit import fit_labels
@@ -34,6 +34,7 @@ from nplm.two_sample.resampling import (
 )
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.scores import Scores, rate_deviance, test_names
+from nplm.wording.standing import calibration_name
 
 Statistic = Literal["one-step", "converged"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
@@ -41,11 +42,11 @@ RESAMPLES, DRAWS = 999, 20_000
 
 
 class _Calibrated(NamedTuple):
-    """The statistic, when it was known, its law (None if nothing was drawn), what p stands on, and what was counted."""
+    """The statistic, when it was known, its asymptotic p (None without draws), what p stands on, what was counted."""
 
     statistic: float
     fitted: float
-    analytic: TwoSampleCalibration | None
+    asymptotic: TwoSampleCalibration | None
     calibration: TwoSampleCalibration
     null: np.ndarray | None
 
@@ -112,9 +113,9 @@ class TwoSampleTest:
 
     @cached_property
     @blas_threads()
-    def law(self) -> ScoreLaw:
-        """The null in closed form."""
-        return ScoreLaw.of(self.basis)
+    def asymptotic_null(self) -> ScoreNull:
+        """The asymptotic null of the statistics."""
+        return ScoreNull.of(self.basis)
 
     @cached_property
     @blas_threads()
@@ -126,8 +127,8 @@ class TwoSampleTest:
 
     @blas_threads()
     def combined(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, " L"]:
-        """-log of the smallest p-value of all tests, from a quick approximation of their laws, shape (L,)."""
-        return COMBINATION(self.law.quick_log_pvalues(self.law.standard(t)))
+        """-log of the smallest p-value of all tests, from a quick approximation of their distributions, shape (L,)."""
+        return COMBINATION(self.asymptotic_null.quick_log_pvalues(self.asymptotic_null.standard(t)))
 
     @blas_threads()
     def resampled(
@@ -165,21 +166,23 @@ class TwoSampleTest:
         """Compares the samples.
 
         Arguments:
-            calibrate: "permutation" of the labels, only where (event, weight) pairs are exchangeable; "analytic", the
-                normal law of the scores; "bootstrap", which gives random signs to what events add; or "pool",
+            calibrate: "permutation" of the labels, only where (event, weight) pairs are exchangeable; "asymptotic", the
+                normal distribution of the scores; "bootstrap", which gives random signs to what events add; or "pool",
                 which draws both from a large sample that is known to be what they should follow. Default: "pool" with a
-                pool, "permutation" where it is allowed, else "analytic".
+                pool, "permutation" where it is allowed, else "asymptotic".
             resamples: permutations, bootstraps or samples from the pool.
             pool: the large sample.
-            draws: from the normal law; 0 leaves the law out where it does not calibrate, and is quicker.
+            draws: from the normal distribution; 0 leaves the distribution out where it does not calibrate, and is
+                quicker.
             notify: called with cautions.
 
         Raises:
             ValueError: if the calibration is not allowed or lacks something.
         """
         began = time.perf_counter()
+        calibrate = calibration_name(calibrate)
         if calibrate is None:
-            calibrate = "pool" if pool is not None else "permutation" if self.pool.exchange.allowed else "analytic"
+            calibrate = "pool" if pool is not None else "permutation" if self.pool.exchange.allowed else "asymptotic"
         self._require(calibrate, resamples, pool, draws)
         rate = rate_of(self.pool, exact=False)
         apart = None if rate is None else yields_apart(rate.expected, rate.observed)
@@ -191,8 +194,8 @@ class TwoSampleTest:
         fitted = found.fitted
         shape_alone = None if rate is None else self._of_shapes(calibrate, resamples, pool, draws)
         calibrated = time.perf_counter()
-        standard = self.law.standard(self.t).tolist()
-        local = [null.log_pvalue(t) for null, t in zip(self.law.joint.marginals, standard, strict=True)]
+        standard = self.asymptotic_null.standard(self.t).tolist()
+        local = [null.log_pvalue(t) for null, t in zip(self.asymptotic_null.joint.marginals, standard, strict=True)]
         leading = int(np.argmin(local))
         shape = int(np.argmin(local[: len(self.basis.tests)]))
         f_a, f_b, fit = self._log_ratio(shape)
@@ -200,10 +203,10 @@ class TwoSampleTest:
             names=self.names,
             t=self.t,
             local_p=np.exp(local),
-            expected_t=self.law.cumulants[0],
+            expected_t=self.asymptotic_null.cumulants[0],
             statistic=found.statistic,
             calibration=found.calibration,
-            analytic=found.analytic,
+            asymptotic=found.asymptotic,
             null=found.null,
             leading=leading,
             leading_shape=shape,
@@ -226,7 +229,7 @@ class TwoSampleTest:
             configuration={
                 **self._settings,
                 "calibrate": calibrate,
-                "resamples": 0 if calibrate == "analytic" else resamples,
+                "resamples": 0 if calibrate == "asymptotic" else resamples,
                 "draws": draws,
             },
             notes=tuple(notes),
@@ -239,10 +242,16 @@ class TwoSampleTest:
         """The statistic, and what it stands on."""
         statistic = float(self.combined(self.t[None])[0])
         fitted = time.perf_counter()
-        analytic = TwoSampleCalibration.of_law(self.law, self.law.standard(self.t), draws, self.seed) if draws else None
-        if calibrate == "analytic":
-            assert analytic is not None, "the law needs draws"
-            return _Calibrated(statistic, fitted, analytic, analytic, None)
+        asymptotic = (
+            TwoSampleCalibration.of_asymptotic(
+                self.asymptotic_null, self.asymptotic_null.standard(self.t), draws, self.seed
+            )
+            if draws
+            else None
+        )
+        if calibrate == "asymptotic":
+            assert asymptotic is not None, "the distribution needs draws"
+            return _Calibrated(statistic, fitted, asymptotic, asymptotic, None)
         null = self.combined(self.resampled(calibrate, resamples, pool=pool))
         words = {
             "permutation": "permutations of the labels" if self.pool.expected_share is None else "labels drawn anew",
@@ -250,15 +259,15 @@ class TwoSampleTest:
             "pool": f"pairs of samples from {'a pool' if pool is None else pool.name}",
         }
         counted = TwoSampleCalibration.counted(calibrate, words[calibrate], statistic, null)
-        return _Calibrated(statistic, fitted, analytic, counted, null)
+        return _Calibrated(statistic, fitted, asymptotic, counted, null)
 
     def _of_shapes(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> TwoSampleCalibration:
         """The p-value of the same tests of shapes only, whatever the yields."""
         shapes = TwoSampleTest(self.a, self.b, **{**self._settings, "expected_ratio": None})
         if calibrate == "permutation" and not shapes.pool.exchange.allowed:
-            calibrate = "analytic"
+            calibrate = "asymptotic"
         return shapes._calibrated(
-            calibrate, resamples, pool, max(draws, DRAWS if calibrate == "analytic" else 0)
+            calibrate, resamples, pool, max(draws, DRAWS if calibrate == "asymptotic" else 0)
         ).calibration
 
     def _require(self, calibrate: Calibrate, resamples: int, pool: Sample | None, draws: int) -> None:
@@ -271,12 +280,12 @@ class TwoSampleTest:
         if calibrate in ("bootstrap", "pool") and self.statistic == "converged":
             raise ValueError(
                 f"calibration with '{calibrate}' resamples scores, which know t of one step only: take the statistic"
-                " 'one-step', or calibrate with 'permutation' or 'analytic'"
+                " 'one-step', or calibrate with 'permutation' or 'asymptotic'"
             )
-        if calibrate != "analytic" and require_whole(resamples, "resamples") < 1:
+        if calibrate != "asymptotic" and require_whole(resamples, "resamples") < 1:
             raise ValueError(f"calibration with '{calibrate}' needs resamples, not {resamples}")
-        if require_whole(draws, "draws") < (calibrate == "analytic"):
-            raise ValueError(f"calibration with 'analytic' needs draws from the normal law, not {draws}")
+        if require_whole(draws, "draws") < (calibrate == "asymptotic"):
+            raise ValueError(f"calibration with 'asymptotic' needs draws from the normal distribution, not {draws}")
 
     def _converged(self, in_b: np.ndarray) -> Float64[np.ndarray, "L k"]:
         """t at the minimum in each test, of each labelling; a fit that did not converge counts as it is."""

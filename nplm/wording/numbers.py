@@ -6,7 +6,7 @@ import math
 
 from nplm.stats.goodness_of_fit import Compatibility
 
-# Below this a p-value from a formula has lost its meaning, and soon its digits.
+# Below this a p-value from an asymptotic null has lost its meaning, and soon its digits.
 SMALLEST_P = 1e-300
 LARGEST_Z = 37.0
 INTERVAL = "68% interval"
@@ -83,7 +83,7 @@ def yields_text(observed: float, expected: float) -> str:
 
 
 def check_words(check: Compatibility) -> str:
-    """What toys say of a formula in one word, or in a few where one of the tests alone would refuse it."""
+    """What toys say of an asymptotic null in one word, or in a few where one of the tests alone would refuse it."""
     if not check.accepted:
         return "refused"
     name, p = check.weakest

@@ -8,13 +8,13 @@ from nplm.wording.durations import format_seconds
 
 # Shorter runs are waited for.
 _LONG = 60.0
-# The fewest toys that check a formula.
+# The fewest toys that check an asymptotic null.
 _FEWER = 50
 # What `nplm test` has for each model. One kernel is asked for by an option of its own.
 QUICKER_TESTS = {
     "network": ("the family of tests (without --model)", "--model kernel --centers 200"),
     "falkon": ("the family of tests (without --model)", "--model kernel --centers 200"),
-    "kernel": ("--calibrate analytic, without toys", "fewer --centers"),
+    "kernel": ("--calibrate asymptotic, without toys", "fewer --centers"),
 }
 # What commands have that need toys of one model.
 QUICKER_TOYS = {

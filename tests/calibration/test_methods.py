@@ -23,23 +23,25 @@ def test_there_is_one_for_each_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("calibrate", "toys", "formula", "kind", "number"),
+    ("calibrate", "toys", "asymptotic", "kind", "number"),
     [
         (None, None, DERIVED, CheckedByToys, 200),
         (None, None, REGULARIZED, ToysThenAsymptotic, 200),
         (None, 0, DERIVED, Asymptotic, 0),
         (None, 70, REGULARIZED, ToysThenAsymptotic, 70),
         ("toys", None, DERIVED, Toys, 200),
-        ("analytic", 70, DERIVED, Asymptotic, 0),
+        ("asymptotic", 70, DERIVED, Asymptotic, 0),
+        ("importance", None, DERIVED, ImportanceSampling, 5000),
         ("rare", None, DERIVED, ImportanceSampling, 5000),
+        ("toys+analytic", 70, DERIVED, ToysThenAsymptotic, 70),
         (Toys(30), None, DERIVED, Toys, 30),
         (Asymptotic(), None, REGULARIZED, Asymptotic, 0),
     ],
 )
 def test_names_numbers_and_objects_are_one(
-    calibrate: Any, toys: int | None, formula: Any, kind: type[Method], number: int
+    calibrate: Any, toys: int | None, asymptotic: Any, kind: type[Method], number: int
 ) -> None:
-    method = method_of(calibrate, toys, formula)
+    method = method_of(calibrate, toys, asymptotic)
     assert type(method) is kind
     assert method.number == number
 
@@ -47,9 +49,9 @@ def test_names_numbers_and_objects_are_one(
 @pytest.mark.parametrize(
     ("calibrate", "toys", "message"),
     [
-        ("guess", None, "there is no calibration 'guess': choose toys, analytic"),
+        ("guess", None, "there is no calibration 'guess': choose toys, asymptotic"),
         ("toys", 0, "calibration with 'toys' needs toys, not 0"),
-        (CheckedByToys(0), None, r"calibration with 'analytic\+toys' needs toys, not 0"),
+        (CheckedByToys(0), None, r"calibration with 'asymptotic\+toys' needs toys, not 0"),
         (Toys(30), 40, "the number of toys is given twice: leave out toys, or take calibrate='toys'"),
     ],
 )
@@ -75,7 +77,7 @@ def test_where_no_toy_is_as_large_the_asymptotic_null_stands_alone_if_toys_follo
 @pytest.mark.parametrize(
     ("model", "name", "method"),
     [
-        (KernelModel(width=1.0, centers=20), "analytic+toys", CheckedByToys(60)),
+        (KernelModel(width=1.0, centers=20), "asymptotic+toys", CheckedByToys(60)),
         (HistogramModel(5), "toys", Toys(60)),
     ],
 )

@@ -61,13 +61,13 @@ def test_toys_with_references_of_their_own_say_so(tmp_path: Path, rng: np.random
 
 
 @pytest.mark.slow
-def test_kernels_are_calibrated_with_the_law_that_their_toys_follow(rng: np.random.Generator) -> None:
-    """Where the reference of the toys fluctuates the formula for toys has its fluctuation too."""
+def test_kernels_are_calibrated_with_the_null_that_their_toys_follow(rng: np.random.Generator) -> None:
+    """Where the reference of the toys fluctuates the asymptotic null for toys has its fluctuation too."""
     test, data = exponential_test(KernelModel(width=1.0, centers=30)), Sample(rng.exponential(size=310))
     own, fixed = (test.run(data, 3, reference_per_toy=choice).calibration for choice in (None, False))
-    assert own.formula_for_toys.mean == test.asymptotic_null(data).mean
-    assert fixed.formula_for_toys.mean == test.asymptotic_null(data, fixed_reference=True).mean
-    assert own.formula_for_toys.mean > 1.05 * fixed.formula_for_toys.mean
+    assert own.asymptotic_for_toys.mean == test.asymptotic_null(data).mean
+    assert fixed.asymptotic_for_toys.mean == test.asymptotic_null(data, fixed_reference=True).mean
+    assert own.asymptotic_for_toys.mean > 1.05 * fixed.asymptotic_for_toys.mean
 
 
 def test_the_toys_so_far_are_those_of_all_tables(campaign: Campaign) -> None:

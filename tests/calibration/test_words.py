@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nplm.calibration.record import Calibration
-from nplm.calibration.words import formula_comparison, stands_on, why_unchecked
+from nplm.calibration.words import asymptotic_comparison, stands_on, why_unchecked
 from nplm.stats.chi2 import Chi2Null
 
 COUNTED = Calibration(
@@ -21,10 +21,10 @@ COUNTED = Calibration(
     toys_exceeding=2,
     source="reference",
     inflation=1.0,
-    formula=Chi2Null(5),
-    formula_for_toys=Chi2Null(5),
-    formula_p_value=0.01,
-    formula_z=2.326,
+    asymptotic=Chi2Null(5),
+    asymptotic_for_toys=Chi2Null(5),
+    asymptotic_p_value=0.01,
+    asymptotic_z=2.326,
     ensemble=None,
 )
 
@@ -48,10 +48,10 @@ def test_toys_are_counted_with_those_that_failed(exceeding: int, failed: int, li
     assert stands_on(found) == f"empirical: {words}"
 
 
-def test_a_formula_has_no_limit_of_toys() -> None:
-    formula = replace(COUNTED, kind="chi2 given", null="chi2(5)", toys_exceeding=0)
-    assert not formula.limit
-    assert stands_on(formula) == "chi2 given: chi2(5), of which none of 200 reaches the observed t"
+def test_an_asymptotic_null_has_no_limit_of_toys() -> None:
+    asymptotic = replace(COUNTED, kind="chi2 given", null="chi2(5)", toys_exceeding=0)
+    assert not asymptotic.limit
+    assert stands_on(asymptotic) == "chi2 given: chi2(5), of which none of 200 reaches the observed t"
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,14 @@ def test_a_formula_has_no_limit_of_toys() -> None:
         (49, 0, "49 toys are too few to check it (50 are needed)"),
     ],
 )
-def test_why_a_formula_is_unchecked(toys: int, failed: int, words: str) -> None:
+def test_why_an_asymptotic_null_is_unchecked(toys: int, failed: int, words: str) -> None:
     assert why_unchecked(replace(COUNTED, toys=toys, toys_failed=failed)) == words
 
 
-def test_a_formula_beside_toys() -> None:
-    assert formula_comparison(COUNTED, 0.015) == "chi2(5) is unchecked: nothing shows that t follows it"
-    weighted = replace(COUNTED, kind="rare", rare={"relative_error": 0.1, "effective_toys": 30.0})
-    assert formula_comparison(weighted, 0.012) == "chi2(5): p = 0.01, Z = 2.33; the toys give 1.20 +- 0.12 times this p"
-    assert formula_comparison(replace(COUNTED, kind="chi2 given", toys=0), 0.01) == ""
+def test_an_asymptotic_null_beside_toys() -> None:
+    assert asymptotic_comparison(COUNTED, 0.015) == "chi2(5) is unchecked: nothing shows that t follows it"
+    weighted = replace(COUNTED, kind="rare", importance={"relative_error": 0.1, "effective_toys": 30.0})
+    assert (
+        asymptotic_comparison(weighted, 0.012) == "chi2(5): p = 0.01, Z = 2.33; the toys give 1.20 +- 0.12 times this p"
+    )
+    assert asymptotic_comparison(replace(COUNTED, kind="chi2 given", toys=0), 0.01) == ""

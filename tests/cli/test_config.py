@@ -51,6 +51,13 @@ def test_several_references_and_an_output_folder(nplm, config, folder: Path) -> 
     assert json.loads((folder / "out" / "result.json").read_text())["expected_yield"] == pytest.approx(400)
 
 
+def test_older_names_of_calibrations_are_taken(nplm, config) -> None:
+    config("reference: ref.npz=400\nmodel: kernel\nwidth: 1\ncenters: 20\ncalibrate: analytic\njson: true\n")
+    settings = json.loads(nplm("test", "data.npz", "--config", "nplm.yaml").out)["configuration"]
+    assert settings["calibrate"] == "asymptotic"
+    assert "--calibrate asymptotic" in settings["command"]
+
+
 def test_an_empty_file_changes_nothing(nplm, config) -> None:
     config("# nothing yet\n")
     assert nplm(*USUAL, "--model", "histogram", "--toys", "0").code == 0

@@ -13,7 +13,7 @@ import pytest
 from nplm.cli.commands.test_options import Options, add_options
 from nplm.cli.options import given
 
-KERNEL = ["--model", "kernel", "--width", "1", "--centers", "30", "--calibrate", "analytic", "--json", "--quiet"]
+KERNEL = ["--model", "kernel", "--width", "1", "--centers", "30", "--calibrate", "asymptotic", "--json", "--quiet"]
 GOOD = ("test", "data.npz", "--reference", "wref.npz", "--weights", "w")
 
 

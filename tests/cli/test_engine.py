@@ -11,7 +11,7 @@ import pytest
 from nplm.likelihood import keops
 
 KERNEL = ("--model", "kernel", "--width", "2.3", "--centers", "50")
-TEST = ("test", "data.npz", "--reference", "ref.npz=400", *KERNEL, "--calibrate", "analytic", "--json")
+TEST = ("test", "data.npz", "--reference", "ref.npz=400", *KERNEL, "--calibrate", "asymptotic", "--json")
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -42,7 +42,7 @@ def test_a_missing_library_ends_the_command_before_any_work(nplm, monkeypatch: p
         ((*TEST, "--solver", "ml"), ("--solver is an option of --model kernel", "the model is falkon")),
         ((*TEST, "--widths", "1,2"), ("--widths is an option of --model kernel", "the model is falkon")),
         ((*TEST, "--bins", "3"), ("--bins is an option of --model histogram", "the model is falkon")),
-        ((*TEST[:8], "--calibrate", "rare", "--json"), ("--calibrate rare is for the kernel model",)),
+        ((*TEST[:8], "--calibrate", "importance", "--json"), ("--calibrate importance is for the kernel model",)),
         (("prepare", *REFERENCE, "-o", "p.npz"), ("--model falkon", "--model kernel")),
         (("power", *REFERENCE, "--signal", "data.npz", "--n", "10"), ("--model falkon", "--model kernel")),
     ],

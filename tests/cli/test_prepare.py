@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("folder")
 
 REFERENCE = ("--reference", "wref.npz", "--weights", "w", "--features", "x")
 KERNEL = ("--width", "2", "--centers", "50")
-TEST = ("test", "data.npz", *REFERENCE, "--model", "kernel", *KERNEL, "--calibrate", "analytic", "--json")
+TEST = ("test", "data.npz", *REFERENCE, "--model", "kernel", *KERNEL, "--calibrate", "asymptotic", "--json")
 
 
 def test_a_prepared_model_gives_the_answer_of_one_that_is_not(nplm) -> None:

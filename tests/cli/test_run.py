@@ -255,7 +255,7 @@ def test_null_toys_of_a_test_with_the_same_weights_are_taken(nplm, folder: Path)
         assert outcome.err.count("\n") == 1
 
 
-def test_yields_that_have_no_law_are_said_in_one_line(nplm) -> None:
+def test_yields_that_have_no_null_are_said_in_one_line(nplm) -> None:
     with np.load("ref.npz") as file:
         np.savez("large.npz", x=file["x"], w=np.full(len(file["x"]), 1e60))
     common = ("test", "data.npz", "--reference", "large.npz", "--weights", "w", "--features", "x", "--quiet", "--json")

@@ -17,7 +17,7 @@ SIGNED = ("test", "data.npz", "--reference", "nref.npz=400", "--features", "x", 
 KERNEL = ("--model", "kernel", "--width", "0.7", "--centers", "50")
 
 
-def test_a_kernel_takes_its_closed_form(nplm, folder: Path) -> None:
+def test_a_kernel_takes_its_asymptotic_null(nplm, folder: Path) -> None:
     outcome = nplm(*SIGNED, *KERNEL, "-o", "out")
     assert outcome.code == 0, outcome.err
     result = json.loads((folder / "out" / "result.json").read_text())
@@ -26,7 +26,7 @@ def test_a_kernel_takes_its_closed_form(nplm, folder: Path) -> None:
     assert "no toys: toys cannot be drawn from" in outcome.err
     assert "Undecided" not in outcome.out
     page = (folder / "out" / "report.html").read_text()
-    assert "The formula is unchecked: toys cannot be drawn from" in page
+    assert "The asymptotic null is unchecked: toys cannot be drawn from" in page
 
 
 def test_so_do_several_widths(nplm) -> None:
@@ -39,7 +39,7 @@ def test_so_do_several_widths(nplm) -> None:
     ("words", "remedy"),
     [
         ((*KERNEL, "--toys", "50"), "--toys 0"),
-        ((*KERNEL, "--calibrate", "analytic+toys"), "--toys 0"),
+        ((*KERNEL, "--calibrate", "asymptotic+toys"), "--toys 0"),
         (("--model", "histogram"), "--model kernel --width W"),
         (("--model", "network"), "--model kernel --width W"),
     ],

@@ -199,7 +199,7 @@ def test_a_signal_from_a_file(nplm, folder: Path) -> None:
     assert table.t.mean() > stored("null").t.mean() + 5
 
 
-def test_the_expectation_of_files_has_t_in_closed_form(nplm) -> None:
+def test_the_expectation_of_files_has_t_by_the_asymptotic_null(nplm) -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(3, 0.1, 500), rng.normal(size=500)
     np.savez("peak.npz", x=x, y=y)
@@ -214,7 +214,7 @@ def test_the_expectation_of_files_has_t_in_closed_form(nplm) -> None:
     np.testing.assert_allclose(stored("nothing").t, 0, atol=1e-9)
 
 
-def test_the_expectation_of_a_problem_has_t_in_closed_form(nplm) -> None:
+def test_the_expectation_of_a_problem_has_t_by_the_asymptotic_null(nplm) -> None:
     assert (
         nplm(*PROBLEM, "--reference-exact", "--expectation", "--signal", "bulk", "--toys", "1", "-o", "bulk").code == 0
     )

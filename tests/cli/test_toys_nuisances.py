@@ -245,14 +245,14 @@ def test_tuning_is_done_at_the_reference_as_given(nplm) -> None:
 
 @pytest.mark.slow
 def test_pulls_and_t_of_toys_at_any_nu(nplm) -> None:
-    """200 toys, size 1e-4 each: t follows the law at nu, and fits find nu with the error that they should have."""
+    """200 toys, size 1e-4 each: t follows the null at nu, and fits find nu with the error that they should have."""
     words = (*RUN[:-1], "200", "--batch", "8", *HERE, *AT)
     assert nplm(*words, "-o", "null").code == 0
     table, document = stored("null"), json.loads(nplm("toys", "show", "null", "--json").out)
     test = python_test()
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
-    law = test.prepared.null_at(NU, fixed_reference=True)
-    assert document["mean"] == pytest.approx(law.mean, abs=REACH * law.sd / np.sqrt(200))
+    asymptotic = test.prepared.null_at(NU, fixed_reference=True)
+    assert document["mean"] == pytest.approx(asymptotic.mean, abs=REACH * asymptotic.sd / np.sqrt(200))
     found = document["nuisances"]
     assert found["delta"]["mean"] == pytest.approx(table.delta.mean())  # type: ignore[union-attr]
     assert found["tau"]["mean"] == pytest.approx(document["mean"] + found["delta"]["mean"])
@@ -265,13 +265,13 @@ def test_pulls_and_t_of_toys_at_any_nu(nplm) -> None:
         # Negative control: from 0 instead of the truth.
         assert abs(here["mean"] + NU[i] / SIGMA) > REACH * expected / np.sqrt(200)
     text = nplm("toys", "show", "null").out
-    assert f"null of t      {law.name} at scale = 0.15, norm = -0.1" in text
+    assert f"null of t      {asymptotic.name} at scale = 0.15, norm = -0.1" in text
     assert "mean of Delta" in text
     assert "pull: (nu fitted without f - truth) / constraint" in text
     (status,) = json.loads(nplm("toys", "status", "null", "--json").out)
     assert status["nuisances"]["nu"] == {"scale": 0.15, "norm": -0.1}
     assert status["nuisances"]["tau"] == pytest.approx(found["tau"]["mean"])
-    assert f"a null of {law.name} at scale = 0.15, norm = -0.1" in nplm("toys", "status", "null").out
+    assert f"a null of {asymptotic.name} at scale = 0.15, norm = -0.1" in nplm("toys", "status", "null").out
 
 
 def test_signals_are_shown_against_a_null_at_another_nu(nplm) -> None:
@@ -286,7 +286,7 @@ def test_signals_are_shown_against_a_null_at_another_nu(nplm) -> None:
     assert "they have the signal peak.npz" in outcome.err
 
 
-def test_stored_toys_calibrate_data_and_follow_the_law_where_they_were_drawn(nplm) -> None:
+def test_stored_toys_calibrate_data_and_follow_the_null_where_they_were_drawn(nplm) -> None:
     assert nplm(*RUN, *HERE, "-o", "null").code == 0
     words = ("test", "data.npz", "--reference", "ref.npz", "--weights", "w", *KERNEL, "--null", "null", "--json")
     outcome = nplm(*words, *HERE, "--calibrate", "toys")
@@ -298,7 +298,7 @@ def test_stored_toys_calibrate_data_and_follow_the_law_where_they_were_drawn(npl
     toys = NullToys.of(Store.open("null"), test, len(data))
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
     at_zero = test.prepared.null_at(np.zeros(2), fixed_reference=True).mean
-    assert test.run(data, toys, calibrate="toys").calibration.formula_for_toys.mean == pytest.approx(at_zero)
+    assert test.run(data, toys, calibrate="toys").calibration.asymptotic_for_toys.mean == pytest.approx(at_zero)
     assert test.asymptotic_null(data, fixed_reference=True).mean != pytest.approx(at_zero, rel=1e-3)
     # The data's scale is 0.4: far from where the toys were drawn.
     assert fitted["scale"] == pytest.approx(0.4, abs=0.1)

@@ -85,7 +85,7 @@ def test_signed_weights_are_not_permuted(nplm) -> None:
     assert json.loads(outcome.out)["calibration"]["kind"] == "analytic"
     outcome = nplm(*words, "--calibrate", "permutation")
     assert outcome.code == 3
-    assert "not exchangeable. Calibrate with 'analytic' or 'bootstrap'" in outcome.err
+    assert "not exchangeable. Calibrate with 'asymptotic' or 'bootstrap'" in outcome.err
     assert json.loads(nplm(*words, "--calibrate", "bootstrap").out)["calibration"]["kind"] == "bootstrap"
 
 
@@ -117,7 +117,7 @@ def test_more_samples_give_a_matrix(nplm) -> None:
         (("a.npz", "b.npz", "--json", "--correction", "holm"), ("--correction",)),
         (("a.npz", "b.npz", "--json", "--pool", "c.npz"), ("--calibrate pool", "--pool")),
         (("a.npz", "b.npz", "--json", "--calibrate", "pool"), ("--calibrate pool", "--pool")),
-        (("a.npz", "b.npz", "--json", "--calibrate", "analytic", "--permutations", "9"), ("--permutations",)),
+        (("a.npz", "b.npz", "--json", "--calibrate", "asymptotic", "--permutations", "9"), ("--permutations",)),
         (("a.npz", "b.npz", "--json", "--widths", "1,1"), ("--widths", "twice")),
         (("a.npz", "b.npz", "--json", "--n-sweep", "1"), ("--n-sweep", "1")),
         (("a.npz", "b.npz", "--json", "--style", "CDF"), ("--style", "'CDF'")),

@@ -38,7 +38,7 @@ def test_rows_are_those_of_the_file(nplm, folder: Path) -> None:
 
 
 def test_kernels_leave_features_out(nplm, folder: Path) -> None:
-    outcome = nplm(*GOOD, *["--model", "kernel", "--centers", "20", "--calibrate", "analytic", "-o", "out"])
+    outcome = nplm(*GOOD, *["--model", "kernel", "--centers", "20", "--calibrate", "asymptotic", "-o", "out"])
     assert outcome.code == 0, outcome.err
     left_out = json.loads((folder / "out" / "localization.json").read_text())["left_out"]
     assert (left_out["method"], left_out["centers"]) == ("refit", 20)
@@ -49,7 +49,7 @@ def test_kernels_leave_features_out(nplm, folder: Path) -> None:
 
 
 def test_several_widths_say_where_by_the_leading_one(nplm, folder: Path) -> None:
-    kernels = ("--model", "kernel", "--centers", "20", "--widths", "1,2", "--calibrate", "analytic")
+    kernels = ("--model", "kernel", "--centers", "20", "--widths", "1,2", "--calibrate", "asymptotic")
     outcome = nplm(*GOOD, *kernels, "--top", "5", "--no-leave-one-out", "-o", "out")
     assert outcome.code == 0, outcome.err
     assert len(events(folder / "out")) == 5

@@ -1,4 +1,4 @@
-"""The family of tests on two samples: sizes are those of relabelled samples, and its law is right at the 1% point."""
+"""The family of tests on two samples: sizes are those of relabelled samples, the joint distribution is right at 1%."""
 
 from __future__ import annotations
 

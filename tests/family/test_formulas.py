@@ -16,7 +16,7 @@ from nplm.family.member import Member, Part
 from nplm.family.ranks import RankScale
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family
-from nplm.family.union import JointLaw
+from nplm.family.union import JointNormal
 from nplm.stats.yields import binomial_root, poisson_root
 from nplm.two_sample.pooled import Pool
 
@@ -36,9 +36,9 @@ def test_the_union_of_one_test_of_equal_tests_and_of_independent_ones_is_known(p
     phi = _orthonormal(4)
     first, second = _part(phi[:, :2]), _part(phi[:, 2:])
     threshold = chi2.isf(p, 2)
-    alone = JointLaw([first], [], np.ones(400), 1).log_union(np.array([threshold]), np.inf)[0]
-    twice = JointLaw([first, first], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
-    apart = JointLaw([first, second], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
+    alone = JointNormal([first], [], np.ones(400), 1).log_union(np.array([threshold]), np.inf)[0]
+    twice = JointNormal([first, first], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
+    apart = JointNormal([first, second], [], np.ones(400), 1).log_union(np.full(2, threshold), np.inf)[0]
     # 2000 draws: relative errors of some 3%.
     assert np.exp(alone) == pytest.approx(p, rel=0.12)
     assert np.exp(twice) == pytest.approx(p, rel=0.12)
@@ -53,11 +53,11 @@ def test_the_union_of_correlated_products_is_that_of_two_normal_numbers() -> Non
     members = tuple(Member("products", (j,), None, None, units[j]) for j in range(2))
     z = norm.isf(0.5e-6)
     part = Part(None, phi, np.ones(2), members)
-    laws = [JointLaw([part], [], np.ones(400), seed) for seed in range(40)]
+    joints = [JointNormal([part], [], np.ones(400), seed) for seed in range(40)]
     u = np.linspace(z, z + 6, 4001)
     given = norm.sf((z - 0.9 * u) / np.sqrt(1 - 0.81)) + norm.cdf((-z - 0.9 * u) / np.sqrt(1 - 0.81))
     both = 2 * np.trapezoid(norm.pdf(u) * given, u)
-    found = np.exp([law.log_union(np.full(2, z**2), np.inf)[0] for law in laws])
+    found = np.exp([joint.log_union(np.full(2, z**2), np.inf)[0] for joint in joints])
     # One of them is within 15% or so; three standard errors of all.
     assert found.mean() == pytest.approx(2e-6 - both, abs=3 * found.std() / np.sqrt(len(found)))
     assert found.std() < 0.25 * found.mean()
@@ -73,7 +73,7 @@ def test_equal_values_share_their_middle_rank_and_units_do_not_matter() -> None:
     np.testing.assert_allclose(scale(np.array([-9.0, 99.0])), norm.ppf([0.3, 0.9]))
 
 
-def test_the_root_of_the_yield_is_near_the_exact_law() -> None:
+def test_the_root_of_the_yield_is_near_the_exact_distribution() -> None:
     p = 2 * norm.sf(binomial_root(230.0, 2200.0, 1 / 11))
     assert p == pytest.approx(binomtest(230, 2200, 1 / 11).pvalue, rel=0.1)
     p = 2 * norm.sf(poisson_root(230.0, 200.0))

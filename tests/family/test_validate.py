@@ -23,8 +23,8 @@ def test_a_difference_is_found_and_located(rng) -> None:
     result = validate(a, b, resamples=199, **SETTINGS)
     assert result.pvalue == result.p_value == 1 / 200
     assert result.calibration.limit
-    assert result.analytic is not None
-    assert result.analytic.z > 5
+    assert result.asymptotic is not None
+    assert result.asymptotic.z > 5
     # The log-ratio of the densities is 0.6 x - 0.18.
     exact = 0.6 * b.events[:, 0] - 0.18
     assert np.corrcoef(result.log_ratio_b, exact)[0, 1] > 0.9
@@ -38,7 +38,7 @@ def test_a_difference_is_found_and_located(rng) -> None:
 def test_json_follows_its_schema(rng) -> None:
     schema = json.loads(files("nplm").joinpath("schema/two-sample-1.json").read_text())
     Draft202012Validator.check_schema(schema)
-    for ratio, calibrate in ((None, "permutation"), (0.5, "bootstrap"), (None, "analytic")):
+    for ratio, calibrate in ((None, "permutation"), (0.5, "bootstrap"), (None, "asymptotic")):
         result = validate(
             gaussians(rng, 60), gaussians(rng, 50), calibrate=calibrate, resamples=20, expected_ratio=ratio, **SETTINGS
         )
@@ -49,7 +49,9 @@ def test_json_follows_its_schema(rng) -> None:
 
 def test_permutations_are_refused_where_weights_are_not_exchangeable(rng) -> None:
     a, b = gaussians(rng, 300), signed(rng, 200)
-    with pytest.raises(ValueError, match=r"weights of A are all equal and those of B vary.*'analytic' or 'bootstrap'"):
+    with pytest.raises(
+        ValueError, match=r"weights of A are all equal and those of B vary.*'asymptotic' or 'bootstrap'"
+    ):
         validate(a, b, calibrate="permutation")
     assert validate(a, b, resamples=199).calibration.kind in ("resampling", "analytic")
     result = validate(a, b, draws=1000, statistic="one-step", **SETTINGS)
@@ -109,7 +111,7 @@ def test_what_makes_no_sense_is_refused_by_name(rng) -> None:
         ({"calibrate": "pool"}, "needs a pool"),
         ({"calibrate": "bootstrap", "resamples": 0}, "needs resamples, not 0"),
         ({"calibrate": "bootstrap", "statistic": "converged"}, "one step only"),
-        ({"calibrate": "analytic", "draws": 0, "centers": 20}, "needs draws"),
+        ({"calibrate": "asymptotic", "draws": 0, "centers": 20}, "needs draws"),
     ):
         with pytest.raises(ValueError, match=culprit):
             validate(a, b, **settings)

@@ -20,5 +20,5 @@ def test_limits_and_intervals(run: Callable[..., Any]) -> None:
     counts = replace(counted(base, 2, 200), p_interval=(0.0072, 0.0224), z_interval=(2.01, 2.447))
     assert key_numbers(counts)["p-value"] == "0.0149 (68% interval: 0.0072 to 0.0224)"
     assert key_numbers(counts)["Z"] == "2.17 (68% interval: 2.01 to 2.45)"
-    formula = key_numbers(replace(run(toys=0).result, p_value=0.0, z=np.inf))
-    assert (formula["p-value"], formula["Z"]) == ("< 1e-300", "> 37")
+    asymptotic = key_numbers(replace(run(toys=0).result, p_value=0.0, z=np.inf))
+    assert (asymptotic["p-value"], asymptotic["Z"]) == ("< 1e-300", "> 37")

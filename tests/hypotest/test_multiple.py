@@ -1,4 +1,4 @@
-"""Several tests together: joint toys against the joint law, global p-values under the null, and what is refused."""
+"""Several tests together: joint toys against the joint distribution, global p-values, and what is refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def toys(tests: tuple[NPLMTest, ...]) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_joint_law_has_the_correlations_of_real_toys(tests, toys: np.ndarray) -> None:
+def test_the_joint_distribution_has_the_correlations_of_real_toys(tests, toys: np.ndarray) -> None:
     """Of t, and of p in ranks; within 4 sigma, sigma by bootstrap of the toys."""
     joint = MultipleTest(tests).joint_null()
     sd = np.sqrt(np.diag(joint.covariance))
@@ -56,9 +56,9 @@ def test_the_joint_law_has_the_correlations_of_real_toys(tests, toys: np.ndarray
     drawn = joint.draw(50_000, seed=5)
     rng = np.random.default_rng(3)
     resampled = [toys[rng.integers(len(toys), size=len(toys))] for _ in range(100)]
-    for transform, law in ((lambda t: t, expected), (_ranks, np.corrcoef(_ranks(drawn).T))):
+    for transform, correlation in ((lambda t: t, expected), (_ranks, np.corrcoef(_ranks(drawn).T))):
         error = np.std([np.corrcoef(transform(t).T) for t in resampled], axis=0)
-        difference = abs(np.corrcoef(transform(toys).T) - law)
+        difference = abs(np.corrcoef(transform(toys).T) - correlation)
         assert (difference <= 4 * error + 1e-9).all()
     assert expected[0, 1] > 0.5, "or the test shows nothing"
 
@@ -118,11 +118,11 @@ def test_joint_toys_are_those_of_each_test_alone(tests) -> None:
     assert result.p_value == (1 + result.global_p.exceeding) / 21
 
 
-def test_toys_check_the_joint_law(tests, toys: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_toys_check_the_joint_distribution(tests, toys: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """100 toys do not refuse it at size 1e-3, but one that is wrong by a factor of 1.6 in t, and then are counted."""
     multiple = MultipleTest(tests[1:3], "product")
     few = toys[:100, 1:3]
-    arguments = (exponential_data(10), np.array([8.0, 6.0]), few, "analytic+toys", 20_000, 1, False)
+    arguments = (exponential_data(10), np.array([8.0, 6.0]), few, "asymptotic+toys", 20_000, 1, False)
     found, check, _ = multiple._calibrated(*arguments)
     assert check is not None
     assert check.p_value > 1e-3
@@ -144,7 +144,7 @@ def test_other_models_take_part_with_toys(tests) -> None:
     histogram = NPLMTest(exponential_reference(), HistogramModel(bins=8), coordinates="raw")
     multiple = MultipleTest([tests[0], histogram])
     assert multiple.names == ("width 0.4", "histogram")
-    with pytest.raises(ValueError, match="joint law of 'histogram' and other tests is not known without toys"):
+    with pytest.raises(ValueError, match="joint distribution of 'histogram' and other tests is not known without toys"):
         multiple.run(exponential_data(12))
     result = multiple.run(exponential_data(12), toys=40)
     assert result.global_p.kind == "empirical"
@@ -204,8 +204,8 @@ def test_what_makes_no_sense_is_refused(tests) -> None:
     multiple, data = MultipleTest(tests[:2]), exponential_data(15)
     with pytest.raises(ValueError, match="calibration with 'toys' needs toys, not 0"):
         multiple.run(data, calibrate="toys")
-    with pytest.raises(ValueError, match="no joint calibration 'rare': choose toys, analytic"):
-        multiple.run(data, calibrate="rare")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no joint calibration 'importance': choose toys, asymptotic"):
+        multiple.run(data, calibrate="importance")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="number of toys must be 0 or more, not -1"):
         multiple.run(data, toys=-1)
     with pytest.raises(ValueError, match="number of draws must be 1 or more, not 0"):

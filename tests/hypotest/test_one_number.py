@@ -1,4 +1,4 @@
-"""One number to quote: what the headline says where toys are few, and where a formula that they follow says more."""
+"""One number to quote: what the headline says where toys are few, and where the asymptotic null says more."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from nplm.hypotest.result_text import result_line, result_text
 from nplm.hypotest.verdict import verdict
 
 
-def test_a_limit_of_toys_gives_way_to_a_formula_that_they_follow(run: Callable[..., Any]) -> None:
+def test_a_limit_of_toys_gives_way_to_an_asymptotic_null_that_they_follow(run: Callable[..., Any]) -> None:
     result = run(toys=100, t=60.0).result
-    assert result.calibration.formula_accepted
+    assert result.calibration.asymptotic_accepted
     assert result.calibration.kind == "chi2 given"
     assert result.p_value == pytest.approx(chi2.sf(60, 5))
     answer = verdict(result)
@@ -36,12 +36,12 @@ def test_toys_that_reach_t_are_counted(run: Callable[..., Any]) -> None:
     assert result.p_value == (1 + np.sum(result.toys.t >= 8.0)) / 101
 
 
-def test_a_formula_that_no_toys_have_checked_replaces_no_count(run: Callable[..., Any]) -> None:
+def test_an_asymptotic_null_that_no_toys_have_checked_replaces_no_count(run: Callable[..., Any]) -> None:
     assert run(toys=49, t=60.0).result.calibration.kind == "empirical"
     assert run(toys=100, t=60.0, failing=1).result.calibration.kind == "empirical"
 
 
-def test_who_asks_for_a_count_gets_it_and_what_the_formula_says(run: Callable[..., Any]) -> None:
+def test_who_asks_for_a_count_gets_it_and_what_the_asymptotic_null_says(run: Callable[..., Any]) -> None:
     case = run(toys=5)
     test = NPLMTest(case.test.reference, replace(case.test.model, t=60.0))
     result = test.run(case.data, toys=100, calibrate="toys")
@@ -55,11 +55,11 @@ def _samples(rng: np.random.Generator, signal: int = 0) -> tuple[Sample, Sample]
     return reference, Sample(events, None, ("x",), "data")
 
 
-def test_without_toys_one_formula_is_shown(rng: np.random.Generator) -> None:
+def test_without_toys_one_asymptotic_null_is_shown(rng: np.random.Generator) -> None:
     reference, data = _samples(rng)
     result = NPLMTest(reference, KernelModel(width=0.7, centers=50)).run(data, toys=0)
-    assert result.calibration.formula_for_toys.mean == result.calibration.formula.mean
-    assert "formula" not in key_numbers(result)
+    assert result.calibration.asymptotic_for_toys.mean == result.calibration.asymptotic.mean
+    assert "asymptotic" not in key_numbers(result)
 
 
 @pytest.mark.slow
@@ -77,5 +77,5 @@ def test_few_joint_toys_that_show_as_much_leave_several_widths_undecided(rng: np
 def test_bins_with_a_signal_quote_the_chi2(rng: np.random.Generator) -> None:
     reference, data = _samples(rng, 60)
     result = NPLMTest(reference, HistogramModel(bins=8)).run(data, toys=60)
-    if result.calibration.formula_accepted:
+    if result.calibration.asymptotic_accepted:
         assert result.p_value == pytest.approx(chi2.sf(result.t, 8))

@@ -16,7 +16,7 @@ from tests.hypotest.as_if import checked, counted
 @pytest.mark.parametrize(("check", "shown"), [(0.4, True), (0.001, False)])
 def test_chi2_gives_a_number_only_if_its_check_accepts_it(check: float, shown: bool, run: Callable[..., Any]) -> None:
     result = run(toys=60).result
-    result = replace(result, calibration=replace(checked(result, check), formula_p_value=1.2345e-5))
+    result = replace(result, calibration=replace(checked(result, check), asymptotic_p_value=1.2345e-5))
     text = " ".join(result_text(result).split())
     assert ("1.2e-05" in text) == shown
     assert ("refused" in text) == (not shown)
@@ -30,19 +30,19 @@ def test_agreement_of_the_searches_is_stated(run: Callable[..., Any]) -> None:
     (caution,) = (text for text in cautions(lonely) if text.startswith("only one of 8 independent searches"))
     assert "1.38 below" in caution
     assert "the p-value counted from them holds" in caution
-    formula = replace(run(toys=0).result, starts_agreeing=1)
-    assert "holds" not in "\n".join(cautions(formula))
+    asymptotic = replace(run(toys=0).result, starts_agreeing=1)
+    assert "holds" not in "\n".join(cautions(asymptotic))
     assert "searches" not in result_text(replace(result, starts=1, starts_agreeing=1))
 
 
 def test_chi2_is_unchecked_for_fewer_than_fifty_toys(run: Callable[..., Any]) -> None:
     for toys, failing, reason in ((49, 0, "49 toys are too few"), (50, 1, "49 toys are too few"), (9, 9, "all toys")):
         result = run(toys=toys, failing=failing).result
-        assert result.calibration.formula_check is None
+        assert result.calibration.asymptotic_check is None
         assert f"chi2(5) is unchecked: {reason}" in "\n".join(cautions(result))
         assert "chi2(5) is unchecked" in result_text(result)
     enough = run(toys=50).result
-    assert enough.calibration.formula_check is not None
+    assert enough.calibration.asymptotic_check is not None
     assert "unchecked" not in "\n".join([*cautions(enough), result_text(enough)])
 
 

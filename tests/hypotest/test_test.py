@@ -44,7 +44,7 @@ def test_null_toys_of_the_histogram_are_chi2(reference: Sample, data: Sample) ->
     result = NPLMTest(reference, HistogramModel(bins=10)).run(data, toys=TOYS)
     assert len(result.toys) == TOYS
     assert ks(result.toys.t, 10) > SIZE
-    assert result.calibration.formula_accepted
+    assert result.calibration.asymptotic_accepted
     # The test can fail: toys of this reference, fitted with a yield that is wrong by 10%, are rejected.
     wrong = NPLMTest(reference, HistogramModel(bins=10), expected_yield=1100)
     sampler = NPLMTest(reference, HistogramModel(bins=10)).sampler(data)
@@ -324,13 +324,13 @@ def test_log_ratio_wants_the_features_of_the_reference(rng: np.random.Generator)
 
 
 @pytest.mark.parametrize(("events", "exact", "named"), [(300, False, True), (900, False, False), (900, True, True)])
-def test_the_formula_of_a_small_reference_is_not_vouched_for(
+def test_the_asymptotic_null_of_a_small_reference_is_not_vouched_for(
     rng: np.random.Generator, events: int, exact: bool, named: bool
 ) -> None:
     """Where nothing has checked it: of a kernel model with as many reference events as data, or an exact reference."""
     reference, data = Sample(rng.normal(size=(events, 2))), Sample(rng.normal(size=(300, 2)))
     test = NPLMTest(reference, KernelModel(width=2.0, centers=20, reference_exact=exact), expected_yield=300)
-    noted = test.run(data, calibrate="analytic").notes
+    noted = test.run(data, calibrate="asymptotic").notes
     assert any(f"({events} effective events)" in note and "not vouched for" in note for note in noted) == named
 
 

@@ -128,12 +128,12 @@ def test_nuisances_say_what_yields_are_possible(rng: np.random.Generator) -> Non
     assert "1,080 observed / 1,000 expected = 1.08; nuisances may move it" in result_text(result)
 
 
-def test_a_shape_whose_formula_the_toys_refuse_is_not_known(rng: np.random.Generator) -> None:
+def test_a_shape_whose_asymptotic_null_the_toys_refuse_is_not_known(rng: np.random.Generator) -> None:
     reference, data = samples(rng, 1080)
     # Data of two kinds of weights are no chi2 of so many degrees of freedom.
     weighted = Sample(data.events, np.where(rng.random(1080) < 0.5, 0.1, 1.9), ("x",), "data")
     result = NPLMTest(reference, HistogramModel(bins=8, reference_exact=True)).run(weighted, toys=200)
-    assert result.calibration.formula_accepted is False
+    assert result.calibration.asymptotic_accepted is False
     assert result.rate is not None
     if result.calibration.kind == "empirical":
         assert result.shape is None

@@ -110,7 +110,7 @@ def test_what_is_missing_is_counted_over_the_file(tmp_path: Path, monkeypatch: p
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reference with signed weights, data of its law without any, and others that are harder by 8."""
+    """A reference with signed weights, data of its distribution without any, and others that are harder by 8."""
     monkeypatch.chdir(tmp_path)
     write_root(tmp_path / "mc.root", events(1, 6000))
     for name, seed, shift in (("data", 2, 0.0), ("other", 3, 8.0)):

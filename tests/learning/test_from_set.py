@@ -79,8 +79,8 @@ def test_t_of_varied_toys_keeps_its_size() -> None:
         measured = learned.directions @ nu + rng.normal(size=len(names))
         data.append(Sample(events, features=["x"]).with_auxiliary(measured))
     # Toys of the reference's own events do not fluctuate with it.
-    law = test.prepared.null(data[0], fixed_reference=True)
-    assert kstest(law.pvalues(test.fit(data).t), "uniform").pvalue > 0.01
+    asymptotic = test.prepared.null(data[0], fixed_reference=True)
+    assert kstest(asymptotic.pvalues(test.fit(data).t), "uniform").pvalue > 0.01
     # Negative control: without nuisances the variation is seen.
     plain = NPLMTest(central, KernelModel(width=1.0, centers=40))
     assert plain.prepared.null().pvalues(plain.fit(data[:40]).t).mean() < 0.2

@@ -94,13 +94,13 @@ def test_t_is_that_of_f_at_events_in_their_own_units(
         assert test.prepared.parameters == 2 * (d + 2) + 3
 
 
-def test_the_formula_holds_in_normal_scores(rng: np.random.Generator) -> None:
-    """300 toys of an exponential in one dimension: their mean t is that of the law, within three errors."""
+def test_the_asymptotic_null_holds_in_normal_scores(rng: np.random.Generator) -> None:
+    """300 toys of an exponential in one dimension: their mean t is that of the null, within three errors."""
     reference = exponential.draw_reference(rng, 20_000)
     test = NPLMTest(reference, KernelModel(width=0.7), coordinates="normal-scores")
-    law = test.asymptotic_null()
+    asymptotic = test.asymptotic_null()
     t = test.fit([exponential.draw_data(rng) for _ in range(300)]).t
-    assert abs(t.mean() - law.mean) < 3 * law.sd / math.sqrt(300)
+    assert abs(t.mean() - asymptotic.mean) < 3 * asymptotic.sd / math.sqrt(300)
 
 
 def test_joint_null_needs_no_affine_coordinates(rng: np.random.Generator) -> None:

@@ -97,8 +97,8 @@ def test_it_is_a_test_as_those_of_the_package_are(rng: np.random.Generator, tmp_
     test = NPLMTest(reference, "straight-line")
     agreeing, moved = test.run(draw_data(rng), toys=100), test.run(draw_data(rng, 0.4), toys=100)
     assert agreeing.model == "straight-line"
-    assert agreeing.calibration.formula.name == "chi2(3)"
-    # The formula, and the toys that check it, by 8000 events for 400: 100 toys tell 2% of the mean from 20%.
+    assert agreeing.calibration.asymptotic.name == "chi2(3)"
+    # The asymptotic null, and the toys that check it, by 8000 events for 400: 100 toys tell 2% of the mean from 20%.
     assert agreeing.calibration.ensemble is not None
     assert agreeing.calibration.ensemble.mean == pytest.approx(3, abs=4 * np.sqrt(6 / 100))
     assert agreeing.p_value > 1e-3
@@ -138,7 +138,7 @@ def test_it_is_a_word_of_the_command_line(files: Path, capfd: pytest.CaptureFixt
     ("options", "code", "message"),
     [
         (("--width", "1"), 2, "--width is an option of --model kernel, but the model is straight-line"),
-        (("--calibrate", "rare"), 2, "--calibrate rare is for the kernel model"),
+        (("--calibrate", "importance"), 2, "--calibrate importance is for the kernel model"),
         (("--nuisances", f"{__name__}:LUMINOSITY"), 3, "nuisances go with the models network, kernel and histogram"),
     ],
 )

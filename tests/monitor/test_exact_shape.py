@@ -1,4 +1,4 @@
-"""The shape of windows: the quick fit against Newton's, laws against the formula, and the size of the test."""
+"""The shape of windows: the quick fit against Newton's, nulls against the asymptotic ones, and the size of the test."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_t_is_that_of_the_test(six: ExactShapeTest) -> None:
         window = Sample(rng.normal(size=(n, 6)), weights)
         found = six(window)
         assert found.t == pytest.approx(six.test.statistic(window), rel=1e-6, abs=1e-4)
-        law = six.test.asymptotic_null(window)
-        assert found.p == pytest.approx(law.pvalue(found.t), rel=1e-6)
-        assert (found.mean, found.sd) == pytest.approx((law.mean, law.sd), rel=1e-9)
+        asymptotic = six.test.asymptotic_null(window)
+        assert found.p == pytest.approx(asymptotic.pvalue(found.t), rel=1e-6)
+        assert (found.mean, found.sd) == pytest.approx((asymptotic.mean, asymptotic.sd), rel=1e-9)
 
 
 def test_there_is_no_quick_fit_where_it_would_not_pay() -> None:
@@ -97,7 +97,7 @@ def test_the_reference_is_shared_between_windows() -> None:
     assert test.shared_fluctuation(2000) == pytest.approx(0.25)
     assert abs(shared(z) - 0.25) < 0.2
     assert shared(np.array([np.roll(column, i) for i, column in enumerate(z.T)]).T) < 0.05
-    # The law includes the reference's own fluctuation: the mean over references is zero, within three errors.
+    # The null includes the reference's own fluctuation: the mean over references is zero, within three errors.
     assert abs(z.mean()) < 3 * np.sqrt((0.25 + 0.75 / 15) / 40)
 
 
@@ -108,9 +108,9 @@ def test_unequal_weights_of_the_reference() -> None:
     nearly = ExactShapeTest.of(Sample(x, 1 + 1e-9 * np.arange(2000)), KernelModel(width=1.0, reference_exact=True), 500)
     assert nearly.shared_fluctuation(500) == pytest.approx(even.shared_fluctuation(500), rel=1e-4)
     window = Sample(rng.normal(size=(400, 1)))
-    assert nearly.law(window).mean == pytest.approx(even.law(window).mean, rel=1e-4)
+    assert nearly.asymptotic(window).mean == pytest.approx(even.asymptotic(window).mean, rel=1e-4)
     exact = KernelModel(width=1.0, reference_exact=True)
-    assert even.law(window).mean == pytest.approx(
+    assert even.asymptotic(window).mean == pytest.approx(
         NPLMTest(Sample(x), exact, expected_yield=500.0, shape_only=True).asymptotic_null(window).mean
     )
 

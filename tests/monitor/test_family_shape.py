@@ -1,4 +1,4 @@
-"""Windows in a family of tests: the size with a small reference, the law that is interpolated, and what leads."""
+"""Windows in a family of tests: the size with a small reference, the interpolated null, and what leads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_false_alarms_are_as_stated_with_a_reference_of_five_windows(monkeypatch
     assert np.mean(np.array(wide) <= 0.1) > 0.5
 
 
-def test_the_law_between_its_knots_is_what_it_would_be_there(line: FamilyShape) -> None:
+def test_the_distribution_between_its_knots_is_what_it_would_be_there(line: FamilyShape) -> None:
     null = line.null(500)
     exact = FamilyNull(null.family, null.surprise, null.seed)
     for t in (4.2, 7.75, 11.3, 30.2):

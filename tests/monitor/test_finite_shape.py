@@ -15,15 +15,15 @@ def test_t_and_p_are_those_of_the_test() -> None:
     shape = FiniteShapeTest.of(Sample(rng.normal(size=(1000, 2))), KernelModel(width=2.0, centers=50), 400)
     for n, weights in ((300, None), (700, None), (400, rng.uniform(0.5, 1.5, 400))):
         window = Sample(rng.normal(size=(n, 2)), weights)
-        found, law = shape(window), shape.test.asymptotic_null(window)
+        found, asymptotic = shape(window), shape.test.asymptotic_null(window)
         assert found.t == pytest.approx(shape.test.statistic(window), rel=1e-9)
-        assert found.p == pytest.approx(law.pvalue(found.t), rel=1e-9)
-        assert (found.mean, found.sd) == pytest.approx((law.mean, law.sd), rel=1e-9)
+        assert found.p == pytest.approx(asymptotic.pvalue(found.t), rel=1e-9)
+        assert (found.mean, found.sd) == pytest.approx((asymptotic.mean, asymptotic.sd), rel=1e-9)
         assert found.failure == ""
 
 
 def test_size_with_two_windows_in_the_reference() -> None:
-    # 60 references of their own, one window each. The closed form is asymptotic: p <= .01 in some .03 of them, known to
+    # 60 references of their own, one window each. The null is asymptotic: p <= .01 in some .03 of them, known to
     # .022. Negative control: with the reference taken as exact half of the windows are rejected at .01.
     rng = np.random.default_rng(4)
     model = KernelModel(width=3.0, centers=80)

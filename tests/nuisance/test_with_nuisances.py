@@ -75,7 +75,7 @@ def test_toys_are_drawn_where_delta_found_the_data(test: NPLMTest) -> None:
     assert table.delta.mean() > 100
 
 
-def test_stored_toys_stand_beside_the_formula_for_where_they_are_drawn(test: NPLMTest) -> None:
+def test_stored_toys_stand_beside_the_asymptotic_null_for_where_they_are_drawn(test: NPLMTest) -> None:
     campaign = test.campaign(moved())
     assert isinstance(campaign.sampler, NuisanceSampler)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)

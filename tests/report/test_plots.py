@@ -313,8 +313,8 @@ def test_power_shows_thresholds_and_what_is_out_of_reach(rng: np.random.Generato
     assert axes.lines[-1].get_xdata()[0] == pytest.approx(39.1)
     remarks = axes.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ")
     assert remarks == "Z: empirical, 400 toys\nout of reach of these null toys: Z = 3 (740 toys needed)"
-    by_formula = plot_power(toys, {"peak": signal}, Chi2Null(13), thresholds=(2, 3)).axes[0]
-    assert [text.get_text() for text in by_formula.texts] == ["Z = 2", "Z = 3"]
+    by_asymptotic = plot_power(toys, {"peak": signal}, Chi2Null(13), thresholds=(2, 3)).axes[0]
+    assert [text.get_text() for text in by_asymptotic.texts] == ["Z = 2", "Z = 3"]
     with pytest.raises(ValueError, match="1 to 3 ensembles with signal, not 0"):
         plot_power(toys, {})
     with pytest.raises(ValueError, match="none of the toys of 'peak' has a t"):

@@ -22,7 +22,7 @@ from tests.report.html_page import Page
 def test_calibration_by_toys_has_its_numbers(run: Callable[..., Any]) -> None:
     result = run(toys=200, failing=3).result
     ensemble = result.calibration.ensemble
-    assert ensemble.given.p_value == result.calibration.formula_check
+    assert ensemble.given.p_value == result.calibration.asymptotic_check
     section = report_page(result, []).split("Calibration by toys")[1].split("</section>")[0]
     assert "+-" not in section
     assert "chi2" not in section

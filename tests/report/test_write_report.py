@@ -76,7 +76,7 @@ def test_results_of_all_kinds_write(rng: np.random.Generator, tmp_path: Path) ->
     assert _files(several.parent) >= {"report.html", "events.csv", "plots/tests.png", "toys/part-00001.parquet"}
     two = write_report(validate(reference, data, resamples=99), tmp_path / "two")
     assert _files(two.parent) >= {"report.html", "events.csv", "plots/feature-0.png", "plots/null.pdf", "result.json"}
-    kernels = write_report(validate(reference, data, widths=[1.0], calibrate="analytic"), str(tmp_path / "kernels"))
+    kernels = write_report(validate(reference, data, widths=[1.0], calibrate="asymptotic"), str(tmp_path / "kernels"))
     assert "reference" in kernels.read_text()
 
 

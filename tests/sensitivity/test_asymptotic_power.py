@@ -27,22 +27,22 @@ def signal_of(rng: np.random.Generator, n: int = 4000) -> Sample:
     return Sample(rng.normal(3, 0.3, n))
 
 
-def test_without_a_signal_the_law_is_that_of_the_null() -> None:
+def test_without_a_signal_the_distribution_is_that_of_the_null() -> None:
     penalty, zero = np.array([0.1, 1.0, 10.0]), np.zeros(3)
-    law = expected_t(0.0, zero, np.eye(3), penalty, np.eye(3))
+    distribution = expected_t(0.0, zero, np.eye(3), penalty, np.eye(3))
     null = WeightedChi2Null(1 - (penalty / (1 + penalty)) ** 2)
     for t in (0.5, 2.0, 10.0):
-        assert law.sf(t) == pytest.approx(null.pvalue(t), rel=1e-9)
-    assert law.constant == pytest.approx(0, abs=1e-12)
+        assert distribution.sf(t) == pytest.approx(null.pvalue(t), rel=1e-9)
+    assert distribution.constant == pytest.approx(0, abs=1e-12)
 
 
-def test_for_a_gaussian_likelihood_the_law_is_a_non_central_chi2() -> None:
+def test_for_a_gaussian_likelihood_the_distribution_is_a_non_central_chi2() -> None:
     # H = 1 and hardly a penalty: t = |s - s_R|^2, so a chi2 of three degrees with the noncentrality |b|^2.
     b = np.array([2.0, -1.0, 0.5])
-    law = expected_t(float(b @ b), b, np.eye(3), np.full(3, 1e-12), np.eye(3))
+    distribution = expected_t(float(b @ b), b, np.eye(3), np.full(3, 1e-12), np.eye(3))
     exact = WeightedChi2Null(np.ones(3), b)
     for share in (0.1, 0.5, 0.9):
-        assert law.quantile(share) == pytest.approx(exact.threshold(1 - share), rel=1e-6)
+        assert distribution.quantile(share) == pytest.approx(exact.threshold(1 - share), rel=1e-6)
 
 
 @pytest.mark.parametrize("events", [40.0, 100.0])

@@ -72,7 +72,7 @@ def test_a_classifier_comes_close_to_the_best_test_and_not_above(signal: Signal)
 
 
 @pytest.mark.slow
-def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
+def test_median_z_closes_with_the_asymptotic_one_and_lies_below_the_best_test(
     test: NPLMTest, rng: np.random.Generator
 ) -> None:
     """200 toys at each of two numbers and without a signal, fixed seed; tolerances are three standard errors."""
@@ -86,7 +86,7 @@ def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
         error = np.sqrt(np.pi / 2) * (z.band[1] - z.band[0]) / 2 / np.sqrt(z.toys)
         assert at.ideal_z == pytest.approx(ideal_z(BULK, number), rel=0.03)
         assert at.expected_z is not None
-        # The formula for toys holds the reference fixed; that of the closed form does not: 7% of the variance.
+        # The asymptotic null for toys holds the reference fixed; that of the asymptotic Z does not: 7% of the variance.
         assert abs(z.median_z - at.expected_z) < 3 * error + 0.15
         assert abs(z.median_z - at.technical_z) < 3 * error + 0.3
         assert z.median_z < at.ideal_z
@@ -106,7 +106,7 @@ def test_median_z_closes_with_closed_form_and_lies_below_the_best_test(
 def test_a_wrong_null_and_a_wrong_best_test_are_found_out(
     test: NPLMTest, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative controls: a formula with two thirds of its mean, and a best test that looks elsewhere."""
+    """The negative controls: an asymptotic null with two thirds of its mean, and a best test that looks elsewhere."""
     right = test.asymptotic_null(fixed_reference=True)
     assert isinstance(right, WeightedChi2Null)
     monkeypatch.setattr(
@@ -195,7 +195,7 @@ def test_tables_and_models(rng: np.random.Generator) -> None:
     found = closure(NPLMTest(reference, "histogram"), table, [100.0], 30, ideal=None)
     assert found.at[0].expected_z is None
     assert found.best is None
-    assert "closed form" not in repr(found)
+    assert "asymptotic Z" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ def test_nuisances_of_a_normalization_hide_the_yield(rng: np.random.Generator) -
 
 
 @pytest.mark.slow
-def test_t_is_read_from_the_law_at_the_nu_of_its_toy() -> None:
-    """The t that as_at_zero gives has the p-value of the law there."""
+def test_t_is_read_from_the_null_at_the_nu_of_its_toy() -> None:
+    """The t that as_at_zero gives has the p-value of the null there."""
     reference = draw_reference(np.random.default_rng(5), 20_000)
     test = NPLMTest(reference, MODEL, nuisances=exponential_nuisances.nuisances())
     injection = Injection(test, reference, reference, resampled=True)
@@ -299,8 +299,8 @@ def test_t_is_read_from_the_law_at_the_nu_of_its_toy() -> None:
     moved = injection.as_at_zero(table)
     assert table.nu_delta is not None
     for t, nu, at_zero in zip(table.t, table.nu_delta, moved, strict=True):
-        assert injection.law.pvalue(at_zero) == pytest.approx(injection.law_at(nu).pvalue(t), rel=1e-6)
-    # The laws do differ there.
+        assert injection.asymptotic.pvalue(at_zero) == pytest.approx(injection.asymptotic_at(nu).pvalue(t), rel=1e-6)
+    # The nulls do differ there.
     assert abs(moved / table.t - 1).max() > 0.01
     assert injection.as_at_zero(replace(table, t=np.full(5, np.nan))).tolist() != moved.tolist()
 
@@ -323,5 +323,5 @@ def test_bins_of_a_small_reference_are_counted(rng: np.random.Generator) -> None
         assert found.null.startswith(kind)
         assert found.null_check.accepted
     small = NPLMTest(draw_reference(rng, 2000), HistogramModel(bins=6))
-    wrong = closure(small, drawn(BULK, rng), [90.0], 100, calibrate="analytic", **settings)
+    wrong = closure(small, drawn(BULK, rng), [90.0], 100, calibrate="asymptotic", **settings)
     assert wrong.null_check.rejected == 0

@@ -1,4 +1,4 @@
-"""Combinations of p-values against their exact laws for independent tests."""
+"""Combinations of p-values against their exact distributions for independent tests."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def exact(name: str, T: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["min-p", "product"])
-def test_independent_tests_follow_the_exact_law(name: Any, rng: np.random.Generator) -> None:
-    """Kolmogorov-Smirnov at size 1e-3; the law of K - 1 tests must fail."""
+def test_independent_tests_follow_the_exact_null(name: Any, rng: np.random.Generator) -> None:
+    """Kolmogorov-Smirnov at size 1e-3; the distribution of K - 1 tests must fail."""
     T = Combination(name)(np.log(rng.uniform(size=(20_000, K))))
     assert kstest(exact(name, T), "uniform").pvalue > 1e-3
     fewer = 1 - (1 - np.exp(-T)) ** (K - 1) if name == "min-p" else chi2.sf(2 * T, 2 * (K - 1))

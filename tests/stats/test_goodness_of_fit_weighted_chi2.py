@@ -44,14 +44,14 @@ def require_uniform(p: np.ndarray, simulations: int) -> None:
 @pytest.fixture
 def tabulated_once(monkeypatch: pytest.MonkeyPatch) -> ScaledMixtures:
     """The mixture's table, which takes longer than the rest, is made once for many ensembles of toys."""
-    law = ScaledMixtures.of(NULL)
-    monkeypatch.setattr(ScaledMixtures, "of", lambda null: law)
-    return law
+    distribution = ScaledMixtures.of(NULL)
+    monkeypatch.setattr(ScaledMixtures, "of", lambda null: distribution)
+    return distribution
 
 
 @pytest.mark.parametrize("n", [60, 1000])
 def test_p_values_are_uniform_under_the_null(n: int, tabulated_once: ScaledMixtures, rng: np.random.Generator) -> None:
-    """120 ensembles, as computed and 1.3 times that, fitted; the table for a given law fails on the fitted ones."""
+    """120 ensembles, as computed and 1.3 times that, fitted; the table for a given null fails on the fitted ones."""
     simulations, given, fitted, naive = 99, [], [], []
     for seed in range(120):
         t = toys(rng, n)
@@ -91,7 +91,7 @@ WRONG = {
 
 @pytest.mark.usefixtures("tabulated_once")
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_law_is_rejected(name: str, rng: np.random.Generator) -> None:
+def test_a_wrong_null_is_rejected(name: str, rng: np.random.Generator) -> None:
     """20 ensembles, tests at 5%: three of four are rejected at least."""
     n, scaled, weights = WRONG[name]
     found = [
@@ -128,15 +128,15 @@ def test_a_mixture_of_equal_weights_is_compared_as_its_chi2(rng: np.random.Gener
 def test_the_cells_are_those_of_the_mixture(weights: np.ndarray) -> None:
     """Moments of the cells and, for a scale off by 7%, P(T >= edge) to 1e-7 from both tails' 1e-5 to the middle."""
     null = WeightedChi2Null(weights)
-    law = ScaledMixtures.of(null)
-    grid = _Grid.of(1.3, law)
+    distribution = ScaledMixtures.of(null)
+    grid = _Grid.of(1.3, distribution)
     assert grid.probabilities @ grid.middles == pytest.approx(1.3 * null.mean, rel=1e-4)
     assert grid.probabilities @ grid.middles**2 == pytest.approx(1.69 * (null.mean**2 + null.sd**2), rel=1e-3)
     np.testing.assert_allclose(null.pvalues(grid.edges / 1.3), grid.sf, rtol=1e-9)
-    sf = law.sf(grid.edges, np.array([[1.4]]))[0]
+    sf = distribution.sf(grid.edges, np.array([[1.4]]))[0]
     inner = (sf > 1e-5) & (sf < 1 - 1e-5)
     np.testing.assert_allclose(sf[inner], null.pvalues(grid.edges / 1.4)[inner], rtol=1e-7)
-    assert law.width(np.array([1.4])) == pytest.approx(1.4 * null.sd**2 / (2 * null.mean))
+    assert distribution.width(np.array([1.4])) == pytest.approx(1.4 * null.sd**2 / (2 * null.mean))
 
 
 def test_what_was_compared_is_told(rng: np.random.Generator) -> None:

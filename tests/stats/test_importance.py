@@ -1,4 +1,4 @@
-"""P-values from weighted toys: against toys that are counted, against the closed form, and what is refused."""
+"""P-values from weighted toys: against toys that are counted, against the asymptotic null, and what is refused."""
 
 from __future__ import annotations
 
@@ -171,14 +171,14 @@ def test_two_sigma_as_counted_toys_have_it(reference, exact: bool) -> None:
     assert error < 0.17 * share
 
 
-def test_five_sigma_near_the_closed_form() -> None:
+def test_five_sigma_near_the_asymptotic_null() -> None:
     reference = Sample(np.random.default_rng(6).exponential(size=20_000), np.full(20_000, WEIGHT))
     prepared = kernel_of(reference, reference_exact=True)
     t = prepared.null().threshold_of_z(5)
     null = importance_null(prepared, reference, t, 3000, seed=2)
     p = null.pvalue(t)
     assert null.error(t) < 0.2 * p
-    # The closed form holds to second order: 2000 events leave a tenth or two.
+    # The asymptotic null holds to second order: 2000 events leave a tenth or two.
     assert p / 2.867e-7 == pytest.approx(1, abs=0.2 + 3 * null.error(t) / p)
     assert null.effective(t) > 50
     assert null.failed == 0
@@ -220,9 +220,9 @@ def test_signals_in_too_few_modes_are_refused(prepared, reference, monkeypatch) 
 
 
 def test_failed_toys_exceed_any_t() -> None:
-    law = WeightedChi2Null(np.ones(3))
+    asymptotic = WeightedChi2Null(np.ones(3))
     t = np.concatenate([np.linspace(0, 10, 900), np.full(100, np.inf)])
-    null = ImportanceNull(t, np.ones(1000), np.zeros(1000, dtype=int), np.zeros((0, 2)), law, law)
+    null = ImportanceNull(t, np.ones(1000), np.zeros(1000, dtype=int), np.zeros((0, 2)), asymptotic, asymptotic)
     assert null.failed == 100
     assert null.pvalue(1e3) == pytest.approx(0.1)
     assert null.threshold(0.05) is None
@@ -254,7 +254,7 @@ def test_what_cannot_be_done_is_refused_before_any_fit(reference, monkeypatch) -
     }
     for reason, (test, settings) in refused.items():
         with pytest.raises(ValueError, match=reason):
-            test.run(**{"data": data, "calibrate": "rare", **settings})
+            test.run(**{"data": data, "calibrate": "importance", **settings})
 
 
 def test_several_draws_from_a_posterior_have_its_covariance(prepared, reference) -> None:

@@ -1,4 +1,4 @@
-"""The joint law of quadratic forms: its draws against its moments, its tail and global p-values against exact laws."""
+"""The joint distribution of quadratic forms: draws against its moments, tail and global p-values against exact ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def correlated(rng: np.random.Generator) -> tuple[np.ndarray, JointNull]:
     return root @ root.T, JointNull.of(root @ root.T, [2, 4, 1])
 
 
-def test_draws_have_the_moments_of_the_law(correlated: tuple[np.ndarray, JointNull]) -> None:
+def test_draws_have_the_moments_of_the_distribution(correlated: tuple[np.ndarray, JointNull]) -> None:
     covariance, joint = correlated
     t = joint.draw(200_000, seed=3)
     blocks = np.split(np.arange(7), [2, 6])
@@ -109,10 +109,10 @@ def test_ranks_of_toys_are_never_too_small_and_ties_cost_little(rng: np.random.G
 
 
 @pytest.mark.parametrize("wrong", [1.0, 1.5], ids=["right", "wrong"])
-def test_toys_make_wrong_laws_right(rng: np.random.Generator, wrong: float) -> None:
-    """4000 toys and 2000 data samples: P(p <= level) within 4 sigma of level, though one law is off by half."""
-    laws = [WeightedChi2Null(np.array([wrong])), WeightedChi2Null(np.ones(2))]
-    null = ToyGlobalNull(two_tests(rng, (4000,)), Combination("min-p"), laws)
+def test_toys_make_wrong_marginals_right(rng: np.random.Generator, wrong: float) -> None:
+    """4000 toys and 2000 data samples: P(p <= level) within 4 sigma of level, though one of them is off by half."""
+    marginals = [WeightedChi2Null(np.array([wrong])), WeightedChi2Null(np.ones(2))]
+    null = ToyGlobalNull(two_tests(rng, (4000,)), Combination("min-p"), marginals)
     p = np.array([null.global_p(t).p_value for t in two_tests(rng, (2000,))])
     for level in (0.05, 0.3):
         assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) * (1 / 2000 + 1 / 4000))

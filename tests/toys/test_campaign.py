@@ -75,11 +75,11 @@ def test_what_is_no_null_is_none_at_any_nu() -> None:
 def test_the_null_of_a_kernel_is_taken_where_toys_are_drawn() -> None:
     test = NPLMTest(REFERENCE, KernelModel(width=1.0, centers=20), nuisances=BOTH)
     assert isinstance(test.prepared, PreparedKernelWithNuisances)
-    laws = []
+    weights = []
     for nu in (np.zeros(2), np.array([0.3, 0.0])):
-        laws.append(campaign_at(nu, test).describe()["formula"]["weights"])
-        np.testing.assert_array_equal(laws[-1], test.prepared.null_at(nu, fixed_reference=True).weights)
-    assert sum(laws[0]) != pytest.approx(sum(laws[1]), rel=1e-3)
+        weights.append(campaign_at(nu, test).describe()["formula"]["weights"])
+        np.testing.assert_array_equal(weights[-1], test.prepared.null_at(nu, fixed_reference=True).weights)
+    assert sum(weights[0]) != pytest.approx(sum(weights[1]), rel=1e-3)
 
 
 def test_a_reference_that_cannot_be_used_is_a_row_with_a_reason() -> None:
@@ -104,7 +104,7 @@ def test_a_reference_that_cannot_be_used_is_a_row_with_a_reason() -> None:
     np.testing.assert_array_equal(np.isnan(table.nu_delta).all(axis=1), failed)
 
 
-def test_kernels_of_references_of_their_own_follow_the_law_of_fluctuating_references() -> None:
+def test_kernels_of_references_of_their_own_follow_the_null_of_fluctuating_references() -> None:
     """Twice as many reference as data events: t is 1.5 times as wide. 150 toys, size 1e-4."""
     rng = np.random.default_rng(3)
     events, expected = 1000, 500.0
@@ -117,9 +117,9 @@ def test_kernels_of_references_of_their_own_follow_the_law_of_fluctuating_refere
     campaign = Campaign(test, data, reference_sampler=GeneratorSampler(fresh, "uniform reference"))
     t = campaign.run(range(150)).t
     error = 3.9 * t.std() / np.sqrt(len(t))
-    law = campaign.describe()["formula"]["weights"]
-    assert sum(law) == pytest.approx(t.mean(), abs=error)
-    # Negative control: the law of a reference that is held fixed.
+    weights = campaign.describe()["formula"]["weights"]
+    assert sum(weights) == pytest.approx(t.mean(), abs=error)
+    # Negative control: the null of a reference that is held fixed.
     assert test.asymptotic_null(fixed_reference=True).mean != pytest.approx(t.mean(), abs=error)
     assert campaign.run([0]).parameters is None
     with pytest.raises(SamplerError, match="leave out --parameters, or keep one reference"):

@@ -28,17 +28,17 @@ def test_text_fits_a_terminal_and_says_what_each_z_stands_on() -> None:
         "1 with t = 0",
         f"empirical     p = {format_p(EmpiricalNull(t).pvalue(25.0))}, Z = {format_z(EmpiricalNull(t).z(25.0))}",
         f"chi2, given   p = {format_p(float(chi2.sf(25.0, 13)))}",
-        "by formula, 2 failed left out",
+        "asymptotic, 2 failed left out",
     ):
         assert words in text
 
 
-def test_a_formula_is_extrapolated_beyond_the_toys_only() -> None:
+def test_an_asymptotic_null_is_extrapolated_beyond_the_toys_only() -> None:
     t = np.append(chi2.ppf((np.arange(400) + 0.5) / 400, 13), np.nan)
     largest = float(np.nanmax(t))
     for observed, words, others in (
-        (largest, "by formula", "extrapolated"),
-        (largest + 1e-6, "extrapolated", "by formula"),
+        (largest, "asymptotic", "extrapolated"),
+        (largest + 1e-6, "extrapolated", "asymptotic"),
     ):
         text = ensemble_text(t, 13, observed=observed)
         assert text.count(words) == 2, "given and fitted"

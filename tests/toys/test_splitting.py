@@ -59,7 +59,7 @@ def test_data_and_reference_of_a_toy_share_no_event(sizes: Sizes) -> None:
     assert len({draw(key).events.tobytes() for key in keys(20)}) == 20
 
 
-def test_numbers_of_events_follow_their_laws() -> None:
+def test_numbers_of_events_follow_their_distributions() -> None:
     """1000 splits each; chi2 tests of size 1e-3 in five bins of equal probability."""
     data, reference = samples(30, 80, v=2.0)
     drawn: dict[Sizes, np.ndarray] = {
@@ -70,10 +70,10 @@ def test_numbers_of_events_follow_their_laws() -> None:
     assert np.all(drawn["data"][:, 1] == 80)
     assert np.all(drawn["both"].sum(axis=1) == 110)
 
-    def follows(n: np.ndarray, law: object) -> bool:
-        edges = law.ppf([0.2, 0.4, 0.6, 0.8])  # type: ignore[attr-defined]
+    def follows(n: np.ndarray, distribution: object) -> bool:
+        edges = distribution.ppf([0.2, 0.4, 0.6, 0.8])  # type: ignore[attr-defined]
         counts = np.bincount(np.searchsorted(edges, n), minlength=5)
-        below = np.append(law.cdf(edges), 1.0)  # type: ignore[attr-defined]
+        below = np.append(distribution.cdf(edges), 1.0)  # type: ignore[attr-defined]
         return bool(chisquare(counts, 1000 * np.diff(below, prepend=0.0)).pvalue > 1e-3)
 
     # 40 expected in units of v = 2; one of w = 0.5 and v = 2 is data with probability 0.5 / 2.5.

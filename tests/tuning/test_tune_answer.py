@@ -16,7 +16,7 @@ from nplm.stats.goodness_of_fit import chi2_compatibility
 from nplm.tuning.path import ClipPath
 from nplm.tuning.result import Tuned, largest_chi2
 from nplm.tuning.result_text import choice, interval_text, tune_dict, tune_markdown, tune_text
-from tests.tuning.tuned_toys import Law, Toys, fitted_p, logarithmic, narrow
+from tests.tuning.tuned_toys import Quantiles, Toys, fitted_p, logarithmic, narrow
 
 
 def test_the_statement_of_an_accepted_shape_gives_clip_toys_and_p(tune: Callable[..., Tuned]) -> None:
@@ -121,7 +121,11 @@ class TestSize:
     """
 
     def tuned(
-        self, ensembles: int, tune: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch, law: Law = chi2.ppf
+        self,
+        ensembles: int,
+        tune: Callable[..., Tuned],
+        monkeypatch: pytest.MonkeyPatch,
+        quantiles: Quantiles = chi2.ppf,
     ) -> list[Tuned]:
         rng = np.random.default_rng(11)
         # What has no part in the test of the shape need not be computed.
@@ -131,7 +135,7 @@ class TestSize:
             return summarize_toys(t, simulations=400)
 
         monkeypatch.setattr(module, "summarize_toys", summarize)
-        return [tune(Toys(logarithmic(7.0), 100, law, u=rng.random(100))) for _ in range(ensembles)]
+        return [tune(Toys(logarithmic(7.0), 100, quantiles, u=rng.random(100))) for _ in range(ensembles)]
 
     def test_a_chi2_is_rejected_as_often_as_it_should_be(
         self, tune: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch

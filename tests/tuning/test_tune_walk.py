@@ -28,7 +28,9 @@ def test_the_fluctuation_of_a_small_reference_is_put_into_t(tune: Callable[..., 
 
     So toys whose t is 1.1 times as small have the clip, the interval and the p-value of those that lack nothing.
     """
-    small = Toys(lambda clip: logarithmic(7.0)(clip) / 1.1, 100, law=lambda u, mean: chi2.ppf(u, 1.1 * mean) / 1.1)
+    small = Toys(
+        lambda clip: logarithmic(7.0)(clip) / 1.1, 100, quantiles=lambda u, mean: chi2.ppf(u, 1.1 * mean) / 1.1
+    )
     right = tune(Toys(logarithmic(7.0), 100))
 
     def drawn_from(test: NPLMTest, pool: Sample) -> Campaign:

@@ -12,7 +12,7 @@ from nplm.toys.table import ToyTable
 from nplm.tuning.result import Tuned
 
 MeanOf = Callable[[float], float]
-Law = Callable[[np.ndarray, float], np.ndarray]
+Quantiles = Callable[[np.ndarray, float], np.ndarray]
 
 
 def narrow(u: np.ndarray, k: float) -> np.ndarray:
@@ -27,7 +27,7 @@ class Toys:
     Arguments:
         mean: of t, at each clip.
         scan: number of toys of the scan.
-        law: the quantile function of t for a mean.
+        quantiles: the quantile function of t for a mean.
         failing: numbers of toys that have no t at clips above 10.
         gap: how far the best t known, which only following the maxima finds, lies above the search's: shape (scan,).
         u: the quantiles of the toys; default: evenly spread, so that their mean is that of the chi2 but for the tail
@@ -36,7 +36,7 @@ class Toys:
 
     mean: MeanOf
     scan: int
-    law: Law = chi2.ppf
+    quantiles: Quantiles = chi2.ppf
     failing: tuple[int, ...] = ()
     gap: np.ndarray | float = 0.0
     u: np.ndarray | None = None
@@ -48,7 +48,7 @@ class Toys:
         self.asked.append((clip, wanted))
         n = len(wanted)
         u = (np.random.default_rng(3).permutation(n) + 0.5) / n if self.u is None else self.u[wanted]
-        t = np.asarray(self.law(u, self.mean(clip)))
+        t = np.asarray(self.quantiles(u, self.mean(clip)))
         if clip > 10:
             t[np.isin(wanted, self.failing)] = np.nan
         return ToyTable(

@@ -138,7 +138,7 @@ def test_the_family_has_the_p_value_of_the_yield(exact: bool) -> None:
     assert "so that shapes are not compared" in said[0]
     assert list(result.notes) == said
     assert "0 observed / 4 expected = 0" in repr(result)
-    assert f"{'Poisson' if exact else 'binomial'} law" in repr(result)
+    assert f"{'Poisson' if exact else 'binomial'} distribution" in repr(result)
     assert json.loads(result.to_json())["rate"]["observed"] == 0
     for of_shapes in (lambda: test.t, lambda: test.null(), lambda: test.run("permutation")):
         with pytest.raises(ValueError, match="none has no events, and so no shape"):

@@ -54,7 +54,7 @@ def test_words_for_those_who_do_not_know_the_family(rng: np.random.Generator, wo
 def test_a_p_value_that_the_yield_has_a_part_in_is_no_count_of_permutations() -> None:
     reference, data = _samples(1000)
     shapes = FamilyTest(reference, data, settings=ONE).run(resamples=99)
-    assert two_sample_line(shapes).endswith(("(analytic)", "(permutation)", "lower limit of Z)"))
+    assert two_sample_line(shapes).endswith(("(asymptotic)", "(permutation)", "lower limit of Z)"))
     both = FamilyTest(reference, data, settings=ONE, expected_ratio=1.0, exact_yield=True).run(resamples=99)
     assert " and yield" in two_sample_line(both)
     # Of the shape what is expected in the interval, scaled, beside the yields as they are.

@@ -13,7 +13,7 @@ from nplm.two_sample.test import Calibrate, TwoSampleTest
 from nplm.wording.numbers import p_text
 
 
-@pytest.mark.parametrize("calibrate", ["permutation", "analytic"])
+@pytest.mark.parametrize("calibrate", ["permutation", "asymptotic"])
 def test_kernels_that_compare_yields_have_the_p_value_of_the_shape_too(
     rng: np.random.Generator, calibrate: Calibrate
 ) -> None:
@@ -28,6 +28,6 @@ def test_kernels_that_compare_yields_have_the_p_value_of_the_shape_too(
     assert alone.shape is None
     rows = two_sample_numbers(found)
     assert rows["shape"].startswith(p_text(found.shape.p_value))
-    # What p stands on is the law of both.
+    # What p stands on is the null of both.
     assert "stands on" in rows
     assert two_sample_verdict(found).title.endswith(" in the yield; the shape agrees")

@@ -35,7 +35,7 @@ def test_the_toys_of_a_test_come_in_batches_of_seconds(reference: Sample, rng: n
     data, said, sizes = rng.normal(size=100), [], []
     test = NPLMTest(reference, MODEL)
     result = test.run(data, 60, notify=said.append, on_toys=lambda table: sizes.append(len(table)))
-    assert "projected time: at most 10 min for the fit and 60 toys; quicker: --calibrate analytic" in said[-1]
+    assert "projected time: at most 10 min for the fit and 60 toys; quicker: --calibrate asymptotic" in said[-1]
     assert max(sizes) == CORES
     assert sum(sizes) == 60
     # Nothing is quicker than no toys.

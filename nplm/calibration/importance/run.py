@@ -43,7 +43,7 @@ def importance_null(
     toys: int = USUAL_WEIGHTED_TOYS,
     *,
     seed: int = 1,
-    formula: AsymptoticNull | None = None,
+    asymptotic: AsymptoticNull | None = None,
     on_toys: Callable[[int], None] = lambda count: None,
 ) -> ImportanceNull:
     """The null distribution near t, from toys that are drawn with random signals, fitted and weighted.
@@ -54,7 +54,7 @@ def importance_null(
         t: of data of unit weights.
         toys: number of toys to draw and fit.
         seed: of the toys; the same seed gives the same toys.
-        formula: the closed form for data; default: that of `prepared` for a reference that fluctuates.
+        asymptotic: the asymptotic null of data; default: that of `prepared` for a reference that fluctuates.
         on_toys: called with the number of toys of each batch that is done.
 
     Raises:
@@ -67,8 +67,8 @@ def importance_null(
     require_seed(seed)
     _require_kernel(prepared, reference)
     for_toys = prepared.null(fixed_reference=True)
-    data_formula: AsymptoticNull = prepared.null() if formula is None else formula
-    threshold = for_toys.threshold_of_z(data_formula.z(t))
+    for_data: AsymptoticNull = prepared.null() if asymptotic is None else asymptotic
+    threshold = for_toys.threshold_of_z(for_data.z(t))
     # With a finite reference t is 1 + rho times smaller than what its modes add up to.
     enlarged = threshold * (1 + prepared.event_weight)
     ladder = Rungs.to(enlarged, prepared.modes.shrinkage)
@@ -89,7 +89,7 @@ def importance_null(
     log_z += np.log(np.maximum(np.bincount(rung, tries, size), 1) / np.maximum(np.bincount(rung, minlength=size), 1))
     weights = np.exp(log_rho - logsumexp(log_z, axis=1, b=ladder.shares))
     overlaps = np.array([_overlap(i, rung, log_z, log_rho) for i in range(1, len(ladder.shares))]).reshape(-1, 2)
-    null = ImportanceNull(statistic, weights, rung, overlaps, data_formula, for_toys).checked()
+    null = ImportanceNull(statistic, weights, rung, overlaps, for_data, for_toys).checked()
     null.pvalue(t)  # refuses toys too few of which lie beyond t
     return null
 
@@ -111,17 +111,19 @@ def require_importance(
     other = "take another calibration"
     linear = prepared.linear
     if linear is None:
-        raise ValueError(f"calibration with 'rare' is for the kernel model: take that model, or {other}")
+        raise ValueError(f"calibration with 'importance' is for the kernel model: take that model, or {other}")
     _require_kernel(linear, reference)
     if shape_only:
-        raise ValueError(f"calibration with 'rare' tests shape and yield: leave out shape_only, or {other}")
+        raise ValueError(f"calibration with 'importance' tests shape and yield: leave out shape_only, or {other}")
     if data.is_weighted:
-        raise ValueError(f"calibration with 'rare' is for data of unit weights, and {data.name} is weighted: {other}")
+        raise ValueError(
+            f"calibration with 'importance' is for data of unit weights, and {data.name} is weighted: {other}"
+        )
     if pool is not None:
-        raise ValueError("calibration with 'rare' draws its toys from the reference: leave out the pool")
+        raise ValueError("calibration with 'importance' draws its toys from the reference: leave out the pool")
     if not isinstance(toys, int) or toys < 1:
         raise ValueError(
-            f"calibration with 'rare' runs toys of its own: give their number, such as {USUAL_WEIGHTED_TOYS}"
+            f"calibration with 'importance' runs toys of its own: give their number, such as {USUAL_WEIGHTED_TOYS}"
         )
     return linear
 
@@ -129,13 +131,13 @@ def require_importance(
 def _require_kernel(prepared: PreparedLinear, reference: Sample) -> None:
     if reference.has_negative_weights:
         raise ValueError(
-            f"{reference.name} has negative weights, and calibration with 'rare' draws toys in proportion to weights:"
-            " merge the weights, or take another calibration"
+            f"{reference.name} has negative weights, and calibration with 'importance' draws toys in proportion to"
+            " weights: merge the weights, or take another calibration"
         )
     if prepared.solver != "ml":
         raise ValueError(
-            f"calibration with 'rare' fits with the solver 'ml', not '{prepared.solver}': take that solver, or another"
-            " calibration"
+            f"calibration with 'importance' fits with the solver 'ml', not '{prepared.solver}': take that solver, or"
+            " another calibration"
         )
 
 

@@ -58,7 +58,7 @@ def run_closure(options: Options) -> int:
                     options.toys,
                     options.seed,
                     ideal=ideal,
-                    calibrate=cast("Literal['analytic', 'toys'] | None", options.calibrate),
+                    calibrate=cast("Literal['asymptotic', 'toys'] | None", options.calibrate),
                     pool=pool,
                     on_toys=reporter.advance,
                     folder=None if options.output is None else options.output / _TOYS,
@@ -126,7 +126,7 @@ def _write(folder: Path, found: Closure, document: str, subject: str, command: s
         picture = Picture(
             save_figure(plot_closure(found), folder / "closure")[0],
             "Z of injected signals",
-            "Points: median and central 68% of toys. Lines: what the test should find, where there is a formula, and"
+            "Points: median and central 68% of toys. Lines: what the test should find, where that is known, and"
             " what a test finds that knows what to look for.",
         )
         _write_text(folder / "report.html", closure_page(found, picture, subject, command))

@@ -28,6 +28,7 @@ from nplm.cli.options import (
 )
 from nplm.cli.style import add_style_option
 from nplm.cli.types import positive_count, positive_numbers, seed, text
+from nplm.wording.standing import calibration_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +90,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     toys.add_argument("--seed", type=seed, metavar="N", help="seed of the toys (default: 1)")
     toys.add_argument(
         "--calibrate",
-        choices=("toys", "analytic"),
-        help="read Z from the formula, or count as many toys without a signal (default: toys for networks, else"
-        " analytic)",
+        type=calibration_name,
+        choices=("toys", "asymptotic"),
+        help="read Z from the asymptotic null, or count as many toys without a signal (default: toys for networks, else"
+        " asymptotic)",
     )
     toys.add_argument(
         "--ideal",

@@ -62,4 +62,4 @@ def _text(found: dict[float, tuple[ExpectedPower, ...]]) -> str:
         for power in powers
     ]
     lines = aligned([head, *rows])
-    return "\n".join([*lines, "", "  Z of one width each, read from its analytic null; no toys were run"])
+    return "\n".join([*lines, "", "  Z of one width each, read from its asymptotic null; no toys were run"])

@@ -12,7 +12,7 @@ from nplm.cli.model_options import ModelOptions, add_model_options, add_prepared
 from nplm.cli.options import FLAG, InputOptions, add_config_option, add_reference_options, require_input
 from nplm.cli.types import positive_numbers, text, z_threshold
 
-# Signal events that are expected at most: t is of their size, and its law is computed in float64.
+# Signal events that are expected at most: t is of their size, and its distribution is computed in float64.
 MOST_EVENTS = 1e12
 
 

@@ -36,9 +36,9 @@ def run_prepare(options: Options) -> int:
         raise OutputError(f"{options.output} cannot be written: {error.strerror or error}") from error
     except ValueError as error:
         raise OutputError(str(error)) from error
-    law = test.asymptotic_null()
+    asymptotic = test.asymptotic_null()
     say(
-        f"{options.output}: {test.prepared.parameters} modes of {len(reference):,} events; null {law.name}; prepared in"
-        f" {format_seconds(test.prepare_seconds)}"
+        f"{options.output}: {test.prepared.parameters} modes of {len(reference):,} events; null {asymptotic.name};"
+        f" prepared in {format_seconds(test.prepare_seconds)}"
     )
     return ExitCode.DONE

@@ -44,7 +44,7 @@ def run_test(options: Options) -> int:
     if options.model == "family":
         return run_family(options)
     reporter = Reporter(options.quiet)
-    resume = options.toys > 0 and options.null is None and options.calibrate != "rare"
+    resume = options.toys > 0 and options.null is None and options.calibrate != "importance"
     folder = folder_of(options, resume)
     samples = read_samples(options, reporter.note)
     toys = toys_of(options, samples)
@@ -86,7 +86,7 @@ def _run(
     if options.null is not None:
         with refusing_bad_input():
             toys = NullToys.of(open_stores([options.null])[0], test, len(samples.data)).like(samples.data)
-    elif options.calibrate == "rare":
+    elif options.calibrate == "importance":
         with refusing_bad_input():
             require_importance(test.prepared, test.reference, samples.data, options.toys)
     elif number:
@@ -122,7 +122,7 @@ def _run(
                 known=known,
                 notify=reporter.note,
                 on_toys=on_toys,
-                on_rare_toys=reporter.advance_by,
+                on_weighted_toys=reporter.advance_by,
             )
     except (FitError, ImportanceError) as error:
         raise DataFitError(str(error)) from error

@@ -32,9 +32,10 @@ from nplm.cli.options import (
 )
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import Label, count, number_of_toys, positive_numbers, seed, text
+from nplm.wording.standing import calibration_name
 
 # Toys where nobody says how many: USUAL_WEIGHTED_TOYS of nplm.calibration.methods, which is imported when it is needed.
-_RARE_TOYS = 5000
+_WEIGHTED_TOYS = 5000
 # Samples without a difference that calibrate a family: RESAMPLES of nplm.family.test.
 FAMILY_TOYS, FEWEST_OF_A_FAMILY = 999, 99
 # Options that are those of one model, not of a family of tests.
@@ -53,7 +54,7 @@ ONE_MODEL = (
     ),
 )
 # What can calibrate several widths together.
-WIDTHS_CALIBRATIONS = ("toys", "analytic", "analytic+toys")
+WIDTHS_CALIBRATIONS = ("toys", "asymptotic", "asymptotic+toys")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +110,15 @@ class Options(ModelOptions, InputOptions):
         values = {**values, "model": chosen_model(values)}
         if values["model"] == "family":
             return cls._of_family(values)
-        if values.get("calibrate") == "analytic":
+        if values.get("calibrate") == "asymptotic":
             for name in ("toys", "null", "pool", "reference_per_toy"):
                 if values.get(name):
-                    raise UsageError(f"--calibrate analytic runs no toys: leave out --{name.replace('_', '-')}")
+                    raise UsageError(f"--calibrate asymptotic runs no toys: leave out --{name.replace('_', '-')}")
             values = {**values, "toys": 0}
         elif "calibrate" in values and values.get("toys") == 0:
             raise UsageError(f"--calibrate {values['calibrate']} needs toys: leave out --toys 0")
-        elif values.get("calibrate") == "rare":
-            values = {"toys": _RARE_TOYS, **values}
+        elif values.get("calibrate") == "importance":
+            values = {"toys": _WEIGHTED_TOYS, **values}
         require_model(values)
         require_importance(values)
         require_widths(values)
@@ -177,12 +178,14 @@ def require_importance(values: Mapping[str, Any]) -> None:
     Raises:
         UsageError: naming them.
     """
-    if values.get("calibrate") != "rare":
+    if values.get("calibrate") != "importance":
         return
     if values.get("model") != "kernel":
-        raise UsageError("--calibrate rare is for the kernel model: add --model kernel, or choose another calibration")
+        raise UsageError(
+            "--calibrate importance is for the kernel model: add --model kernel, or choose another calibration"
+        )
     if values.get("solver", "ml") != "ml":
-        raise UsageError(f"--calibrate rare fits with --solver ml: leave out --solver {values['solver']}")
+        raise UsageError(f"--calibrate importance fits with --solver ml: leave out --solver {values['solver']}")
     for name, why in (
         ("shape_only", "tests shape and yield"),
         ("pool", "draws toys from the reference"),
@@ -191,7 +194,7 @@ def require_importance(values: Mapping[str, Any]) -> None:
         ("nuisances", "does not know nuisances"),
     ):
         if values.get(name):
-            raise UsageError(f"--calibrate rare {why}: leave out --{name.replace('_', '-')}")
+            raise UsageError(f"--calibrate importance {why}: leave out --{name.replace('_', '-')}")
 
 
 def require_widths(values: Mapping[str, Any]) -> None:
@@ -255,15 +258,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=number_of_toys,
         metavar="N",
         help="null toys that calibrate t, or samples without a difference for a family (default: 999 for a family, 200"
-        " for one model, with --calibrate rare 5000; 0 trusts the formula of one model, unchecked)",
+        " for one model, with --calibrate importance 5000; 0 trusts the asymptotic null of one model, unchecked)",
     )
     test.add_argument(
         "--calibrate",
-        choices=("toys", "analytic", "analytic+toys", "toys+analytic", "rare"),
-        help="count toys; or take the formula, unchecked; or take it if the toys follow it, with its scale fitted if"
-        " they follow that, and count them otherwise; or count toys, and take the formula so only where none of them"
-        " reaches t; or (rare, for small p) draw toys where t is as large as in data, and count them with weights"
-        " (default: analytic+toys for kernels, toys+analytic for others)",
+        type=calibration_name,
+        choices=("toys", "asymptotic", "asymptotic+toys", "toys+asymptotic", "importance"),
+        help="count toys; or take the asymptotic null, unchecked; or take it if the toys follow it, with its scale"
+        " fitted if they follow that, and count them otherwise; or count toys, and take the asymptotic null so only"
+        " where none of them reaches t; or (importance, for small p) draw toys where t is as large as in data, and"
+        " count them with weights (default: asymptotic+toys for kernels, toys+asymptotic for others)",
     )
     test.add_argument(
         "--null",

@@ -20,6 +20,7 @@ from nplm.cli.options import (
 )
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import CircularFeature, Label, positive_count, positive_number, positive_numbers, seed, sizes, text
+from nplm.wording.standing import calibration_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,8 @@ class Options:
             raise UsageError("--correction is for more than two samples; leave it out")
         if ("pool" in values) != (values.get("calibrate") == "pool"):
             raise UsageError("--calibrate pool and --pool FILE belong together; give both, or none")
-        if values.get("calibrate") == "analytic" and "permutations" in values:
-            raise UsageError("--calibrate analytic resamples nothing: leave out --permutations")
+        if values.get("calibrate") == "asymptotic" and "permutations" in values:
+            raise UsageError("--calibrate asymptotic resamples nothing: leave out --permutations")
         if values.get("statistic") == "converged" and values.get("calibrate") in ("bootstrap", "pool"):
             raise UsageError(f"--calibrate {values['calibrate']} is for --statistic one-step; leave one of them out")
         own = [name for name in ("widths", "penalties", "centers", "statistic", "pool") if name in values]
@@ -157,10 +158,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     test.add_argument(
         "--calibrate",
-        choices=("permutation", "analytic", "bootstrap", "pool"),
+        type=calibration_name,
+        choices=("permutation", "asymptotic", "bootstrap", "pool"),
         help="count permutations of labels, where weights are exchangeable, else samples drawn anew; or take the normal"
-        " law; or, for kernels of all features only, draw signs of events, or both samples from --pool (default: count"
-        " where enough exceed, beyond that the law if they follow it)",
+        " distribution; or, for kernels of all features only, draw signs of events, or both samples from --pool"
+        " (default: count where enough exceed, beyond that the distribution if they follow it)",
     )
     test.add_argument(
         "--permutations", type=positive_count, metavar="N", help="permutations, or other resamplings (default: 999)"

@@ -1,4 +1,4 @@
-"""How many toys a test runs: none where they cannot be drawn and a closed form needs none."""
+"""How many toys a test runs: none where they cannot be drawn and the asymptotic null needs none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def toys_of(options: Options, samples: Samples) -> int:
     from nplm.data.support import require_toys_of_such_yields
     from nplm.toys.no_toys import why_no_toys
 
-    if not options.toys or options.null is not None or options.calibrate == "rare":
+    if not options.toys or options.null is not None or options.calibrate == "importance":
         return options.toys
     if not options.shape_only:
         with refusing_bad_input():
@@ -30,12 +30,12 @@ def toys_of(options: Options, samples: Samples) -> int:
     why = why_no_toys(samples.reference, samples.data, samples.pool, shape_only=options.shape_only)
     if not why:
         return options.toys
-    closed_form = options.model == "kernel" and not (options.widths and options.nuisances)
+    known = options.model == "kernel" and not (options.widths and options.nuisances)
     wanted = options.calibrate is not None or options.toys != Options.toys or options.reference_per_toy
-    if closed_form and not wanted and options.pool is None:
+    if known and not wanted and options.pool is None:
         return 0
     other = "leave the toys to the kernel model, whose p-value needs none (--toys 0)"
-    if not closed_form:
+    if not known:
         other = "take the family or one kernel (--model kernel --width W), which need none"
     raise InputError(
         f"{why}. Give a pool of unweighted (or positively weighted) events drawn from the same distribution (--pool),"

@@ -289,11 +289,11 @@ class PreparedKernel(PreparedDefaults):
         of. No lambda exceeds that of 1 for that, however strong a signal the data hold.
 
         Arguments:
-            data: whose weights, and in a test of the shape whose yield, the law is for; None for data of unit weights
+            data: whose weights, and in a test of the shape whose yield, the null is for; None for data of unit weights
                 and the yield of the reference.
             shape_only: data of a fixed yield, compared with the reference in shape.
             normalized: the reference was scaled to a yield that is known from elsewhere.
-            fixed_reference: the law of toys drawn from the reference itself, which does not fluctuate then.
+            fixed_reference: the null of toys drawn from the reference itself, which does not fluctuate then.
         """
         pooled = None if fixed_reference else self.pooled_information(data, shape_only)
         covariance = self.covariance(data, shape_only, normalized, fixed_reference, pooled)

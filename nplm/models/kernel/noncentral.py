@@ -54,7 +54,7 @@ def expected_t(
     penalty: Float64[np.ndarray, " r"],
     covariance: Float64[np.ndarray, "r r"],
 ) -> ExpectedT:
-    """The law of t about the fit to the expectation; see the module.
+    """The distribution of t about the fit to the expectation; see the module.
 
     Arguments:
         t_expected: t of that fit.
@@ -67,17 +67,17 @@ def expected_t(
         inverse = np.linalg.inv(hessian + np.diag(penalty))
         gradient = 2 * (b + inverse @ (penalty * b))
         curvature = inverse + inverse @ (penalty[:, None] * inverse)
-    return quadratic_law(t_expected, gradient, curvature, covariance)
+    return quadratic_distribution(t_expected, gradient, curvature, covariance)
 
 
-def quadratic_law(
+def quadratic_distribution(
     t_expected: float,
     gradient: Float64[np.ndarray, " k"],
     curvature: Float64[np.ndarray, "k k"],
     covariance: Float64[np.ndarray, "k k"],
     least: float = _LEAST_CURVATURE,
 ) -> ExpectedT:
-    """The law of t_expected + gradient . delta + delta^T curvature delta, with delta normal of that covariance.
+    """That of t_expected + gradient . delta + delta^T curvature delta, with delta normal of that covariance.
 
     Arguments:
         t_expected, gradient, curvature, covariance: see above.

@@ -7,7 +7,7 @@ delta = -delta G' of all events, both normal, H the Hessian of G and M = (H + P)
 
     (1 + rho) t = (1 + rho) t_A + 2 a + 2 (M P b) . delta + delta^T (M + M P M) delta
 
-to second order. For rho -> 0 a is b . delta, and this is the law of `kernel_expected`.
+to second order. For rho -> 0 a is b . delta, and this is the distribution of `kernel_expected`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nplm.likelihood.data_blocks import Rows
 from nplm.likelihood.finite import curvature, data_slope, data_value, reference_slope, reference_value
 from nplm.likelihood.log_linear import Blocks
 from nplm.likelihood.log_linear_fit import FiniteReference, loss_at, minimize
-from nplm.models.kernel.noncentral import ExpectedT, quadratic_law
+from nplm.models.kernel.noncentral import ExpectedT, quadratic_distribution
 
 # In units of the largest, of the direction in which t is linear: it moves t by as much as nothing, and its weighted
 # chi2's probabilities keep their digits.
@@ -42,7 +42,7 @@ def expected_with_signal(
     event_weight: float,
     normalized: bool,
 ) -> ExpectedT:
-    """The law of t about the fit to the expectation; see the module.
+    """The distribution of t about the fit to the expectation; see the module.
 
     Arguments:
         blocks: the reference.
@@ -89,7 +89,7 @@ def expected_with_signal(
         quadratic = inverse + inverse @ (penalty[:, None] * inverse)
         gradient = np.append(2 * inverse @ (penalty * b), 2.0)
     bent = np.pad(quadratic, (0, 1)) / (1 + rho)
-    return quadratic_law(-2 * loss, gradient / (1 + rho), bent, spread + moved, _LEAST_CURVATURE)
+    return quadratic_distribution(-2 * loss, gradient / (1 + rho), bent, spread + moved, _LEAST_CURVATURE)
 
 
 def _signal_blocks(blocks: Blocks, signal: Rows) -> Blocks:

@@ -16,7 +16,7 @@ def weighted_chi2_with_nuisances(
     stiffness: Float64[np.ndarray, "k k"],
     penalty: Float64[np.ndarray, " r"],
 ) -> WeightedChi2Null:
-    """The law of t at a point nu, with nu profiled in the quadratic expansion of the loss there.
+    """The asymptotic null of t at a point nu, with nu profiled in the quadratic expansion of the loss there.
 
     With u the fluctuation of the modes' sums, v = dc/dnu^T of those of (1, g), A = sum w r phi phi^T, G and D the
     moments of phi with the scores of nu and of these with themselves, and S = -d2 log L(nu|A) / dnu2,

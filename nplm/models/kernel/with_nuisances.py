@@ -164,7 +164,7 @@ class PreparedKernelWithNuisances(WithNuisancesDefaults):
     ) -> WeightedChi2Null:
         """The distribution of t under the null at the nu that Delta finds in these data; at 0 without data.
 
-        The information of the modes, and so the law, moves with nu: at the true nu it would be exact to second order,
+        The information of the modes, and so the null, moves with nu: at the true nu it would be exact to second order,
         and nu of Delta is the best estimate of it. Tests of the shape have no nuisances.
         """
         nu = np.zeros(self.nuisances.count)

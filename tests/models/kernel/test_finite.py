@@ -1,4 +1,4 @@
-"""Kernels against a reference that is a finite sample: the likelihood, its limits, its law, and what no event gains."""
+"""Kernels against a reference that is a finite sample: the likelihood, limits, null, and what no event gains."""
 
 from __future__ import annotations
 
@@ -145,17 +145,17 @@ def test_t_scales_with_the_weights_of_both_samples(rng: np.random.Generator) -> 
     assert scaled.fit([three[1]]).t[0] == pytest.approx(3 * t, rel=1e-6)
 
 
-def test_the_law_does_not_widen_as_the_reference_fluctuates(rng: np.random.Generator) -> None:
+def test_the_null_does_not_widen_as_the_reference_fluctuates(rng: np.random.Generator) -> None:
     """For equal weights it is sum_i c_i z_i^2, but for the number of reference events, which does not fluctuate."""
     reference = Sample(rng.normal(size=(2000, 2)), np.full(2000, 0.5))
     kernel = finite(reference, reference.events[:40])
     c = kernel.modes.shrinkage
     np.testing.assert_allclose(kernel.null(fixed_reference=True).weights, np.sort(c)[::-1] / 1.5, rtol=1e-6)
-    law = kernel.null()
-    assert c.sum() - 1 / 1.5 < law.mean < c.sum()
+    asymptotic = kernel.null()
+    assert c.sum() - 1 / 1.5 < asymptotic.mean < c.sum()
     # Data pooled with the reference, that they agree with, change next to nothing.
-    assert kernel.null(Sample(reference.events[::2])).mean == pytest.approx(law.mean, rel=0.01)
-    # A signal where the reference has nothing raises the information there, and no part of the law above 1.
+    assert kernel.null(Sample(reference.events[::2])).mean == pytest.approx(asymptotic.mean, rel=0.01)
+    # A signal where the reference has nothing raises the information there, and no part of the null above 1.
     data = np.append(reference.events[::2], np.full((300, 2), 3.5), axis=0)
     found = kernel.null(Sample(data)).weights
     assert found.max() < 1 + 1e-9
@@ -171,8 +171,8 @@ def test_the_law_does_not_widen_as_the_reference_fluctuates(rng: np.random.Gener
 def test_the_size_is_right_with_as_many_reference_events_as_data() -> None:
     """Fresh samples of 200 events each in three dimensions, 40 trials of a nominal 5%.
 
-    The law leaves a size of up to 8% there, which fires 9 times or more with a probability of 5e-3 (once seen, the seed
-    is fixed); an exact reference fires in most trials.
+    The null leaves a size of up to 8% there, which fires 9 times or more with a probability of 5e-3 (once seen, the
+    seed is fixed); an exact reference fires in most trials.
     """
     trials, fires = 40, {False: 0, True: 0}
     rng = np.random.default_rng(3)
@@ -186,7 +186,7 @@ def test_the_size_is_right_with_as_many_reference_events_as_data() -> None:
 
 
 def test_signed_weights_are_averaged(rng: np.random.Generator) -> None:
-    """None is negative, sums stay, w0 is that of the weights as they came, and the law has their fluctuation in it."""
+    """None is negative, sums stay, w0 is that of the weights as they came, and the null has their fluctuation in it."""
     x, weights = rng.normal(size=(4000, 2)), np.where(rng.random(4000) < 0.2, -0.2, 0.2)
     reference = Sample(x, weights)
     kernel = finite(reference, x[:30])

@@ -1,4 +1,4 @@
-"""The joint law of several widths: its blocks against the law of each, and against sums over simulated samples."""
+"""The joint null of several widths: its blocks against the null of each, and against sums over simulated samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def problem(rng: np.random.Generator, dimension: int, signed: bool) -> Sample:
 @pytest.mark.parametrize("dimension", [1, 3])
 @pytest.mark.parametrize("signed", [False, True], ids=["positive", "signed"])
 @pytest.mark.parametrize("exact", [False, True], ids=["finite", "exact"])
-def test_each_width_alone_follows_its_own_law(
+def test_each_width_alone_follows_its_own_null(
     rng: np.random.Generator, dimension: int, signed: bool, exact: bool
 ) -> None:
     reference = problem(rng, dimension, signed)
@@ -36,9 +36,9 @@ def test_each_width_alone_follows_its_own_law(
         for how in settings:
             joint = joint_null(kernels, reference, data, **how)
             for kernel, marginal in zip(kernels, joint.marginals, strict=True):
-                law = kernel.null(data, **how)
-                assert marginal.mean == pytest.approx(law.mean, rel=3e-5)
-                assert marginal.sd == pytest.approx(law.sd, rel=3e-5)
+                asymptotic = kernel.null(data, **how)
+                assert marginal.mean == pytest.approx(asymptotic.mean, rel=3e-5)
+                assert marginal.sd == pytest.approx(asymptotic.sd, rel=3e-5)
 
 
 @pytest.mark.parametrize("signed", [False, True], ids=["positive", "signed"])

@@ -210,10 +210,10 @@ def test_features_of_very_different_spread_are_named(rng: np.random.Generator) -
     kinds: tuple[tuple[CoordinateKind, bool], ...] = (("raw", True), ("standardized", False), ("normal-scores", False))
     for kind, named in kinds:
         test = NPLMTest(reference, KernelModel(centers=20), coordinates=kind)
-        notes = test.run(data, calibrate="analytic").notes
+        notes = test.run(data, calibrate="asymptotic").notes
         assert any("'mass' spreads" in note and "'eta'" in note for note in notes) == named
     turning = NPLMTest(reference, KernelModel(centers=20), coordinates="raw", circular={"mass": 2500.0})
-    assert not any("spreads" in note for note in turning.run(data, calibrate="analytic").notes)
+    assert not any("spreads" in note for note in turning.run(data, calibrate="asymptotic").notes)
 
 
 @pytest.mark.slow
@@ -223,12 +223,12 @@ def test_a_prepared_kernel_goes_through_the_public_test() -> None:
     assert isinstance(test.prepared, PreparedKernel)
     result = test.run(data, toys=60)
     assert result.calibration.kind == "analytic"
-    law = test.asymptotic_null(data)
-    assert result.p_value == pytest.approx(law.pvalue(result.t))
-    assert result.to_dict()["null"] == {"kind": "analytic", "mean": law.mean, "sd": law.sd}
-    assert test.run(signal, calibrate="analytic").z > 1.5
+    asymptotic = test.asymptotic_null(data)
+    assert result.p_value == pytest.approx(asymptotic.pvalue(result.t))
+    assert result.to_dict()["null"] == {"kind": "analytic", "mean": asymptotic.mean, "sd": asymptotic.sd}
+    assert test.run(signal, calibrate="asymptotic").z > 1.5
     assert test.run(data, toys=30, calibrate="toys").calibration.kind == "empirical"
     with pytest.raises(ValueError, match="needs toys"):
         test.run(data, toys=0, calibrate="toys")
-    with pytest.raises(ValueError, match="no calibration 'guess': choose toys, analytic"):
+    with pytest.raises(ValueError, match="no calibration 'guess': choose toys, asymptotic"):
         test.run(data, calibrate="guess")  # type: ignore[arg-type]

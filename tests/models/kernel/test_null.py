@@ -1,4 +1,4 @@
-"""The closed form of the kernel model's null: exact cases, and simulation with weighted and signed references."""
+"""The asymptotic null of the kernel model: exact cases, and simulation with weighted and signed references."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(rng.exponential(size=(n, 1)), 2.0)
 
 
-def test_equal_weights_widen_the_law_by_one_factor(rng: np.random.Generator) -> None:
+def test_equal_weights_widen_the_null_by_one_factor(rng: np.random.Generator) -> None:
     """t -> (1 + N(R) / n_R) sum_i c_i z_i^2, but for the number of reference events, which does not fluctuate."""
     x = draw(EVENTS, rng)
     prepared = prepare(Sample(x, np.full(EVENTS, EXPECTED / EVENTS)), x[:200], 0.5, 0.5)
@@ -48,7 +48,7 @@ def test_a_shape_has_about_one_degree_of_freedom_less(rng: np.random.Generator) 
     assert both - shape == pytest.approx(1, abs=0.02)
 
 
-def test_weights_of_the_data_scale_the_law(rng: np.random.Generator) -> None:
+def test_weights_of_the_data_scale_the_null(rng: np.random.Generator) -> None:
     x = draw(EVENTS, rng)
     prepared = prepare(Sample(x, np.full(EVENTS, EXPECTED / EVENTS)), x[:200], 0.5, 0.5)
     # The reference itself as data of weight 3: V = 3 sum_R w phi phi^T, if it has N(R) / 3 of them.
@@ -58,23 +58,23 @@ def test_weights_of_the_data_scale_the_law(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize(("weight", "exact"), [(1.0, True), (3.0, True), (3.0, False)])
-def test_a_shape_of_another_yield_has_the_law_of_toys(weight: float, exact: bool, rng: np.random.Generator) -> None:
+def test_a_shape_of_another_yield_has_the_null_of_toys(weight: float, exact: bool, rng: np.random.Generator) -> None:
     """A reference of unit weights, ten times as many as data: 30 references of 8 toys, within four standard errors.
 
-    The law for data of the reference's own yield is rejected, and so is twice the law.
+    The null for data of the reference's own yield is rejected, and so is twice the null.
     """
     model = replace(MODEL, reference_exact=exact)
-    t, laws, unscaled = [], [], []
+    t, means, unscaled = [], [], []
     for seed in range(30):
         test = NPLMTest(draw(4000, rng), replace(model, seed=seed), shape_only=True, coordinates="raw")
         data = [Sample(draw(400, rng), np.full(400, weight)) for _ in range(8)]
         t.append(test.fit(data).t.mean())
-        laws.append(test.asymptotic_null(data[0]).mean)
+        means.append(test.asymptotic_null(data[0]).mean)
         unscaled.append(test.asymptotic_null().mean)
     error = np.std(t, ddof=1) / np.sqrt(len(t))
-    assert abs(np.mean(t) - np.mean(laws)) < 4 * error
+    assert abs(np.mean(t) - np.mean(means)) < 4 * error
     assert abs(np.mean(t) - np.mean(unscaled)) > 4 * error
-    assert abs(np.mean(t) - 2 * np.mean(laws)) > 4 * error
+    assert abs(np.mean(t) - 2 * np.mean(means)) > 4 * error
 
 
 def test_signed_references_without_a_maximum_have_no_t() -> None:
@@ -94,17 +94,17 @@ def test_signed_references_without_a_maximum_have_no_t() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lognormal", "negative"])
 @pytest.mark.parametrize("exact", [True, False])
-def test_the_general_law_is_that_of_toys(kind: str, exact: bool, rng: np.random.Generator) -> None:
+def test_the_general_null_is_that_of_toys(kind: str, exact: bool, rng: np.random.Generator) -> None:
     """80 references of 6 toys each, within four standard errors; the factor for equal weights is rejected."""
-    t, laws, scalar = [], [], []
+    t, means, scalar = [], [], []
     for seed in range(80):
         reference = Sample(draw(EVENTS, rng), weights(kind, rng))
         prepared = replace(MODEL, seed=seed, reference_exact=exact).prepare(reference, Scaler.identity(1))
         toys = [Sample(draw(rng.poisson(EXPECTED), rng)) for _ in range(6)]
         t.append(prepared.fit(toys).t.mean())
-        laws.append(prepared.null().mean)
+        means.append(prepared.null().mean)
         scalar.append((1 + EXPECTED / EVENTS) * prepared.null(fixed_reference=True).mean)
     error = np.std(t, ddof=1) / np.sqrt(len(t))
-    assert abs(np.mean(t) - np.mean(laws)) < 4 * error
+    assert abs(np.mean(t) - np.mean(means)) < 4 * error
     if kind == "negative":
         assert abs(np.mean(t) - np.mean(scalar)) > 4 * error

@@ -1,4 +1,4 @@
-"""The kernel model with nuisances: t = tau - Delta, and its law."""
+"""The kernel model with nuisances: t = tau - Delta, and its null."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def test_nuisances_of_no_effect_change_nothing(exact: bool, weights: str) -> Non
     # On a line the squares of weights are averages over cells.
     close = 1e-6 if weights == "equal" else 1e-2
     for sample, fixed, normalized in ((None, False, True), (data[0], False, False), (data[0], True, False)):
-        laws = [
+        nulls = [
             model.null(sample, normalized=normalized, fixed_reference=fixed) for model in (prepared, prepared.kernel)
         ]
-        assert laws[0].mean == pytest.approx(laws[1].mean, rel=close)
+        assert nulls[0].mean == pytest.approx(nulls[1].mean, rel=close)
 
 
 def test_holding_a_nuisance_compiles_nothing(compilations: Callable[[], int]) -> None:
@@ -186,8 +186,8 @@ def test_a_ratio_with_steps_is_not_taken_at_points_that_stand_for_events() -> No
 
 @pytest.mark.parametrize("moved", [-2 * SIGMA, 2 * SIGMA])
 @pytest.mark.slow
-def test_the_law_at_the_fitted_nu_is_that_of_t(moved: float) -> None:
-    """500 toys two standard deviations of the scale away; the law of nu = 0 must fail there, and so must tau."""
+def test_the_null_at_the_fitted_nu_is_that_of_t(moved: float) -> None:
+    """500 toys two standard deviations of the scale away; the null of nu = 0 must fail there, and so must tau."""
     rng = np.random.default_rng(9)
     prepared = prepare(scale_and_normalization(), draw_reference(rng, 200_000))
     fits = prepared.fit([draw_data(rng, moved) for _ in range(500)])
@@ -223,10 +223,10 @@ def test_three_shape_nuisances_at_once_keep_the_size() -> None:
     assert toys.nu_delta is not None
     assert toys.delta is not None
     assert toys.converged.all()
-    laws = [test.prepared.null_at(nu, fixed_reference=True) for nu in toys.nu_delta]
-    assert kstest([law.pvalue(t) for law, t in zip(laws, toys.t, strict=True)], "uniform").pvalue > SIZE
+    nulls = [test.prepared.null_at(nu, fixed_reference=True) for nu in toys.nu_delta]
+    assert kstest([null.pvalue(t) for null, t in zip(nulls, toys.t, strict=True)], "uniform").pvalue > SIZE
     tau = toys.t + toys.delta
-    assert kstest([law.pvalue(t) for law, t in zip(laws, tau, strict=True)], "uniform").pvalue < SIZE
+    assert kstest([null.pvalue(t) for null, t in zip(nulls, tau, strict=True)], "uniform").pvalue < SIZE
 
 
 @pytest.mark.slow
@@ -247,15 +247,15 @@ def test_correlated_normalizations_keep_the_size() -> None:
         nuisances = Nuisances(ratio, CorrelatedGaussian(("first", "second"), assumed))
         # Kernels so wide that f is little more than a constant: what correlations decide is a large part of t.
         test = NPLMTest(reference, KernelModel(width=5.0, centers=20), coordinates="raw", nuisances=nuisances)
-        law = test.asymptotic_null()
-        rejected.append(np.mean([law.pvalue(t) < 0.05 for t in test.fit(data).t]))
+        null = test.asymptotic_null()
+        rejected.append(np.mean([null.pvalue(t) < 0.05 for t in test.fit(data).t]))
     error = np.sqrt(0.05 * 0.95 / len(data))
     assert abs(rejected[0] - 0.05) < 3.3 * error
     assert rejected[1] > 0.05 + 3.3 * error
 
 
 @pytest.mark.slow
-def test_the_law_knows_the_fluctuation_of_the_reference() -> None:
+def test_the_null_knows_the_fluctuation_of_the_reference() -> None:
     """A reference as small as the data doubles what fluctuates; 400 pairs of both, uniform, so that no tail is bare."""
     rng = np.random.default_rng(10)
     tilt = SeparableLogRatio("tilt", lambda nu: jnp.array([0.0 * nu[0], nu[0]]), lambda x: x[:, 0] - 0.5)

@@ -329,7 +329,7 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
         "--degrees-of-freedom",
         type=positive_number,
         metavar="K",
-        help="of the chi2 to compare with (default: the formula of the model)",
+        help="of the chi2 to compare with (default: the asymptotic null of the model)",
     )
     group.add_argument("--observed", type=number, metavar="T", help="a t to give the p-value and Z of")
     group.add_argument(

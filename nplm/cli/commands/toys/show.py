@@ -54,25 +54,28 @@ def _show_null(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     from nplm.toys.pulls import fitted_nuisances, truth_of
     from nplm.toys.pulls_text import pulls_text
 
-    formula = _formula(options, store)
-    summary = summarize_toys(table.t, formula)
-    document = {**_header(store, table), **ensemble_dict(table.t, formula, observed=options.observed, summary=summary)}
-    text = f"{_title(store, table)}\n{ensemble_text(table.t, formula, observed=options.observed, summary=summary)}"
+    asymptotic = _asymptotic(options, store)
+    summary = summarize_toys(table.t, asymptotic)
+    document = {
+        **_header(store, table),
+        **ensemble_dict(table.t, asymptotic, observed=options.observed, summary=summary),
+    }
+    text = f"{_title(store, table)}\n{ensemble_text(table.t, asymptotic, observed=options.observed, summary=summary)}"
     truth = truth_of(store)
     fitted = fitted_nuisances(table, truth)
     if fitted is not None:
         document["nuisances"] = {**fitted.to_dict(), "truth": None if truth is None else truth.document()}
-        text += f"\n\n{pulls_text(fitted, formula, truth)}"
+        text += f"\n\n{pulls_text(fitted, asymptotic, truth)}"
     figures: dict[str, Callable[[], Figure]] = {
-        "null": lambda: plot_null_ensemble(table.t, formula, options.observed, summary=summary)
+        "null": lambda: plot_null_ensemble(table.t, asymptotic, options.observed, summary=summary)
     }
     if summary.fitted is not None or summary.given is not None:
-        figures["qq"] = lambda: plot_qq(table.t, formula, summary=summary)
+        figures["qq"] = lambda: plot_qq(table.t, asymptotic, summary=summary)
     return document, text, figures
 
 
 def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
-    """Z and power of toys with a signal against null toys, and against the formula if these follow it."""
+    """Z and power of toys with a signal against null toys, and against the asymptotic null if these follow it."""
     from nplm.plot.power import plot_power
     from nplm.sensitivity.power_text import power_text
     from nplm.stats.asymptotic import fit_asymptotic_null
@@ -86,16 +89,16 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     null_table = _filled(null_store)
     _require_same_test(store, null_store)
     _require_null(null_store)
-    formula = _formula(options, null_store)
-    summary = summarize_toys(null_table.t, formula)
+    asymptotic = _asymptotic(options, null_store)
+    summary = summarize_toys(null_table.t, asymptotic)
     nulls: list[Null] = [EmpiricalNull(null_table.t)]
     followed = []
     if summary.given is not None and summary.given.accepted:
-        nulls.append(formula)
-        followed.append(f"{formula.name}: {check_words(summary.given)} by the null toys")
+        nulls.append(asymptotic)
+        followed.append(f"{asymptotic.name}: {check_words(summary.given)} by the null toys")
     if summary.fitted is not None and summary.fitted.accepted:
-        nulls.append(fit_asymptotic_null(null_table.t, formula))
-        followed.append(f"{formula.name}, fitted: {check_words(summary.fitted)} by the null toys")
+        nulls.append(fit_asymptotic_null(null_table.t, asymptotic))
+        followed.append(f"{asymptotic.name}, fitted: {check_words(summary.fitted)} by the null toys")
     ideal = store.about.get("ideal_z") if options.ideal_z is None else options.ideal_z
     powers = [signal_power(null, table.t, options.z, ideal_z=ideal) for null in nulls]
     document = {
@@ -105,15 +108,18 @@ def _show_power(options: ShowOptions, store: Store, table: ToyTable) -> Shown:
     }
     title = f"{_title(store, table)}\n  against {_title(null_store, null_table)}"
     if summary.failed:
-        title += f"\n  {summary.failed} null toys failed: counting has them exceed any t, the formula leaves them out"
+        title += (
+            f"\n  {summary.failed} null toys failed: counting has them exceed any t, the asymptotic null leaves them"
+            " out"
+        )
     title = "\n  ".join([title, *followed])
     text = "\n\n".join([title, *map(power_text, powers)])
     signals = {str(store.about.get("signal") or store.path.name): table.t}
     return document, text, {"power": lambda: plot_power(null_table.t, signals, thresholds=options.z)}
 
 
-def _formula(options: ShowOptions, store: Store) -> AsymptoticNull:
-    """What the toys are compared with: the formula of their test, or the chi2 that was asked for."""
+def _asymptotic(options: ShowOptions, store: Store) -> AsymptoticNull:
+    """What the toys are compared with: the asymptotic null of their test, or the chi2 that was asked for."""
     from nplm.stats.asymptotic import read_asymptotic_null
     from nplm.stats.chi2 import Chi2Null
 

@@ -130,7 +130,7 @@ def status_text(store: Store, table: ToyTable) -> str:
         f"{store.path}: {numbers['done']:,} of {store.count:,} toys done"
         + (f", {numbers['missing']:,} missing" if numbers["missing"] else ""),
         f"  toys       {store.about.get('toys', 'unknown')}",
-        f"  model      {model['name']}, with a null of {_law(store)}",
+        f"  model      {model['name']}, with a null of {_asymptotic(store)}",
         f"  plan       {store.plan.hash[:16]}, seed {store.plan.document.get('seed')}",
     ]
     if numbers["missing"] and numbers["done"]:
@@ -152,13 +152,13 @@ def status_text(store: Store, table: ToyTable) -> str:
     return "\n".join(lines)
 
 
-def _law(store: Store) -> str:
+def _asymptotic(store: Store) -> str:
     """The null of the toys, and with nuisances where it was taken."""
     from nplm.toys.pulls import truth_of
-    from nplm.toys.pulls_text import law_text
+    from nplm.toys.pulls_text import asymptotic_text
 
-    formula, truth = read_asymptotic_null(store.about["formula"]), truth_of(store)
-    return formula.name if truth is None else law_text(formula, truth)
+    asymptotic, truth = read_asymptotic_null(store.about["formula"]), truth_of(store)
+    return asymptotic.name if truth is None else asymptotic_text(asymptotic, truth)
 
 
 def _nuisances(store: Store, table: ToyTable) -> dict[str, Any] | None:

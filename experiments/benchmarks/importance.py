@@ -11,7 +11,7 @@ from nplm.models.kernel.fit import PreparedKernel
 from nplm.wording.markdown import markdown_table
 from toys.exponential import draw_reference
 
-_HEAD = ["width", "Z by formula", "p by toys", "p / formula", "effective toys", "mean weight", "CPU s", "wall s"]
+_HEAD = ["width", "asymptotic Z", "p by toys", "p / asymptotic p", "effective toys", "mean weight", "CPU s", "wall s"]
 
 
 def run() -> str:
@@ -23,8 +23,8 @@ def _row(width: float, z: float) -> list[object]:
     reference = draw_reference(np.random.default_rng(1), 200_000)
     test = NPLMTest(reference, KernelModel(width=width, centers=1000, reference_exact=True), coordinates="raw")
     assert isinstance(test.prepared, PreparedKernel)
-    law = test.prepared.null()
-    t = law.threshold_of_z(z)
+    asymptotic = test.prepared.null()
+    t = asymptotic.threshold_of_z(z)
     with measured() as cost:
         null = importance_null(test.prepared, reference, t)
     p, error = null.pvalue(t), null.error(t)
@@ -33,7 +33,7 @@ def _row(width: float, z: float) -> list[object]:
         f"{width:g}",
         f"{z:g}",
         f"{p:.3g} +- {100 * error / p:.1f}%",
-        f"{p / law.pvalue(t):.2f}",
+        f"{p / asymptotic.pvalue(t):.2f}",
         f"{null.effective(t):.0f}",
         f"{mean:.3f} +- {mean_error:.3f}",
         f"{cost.cpu:.1f}",

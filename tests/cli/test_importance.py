@@ -1,4 +1,4 @@
-"""nplm test --calibrate rare: its result, its report, and how it ends where it cannot give one."""
+"""nplm test --calibrate importance: its result, its report, and how it ends where it cannot give one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from nplm.stats.importance import ImportanceError
 
 KERNEL = ("test", "data.npz", "--reference", "ref.npz=400", "--features", "x", "--model", "kernel", "--width", "2.3")
-RUN = (*KERNEL, "--calibrate", "rare", "--toys", "1000")
+RUN = (*KERNEL, "--calibrate", "importance", "--toys", "1000")
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def folder(folder: Path) -> Path:
 def test_result_and_report_say_what_p_stands_on(folder: Path, nplm) -> None:
     outcome = nplm(*RUN, "-o", "out")
     assert outcome.code == 0, outcome.err
-    assert "(rare)" in outcome.out
-    assert "stands on  rare: 1,000 toys with random signals, weighted" in outcome.out
+    assert "(importance sampling)" in outcome.out
+    assert "stands on  importance sampling: 1,000 toys with random signals, weighted" in outcome.out
     result = json.loads((folder / "out" / "result.json").read_text())
     jsonschema.validate(result, json.loads(files("nplm").joinpath("schema/result-1.json").read_text(encoding="utf-8")))
     calibration, found = result["calibration"], result["calibration"]["rare"]
@@ -39,7 +39,7 @@ def test_result_and_report_say_what_p_stands_on(folder: Path, nplm) -> None:
     assert calibration["toys"] == sum(found["toys_by_rung"]) == 1000
     assert found["effective_toys"] >= 50
     assert result["t"] / (1 + 400 / 8000) <= found["t_for_toys"] < result["t"]
-    # The formula is what it should be near, and nothing that was taken.
+    # The asymptotic null is what it should be near, and nothing that was taken.
     assert 1e-9 < result["p_value"] < 0.02
     assert 0.4 < result["p_value"] / calibration["formula_p_value"] < 2.5
     low, high = result["p_interval"]
@@ -48,7 +48,7 @@ def test_result_and_report_say_what_p_stands_on(folder: Path, nplm) -> None:
     page = (folder / "out" / "report.html").read_text()
     for words in ("mean weight", "neighbouring signals", "drawn where t is large"):
         assert words in page
-    assert "--calibrate rare" in result["configuration"]["command"]
+    assert "--calibrate importance" in result["configuration"]["command"]
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,16 @@ def test_result_and_report_say_what_p_stands_on(folder: Path, nplm) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(folder: Path, nplm, words: tuple[str, ...], culprit: str) -> None:
-    outcome = nplm("test", "data.npz", "--reference", "ref.npz=400", "--calibrate", "rare", *words, "-o", "out")
+    outcome = nplm("test", "data.npz", "--reference", "ref.npz=400", "--calibrate", "importance", *words, "-o", "out")
     assert outcome.code == 2
     assert culprit in outcome.err.splitlines()[0]
     assert not (folder / "out").exists()
+
+
+def test_the_older_name_is_taken(folder: Path, nplm) -> None:
+    outcome = nplm(*KERNEL, "--calibrate", "rare", "--toys", "0", "-o", "out")
+    assert outcome.code == 2
+    assert "--calibrate importance needs toys" in outcome.err
 
 
 def test_negative_weights_are_refused(folder: Path, nplm) -> None:
