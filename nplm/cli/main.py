@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import nplm
+from nplm.cli.compilation_cache import keep_compilations
 from nplm.cli.errors import CommandError, ExitCode, UsageError
 from nplm.cli.interrupt import interrupts
 from nplm.cli.options import given
@@ -60,6 +61,9 @@ def _dispatch(words: Sequence[str], parser: argparse.ArgumentParser, commands: d
         with suppress(SystemExit):
             parser.parse_args([*name.split(), "--help"])
         return ExitCode.USAGE
+    if not namespace.no_compilation_cache:
+        keep_compilations()
+    del namespace.no_compilation_cache
     values = given(namespace)
     if "config" in values:
         from nplm.cli.config import read_config

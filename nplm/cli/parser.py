@@ -112,6 +112,11 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("--cite", action="store_true", help="print what to cite, as text and as BibTeX")
+    parser.add_argument(
+        "--no-compilation-cache",
+        action="store_true",
+        help="before a command: neither read nor keep compiled programs in the user's cache folder",
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     codes = _exit_codes(MEANINGS)
     test = subparsers.add_parser(
