@@ -30,8 +30,8 @@ TESTS = {
     "widths": ("test", "data.npz", *SEVERAL, "--toys", "20"),
     "validate": ("validate", "data.npz", "other.npz", "--family", "one", "--permutations", "99"),
 }
-# What rounding leaves of a difference: of one kernel, and of a family, some of whose modes hardly differ from others.
-SAME, SAME_OF_FAMILY = 1e-10, 1e-7
+# A fit ends this close to the minimum; where exactly is rounding, and the way in which sums are taken.
+SAME = 2e-7
 # The joint null of a family is drawn in directions that each processor rounds in its own way: z has the error of draws.
 DRAWN = 0.05
 Answer = Callable[..., Any]
@@ -77,7 +77,7 @@ def test_results_are_those_of_the_release(name: str, answer: Answer) -> None:
     if name in ("family", "validate"):
         assert found.pop("z") == pytest.approx(expected["z"], abs=DRAWN)
         assert found.pop("p_value") == pytest.approx(expected["p_value"], rel=0.2)
-        assert found == pytest.approx({key: expected[key] for key in found}, rel=SAME_OF_FAMILY)
+        assert found == pytest.approx({key: expected[key] for key in found}, rel=SAME)
         assert found.keys() == expected.keys() - {"z", "p_value"}
     else:
         assert found == pytest.approx(expected, rel=SAME)
