@@ -23,7 +23,8 @@ _MOST_BYTES = 1 << 30
 def keep_compilations() -> None:
     """Tells JAX to keep what it compiles, unless the environment says where, or the folder cannot be written.
 
-    A program that cannot be read back, such as one whose writing was interrupted, is compiled again without a word.
+    A program that cannot be read back, such as one whose writing was interrupted, is compiled again without a word,
+    each time, as JAX keeps the file that is there.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
