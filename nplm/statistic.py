@@ -152,10 +152,16 @@ class LikelihoodRatio:
             "overflow": self.overflow is not None,
         }
 
-    def with_reference(self, reference: Sample) -> Self:
-        """The same test of another reference, such as one drawn for a single toy; it is prepared anew."""
+    def with_reference(self, reference: Sample, *, one_of_many: bool = False) -> Self:
+        """The same test of another reference; it is prepared anew.
+
+        Arguments:
+            reference: the other reference.
+            one_of_many: such as one drawn for a single toy, so that what is compiled should serve the others too.
+        """
         test = type(self)(reference, self.model, **self._settings)
-        test.prepared = test.prepared.sharing_compilations()
+        if one_of_many:
+            test.prepared = test.prepared.sharing_compilations()
         return test
 
     def with_model(self, model: Model) -> Self:

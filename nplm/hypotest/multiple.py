@@ -222,7 +222,7 @@ class MultipleTest:
             calibrate: "asymptotic" takes the joint normal distribution and runs no toys; "toys" counts toys;
                 "asymptotic+toys" takes the distribution if T of the toys follows it, and counts them otherwise.
                 Default: "asymptotic" without toys, else "asymptotic+toys" for kernels, and "toys" where another model
-                    is among them.
+                is among them.
             draws: normal vectors drawn from the joint distribution.
             notify: called with cautions and projected times as they become known.
             on_toys: called with each batch of toys, one table for each test.

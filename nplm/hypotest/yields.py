@@ -100,7 +100,7 @@ def own_shape(
 
     A network has a constant, and where one is free the likelihood ratio of the yield is a term of its own. None without
     a rate, without events, and where the toys refuse the asymptotic null: then nothing is known without toys of the
-        shape.
+    shape.
 
     Arguments:
         test: that the data went through.

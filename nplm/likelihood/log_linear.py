@@ -136,29 +136,27 @@ def sums_of(
             derivative (the weight at f = 0) and its second derivative with the weights in them, (B, m).
     """
     coefficients = blocks.to_columns(b)
-    # Modes are differences of kernels with coefficients of up to 1e6, and rounding of sums of kernels is as many times
-    # larger in them: too large for a minimization to end, unless only what departs from f = 0 is summed.
-    known = 0.0 if blocks.expected is None else 1.0
 
     def add(total: tuple[Array, Array], block: tuple[Array, Array, Array | None]) -> tuple[tuple[Array, Array], Array]:
         x, w, more = block
         rows = blocks.rows(x, more)
         f = _turned(rows @ coefficients.T)
         value, slope, curvature = of(f, w)
-        return (total[0] + value - known * (f @ w), total[1] + (slope - known * w) @ rows), curvature
+        if blocks.expected is not None:
+            # Modes are differences of kernels with coefficients of up to 1e6, and rounding of sums of kernels is as
+            # many times larger in them: too large for a minimization to end, unless only what departs from f = 0 is
+            # summed.
+            value, slope = value - f @ w, slope - w
+        return (total[0] + value, total[1] + slope @ rows), curvature
 
     zero = jnp.zeros(len(b)), jnp.zeros_like(coefficients)
     (value, sums), density = jax.lax.scan(add, zero, (blocks.x, blocks.weights, blocks.more))
-    at_zero = _sums_at_zero(blocks)
-    return value + b @ at_zero, blocks.to_modes(sums) + at_zero, jnp.moveaxis(density, 0, 1)
-
-
-def _sums_at_zero(blocks: Blocks) -> Float[Array, " r"]:
-    """sum w (phi, more) of blocks in which it is known, and need not be summed; else 0."""
-    if blocks.expected is None:
-        return jnp.zeros(blocks.columns)
-    more = () if blocks.more is None else (jnp.einsum("nm,nme->e", blocks.weights, blocks.more),)
-    return jnp.concatenate([blocks.expected, *more])
+    sums = blocks.to_modes(sums)
+    if blocks.expected is not None:
+        more = () if blocks.more is None else (jnp.einsum("nm,nme->e", blocks.weights, blocks.more),)
+        at_zero = jnp.concatenate([blocks.expected, *more])
+        value, sums = value + b @ at_zero, sums + at_zero
+    return value, sums, jnp.moveaxis(density, 0, 1)
 
 
 def _turned(columns: Float[Array, "m B"]) -> Float[Array, "B m"]:

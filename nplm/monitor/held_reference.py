@@ -124,13 +124,13 @@ class HeldReference:
         t = -2 * (value - float(b @ sums))
         return prepared.certified(np.array([t]), b[None], (gradient - sums)[None])
 
-    def _hessian(self, b: Float64[np.ndarray, " r"]) -> Float32[Array, "r r"]:
+    def _hessian(self, b: Float64[np.ndarray, " r"]) -> Float64[np.ndarray, "r r"]:
         """sum_R w e^f phi phi^T; of float32 products, as it only steers the steps."""
-        total = jnp.zeros((len(b), len(b)), np.float32)
+        total = np.zeros((len(b), len(b)))
         rounded = b.astype(np.float32)
         for begin in range(0, len(self.weights), _HESSIAN_ROWS):
             rows = slice(begin, begin + _HESSIAN_ROWS)
-            total += _second_moment(self.phi[rows], self.weights[rows].astype(np.float32), rounded)
+            total += np.asarray(_second_moment(self.phi[rows], self.weights[rows].astype(np.float32), rounded))
         return total
 
     def _pass(

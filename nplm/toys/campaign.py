@@ -219,7 +219,7 @@ class Campaign:
         def fit_one(toy: Sample, index: int) -> Fits:
             reference = self._reference(index)
             try:
-                test = self.test.with_reference(reference)
+                test = self.test.with_reference(reference, one_of_many=True)
             except ValueError as error:  # such as a bin that this reference leaves empty
                 return _failed(f"its reference cannot be used: {error}", self.test)
             return test.fit([toy])
@@ -239,7 +239,7 @@ class Campaign:
         began = time.perf_counter()
         prepared = self.test.prepared
         with suppress(ValueError):  # what is wrong with one reference is said of its toy
-            prepared = self.test.with_reference(self._reference(PROBE)).prepared
+            prepared = self.test.with_reference(self._reference(PROBE), one_of_many=True).prepared
         # Toys with references of their own are fitted one by one, a core each.
         seconds = time.perf_counter() - began + prepared.projected_seconds(data, 1)
         return seconds * -(-toys // len(available_cores())) + (prepared.projected_seconds(data, more) if more else 0.0)

@@ -115,7 +115,7 @@ def test_a_toy_of_a_campaign_is_one_split() -> None:
     together = campaign.run([0, 1, 2, 3]).t
     other: Campaign = pickle.loads(pickle.dumps(test.campaign(data, seed=4)))
     np.testing.assert_array_equal(other.run([3]).t, together[3:])
-    np.testing.assert_array_equal(together[3], test.with_reference(reference).fit([toy]).t[0])
+    np.testing.assert_array_equal(together[3], test.with_reference(reference, one_of_many=True).fit([toy]).t[0])
     assert test.campaign(data, seed=5).run([3]).t[0] != together[3]
     assert other.plan().hash == campaign.plan().hash != test.campaign(data_of(2), seed=4).plan().hash
 

@@ -22,7 +22,7 @@ _STEP_OF_FEW = 8
 
 
 def shared_multiple(count: int) -> int:
-    """What to fill a number of modes up to multiples of, so that references of one kind share it; a quarter at most."""
+    """What to fill a number of modes up to multiples of, so that references of one kind share it."""
     return _STEP_OF_FEW if count <= FEW_MODES else 1 << (count.bit_length() - 3)
 
 

@@ -36,7 +36,7 @@ from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 Solver = Literal["ml", "falkon-step"]
 
-# phi of the reference is held if it fills at most so many bytes: made anew at each pass it costs ten times the time.
+# phi of the reference is held if it fills at most so many bytes, and there are fewer modes than half of the centres.
 _HELD_BYTES = 2 << 30
 # The same for phi at the nodes of a line.
 _LINE_BYTES = 1 << 28
@@ -109,7 +109,7 @@ class PreparedKernel(PreparedDefaults):
         line = Line.of(centers, width) if scaler.dimension == 1 else None
         points, sizes = (events, weights) if line is None else line.gauss(events, weights)
         modes = Modes.of(points, sizes, centers, width, penalty, rank_cut)
-        if len(points) * modes.count * 8 <= _HELD_BYTES:
+        if len(points) * modes.count * 8 <= _HELD_BYTES and (line or modes.count <= len(centers) // 2):
             blocks, expected = held_blocks(modes, points, sizes)
         else:
             expected = kernel_sum(points, sizes, centers, width, engine) @ modes.transform

@@ -7,22 +7,19 @@ import pytest
 
 from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
-from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
 
 
-@pytest.mark.parametrize(("dimension", "held"), [(1, True), (3, True), (3, False)])
+@pytest.mark.parametrize(("dimension", "width", "held"), [(1, 1.0, True), (3, 4.0, True), (3, 1.0, False)])
 @pytest.mark.parametrize("exact", [True, False])
 def test_modes_that_are_filled_up_change_no_t(
-    dimension: int, held: bool, exact: bool, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+    dimension: int, width: float, held: bool, exact: bool, rng: np.random.Generator
 ) -> None:
-    if not held:
-        monkeypatch.setattr(kernel_fit, "_HELD_BYTES", 0)
-    model = KernelModel(centers=70, width=1.0, reference_exact=exact)
+    model = KernelModel(centers=150, width=width, reference_exact=exact)
     kernel = NPLMTest(rng.normal(size=(3000, dimension)), model, expected_yield=600).prepared
     assert isinstance(kernel, PreparedKernel)
-    assert (kernel.blocks.centers is None) == (held or dimension == 1)
+    assert (kernel.blocks.centers is None) == held
     filled = kernel.sharing_compilations()
     assert filled.modes.count % 8 == 0
     data = [Sample(rng.normal(0.1, 1, size=(600, dimension))) for _ in range(2)]
@@ -37,8 +34,9 @@ def test_modes_that_are_filled_up_change_no_t(
 def test_references_of_toys_share_a_few_sizes() -> None:
     references = [np.random.default_rng(seed).exponential(size=(3000, 1)) for seed in range(12)]
     test = NPLMTest(references[0], KernelModel(width=0.3), expected_yield=600)
-    own = [NPLMTest(events, KernelModel(width=0.3), expected_yield=600).prepared for events in references]
-    shared = [test.with_reference(Sample(events, np.full(3000, 0.2))).prepared for events in references]
+    samples = [Sample(events, np.full(3000, 0.2)) for events in references]
+    shared = [test.with_reference(sample, one_of_many=True).prepared for sample in samples]
+    own = [test.with_reference(sample).prepared for sample in samples]
 
     def shapes(of: list) -> set[tuple[int, ...]]:
         return {kernel.blocks.x.shape for kernel in of}

@@ -11,7 +11,6 @@ from nplm.data.sample import Sample
 from nplm.hypotest.test import NPLMTest
 from nplm.likelihood.log_linear import Blocks, reference_sums
 from nplm.likelihood.log_linear_fit import Extended, FiniteReference, minimize
-from nplm.models.kernel import fit as kernel_fit
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.model import KernelModel
 
@@ -23,10 +22,8 @@ def draw(seed: int, n: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def streamed() -> PreparedKernel:
-    """The default kernel model of 15,000 events in five dimensions, too large to be held in modes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel_fit, "_HELD_BYTES", 0)
-        test = NPLMTest(draw(1, 15_000), KernelModel(reference_exact=True), expected_yield=3000)
+    """The default kernel model of 15,000 events in five dimensions, whose modes are not held."""
+    test = NPLMTest(draw(1, 15_000), KernelModel(reference_exact=True), expected_yield=3000)
     assert isinstance(test.prepared, PreparedKernel)
     assert np.abs(test.prepared.modes.transform).max() > 1e5
     return test.prepared
@@ -65,10 +62,3 @@ def test_rounding_does_not_keep_a_fit_from_its_end(streamed: PreparedKernel, exa
         end = minimize(likelihood, jnp.asarray(streamed.modes.penalty), jnp.zeros((1, streamed.modes.count)))
     assert bool(end.converged[0])
     assert int(end.iterations) < 10
-
-
-def test_a_reference_is_held_in_modes_however_many_they_are() -> None:
-    test = NPLMTest(draw(1, 3000), KernelModel(centers=100), expected_yield=600)
-    assert isinstance(test.prepared, PreparedKernel)
-    assert test.prepared.modes.count > 50
-    assert test.prepared.blocks.centers is None
