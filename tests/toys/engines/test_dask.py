@@ -41,6 +41,8 @@ distributed = pytest.importorskip("distributed")
 from nplm.toys.engines.dask import DaskWorkers, _payload, _Preparation  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
+# Seconds that a worker may take to start: a machine of which others take a part took more than 30.
+SLOW_START = 240
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
@@ -122,7 +124,7 @@ def client(cluster: distributed.LocalCluster) -> Iterator[distributed.Client]:
 @pytest.fixture
 def both_workers(cluster: distributed.LocalCluster, client: distributed.Client) -> None:
     """Waits until the nanny has replaced a worker that an earlier test killed."""
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=SLOW_START)
 
 
 @pytest.mark.slow
@@ -200,7 +202,7 @@ def test_workers_that_join_late_are_used(draw: Draw) -> None:
         def start_another(table: ToyTable) -> None:
             if len(cluster.worker_spec) == 1:
                 cluster.scale(2)
-                client.wait_for_workers(2, timeout=30)
+                client.wait_for_workers(2, timeout=SLOW_START)
 
         campaign = campaign_of(replace(draw, seconds=0.05))
         table = run_campaign(campaign, 20, engine=DaskWorkers(client, notify=start_one), batch=1, on_toys=start_another)
