@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import nplm
-from nplm.cli.compilation_cache import keep_compilations
 from nplm.cli.errors import CommandError, ExitCode, UsageError
 from nplm.cli.interrupt import interrupts
-from nplm.cli.options import given
 from nplm.cli.output import say
 from nplm.cli.parser import CommandParser, command_parsers
 from nplm.report.folder_error import FolderError
@@ -61,6 +59,9 @@ def _dispatch(words: Sequence[str], parser: argparse.ArgumentParser, commands: d
         with suppress(SystemExit):
             parser.parse_args([*name.split(), "--help"])
         return ExitCode.USAGE
+    from nplm.cli.compilation_cache import keep_compilations
+    from nplm.cli.options import given
+
     if not namespace.no_compilation_cache:
         keep_compilations()
     del namespace.no_compilation_cache

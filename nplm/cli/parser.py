@@ -8,20 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from nplm.cli.commands import (
-    closure_options,
-    learn_options,
-    monitor_options,
-    power_options,
-    prepare_options,
-    test_options,
-    tune_options,
-    validate_options,
-)
-from nplm.cli.commands.toys import options as toys_options
 from nplm.cli.errors import DOCTOR_MEANINGS, MEANINGS, UsageError
 from nplm.cli.output import say
-from nplm.cli.style import drawing_in
 
 Values = Mapping[str, Any]
 
@@ -92,10 +80,29 @@ class CommandParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of leaving the program, so that every error ends in the same place."""
+    """Raises instead of leaving the program, so that every error ends in the same place.
 
-    def __init__(self, **settings: Any) -> None:
+    Arguments:
+        declare: adds the options, once they are needed: nobody should wait for those of other commands.
+        settings: of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, declare: Callable[[argparse.ArgumentParser], None] | None = None, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        self._declare = declare
+
+    def _declared(self) -> None:
+        declare, self._declare = self._declare, None
+        if declare is not None:
+            declare(self)
+
+    def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
+        self._declared()
+        return super().parse_known_args(*arguments, **settings)
+
+    def format_help(self) -> str:
+        self._declared()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
@@ -121,12 +128,12 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
     codes = _exit_codes(MEANINGS)
     test = subparsers.add_parser(
         "test",
+        declare=_options("test_options", "add_options"),
         usage="nplm test DATA --reference REF [REF ...] -o OUT [options]",
         help="test whether data agree with a reference",
         description="Tests whether DATA agree with a reference: likelihood-ratio test with a calibrated p-value.",
         epilog=f"{_TEST_EXAMPLES}\n{codes}",
     )
-    test_options.add_options(test)
     toys = subparsers.add_parser(
         "toys",
         usage="nplm toys run | status | merge | show",
@@ -138,98 +145,98 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
     kinds = toys.add_subparsers(dest="subcommand", metavar="COMMAND")
     run = kinds.add_parser(
         "run",
+        declare=_options("toys.options", "add_run_options"),
         usage="nplm toys run (--reference REF [REF ...] | --problem MODULE[:NAME]) -o STORE [options]",
         help="draw and fit toys; goes on where an earlier call ended",
         description="Draws toys, fits them and stores t. The same command goes on with what is missing.",
         epilog=f"{_RUN_EXAMPLES}\n{codes}",
     )
-    toys_options.add_run_options(run)
     status = kinds.add_parser(
         "status",
+        declare=_options("toys.options", "add_status_options"),
         usage="nplm toys status STORE [STORE ...] [--json]",
         help="what toy stores hold",
         description="Says what toy stores hold.",
         epilog=codes,
     )
-    toys_options.add_status_options(status)
     merge = kinds.add_parser(
         "merge",
+        declare=_options("toys.options", "add_merge_options"),
         usage="nplm toys merge STORE [STORE ...] -o OUT",
         help="put the toys of several stores, such as shards, into one",
         description="Puts the toys of several stores of one plan into one, and says which are missing.",
         epilog=codes,
     )
-    toys_options.add_merge_options(merge)
     show = kinds.add_parser(
         "show",
+        declare=_options("toys.options", "add_show_options"),
         usage="nplm toys show STORE [--null STORE] [-o OUT] [options]",
         help="what the toys say: null, compatibility with chi2, power",
         description="Shows mean and width of t and how well it follows a chi2; with --null the Z of toys with a"
         " signal, and the power.",
         epilog=codes,
     )
-    toys_options.add_show_options(show)
     tune = subparsers.add_parser(
         "tune",
+        declare=_options("tune_options", "add_options"),
         usage="nplm tune (--reference REF [REF ...] | --problem MODULE[:NAME]) -o OUT [options]",
         help="find the clip at which t of the null is a chi2",
         description="Finds the weight clipping at which t on null toys is a chi2 with as many degrees of freedom as"
         " the network has parameters. The same command goes on with what is missing.",
         epilog=f"{_TUNE_EXAMPLES}\n{codes}",
     )
-    tune_options.add_options(tune)
     prepare = subparsers.add_parser(
         "prepare",
+        declare=_options("prepare_options", "add_options"),
         usage="nplm prepare --reference REF [REF ...] -o FILE [options]",
         help="prepare a kernel model once, for many tests",
         description="Prepares a kernel model: centres, modes and the reference in them, in a file for --prepared.",
         epilog=f"{_PREPARE_EXAMPLES}\n{codes}",
     )
-    prepare_options.add_options(prepare)
     power = subparsers.add_parser(
         "power",
+        declare=_options("power_options", "add_options"),
         usage="nplm power [DATA] --reference REF [REF ...] --signal FILE --n N1,N2,... [options]",
         help="the Z that a signal would have, without toys",
         description="Computes the Z-scores that data with a signal would have with a kernel model, without toys.",
         epilog=f"{_POWER_EXAMPLES}\n{codes}",
     )
-    power_options.add_options(power)
     closure = subparsers.add_parser(
         "closure",
+        declare=_options("closure_options", "add_options"),
         usage="nplm closure --reference REF [REF ...] --signal FILE --n N1,N2,... [-o OUT] [options]",
         help="the Z of injected signals, next to the best test, and the size without a signal",
         description="Injects signals into toys of a reference: the median Z that a test finds, next to that of a test"
         " that knows the signal, and how often it fires without one.",
         epilog=f"{_CLOSURE_EXAMPLES}\n{codes}",
     )
-    closure_options.add_options(closure)
     learn = subparsers.add_parser(
         "learn",
+        declare=_options("learn_options", "add_options"),
         usage="nplm learn FILE -o OUT [options]",
         help="learn how nuisances move the reference, from varied samples or weights",
         description="Learns log-ratios from samples or weights at several values of nuisances, checks them on events"
         " that were held out, and stores them.",
         epilog=f"{_LEARN_EXAMPLES}\n{codes}",
     )
-    learn_options.add_options(learn)
     validate = subparsers.add_parser(
         "validate",
+        declare=_options("validate_options", "add_options"),
         usage="nplm validate SAMPLE SAMPLE [SAMPLE ...] -o OUT [options]",
         help="test whether two finite samples are from one distribution, or compare several",
         description="Tests whether two finite, weighted samples are from one distribution, and shows where not; of more"
         " samples each is compared with each.",
         epilog=f"{_VALIDATE_EXAMPLES}\n{codes}",
     )
-    validate_options.add_options(validate)
     monitor = subparsers.add_parser(
         "monitor",
+        declare=_options("monitor_options", "add_options"),
         usage="nplm monitor REFERENCE [REFERENCE ...] (--folder DIR | --stream arrow|jsonl) -o OUT [options]",
         help="data quality: windows of data, one after another, against a reference run",
         description="Tests windows of data against a reference run: the shape, the rate, and drifts"
         " of both. A line of JSON for each window, a history in Parquet, and a page; the same command goes on.",
         epilog=f"{_MONITOR_EXAMPLES}\n{codes}",
     )
-    monitor_options.add_options(monitor)
     doctor = subparsers.add_parser(
         "doctor",
         help="check the installation",
@@ -237,32 +244,44 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         epilog=_exit_codes(DOCTOR_MEANINGS),
     )
     return parser, {
-        "test": CommandParser(test, _command(test_options.Options.of, "test", "run_test")),
-        "toys run": CommandParser(run, _command(toys_options.RunOptions.of, "toys.run", "run_toys")),
-        "toys status": CommandParser(status, _command(toys_options.StatusOptions.of, "toys.status", "show_status")),
-        "toys merge": CommandParser(merge, _command(toys_options.MergeOptions.of, "toys.status", "run_merge")),
-        "toys show": CommandParser(show, _command(toys_options.ShowOptions.of, "toys.show", "show_toys")),
-        "tune": CommandParser(tune, _command(tune_options.Options.of, "tune", "run_tune")),
-        "prepare": CommandParser(prepare, _command(prepare_options.Options.of, "prepare", "run_prepare")),
-        "power": CommandParser(power, _command(power_options.Options.of, "power", "run_power")),
-        "closure": CommandParser(closure, _command(closure_options.Options.of, "closure", "run_closure")),
-        "learn": CommandParser(learn, _command(learn_options.Options.of, "learn", "run_learn")),
-        "validate": CommandParser(validate, _command(validate_options.Options.of, "validate", "run_validate")),
-        "monitor": CommandParser(monitor, _command(monitor_options.Options.of, "monitor", "run_monitor")),
-        "doctor": CommandParser(doctor, _command(lambda values: None, "doctor", "doctor")),
+        "test": CommandParser(test, _command(("test_options", "Options"), "test", "run_test")),
+        "toys run": CommandParser(run, _command(("toys.options", "RunOptions"), "toys.run", "run_toys")),
+        "toys status": CommandParser(status, _command(("toys.options", "StatusOptions"), "toys.status", "show_status")),
+        "toys merge": CommandParser(merge, _command(("toys.options", "MergeOptions"), "toys.status", "run_merge")),
+        "toys show": CommandParser(show, _command(("toys.options", "ShowOptions"), "toys.show", "show_toys")),
+        "tune": CommandParser(tune, _command(("tune_options", "Options"), "tune", "run_tune")),
+        "prepare": CommandParser(prepare, _command(("prepare_options", "Options"), "prepare", "run_prepare")),
+        "power": CommandParser(power, _command(("power_options", "Options"), "power", "run_power")),
+        "closure": CommandParser(closure, _command(("closure_options", "Options"), "closure", "run_closure")),
+        "learn": CommandParser(learn, _command(("learn_options", "Options"), "learn", "run_learn")),
+        "validate": CommandParser(validate, _command(("validate_options", "Options"), "validate", "run_validate")),
+        "monitor": CommandParser(monitor, _command(("monitor_options", "Options"), "monitor", "run_monitor")),
+        "doctor": CommandParser(doctor, _command(None, "doctor", "doctor")),
     }
 
 
-def _command(options_of: Callable[[Values], Any], module: str, function: str) -> Callable[[Values], int]:
-    """What runs a command; it is imported only then, as --help and usage errors should not wait for JAX."""
+def _options(module: str, function: str) -> Callable[[argparse.ArgumentParser], None]:
+    """What declares the options of a command."""
+    return lambda parser: _of_command(module, function)(parser)
+
+
+def _command(options: tuple[str, str] | None, module: str, function: str) -> Callable[[Values], int]:
+    """What runs a command on its options, a class in a module, which it makes of the values."""
 
     def run(values: Values) -> int:
-        options = options_of(values)
-        with drawing_in(getattr(options, "style", None), getattr(options, "label", ())):
-            code: int = getattr(import_module(f"nplm.cli.commands.{module}"), function)(options)
+        from nplm.cli.style import drawing_in
+
+        asked = None if options is None else _of_command(*options).of(values)
+        with drawing_in(getattr(asked, "style", None), getattr(asked, "label", ())):
+            code: int = _of_command(module, function)(asked)
         return code
 
     return run
+
+
+def _of_command(module: str, name: str) -> Any:
+    """Imported only when it is needed, as --help and usage errors should not wait for JAX, nor for other commands."""
+    return getattr(import_module(f"nplm.cli.commands.{module}"), name)
 
 
 def _exit_codes(meanings: Mapping[int, str]) -> str:
