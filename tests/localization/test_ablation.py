@@ -9,8 +9,8 @@ from nplm import GaussianConstraint, HistogramModel, KernelModel, NPLMTest, Nuis
 from nplm.data.scaler import Scaler
 from nplm.localization.ablation import leave_one_out, project_out
 from nplm.localization.comparison import Comparison, compared
-from nplm.models.base import PreparedModel
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.models.kernel.without_feature import KernelWithout
 from nplm.nuisance import Normalization
 
@@ -28,7 +28,7 @@ def without(sample: Sample, feature: int) -> Sample:
     return Sample(np.delete(sample.events, feature, axis=1), sample.weights, names)
 
 
-@pytest.mark.parametrize("kind", ["yield and shape", "shape", pytest.param("nuisances", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["yield and shape", "shape", "nuisances"])
 def test_it_is_the_test_of_the_other_features_on_the_same_centres(rng: np.random.Generator, kind: str) -> None:
     reference, data = samples(rng)
     shape_only = kind == "shape"
@@ -45,11 +45,11 @@ def test_it_is_the_test_of_the_other_features_on_the_same_centres(rng: np.random
     less, given, row = without(reference, 1), without(data, 1), found.rows[2]
     size = len(reference) + reference.total_weight
     whole = MODEL.prepare(reference, test.coordinates).modes
-    exact: PreparedModel = PreparedKernel.of(
+    exact: PreparedKernel | PreparedKernelWithNuisances = PreparedKernel.of(
         less, Scaler.fit(less), np.delete(whole.centers, 1, axis=1), whole.width, 2e-4 * size
     )
     if nuisances is not None:
-        exact = exact.with_nuisances(nuisances, less)
+        exact = PreparedKernelWithNuisances.of(exact, nuisances, less)
     scale = given.total_weight / less.total_weight if shape_only else 1.0
     t = scale * exact.fit([given.scaled_to(less.total_weight) if shape_only else given]).t[0]
     null = exact.null(given, shape_only=shape_only)

@@ -8,9 +8,11 @@ from typing import Any
 
 from nplm.data.coordinates import Coordinates
 from nplm.data.sample import Sample
-from nplm.models.base import ModelDefaults
+from nplm.models.base import ModelDefaults, PreparedModel
 from nplm.models.kernel.filled_up import filled_up
 from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
+from nplm.nuisance.nuisances import Nuisances
 
 # Numbers of modes are filled up to multiples of this, so that one compiled fit serves for nearly all features.
 _MODES = 64
@@ -60,3 +62,9 @@ class KernelWithout(ModelDefaults):
             reference_exact=like.event_weight == 0,
         )
         return filled_up(prepared, _MODES)
+
+    def with_nuisances(
+        self, prepared: PreparedModel, nuisances: Nuisances, reference: Sample
+    ) -> PreparedKernelWithNuisances:
+        assert isinstance(prepared, PreparedKernel)
+        return PreparedKernelWithNuisances.of(prepared, nuisances, reference)
