@@ -45,14 +45,16 @@ class JointNormal:
         columns = [part.phi_of(rows if part.cell is None else part.cell[rows]) for part in parts]
         columns += [each.cell_modes(rows) for each in intervals]
         phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
-        self._covariance = phi.T @ phi
+        # Single precision is enough where the number of draws tells p to a few percent, and takes half of the time.
+        single = phi.astype(np.float32)
+        self._covariance = (single.T @ single).astype(np.float64)
         for number, inside in enumerate(self._slices):
-            # Known exactly, where events were sampled.
-            if number >= len(parts) or parts[number].members[0].scale is not None:
-                self._covariance[inside, inside] = np.eye(inside.stop - inside.start)
-        # Draws from the sampled events, whose covariance is positive whatever is set in it. Single precision is enough
-        # where their number tells p to a few percent, and they take most of the time.
-        noise = (rng.standard_normal((DRAWS, len(phi)), dtype=np.float32) @ phi.astype(np.float32)).astype(np.float64)
+            known = number >= len(parts) or parts[number].members[0].scale is not None
+            # That within a part is inverted. It is known exactly but of products, where events were sampled.
+            own = np.eye(inside.stop - inside.start) if known else phi[:, inside].T @ phi[:, inside]
+            self._covariance[inside, inside] = own
+        # Draws from the sampled events, whose covariance is positive whatever is set in it.
+        noise = (rng.standard_normal((DRAWS, len(phi)), dtype=np.float32) @ single).astype(np.float64)
         self._draws = noise / np.sqrt(np.maximum((phi**2).sum(axis=0), 1e-300))
         self._seed = seed
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64
 
 from nplm.likelihood.finite import data_share, log_mixture
+from nplm.models.kernel.filled_up import shared_multiple
 from nplm.optimize.batched_newton import Expansion, damped_newton
 from nplm.two_sample.modes import Basis, KernelTest
 
@@ -51,21 +52,26 @@ def fit_labels(basis: Basis, test: KernelTest, in_b: Bool[np.ndarray, "L n"]) ->
     phi = np.concatenate([block[:, test.columns] for _, block in basis.blocks()])
     used = test.shrinkage > 0
     phi = phi[:, used]
+    # Modes that are zero everywhere, and beside one labelling events without mass, let tests share compilations.
     n, r = phi.shape
-    point, t = np.zeros((len(in_b), r + 1)), np.zeros(len(in_b))
+    more = -n % shared_multiple(n) if len(in_b) == 1 else 0, -r % shared_multiple(r)
+    phi, in_b = np.pad(phi, ((0, more[0]), (0, more[1]))), np.pad(in_b, ((0, 0), (0, more[0])))
+    masses, ratios = np.pad(pool.masses, (0, more[0])), np.pad(test.ratios[used], (0, more[1]), constant_values=1.0)
+    n, columns = phi.shape
+    point, t = np.zeros((len(in_b), columns + 1)), np.zeros(len(in_b))
     converged = np.zeros(len(in_b), dtype=bool)
     with jax.enable_x64(True):
-        shared = (jnp.asarray(phi), jnp.asarray(pool.masses), jnp.asarray(test.ratios[used]))
+        shared = tuple(map(jnp.asarray, (phi, masses, ratios)))
         # Labels of the null are near enough to f = 0 for its second derivatives, which are diagonal, to lead on.
         for newton, iterations in ((False, _SIMPLE), (True, _ITERATIONS)):
             waiting = np.flatnonzero(~converged) if newton or len(in_b) > 1 else np.empty(0, dtype=int)
-            batch = max(1, _BATCH_BYTES // (8 * (n + newton * r * r)))
+            batch = max(1, _BATCH_BYTES // (8 * (n + newton * columns**2)))
             for start in range(0, len(waiting), batch):
                 rows = waiting[start : start + batch]
                 found = _fit(*shared, jnp.asarray(in_b[rows]), newton, iterations)
                 point[rows], t[rows], converged[rows] = (np.asarray(part) for part in found)
     coefficients = np.zeros((len(in_b), len(used)))
-    coefficients[:, used] = point[:, 1:]
+    coefficients[:, used] = point[:, 1 : r + 1]
     return LogisticFits(t, point[:, 0], coefficients, converged)
 
 
