@@ -51,6 +51,7 @@ def test_little_is_lost_where_the_reference_is_large() -> None:
         (reference_value, reference_slope),
         (data_value, data_slope),
         (reference_slope, curvature),
+        (data_share, lambda f, rho: data_share(f, rho) * (1 - data_share(f, rho))),
     ],
 )
 def test_slopes_are_derivatives(value: Function, slope: Function, rho: float) -> None:

@@ -32,6 +32,11 @@ class JointNetwork:
         """Number of parameters and nuisances."""
         return self.network.parameters + self.nuisances.count
 
+    @property
+    def output_bias(self) -> int:
+        """Place of the bias of the network's output, by which the derivative of F is one everywhere."""
+        return self.network.output_bias
+
     def forward(self, theta: Float[Array, " p_plus_k"], x: Float[Array, "rows n"]) -> Float[Array, " n"]:
         """F at each event."""
         f = self.network.forward(theta[: self.network.parameters], self._of_network(x))

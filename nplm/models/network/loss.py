@@ -52,7 +52,9 @@ def expand(family: Family, theta: Float[Array, " p"], reference: Points, data: P
         x, weights = chunk
         f, jacobian = family.value_and_jacobian(theta, x)
         value, tilted = jax.value_and_grad(of_reference)(f, weights, data.log_rho)
-        part = Expansion(value, jacobian @ tilted, (jacobian * tilted) @ jacobian.T)
+        curvature = (jacobian * tilted) @ jacobian.T
+        # The derivative by the output's bias is one: that column is the gradient.
+        part = Expansion(value, curvature[:, family.output_bias], curvature)
         return jax.tree.map(jnp.add, sums, part), None
 
     def add_data(

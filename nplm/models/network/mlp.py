@@ -37,6 +37,11 @@ class Layout:
         return sum(h * n for h, n in self.shapes)
 
     @property
+    def output_bias(self) -> int:
+        """Place of the output's bias, by which the derivative of f is one everywhere."""
+        return self.parameters - 1
+
+    @property
     def is_bias(self) -> np.ndarray:
         """Which parameters are biases, shape (P,)."""
         return np.concatenate([(np.arange(h * n) + 1) % n == 0 for h, n in self.shapes])

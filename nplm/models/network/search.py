@@ -287,7 +287,7 @@ class NetworkSearch:
             if spent >= most or remaining < CONVERGED / 10:
                 # df/d(output bias) = 1, so this is sum_R w e^f: the yield that the fitted model expects. With a finite
                 # reference it is the expected part of both samples that belongs to the data.
-                of_bias = state.expansion.gradient[self.layout.parameters - 1]
+                of_bias = state.expansion.gradient[self.family.output_bias]
                 expected = float(of_bias + jnp.sum(data.weights))
                 return _end(theta, float(statistic(state.expansion.loss)), float(remaining), expected)
 
