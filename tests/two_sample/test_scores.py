@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from nplm import Sample
-from nplm.two_sample.logistic_fit import fit_labels
+from nplm.two_sample.logistic_fit import _fit, fit_labels
 from nplm.two_sample.modes import Basis, KernelTest
 from nplm.two_sample.pooled import Pool
 from nplm.two_sample.scores import Scores
@@ -74,6 +74,19 @@ def test_converged_is_the_minimum_that_scipy_finds(rng) -> None:
     assert fits.converged[0]
     assert fits.t[0] == pytest.approx(-2 * best.fun + penalty, rel=1e-6)
     np.testing.assert_allclose(np.append(fits.constant, fits.coefficients), theta, atol=1e-5)
+
+
+def test_fits_of_other_samples_share_compilations(rng) -> None:
+    sizes, compiled = set(), _fit._cache_size()
+    for n in range(60, 100, 5):
+        a, b = gaussians(rng, n), gaussians(rng, n - 10, shift=0.5)
+        basis = _basis(a, b)
+        fits = fit_labels(basis, basis.tests[0], basis.pool.in_b[None])
+        assert fits.coefficients.shape[1] == len(basis.tests[0].ratios)
+        sizes.add((len(basis.pool), int((basis.tests[0].shrinkage > 0).sum())))
+    assert len(sizes) == 8
+    assert len({modes for _, modes in sizes}) > 1
+    assert _fit._cache_size() <= compiled + 4
 
 
 @pytest.mark.parametrize("statistic", ["one-step", "converged"])
