@@ -23,6 +23,7 @@ NAMES = (
     "nuisances",
     "many_nuisances",
     "lists",
+    "builds",
 )
 RESULTS = Path(__file__).parent / "results"
 
