@@ -48,7 +48,15 @@ def run() -> str:
             memory = f"{before['gib']:.2f}", f"{after['gib']:.2f}"
             ratio = f"{seconds[0] / seconds[1]:.1f}"
             rows.append([getdoc(piece), *(f"{s:.3g}" for s in seconds), ratio, f"{largest:+.2g}", *memory])
-    head = ["work", f"{OLDER}, CPU s", "this build, CPU s", "ratio", "largest change of t (p, log p)", "GiB", "GiB"]
+    head = [
+        "work",
+        f"{OLDER}, CPU s",
+        "this build, CPU s",
+        "ratio",
+        "largest change of t (p, log p)",
+        "older, GiB",
+        "this, GiB",
+    ]
     return f"Medians of {work.CALLS} calls after a first one.\n\n" + markdown_table(head, rows)
 
 

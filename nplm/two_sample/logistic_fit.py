@@ -48,16 +48,16 @@ def fit_labels(basis: Basis, test: KernelTest, in_b: Bool[np.ndarray, "L n"]) ->
         test: the modes and their penalties.
         in_b: labels, shape (L, n).
     """
-    pool = basis.pool
-    phi = np.concatenate([block[:, test.columns] for _, block in basis.blocks()])
-    used = test.shrinkage > 0
-    phi = phi[:, used]
+    pool, used = basis.pool, test.shrinkage > 0
+    n, r = len(pool), int(used.sum())
     # Modes that are zero everywhere, and beside one labelling events without mass, let tests share compilations.
-    n, r = phi.shape
-    more = -n % shared_multiple(n) if len(in_b) == 1 else 0, -r % shared_multiple(r)
-    phi, in_b = np.pad(phi, ((0, more[0]), (0, more[1]))), np.pad(in_b, ((0, 0), (0, more[0])))
-    masses, ratios = np.pad(pool.masses, (0, more[0])), np.pad(test.ratios[used], (0, more[1]), constant_values=1.0)
-    n, columns = phi.shape
+    rows = n + (-n % shared_multiple(n) if len(in_b) == 1 else 0)
+    columns = r + -r % shared_multiple(r)
+    phi = np.zeros((rows, columns))
+    for at, block in basis.blocks():
+        phi[at, :r] = block[:, test.columns][:, used]
+    masses, in_b = np.pad(pool.masses, (0, rows - n)), np.pad(in_b, ((0, 0), (0, rows - n)))
+    ratios = np.pad(test.ratios[used], (0, columns - r), constant_values=1.0)
     point, t = np.zeros((len(in_b), columns + 1)), np.zeros(len(in_b))
     converged = np.zeros(len(in_b), dtype=bool)
     with jax.enable_x64(True):
@@ -65,11 +65,11 @@ def fit_labels(basis: Basis, test: KernelTest, in_b: Bool[np.ndarray, "L n"]) ->
         # Labels of the null are near enough to f = 0 for its second derivatives, which are diagonal, to lead on.
         for newton, iterations in ((False, _SIMPLE), (True, _ITERATIONS)):
             waiting = np.flatnonzero(~converged) if newton or len(in_b) > 1 else np.empty(0, dtype=int)
-            batch = max(1, _BATCH_BYTES // (8 * (n + newton * columns**2)))
+            batch = max(1, _BATCH_BYTES // (8 * (rows + newton * columns**2)))
             for start in range(0, len(waiting), batch):
-                rows = waiting[start : start + batch]
-                found = _fit(*shared, jnp.asarray(in_b[rows]), newton, iterations)
-                point[rows], t[rows], converged[rows] = (np.asarray(part) for part in found)
+                some = waiting[start : start + batch]
+                found = _fit(*shared, jnp.asarray(in_b[some]), newton, iterations)
+                point[some], t[some], converged[some] = (np.asarray(part) for part in found)
     coefficients = np.zeros((len(in_b), len(used)))
     coefficients[:, used] = point[:, 1 : r + 1]
     return LogisticFits(t, point[:, 0], coefficients, converged)
