@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -28,6 +29,32 @@ _KEPT, _ROWS = 1 << 30, 1 << 15
 _STREAM = 0x6D6F646573
 
 
+class Rows(Protocol):
+    """Standardized events that are read at some rows."""
+
+    def __getitem__(self, key: Any) -> np.ndarray: ...
+
+
+class MassiveEvents(Protocol):
+    """What modes are made of: the pool of two samples, or one sample whose modes they are.
+
+    Arguments:
+        rows: the events, read at some rows.
+        events: all of them.
+        masses: of the events, which add up to their effective number, `total`.
+    """
+
+    @property
+    def rows(self) -> Rows: ...
+    @property
+    def events(self) -> Float64[np.ndarray, "n d"]: ...
+    @property
+    def masses(self) -> Float64[np.ndarray, " n"]: ...
+    @property
+    def total(self) -> float: ...
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, eq=False)
 class CenteredModes:
     """The modes of a kernel once the mean over the pool is taken out: what differs in shape, whatever the constant.
@@ -49,7 +76,9 @@ class CenteredModes:
     eigenvalues: Float64[np.ndarray, " r"]
 
     @classmethod
-    def of(cls, pool: Pool, centers: Float64[np.ndarray, "m d"], width: float, penalty: float) -> CenteredModes:
+    def of(
+        cls, pool: MassiveEvents, centers: Float64[np.ndarray, "m d"], width: float, penalty: float
+    ) -> CenteredModes:
         """The modes in which the pool says more than `penalty` does.
 
         Raises:
@@ -117,29 +146,27 @@ class KernelTest:
 
 
 @dataclass(frozen=True, eq=False)
-class Basis:
+class KernelModes:
     """The modes of several widths on common centres, and the tests that they make with several penalties.
 
     Arguments:
-        pool: that they were prepared on.
         kernels: the modes of each width.
         tests: in order of width and penalty.
     """
 
-    pool: Pool
     kernels: tuple[CenteredModes, ...]
     tests: tuple[KernelTest, ...]
 
     @classmethod
-    def of(
+    def prepared(
         cls,
-        pool: Pool,
+        pool: MassiveEvents,
         widths: Sequence[float] | None = None,
         penalties: Sequence[float] = PENALTIES,
         centers: int | None = None,
         seed: int = 1,
-    ) -> Basis:
-        """Prepares the modes on the pool, without looking at which sample an event is from.
+    ) -> KernelModes:
+        """Prepares the modes on these events, without looking at which sample an event is from.
 
         Arguments:
             pool: the events.
@@ -166,7 +193,7 @@ class Basis:
                 ratios = penalty / kernel.eigenvalues
                 tests.append(KernelTest(kernel.width, penalty, columns, ratios, _shrinkage(ratios)))
             start = columns.stop
-        return cls(pool, kernels, tuple(tests))
+        return KernelModes(kernels, tuple(tests))
 
     @property
     def count(self) -> int:
@@ -185,6 +212,32 @@ class Basis:
         """All features at standardized events."""
         return np.concatenate([kernel(events) for kernel in self.kernels], axis=1)
 
+
+@dataclass(frozen=True, eq=False)
+class Basis(KernelModes):
+    """Those of the pool of two samples, at its events.
+
+    Arguments:
+        kernels: the modes of each width.
+        tests: in order of width and penalty.
+        pool: that they were prepared on.
+    """
+
+    pool: Pool
+
+    @classmethod
+    def of(
+        cls,
+        pool: Pool,
+        widths: Sequence[float] | None = None,
+        penalties: Sequence[float] = PENALTIES,
+        centers: int | None = None,
+        seed: int = 1,
+    ) -> Basis:
+        """As `KernelModes.prepared`."""
+        modes = KernelModes.prepared(pool, widths, penalties, centers, seed)
+        return cls(modes.kernels, modes.tests, pool)
+
     def blocks(self) -> Iterator[tuple[slice, Float64[np.ndarray, "m r"]]]:
         """The features of the pooled events, block after block, each with the rows it belongs to."""
         if 8 * len(self.pool) * self.count <= _KEPT:
@@ -199,7 +252,7 @@ class Basis:
         return self(self.pool.events)
 
 
-def default_widths(pool: Pool, seed: int = 1) -> tuple[float, ...]:
+def default_widths(pool: MassiveEvents, seed: int = 1) -> tuple[float, ...]:
     """The 5%, 20% and 50% quantiles of the distances between pooled events, and twice the 90% quantile.
 
     They are taken from 1000 events that are drawn in proportion to |m|, labels unseen. Events at one place count once.
@@ -224,7 +277,7 @@ def _shrinkage(ratios: Float64[np.ndarray, " r"]) -> Float64[np.ndarray, " r"]:
     return np.where(lost > DROPPED_SHARE * np.sqrt(2 * c @ c), c, 0.0)
 
 
-def _distinct(pool: Pool) -> int:
+def _distinct(pool: MassiveEvents) -> int:
     """Number of places that hold an event of non-zero mass; equal events stand beside each other in a pool."""
     used = pool.rows[pool.masses != 0]
     return 1 + int((used[1:] != used[:-1]).any(axis=1).sum())
