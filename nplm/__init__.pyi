@@ -1,6 +1,7 @@
 from . import calibration as calibration
 from . import data as data
 from . import family as family
+from . import hunt as hunt
 from . import hypotest as hypotest
 from . import io as io
 from . import learning as learning
@@ -25,7 +26,6 @@ from .hypotest.multiple import kernel_widths as kernel_widths
 from .hypotest.result import Result as Result
 from .hypotest.test import NPLMTest as NPLMTest
 from .io.processes import read_reference as read_reference
-from .io.read import ReadError as ReadError
 from .io.read import read_sample as read_sample
 from .io.tables import as_sample as as_sample
 from .io.write import write_sample as write_sample

@@ -9,6 +9,10 @@ from pathlib import Path
 from nplm._util.arrays_file import ChangedError, read_npz
 from nplm.calibration.record import Calibration
 from nplm.data.support import Outside
+from nplm.hunt.degree import Trend
+from nplm.hunt.result import Dropped, HuntResult, InFeatures, InSpectrum
+from nplm.hunt.spectrum import Spectrum
+from nplm.hunt.windows import Windows
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.result import Result
 from nplm.hypotest.saved import SCHEMA, Decoder, SavedResult, SavedResultError
@@ -36,11 +40,15 @@ CLASSES: Mapping[str, type] = {
     "Chi2Null": Chi2Null,
     "Combination": Combination,
     "Crossing": Crossing,
+    "Dropped": Dropped,
     "EnsembleSummary": EnsembleSummary,
     "FittedChi2Null": FittedChi2Null,
     "FittedMixtureNull": FittedWeightedChi2Null,  # the name of before, as with the other two
     "FittedWeightedChi2Null": FittedWeightedChi2Null,
     "GlobalP": GlobalP,
+    "HuntResult": HuntResult,
+    "InFeatures": InFeatures,
+    "InSpectrum": InSpectrum,
     "MixtureCompatibility": WeightedChi2Compatibility,
     "MixtureNull": WeightedChi2Null,
     "MultipleResult": MultipleResult,
@@ -50,14 +58,17 @@ CLASSES: Mapping[str, type] = {
     "Rate": Rate,
     "Result": Result,
     "Shape": Shape,
+    "Spectrum": Spectrum,
     "Tail": Tail,
     "ToyTable": ToyTable,
+    "Trend": Trend,
     "TwoSampleCalibration": TwoSampleCalibration,
     "TwoSampleMatrix": TwoSampleMatrix,
     "TwoSampleResult": TwoSampleResult,
     "TwoSampleSweep": TwoSampleSweep,
     "WeightedChi2Compatibility": WeightedChi2Compatibility,
     "WeightedChi2Null": WeightedChi2Null,
+    "Windows": Windows,
 }
 # Fields that had other names in files that were saved before.
 RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -73,7 +84,9 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def load_result(path: str | Path) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep:
+def load_result(
+    path: str | Path,
+) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult:
     """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
 
     Raises:

@@ -56,6 +56,11 @@ _VALIDATE_EXAMPLES = """examples:
   nplm validate old.npz new.npz --expected-ratio 1 --n-sweep 500,1000,2000,5000 -o versions
   nplm validate tune1.npz tune2.npz tune3.npz --names A14 CP5 Monash -o tunes
 """
+_HUNT_EXAMPLES = """examples:
+  nplm hunt events.parquet --resonance mjj --resolution 80 --features tau21 mjet -o hunted
+  nplm hunt events.root --resonance m --resolution "0.02*m" --where "2500 < m < 6500" -o hunted
+  nplm hunt events.npz --resonance m --signal-region 3.4 3.8 --json | jq .p_value
+"""
 _MONITOR_EXAMPLES = """examples:
   nplm monitor ref.parquet --folder runs --false-alarms-per-day 1 --windows-per-day 96 -o quality
   nplm monitor ref.parquet --folder runs --follow --window 2000 --step 500 -o quality
@@ -228,6 +233,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         " samples each is compared with each.",
         epilog=f"{_VALIDATE_EXAMPLES}\n{codes}",
     )
+    hunt = subparsers.add_parser(
+        "hunt",
+        declare=_options("hunt_options", "add_options"),
+        usage="nplm hunt DATA --resonance NAME --resolution R -o OUT [options]",
+        help="look for a bump that other features may point at, without a simulation",
+        description="Looks for what is localized in one feature, in its spectrum and in all other features: the"
+        " background is what changes smoothly with it, and no simulation is needed.",
+        epilog=f"{_HUNT_EXAMPLES}\n{codes}",
+    )
     monitor = subparsers.add_parser(
         "monitor",
         declare=_options("monitor_options", "add_options"),
@@ -255,6 +269,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "closure": CommandParser(closure, _command(("closure_options", "Options"), "closure", "run_closure")),
         "learn": CommandParser(learn, _command(("learn_options", "Options"), "learn", "run_learn")),
         "validate": CommandParser(validate, _command(("validate_options", "Options"), "validate", "run_validate")),
+        "hunt": CommandParser(hunt, _command(("hunt_options", "Options"), "hunt", "run_hunt")),
         "monitor": CommandParser(monitor, _command(("monitor_options", "Options"), "monitor", "run_monitor")),
         "doctor": CommandParser(doctor, _command(None, "doctor", "doctor")),
     }

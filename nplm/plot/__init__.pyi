@@ -1,4 +1,7 @@
 from .closure import plot_closure as plot_closure
+from .hunt import plot_hunt_feature as plot_hunt_feature
+from .hunt import plot_hunt_scan as plot_hunt_scan
+from .hunt import plot_hunt_spectrum as plot_hunt_spectrum
 from .learned_ratio import plot_learned_ratio as plot_learned_ratio
 from .log_ratio import plot_log_ratio as plot_log_ratio
 from .marginal import plot_marginal as plot_marginal

@@ -79,6 +79,7 @@ def plot_two_sample_bins(
     *,
     yields: bool = False,
     interval: tuple[float, float] | None = None,
+    expected: str = "reference",
 ) -> Figure:
     """Draws what `fill_two_samples` sums.
 
@@ -88,15 +89,16 @@ def plot_two_sample_bins(
         names: what to call the samples.
         yields: whether the sums are yields.
         interval: to be shaded.
+        expected: what sample A is to the data, where the sums are yields.
     """
     with style.house_style():
         figure = style.new_figure(height=4.6, width=style.NARROW)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.2))
         figure.subplots_adjust(left=0.15, right=0.97, top=0.93, bottom=0.115, hspace=0.06)
         _draw_yields(top, bins, names, _is_linear(bins, interval))
-        _draw_ratio(bottom, bins, "data / reference" if yields else "B / A", overlapping(bins, interval))
+        _draw_ratio(bottom, bins, f"data / {expected}" if yields else "B / A", overlapping(bins, interval))
         top.set_ylabel(bins.binning.per("events" if yields else "share of the sample", unit_of(feature)))
-        style.note(top, _remarks(bins, yields))
+        style.note(top, _remarks(bins, expected if yields else None))
         for axes in (top, bottom):
             if interval is not None:
                 _shade(axes, bins.binning, interval)
@@ -213,14 +215,14 @@ def _mark_outer_bins(axes: Axes, bins: TwoSampleBins) -> None:
     style.hatch_outer_bins(axes, bins.binning.edges, bool(below_a or below_b), bool(above_a or above_b))
 
 
-def _remarks(bins: TwoSampleBins, yields: bool) -> list[str]:
+def _remarks(bins: TwoSampleBins, expected: str | None) -> list[str]:
     if bins.enlarged:
         return ["enlarged: what lies around the shaded interval"]
     a, b = (sum(each) for each in bins.beyond)
     if not (a or b):
         return []
-    if yields:
-        return [style.beyond_the_axis(f"{style.format_yield(b)} data", f"{style.format_yield(a)} reference")]
+    if expected is not None:
+        return [style.beyond_the_axis(f"{style.format_yield(b)} data", f"{style.format_yield(a)} {expected}")]
     return [style.beyond_the_axis(f"{100 * a:.2g}% of A", f"{100 * b:.2g}% of B")]
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from nplm._util.json_values import json_value
 from nplm.data.sample import Sample
+from nplm.hunt.expectation import require_hunted
+from nplm.hunt.result import HuntResult
 from nplm.hypotest.multiple import MultipleTest
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.result import Result
-from nplm.io.tables import Tabular, sample_like, two_samples
+from nplm.io.tables import Tabular, as_sample, sample_like, two_samples
+from nplm.report.hunt import write_hunt
 from nplm.report.multiple import write_multiple_run
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_many import write_matrix, write_sweep
@@ -34,7 +37,7 @@ _SAMPLES_NOT_KNOWN = (
 
 @singledispatch
 def write_report(
-    result: Result | MultipleResult | TwoSampleResult | TwoSampleMatrix | TwoSampleSweep,
+    result: Result | MultipleResult | TwoSampleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult,
     folder: str | Path,
     test: LikelihoodRatio | MultipleTest | Tabular | None = None,
     data: Tabular | None = None,
@@ -49,10 +52,11 @@ def write_report(
     has to be given them. Matrices and sweeps need none, and take neither these nor `top`.
 
     Arguments:
-        result: of a test, of several tests, of two samples or of many, or of a sweep.
+        result: of a test, of several tests, of two samples or of many, of a sweep, or of a bump hunt.
         folder: where to; it is made. What nplm did not write is never replaced.
         test, data: what ran, and what it tested; where two samples were compared these, in their order:
-            `write_report(result, folder, a, b)`, or `write_report(result, folder, reference, data)`.
+            `write_report(result, folder, a, b)`, or `write_report(result, folder, reference, data)`. A bump hunt needs
+            its events, `write_report(result, folder, events)`.
         force: replace an older run in the folder.
         top: how many events of the data (of B) go to events.csv, those of largest f.
         leave_one_out: fit again without each feature, see `nplm.localize`; for tests of one model or several.
@@ -136,6 +140,16 @@ def write_report_of_samples(
         return write_two_sample(path, first, second, result, result.to_dict(), None, top=top)
 
     return write_folder(folder, write, force=force)
+
+
+@write_report.register(HuntResult)
+def write_report_of_hunt(
+    result: HuntResult, folder: str | Path, data: Tabular, *, force: bool = False, top: int = 200
+) -> Path:
+    """The report of a bump hunt, which has to be given the events that it looked at."""
+    sample = as_sample(data, features=(result.resonance, *result.features), name="data")
+    require_hunted(result, sample)
+    return write_folder(folder, lambda path: write_hunt(path, sample, result, result.to_dict(), top=top), force=force)
 
 
 @write_report.register(TwoSampleMatrix)

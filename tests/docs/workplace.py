@@ -14,8 +14,11 @@ import pyarrow as pa
 import uproot
 
 from nplm.io import write_sample
+from nplm.io.tables import as_sample
 from tests.docs.shown import ROOT, blocks
 from toys.exponential import BULK, draw_data, draw_reference
+from toys.resonance import SIGNALS
+from toys.resonance import draw_data as draw_jets
 
 Columns = Mapping[str, np.ndarray]
 Events = Callable[[np.random.Generator, int], dict[str, np.ndarray]]
@@ -143,6 +146,13 @@ def nanoaod() -> None:
     Path("scales.yaml").write_text(blocks(ROOT / "docs/nanoaod.md", "yaml")[0], encoding="utf-8")
 
 
+def hunted() -> None:
+    """jets.parquet with a resonance in the tails of two features."""
+    jets = draw_jets(np.random.default_rng(13), 4000, dimension=2, signal=SIGNALS["tail"])
+    columns = {"mjj": 1000 * jets["m"], "tau21": jets["y1"], "mjet": jets["y2"]}
+    write_sample(as_sample(columns), Path("jets.parquet"))
+
+
 def lines_of_json(events: Events, n: int) -> bytes:
     """A stream of n events, a line of JSON each, 40 of them in a unit of time."""
     rng = np.random.default_rng(8)
@@ -168,6 +178,7 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "README.md": (exponential, processes, generators, runs),
     "clusters.md": (exponential,),
     "family.md": (features, generators),
+    "hunt.md": (hunted,),
     "index.md": (exponential,),
     "kernel.md": (exponential,),
     "localize.md": (simulation,),

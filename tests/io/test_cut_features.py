@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nplm import ReadError, as_sample, read_reference, read_sample, write_sample
+from nplm import as_sample, read_reference, read_sample, write_sample
 from nplm.cli.options import InputOptions
 from nplm.cli.processes import processes_of
 from nplm.cli.types import ReferenceFile
 from nplm.cuts.cut import parse_cut
 from nplm.data.sample import Sample
-from nplm.io import BeforeCut, row_numbers
+from nplm.io import BeforeCut, ReadError, row_numbers
 from nplm.io.columns import read_columns
 from tests.cli.conftest import Command
 from tests.cli.conftest import nplm as nplm

@@ -10,7 +10,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from nplm import ReadError, Sample, read_sample
+from nplm import Sample, read_sample
+from nplm.io import ReadError
 
 
 def table(n: int = 1000) -> pa.Table:

@@ -9,7 +9,8 @@ import numpy as np
 import pyhepmc
 import pytest
 
-from nplm import ReadError, read_sample
+from nplm import read_sample
+from nplm.io import ReadError
 
 MUONS = [[(30.0, 10.0, 40.0), (-30.0, -10.0, 40.0)], [(35.0, 10.0, -40.0)], [(5.0, 0.0, 1.0), (60.0, 0.0, 0.0)]]
 WEIGHTS = [(0.035, 0.033), (-0.035, -0.03), (0.035, 0.04)]

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from nplm import ReadError, as_sample, read_sample
+from nplm import as_sample, read_sample
+from nplm.io import ReadError
 from nplm.learning import read_ratio
 from nplm.nuisance import log_ratio
 from tests.cli.conftest import nplm as nplm

@@ -23,9 +23,11 @@ from nplm import (
     validate,
 )
 from nplm.family import FamilySettings, validate_matrix
+from nplm.hunt import bump_hunt
 from nplm.monitor.page import write_page
 from nplm.monitor.verdict import Verdict
 from nplm.report.closure_report import closure_page
+from nplm.report.hunt import write_hunt
 from nplm.report.multiple import write_multiple_run
 from nplm.report.pictures import Picture
 from nplm.report.two_sample import write_two_sample
@@ -103,6 +105,15 @@ def of_monitor(folder: Path) -> Path:
     return write_page(folder, monitor, verdicts, 5.0)
 
 
+def of_hunt(folder: Path) -> Path:
+    rng = np.random.default_rng(1)
+    m = np.concatenate([rng.uniform(0, 10, 1500), rng.normal(5, 0.3, 300)])
+    sample = Sample(np.column_stack([m, rng.normal(size=(1800, 1))]), features=(FEATURE, f"{NAME} y"), name=DATA)
+    result = bump_hunt(sample, FEATURE, 0.5, draws=100)
+    content = {**result.to_dict(), "configuration": {"command": COMMAND, "file": DATA}}
+    return write_hunt(folder, sample, result, content)
+
+
 # What each shows of it.
 PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     one_model: (FEATURE, REFERENCE, DATA, CAUTION, COMMAND, f"Feature {FEATURE}"),
@@ -111,6 +122,7 @@ PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     two_samples: (FEATURE, f"A: {REFERENCE}", f"B: {DATA}", CAUTION, COMMAND),
     matrix: (f"{REFERENCE} - {DATA}", CAUTION, COMMAND),
     sweep: (f"A: {REFERENCE}", f"B: {DATA}", CAUTION),
+    of_hunt: (FEATURE, f"Spectrum of {FEATURE}", f"excess at {FEATURE}", f"{NAME} y", DATA, COMMAND),
     of_closure: (REFERENCE, DATA, COMMAND, f"{NAME} title", f"{NAME} caption"),
     of_monitor: (FEATURE, REFERENCE, DATA, CAUTION),
 }
