@@ -23,6 +23,7 @@ NAMES = (
     "nuisances_weights",
     "two_sample",
     "family",
+    "hunt",
     "kills",
 )
 # These are run if they are named: they compare with an earlier revision, and reproduce nothing.
