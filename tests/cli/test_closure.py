@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from nplm import KernelModel, NPLMTest, closure, read_sample
 from toys import exponential_nuisances
@@ -16,6 +17,11 @@ pytestmark = pytest.mark.usefixtures("folder")
 REFERENCE = ("--reference", "wref.npz", "--weights", "w", "--features", "x")
 KERNEL = ("--width", "1", "--centers", "50")
 SIGNAL = (*REFERENCE, "--signal", "peak.npz", "--n", "30,60")
+
+
+def log_ratio(events: np.ndarray) -> np.ndarray:
+    """That of `known_ratio.py`."""
+    return norm(2.0, 0.2).logpdf(events[:, 0]) + events[:, 0]
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +40,7 @@ def test_the_numbers_are_those_of_python(nplm) -> None:
     assert outcome.code == 0, outcome.err
     document = json.loads(outcome.out)
     test = NPLMTest(read_sample("wref.npz", features=["x"], weights="w"), KernelModel(width=1.0, centers=50))
-    from scipy.stats import norm
-
-    found = closure(
-        test,
-        read_sample("peak.npz", features=["x"]),
-        [30.0, 60.0],
-        40,
-        5,
-        ideal=lambda e: norm(2.0, 0.2).logpdf(e[:, 0]) + e[:, 0],
-    )
+    found = closure(test, read_sample("peak.npz", features=["x"]), [30.0, 60.0], 40, 5, ideal=log_ratio)
     expected = found.to_dict()
     command = document.pop("command")
     assert document["at"] == expected["at"]
@@ -89,8 +86,6 @@ def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, cul
 @pytest.mark.slow
 def test_shape_only_and_nuisances_are_those_of_python(nplm) -> None:
     """The same numbers as `closure`, of 20 toys."""
-    import known_ratio
-
     reference, peak = read_sample("wref.npz", features=["x"], weights="w"), read_sample("peak.npz", features=["x"])
     words = (*SIGNAL[:-1], "30", *KERNEL, "--toys", "20", "--json", "--quiet")
     nuisances = exponential_nuisances.nuisances()
@@ -101,7 +96,7 @@ def test_shape_only_and_nuisances_are_those_of_python(nplm) -> None:
         outcome = nplm("closure", *words, *options)
         assert outcome.code == 0, outcome.err
         test = NPLMTest(reference, KernelModel(width=1.0, centers=50), **settings)
-        ideal = known_ratio.log_ratio if "shape_only" in settings else None
+        ideal = log_ratio if "shape_only" in settings else None
         expected = closure(test, peak, [30.0], 20, ideal=ideal).to_dict()
         document = json.loads(outcome.out)
         assert document["at"] == expected["at"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm.hypotest import assembly as result_of
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 
 TEST = ("test", "data.npz", "--reference", "reference.npz", "--weights", "weight", "--toys", "0", "--json")
@@ -36,7 +35,7 @@ def test_kernels_have_them_and_slow_models_on_request(nplm, monkeypatch: pytest.
     shown = impacts_of(always.out)
     assert None not in shown
     # From here on kernels count as slow.
-    monkeypatch.setattr(result_of, "PreparedNetworkWithNuisances", PreparedKernelWithNuisances)
+    monkeypatch.setattr(PreparedKernelWithNuisances, "quick", False)
     assert impacts_of(nplm(*TEST, *KERNEL, *NUISANCES).out) == [None, None]
     asked = nplm(*TEST, *KERNEL, *NUISANCES, "--impacts")
     assert impacts_of(asked.out) == pytest.approx(shown)
