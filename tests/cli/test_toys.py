@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from nplm import HistogramModel, NPLMTest, read_sample
+from nplm._util.files import watching
 from nplm.models.histogram.fit import PreparedHistogram
+from nplm.report.manifest import Manifest
 from nplm.toys.campaign import Campaign
 from nplm.toys.problem import ProblemReference
 from nplm.toys.run import run_campaign
@@ -288,8 +290,11 @@ def test_a_run_of_before_goes_on_as_it_began(nplm) -> None:
     test = NPLMTest(read_sample("small.npz", weights="w"), HistogramModel())
     data = read_sample("data.npz")
     before = test.campaign(data, reference_per_toy=False)
-    store = Store.create("out/toys", before.plan(), range(12), {"data": data.fingerprint(), **before.describe()})
-    store.add(before.run(range(5)))
+    # With the list of what nplm wrote, without which no run goes on.
+    Path("out").mkdir()
+    with watching(Manifest(Path("out"), "nplm test").claim):
+        store = Store.create("out/toys", before.plan(), range(12), {"data": data.fingerprint(), **before.describe()})
+        store.add(before.run(range(5)))
     words = ("test", "data.npz", "--reference", "small.npz", "--weights", "w", "--model", "histogram", "--toys", "12")
     outcome = nplm(*words, "-o", "out")
     assert outcome.code == 0, outcome.err

@@ -94,7 +94,7 @@ def _run(
             drawn = partial(test.campaign, samples.data, seed=options.seed, pool=samples.pool)
             campaign = drawn(reference_per_toy=per_toy)
             if folder is not None and folder.unfinished and per_toy is None:
-                # Earlier versions kept one reference for all toys.
+                # One that had one reference for all toys goes on with it.
                 campaign = going_on(folder.path / "toys", [campaign, drawn(reference_per_toy=False)])
             per_toy = campaign.reference_sampler is not None
             if folder is None:
