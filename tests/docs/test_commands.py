@@ -47,6 +47,7 @@ ELSEWHERE = {
     "condor_submit": "needs HTCondor; what its jobs run: tests/docs/test_clusters.py",
     "python -m experiments": "hours; in short: tests/experiments",
     "python slurm_dask.py --dry-run": "tests/docs/test_clusters.py",
+    "nplm test --model mine": "a package of the reader's; one is made in tests/models/test_model_from_outside.py",
     "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=100 python slurm_dask.py": "the same program with a setting of Dask",
 }
 # What commands write into the folder given with -o, as README and guides say.
@@ -254,8 +255,13 @@ def _completed_by_hand() -> None:
     written.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if SHOWN[d]], ids=lambda d: str(d.relative_to(ROOT)))
+def _to_run(document: Path) -> Any:
+    """A document, which takes its time if it has commands outside of sentences, where they are complete."""
+    complete = any(not command.in_text for command in SHOWN[document] if not elsewhere(command))
+    return pytest.param(document, id=str(document.relative_to(ROOT)), marks=[pytest.mark.slow] if complete else [])
+
+
+@pytest.mark.parametrize("document", [_to_run(d) for d in DOCUMENTS if SHOWN[d]])
 def test_commands_run(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
