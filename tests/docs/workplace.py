@@ -133,7 +133,7 @@ def nanoaod() -> None:
             columns[f"{kind}_phi"] = ak.unflatten(rng.uniform(-np.pi, np.pi, total), counts)
         if name == "mc":
             columns["genWeight"] = rng.choice([17_000.0, -17_000.0], n, p=[0.9, 0.1])
-            hardest = ak.to_numpy(ak.max(columns["Muon_pt"], axis=1)) / 40 - 1
+            hardest = ak.to_numpy(ak.max(columns["Muon_pt"], axis=1), allow_missing=False) / 40 - 1
             shifts = 0.1 * np.linspace(-1, 1, 9)[:, None] * (1 + 0.3 * hardest)
             columns["LHEScaleWeight"] = ak.from_regular(ak.Array(1 + shifts.T), axis=1)
             members = 0.05 * rng.normal(size=(4, 1)) * hardest
