@@ -47,7 +47,6 @@ def test_corrections_by_hand() -> None:
     np.testing.assert_allclose(adjusted_p(p, "false-discovery"), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
 
 
-@pytest.mark.slow
 def test_matrix_finds_the_sample_that_differs(rng) -> None:
     samples = {
         "one": gaussians(rng, 300),
