@@ -1,3 +1,4 @@
 from .settings import FamilySettings as FamilySettings
+from .subsets import Subset as Subset
 from .test import FamilyTest as FamilyTest
 from .validate import validate_matrix as validate_matrix

@@ -86,7 +86,8 @@ def calibrated(
         return counted(null, statistic), statistic, leading
     statistic = min(bound, statistic)
     exceeding = null.exceeding(statistic)
-    if exceeding < ENOUGH and null.asymptotic_holds:
+    few = not isinstance(leading, Interval) and seen.members[leading][0].few
+    if exceeding < ENOUGH and not few and null.asymptotic_holds:
         found = from_asymptotic(null, statistic)
         least = beta.ppf(_UNLIKELY, exceeding, len(null.surprise) - exceeding + 1) if exceeding else 0.0
         if found.p_value >= least:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -60,7 +61,19 @@ class Draws:
         return found + self._of_bags(self._bags(cell, rows).toarray())
 
     def scores(self, parts: Sequence[Part]) -> Iterator[Float64[np.ndarray, "L r"]]:
-        """y of each pair in the modes of each part; parts on the same cells that follow each other share the sums."""
+        """y of each pair in the modes of each part, which follow each other by the events that they are made of."""
+        for _, some in groupby(parts, key=lambda part: id(part.inside)):
+            alike = list(some)
+            inside = alike[0].inside
+            yield from (self if inside is None else self._within(inside))._scores(alike)
+
+    def _within(self, rows: Int[np.ndarray, " k"]) -> Draws:
+        """The measures at some events."""
+        bag, signed = (None if each is None else each[rows] for each in (self.bag, self.signed))
+        return Draws(self._by_event[:, rows].tocsr(), self.constant[rows], bag, signed, self.multipliers)
+
+    def _scores(self, parts: Sequence[Part]) -> Iterator[Float64[np.ndarray, "L r"]]:
+        """The same in parts of the same events; those on the same cells that follow each other share the sums."""
         cell, measure, bags = None, np.empty((0, 0)), csr_array((0, 0))
         for part in parts:
             if part.cell is None:
@@ -149,13 +162,16 @@ def observed(pool: Pool, q: float) -> Draws:
     return Draws(csr_array((1, len(pool))), -signed)
 
 
-def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> Draws:
+def null_draws(
+    pool: Pool, spread: Spread, q: float, count: int, seed: int, subsets: Sequence[Int[np.ndarray, " _"]] = ()
+) -> Draws:
     """Pairs of samples without a difference.
 
     Where (event, weight) pairs are exchangeable their labels are permuted: that is exact. Of large samples bags of
     events are drawn instead, whose scores have random signs. Where they are not exchangeable, each sample is drawn
     from both together as a Poisson process whose events have the masses of its own events nearby; a large one
-    fluctuates as its bags of events do when they are counted a Poisson number of times (bootstrap).
+    fluctuates as its bags of events do when they are counted a Poisson number of times (bootstrap). Events of small
+    subsets are drawn one at a time all the same, as too few bags would hold one of them.
 
     Arguments:
         pool: of both samples.
@@ -163,35 +179,43 @@ def null_draws(pool: Pool, spread: Spread, q: float, count: int, seed: int) -> D
         q: share of the masses that B has.
         count: number of pairs.
         seed: of the draws.
+        subsets: rows of the events that are looked at by themselves too.
     """
     rng = np.random.default_rng([seed, 0x6E756C6C])
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)
+    alone = np.zeros(n, dtype=bool)
+    for rows in subsets:
+        alone[rows] |= len(rows) * count <= _MOST_DRAWN
     bag, signed, bags = np.full(n, -1, dtype=np.int16), np.zeros(n), 0
     if pool.exchange.allowed:
         if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= _MOST_DRAWN:
             return Draws(*_relabelled(pool, q, count, rng))
         bag, bags = smallest(rng.permutation(n) % _MOST_BAGS), _MOST_BAGS
         signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
-        return Draws(events, constant, bag, signed, rng.standard_normal((count, bags)))
+        multipliers = rng.standard_normal((count, bags))
+        if alone.any():
+            bag[alone] = -1
+            events, constant = _relabelled_some(pool, q, np.flatnonzero(alone), count, rng)
+        return Draws(events, constant, bag, signed, multipliers)
     assert spread.marks is not None, "labels that may not be exchanged have marks"
     for inside, own, other, sign, marks in zip(
         (pool.in_b, ~pool.in_b), (1 - q, q), (q, 1 - q), (1.0, -1.0), spread.marks, strict=True
     ):
         expected = other * spread.positive * marks.rate
-        if expected.sum() * count <= _MOST_DRAWN:
-            drawn = _poisson_process(expected, marks, count, rng)
+        one_by_one = np.ones(n, dtype=bool) if expected.sum() * count <= _MOST_DRAWN else alone
+        if one_by_one.any():
+            drawn = _poisson_process(np.where(one_by_one, expected, 0.0), marks, count, rng)
             events = csr_array(events + drawn * (sign * own))
-            constant += sign * own * other * spread.positive
-        else:
-            own_bags = min(_MOST_BAGS, int(inside.sum()))
-            bag[inside] = bags + rng.permutation(int(inside.sum())) % own_bags
+            constant[one_by_one] += sign * own * other * spread.positive[one_by_one]
+        if in_bags := int((inside & ~one_by_one).sum()):
+            own_bags = min(_MOST_BAGS, in_bags)
+            bag[inside & ~one_by_one] = bags + rng.permutation(in_bags) % own_bags
             signed[inside] = sign * own * m[inside]
             bags += own_bags
     if not bags:
         return Draws(events, constant)
-    multipliers = rng.poisson(1.0, (count, bags)) - 1.0
-    return Draws(events, constant, bag, signed, multipliers)
+    return Draws(events, constant, bag, signed, rng.poisson(1.0, (count, bags)) - 1.0)
 
 
 def window_draws(
@@ -237,6 +261,19 @@ def _relabelled(pool: Pool, q: float, count: int, rng: np.random.Generator) -> t
     events = csr_array((sign * pool.masses[rows], rows, ends), shape=(count, n))
     # Listed as B: sum_B m - q sum m; listed as A: (1 - q) sum m - sum_A m.
     return events, (q if flip else q - 1) * pool.masses
+
+
+def _relabelled_some(
+    pool: Pool, q: float, rows: Int[np.ndarray, " k"], count: int, rng: np.random.Generator
+) -> tuple[csr_array, np.ndarray]:
+    """Labels of some events, each one of B with the share that B has, whatever the labels of those in bags."""
+    sizes = rng.binomial(len(rows), pool.in_b.mean(), count)
+    chosen = np.concatenate([rng.choice(rows, size, replace=False, shuffle=False) for size in sizes])
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    events = csr_array((pool.masses[chosen], chosen, ends), shape=(count, len(pool)))
+    constant = np.zeros(len(pool))
+    constant[rows] = q * pool.masses[rows]
+    return events, constant
 
 
 def _poisson_process(

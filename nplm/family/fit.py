@@ -35,8 +35,27 @@ class MemberFit:
 
 
 def fit_member(pool: Pool, spread: Spread, part: Part, member: Member, q: float) -> MemberFit:
-    """The fit of a member to both samples of a pool; see `fit_rows`."""
+    """The fit of a member to both samples of a pool; see `fit_rows`.
+
+    Of the events of a subset the density ratio is fitted with a constant of its own, that of their numbers; f is zero
+    at all others.
+    """
     masses = spread.positive, np.where(pool.in_b, pool.masses, 0.0)
+    if part.inside is not None:
+        rows = part.inside
+        positive, in_b = spread.positive[rows], pool.in_b[rows]
+        own = float(positive[in_b].sum() / positive.sum())
+        # Half an event on both sides keeps the ratio finite where all are from one sample.
+        own = min(max(own, 0.5 / len(rows)), 1 - 0.5 / len(rows))
+        fit = _fit_events(tuple(each[rows] for each in masses), part, member, own)
+        log_ratio = np.zeros(len(pool))
+        log_ratio[rows] = fit.log_ratio + np.log(own / (1 - own)) - np.log(q / (1 - q))
+        return replace(fit, log_ratio=log_ratio)
+    return _fit_events(masses, part, member, q)
+
+
+def _fit_events(masses: tuple[np.ndarray, ...], part: Part, member: Member, q: float) -> MemberFit:
+    """The fit to the events of a part, whose masses, and those of B among them, are given."""
     if part.phi is not None:
         fit = fit_rows(part, member, q, part.phi[:, member.used], *(part.summed(each) for each in masses))
         return fit if part.cell is None else replace(fit, log_ratio=fit.log_ratio[part.cell])

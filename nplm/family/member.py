@@ -31,6 +31,7 @@ class Member:
         penalty: lambda; None for products.
         shrinkage: c of each mode of its part, shape (r,): t = sum_i c_i y_i^2.
         residual: whether its products are of what is left of each feature when all others are known.
+        subset: the events that it looks at, in words; empty if they are all.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Member:
     penalty: float | None
     shrinkage: Float64[np.ndarray, " r"]
     residual: bool = False
+    subset: str = ""
 
     @property
     def used(self) -> Bool[np.ndarray, " r"]:
@@ -58,6 +60,8 @@ class Part:
         look: functions psi of any event.
         linear, mean: phi = (psi - mean) linear, shapes (q, r) and (q,); None where psi is one in the row of the event.
         points: normal scores of the events, or the events as they are, shape (n, d); None where phi is held.
+        inside: rows in the pool of the events that it is made of, phi being zero at others; None if they are all.
+        few: whether these are so few that their scores are not taken as normal beyond what is counted.
     """
 
     cell: Int[np.ndarray, " n"] | None
@@ -68,6 +72,8 @@ class Part:
     linear: Float64[np.ndarray, "q r"] | None = None
     mean: Float64[np.ndarray, " q"] | None = None
     points: Float64[np.ndarray, "n d"] | PooledEvents | None = None
+    inside: Int[np.ndarray, " n"] | None = None
+    few: bool = False
 
     @property
     def modes(self) -> int:
@@ -93,6 +99,17 @@ class Part:
             return self.phi[rows]
         assert self.points is not None
         return self.at(self.points[rows])
+
+    def phi_in_pool(self, rows: Int[np.ndarray, " k"]) -> Float64[np.ndarray, "k r"]:
+        """phi of events of the pool."""
+        if self.inside is None:
+            return self.phi_of(rows if self.cell is None else self.cell[rows])
+        place = np.minimum(np.searchsorted(self.inside, rows), len(self.inside) - 1)
+        held = self.inside[place] == rows
+        own = place[held]
+        phi = np.zeros((len(rows), self.modes))
+        phi[held] = self.phi_of(own if self.cell is None else self.cell[own])
+        return phi
 
     def summed(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " rows"]:
         """Sums of values of the events over the rows."""

@@ -9,6 +9,8 @@ import numpy as np
 ONE, TWO, PRODUCTS, ALL, RAW = "one", "two", "products", "all", "raw"
 MOMENTS, INTERVALS = "moments", "intervals"
 CLASSES = (ONE, TWO, PRODUCTS, ALL, RAW, MOMENTS, INTERVALS)
+# How many events a subset has: not among those that are chosen, as it comes with the subset.
+COUNT = "count"
 # Those of features as they are, and not of their ranks.
 AS_THEY_ARE = (RAW, MOMENTS)
 

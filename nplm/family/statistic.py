@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from nplm._util.blas import blas_threads
 from nplm.family.build import Progress, family_parts, unseen
@@ -21,6 +21,7 @@ from nplm.family.member import Member, Part
 from nplm.family.ranks import CELL, Cells, normal_scores
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
+from nplm.family.subsets import Subset, of_few, subset_parts
 from nplm.stats.chi2_tail import chi2_log_sf
 from nplm.two_sample.calibration import Kind
 from nplm.two_sample.pooled import Pool
@@ -159,11 +160,13 @@ class Family(Members):
         pool: of both samples.
         scores: of the events: normal scores, and angles of circular features, shape (n, d).
         circular: which features are.
+        subsets: rows of the events that are looked at by themselves too.
     """
 
     pool: Pool
     scores: Float64[np.ndarray, "n d"]
     circular: tuple[bool, ...]
+    subsets: tuple[Int[np.ndarray, " _"], ...] = ()
 
     @classmethod
     @blas_threads()
@@ -173,6 +176,8 @@ class Family(Members):
         settings: FamilySettings,
         *,
         circular: Sequence[bool] = (),
+        subsets: Sequence[Subset] = (),
+        thinned: bool = False,
         seed: int = 1,
         progress: Progress = unseen,
     ) -> Family:
@@ -182,11 +187,13 @@ class Family(Members):
             pool: of both samples.
             settings: which members there are.
             circular: which features are angles; none by default.
+            subsets: of the events, each of which is looked at by itself too.
+            thinned: whether the events are what a threshold has kept of more; see `of_few`.
             seed: of the centres of kernels of all features.
             progress: told what comes next, and which share of all is about done.
 
         Raises:
-            ValueError: if no member is left.
+            ValueError: if no member is left, or a subset holds all events or none.
         """
         q = pool.share
         circles = tuple(circular) or (False,) * pool.rows.shape[1]
@@ -199,6 +206,11 @@ class Family(Members):
         parts = family_parts(
             z, pool.masses, spread, settings, circular=circles, fine=fine, raw=pool.rows, seed=seed, progress=progress
         )
+        if thinned:
+            parts = of_few(parts, min(q, 1 - q) * float(spread.positive.sum()))
+        for subset in subsets:
+            progress(subset.name, 0.65)
+            parts += subset_parts(subset, pool, spread, q, settings, circular=circles, seed=seed)
         units = None if spread.marks is None else (spread.marks[0].unit, spread.marks[1].unit)
         found: list[Intervals | None] = []
         if INTERVALS in settings.classes:
@@ -211,7 +223,8 @@ class Family(Members):
             raise ValueError(
                 f"{len(pool):,} events are too few to compare shapes: each test would rest on a handful of them"
             )
-        return cls(spread, tuple(parts), intervals, q, pool, z, circles)
+        rows = tuple(subset.rows(pool) for subset in subsets)
+        return cls(spread, tuple(parts), intervals, q, pool, z, circles, rows)
 
     @property
     def kind(self) -> tuple[Kind, str]:
@@ -262,7 +275,7 @@ class Family(Members):
 
     def null(self, count: int, seed: int) -> Draws:
         """Pairs of samples without a difference."""
-        return null_draws(self.pool, self.spread, self.q, count, seed)
+        return null_draws(self.pool, self.spread, self.q, count, seed, self.subsets)
 
 
 def independent_tests(surprise: Float64[np.ndarray, "L c"]) -> Float64[np.ndarray, " c"]:

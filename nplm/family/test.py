@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,7 @@ from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
+from nplm.family.subsets import Subset
 from nplm.family.words import interval_name, leading_interval, leading_words, test_name, words_of_test
 from nplm.io.tables import Tabular, two_samples
 from nplm.stats.yields import Rate
@@ -61,6 +62,10 @@ class FamilyTest:
             expected ratio B may have no events: then the yield alone is compared, as of events of unit weight.
         circular: features that are angles, which are looked at as points on a circle, each with its period; None for
             one that is recognized, 2 pi or 360.
+        subsets: of the events, chosen by themselves and not by their sample, whose number, kernels and products are
+            looked at too.
+        thinned: whether the events are what a threshold has kept of more, as subsets are: tests of few of them have no
+            more degrees of freedom than a fifth of the smaller sample's events, and of fewer than 100 p is counted.
         seed: of centres and samples.
         progress: told what is done next, and which share of all that takes time is about done.
         of_test: whether results speak of A as the reference and of B as the data; else of two samples alike.
@@ -80,6 +85,8 @@ class FamilyTest:
         expected_ratio: float | None = None,
         exact_yield: bool = False,
         circular: Mapping[str, float | None] | None = None,
+        subsets: Sequence[Subset] = (),
+        thinned: bool = False,
         seed: int = 1,
         progress: Progress = unseen,
         of_test: bool = True,
@@ -107,7 +114,15 @@ class FamilyTest:
                 within_periods(self.a, periods), within_periods(self.b, periods), expected_ratio=expected_ratio
             )
             circles = tuple(name in periods for name in self.a.features)
-            self.family = Family.of(self.pool, settings, circular=circles, seed=seed, progress=progress)
+            self.family = Family.of(
+                self.pool,
+                settings,
+                circular=circles,
+                subsets=subsets,
+                thinned=thinned,
+                seed=seed,
+                progress=progress,
+            )
             self.rate = rate_of(self.pool, exact=exact_yield)
         self.prepare_seconds = time.perf_counter() - began
 

@@ -40,9 +40,12 @@ class JointNormal:
         rng = np.random.default_rng([seed, 0x756E696F6E])
         self._parts, self._intervals = tuple(parts), tuple(intervals)
         n = len(second)
-        rows = np.arange(n) if n <= _EVENTS else rng.choice(n, _EVENTS, p=second / second.sum())
-        weights = second if n <= _EVENTS else np.full(_EVENTS, second.sum() / _EVENTS)
-        columns = [part.phi_of(rows if part.cell is None else part.cell[rows]) for part in parts]
+        rows, weights = np.arange(n), second
+        if n > _EVENTS:
+            chance = _chance(parts, second)
+            rows = rng.choice(n, _EVENTS, p=chance)
+            weights = second[rows] / (_EVENTS * chance[rows])
+        columns = [part.phi_in_pool(rows) for part in parts]
         columns += [each.cell_modes(rows) for each in intervals]
         phi = np.concatenate(columns, axis=1) * np.sqrt(weights)[:, None]
         # Single precision is enough where the number of draws tells p to a few percent, and takes half of the time.
@@ -120,6 +123,15 @@ class JointNormal:
         t = y**2 @ c
         log_ratio = -theta * t + 0.5 * np.log(variance).sum() - log_p
         return y, np.where(t >= threshold, log_ratio, -np.inf)
+
+
+def _chance(parts: Sequence[Part], second: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """With which probability an event is sampled: in all, and in each subset, they are as many."""
+    chance = second / second.sum()
+    for inside in {id(part.inside): part.inside for part in parts}.values():
+        if inside is not None:
+            chance[inside] += second[inside] / second[inside].sum()
+    return np.asarray(chance / chance.sum())
 
 
 def _saddle(c: Float64[np.ndarray, " r"], t: float) -> float:

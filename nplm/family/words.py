@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from nplm.family.intervals import Interval, standing_out
 from nplm.family.member import Member
-from nplm.family.settings import ALL, MOMENTS, ONE, RAW
+from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RAW
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
@@ -14,11 +15,14 @@ _SPREADS = {1: "mean", 2: "spread"}
 
 def test_name(member: Member, features: tuple[str, ...]) -> str:
     """A short name that tells tests apart: eta, scale 0.2, penalty 0.01."""
+    if member.subset:
+        whole = "number of events" if member.kind == COUNT else test_name(replace(member, subset=""), features)
+        return f"{whole}, {member.subset}"
     names = [features[j] for j in member.features]
     if member.scale is None:
         return _product_name(names) + _as_it_is(member) + (", the others known" if member.residual else "")
     who = {ALL: "all features", RAW: "all features as they are"}.get(member.kind, " with ".join(names))
-    return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:g}"
+    return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:.3g}"
 
 
 def interval_name(feature: str) -> str:
@@ -38,20 +42,24 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
     if isinstance(leading, Interval):
         return f"in one interval{where}"
     member = seen.members[leading][1]
+    among = f" among {member.subset}" if member.subset else ""
+    if member.kind == COUNT:
+        return f"in the number of events{among}"
     names = [features[j] for j in member.features]
     if member.scale is None:
         known = " once the others are known" if member.residual else ""
-        words = f"in the {_product_name(names)}{_as_it_is(member)}{known}"
+        words = f"in the {_product_name(names)}{_as_it_is(member)}{known}{among}"
     elif member.kind == ALL:
-        words = f"in all {len(names)} features together, at {_scale_words(member.scale)}"
+        words = f"in all {len(names)} features together{among}, at {_scale_words(member.scale)}"
     elif member.kind == RAW:
         who = "in all features as they are" if len(names) > 1 else f"in {names[0]} as it is"
-        words = f"{who}, at a scale of {member.scale:.2g} standard deviations"
+        words = f"{who}{among}, at a scale of {member.scale:.2g} standard deviations"
     elif member.kind == ONE:
-        width = seen.width(member.features[0], member.scale)
-        words = f"in {names[0]} alone, at {_scale_words(member.scale)} ({width:.2g} in {names[0]})"
+        words = f"in {names[0]} alone{among}, at {_scale_words(member.scale)}"
+        if not among:
+            words += f" ({seen.width(member.features[0], member.scale):.2g} in {names[0]})"
     else:
-        words = f"in {names[0]} and {names[1]} together, at {_scale_words(member.scale)}"
+        words = f"in {names[0]} and {names[1]} together{among}, at {_scale_words(member.scale)}"
     return f"{words}, most of it{where}" if where else words
 
 
@@ -70,10 +78,16 @@ def words_of_test(words: str, *, whole: bool) -> str:
 
 
 def leading_interval(seen: Seen, leading: int | Interval) -> Interval | None:
-    """The interval that leads, or which stands out most in the one feature that the leading member looks at."""
+    """The interval that leads, or which stands out most in the one feature that the leading member looks at.
+
+    Intervals are of all events: of a member of a subset there is none.
+    """
     if isinstance(leading, Interval):
         return leading
-    looked_at = set(seen.members[leading][1].features)
+    member = seen.members[leading][1]
+    if member.subset:
+        return None
+    looked_at = set(member.features)
     return standing_out([each for each in seen.intervals if looked_at == {each.feature}])
 
 
