@@ -11,6 +11,7 @@ from . import monitor as monitor
 from . import nuisance as nuisance
 from . import optimize as optimize
 from . import plot as plot
+from . import scored as scored
 from . import sensitivity as sensitivity
 from . import stats as stats
 from . import toys as toys

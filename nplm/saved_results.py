@@ -28,6 +28,7 @@ from nplm.stats.weighted_chi2 import FittedWeightedChi2Null, WeightedChi2Null
 from nplm.stats.yields import Rate
 from nplm.toys.table import ToyTable
 from nplm.two_sample.calibration import TwoSampleCalibration
+from nplm.two_sample.kept import Kept
 from nplm.two_sample.matrix import TwoSampleMatrix
 from nplm.two_sample.result import TwoSampleResult
 from nplm.two_sample.sweep import Crossing, TwoSampleSweep
@@ -49,6 +50,7 @@ CLASSES: Mapping[str, type] = {
     "HuntResult": HuntResult,
     "InFeatures": InFeatures,
     "InSpectrum": InSpectrum,
+    "Kept": Kept,
     "MixtureCompatibility": WeightedChi2Compatibility,
     "MixtureNull": WeightedChi2Null,
     "MultipleResult": MultipleResult,

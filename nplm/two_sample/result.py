@@ -14,6 +14,7 @@ from nplm._util.json_values import json_value
 from nplm.hypotest.saved import SavedResult
 from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import TwoSampleCalibration
+from nplm.two_sample.kept import Kept
 from nplm.two_sample.result_text import two_sample_text
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class TwoSampleResult(SavedResult):
         shape: the p-value of the shapes alone, where yields are compared apart from them.
         rate: the yields, where they are compared apart from the shapes.
         of_test: whether A is the reference of a test and B the data, to those who read of it.
+        kept: what each threshold of an anomaly score keeps, from the largest share to the smallest; empty without one.
     """
 
     names: tuple[str, ...]
@@ -86,6 +88,7 @@ class TwoSampleResult(SavedResult):
     shape: TwoSampleCalibration | None = None
     rate: Rate | None = None
     of_test: bool = False
+    kept: tuple[Kept, ...] = ()
     _of: tuple[Sample, Sample] | None = field(default=None, repr=False)
 
     @property
@@ -124,6 +127,7 @@ class TwoSampleResult(SavedResult):
                 "leading_interval": self.leading_interval,
                 "shape": None if self.shape is None else calibration_dict(self.shape),
                 "rate": None if self.rate is None else self.rate.to_dict(),
+                "kept": [each.to_dict() for each in self.kept],
                 "tests": [
                     {"name": name, "t": t, "local_p": p, "expected_t": expected} for name, t, p, expected in tests
                 ],

@@ -118,6 +118,7 @@ def two_sample_numbers(result: TwoSampleResult) -> Mapping[str, str]:
         rows["shape"] = f"{p_text(shape.p_value)}, {z_text(shape.z)}{limit}"
     if result.leading_words:
         rows["leading"] = result.leading_words
+    rows |= {each.name: each.words for each in result.kept if each.threshold is not None}
     tests = len(result.names)
     shapes = count(tests - of_shape, "test")
     rows["combined"] = f"smallest p-value of {shapes}, T = -log p = {result.statistic:.3f}"

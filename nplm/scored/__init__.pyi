@@ -1,0 +1,2 @@
+from .onnx import OnnxScore as OnnxScore
+from .test import ScoredTest as ScoredTest
