@@ -199,7 +199,7 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in ("features", "nu", "circular"):
+        elif field.name in ("features", "nu", "circular", "score_keep"):
             words += [option, *map(str, value)]
         elif field.name == "label":
             words += [word for each in value for word in (option, str(each))]

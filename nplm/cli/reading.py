@@ -39,11 +39,13 @@ class Reader:
         options: files, features, weights and cut.
         note: told which files the weight column was taken from, and which columns are no features by default.
         empty: a file that may hold no events, as data may where few are expected.
+        score: a column that is read as a feature and is none.
     """
 
     options: InputOptions
     note: Callable[[str], None]
     empty: str | None = None
+    score: str | None = None
 
     def read(self, *paths: str | None) -> tuple[Sample, list[Sample | None]]:
         """The reference, and a sample for each path, with the features in the order of the reference; None for None.
@@ -68,7 +70,9 @@ class Reader:
                 notify=self.note,
                 **access_of(self.options),
             )
-            require_varying(reference)
+            others = [name for name in reference.features if name != self.score]
+            # Without a score no copy is made.
+            require_varying(reference if self.score is None or not others else reference[others])
             samples = [None if path is None else self._like(reference, path, columns[path]) for path in paths]
         return reference, samples
 

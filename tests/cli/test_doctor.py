@@ -27,7 +27,7 @@ def test_all_is_well_here(nplm, monkeypatch) -> None:
         "float64 works",
     ):
         assert part in outcome.out
-    for extra in ("root", "keops", "hep", "cluster"):
+    for extra in ("root", "keops", "onnx", "hep", "cluster"):
         assert f"extra {extra}: " in outcome.out
     assert "cores" in outcome.out
     assert "GiB memory" in outcome.out

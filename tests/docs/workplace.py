@@ -75,6 +75,15 @@ def features() -> None:
     np.savez("data.npz", **dict(zip(names, rng.normal(size=(3, 300)), strict=True)))
 
 
+def scored() -> None:
+    """The same three features with an anomaly score, the distance from the middle, and a training sample."""
+    rng = np.random.default_rng(12)
+    for name, n in (("mc", 4000), ("training", 2000), ("observed", 1000)):
+        events = rng.normal(size=(n, 3))
+        columns = dict(zip(("pt", "eta", "mass"), events.T, strict=True))
+        np.savez(f"{name}.npz", **_weighted(columns, 1000.0), rarity=(events**2).sum(axis=1))
+
+
 def generators() -> None:
     """Two generators whose events have weights, two versions of a third, and three tunes."""
     rng = np.random.default_rng(3)
@@ -177,7 +186,7 @@ STREAMS = {"jsonl": partial(lines_of_json, _jets), "arrow": partial(arrow, _jets
 FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "README.md": (exponential, processes, generators, runs),
     "clusters.md": (exponential,),
-    "family.md": (features, generators),
+    "family.md": (features, scored, generators),
     "hunt.md": (hunted,),
     "index.md": (exponential,),
     "kernel.md": (exponential,),

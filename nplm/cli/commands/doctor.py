@@ -23,6 +23,7 @@ REQUIRED = (
 EXTRAS = {
     "root": ("uproot", "awkward"),
     "keops": ("pykeops",),
+    "onnx": ("onnxruntime",),
     "hep": ("pyhf", "iminuit", "mplhep", "hist"),
     "cluster": ("dask", "distributed", "dask_jobqueue"),
 }

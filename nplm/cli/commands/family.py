@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from nplm.cli.commands.test_input import folder_of, provenance, read_samples
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from nplm.cli.commands.test_input import Samples, folder_of, provenance, read_samples
 from nplm.cli.commands.test_options import Options
 from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
@@ -11,6 +16,10 @@ from nplm.cli.reading import known_yield, refusing_bad_input
 from nplm.cli.terminal import Reporter
 from nplm.cli.two_sample_output import deliver
 from nplm.data.without_copies import rescaled
+
+if TYPE_CHECKING:
+    from nplm.data.sample import Sample
+    from nplm.two_sample.result import TwoSampleResult
 
 
 def run_family(options: Options) -> int:
@@ -22,27 +31,15 @@ def run_family(options: Options) -> int:
     reporter = Reporter(options.quiet)
     folder = folder_of(options)
     samples = read_samples(options, reporter.note)
-    reference, data = samples.reference, samples.data
+    reference = samples.reference
     if options.expected_yield is not None:
         reference = rescaled(reference, options.expected_yield)
-    from nplm.family.settings import FamilySettings
-    from nplm.family.test import FamilyTest
-
     if folder is not None:
         folder.create()
     try:
         with refusing_bad_input():
             # Nothing is kept of what is prepared: the report needs the memory.
-            result = FamilyTest(
-                reference,
-                data,
-                settings=FamilySettings() if options.family is None else FamilySettings(classes=options.family),
-                expected_ratio=None if options.shape_only else 1.0,
-                exact_yield=known_yield(options, reference) is not None,
-                circular=periods(options.circular),
-                seed=options.seed,
-                progress=reporter.stages(),
-            ).run(resamples=options.toys, notify=reporter.note)
+            result, reference, data, rows = _compared(options, reference, samples, reporter)
         document = result.to_dict()
         document["configuration"] |= provenance(options, samples)
         deliver(
@@ -54,9 +51,40 @@ def run_family(options: Options) -> int:
             as_json=options.json,
             processes=() if folder is None else processes_of(options, reference),
             top=options.top,
-            rows=samples.rows,
+            rows=rows,
         )
     finally:
         if folder is not None:
             folder.discard()
     return ExitCode.DONE
+
+
+def _compared(
+    options: Options, reference: Sample, samples: Samples, reporter: Reporter
+) -> tuple[TwoSampleResult, Sample, Sample, Int64[np.ndarray, " n"] | None]:
+    """The result, the reference and the data that it is about, and the rows of these data in their file."""
+    from nplm.family.settings import FamilySettings
+    from nplm.family.test import FamilyTest
+
+    settings: dict[str, Any] = {
+        "settings": FamilySettings() if options.family is None else FamilySettings(classes=options.family),
+        "expected_ratio": None if options.shape_only else 1.0,
+        "exact_yield": known_yield(options, reference) is not None,
+        "circular": periods(options.circular),
+        "seed": options.seed,
+        "progress": reporter.stages(),
+    }
+    running: dict[str, Any] = {"resamples": options.toys, "notify": reporter.note}
+    data, rows = samples.data, samples.rows
+    if options.score is None:
+        return FamilyTest(reference, data, **settings).run(**running), reference, data, rows
+    from nplm.scored.onnx import OnnxScore
+    from nplm.scored.test import ScoredTest
+
+    score = OnnxScore(options.score) if options.score_column is None else options.score
+    test = ScoredTest(reference, score, options.score_keep, trained_on=samples.training, **settings)
+    result = test.run(data, **running)
+    reference, data, kept = test.largest(data)
+    if not kept.all():
+        rows = np.flatnonzero(kept) if rows is None else rows[kept]
+    return result, reference, data, rows

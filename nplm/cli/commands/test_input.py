@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Data, reference and (if there is one) pool, with the same features in the same order.
+    """Data, reference and (if there are any) pool and training events, with the same features in the same order.
 
     Arguments:
         rows: of the data's events in their file, if there is a cut.
+        training: what a score was trained on.
     """
 
     data: Sample
     reference: Sample
     pool: Sample | None
     rows: Int64[np.ndarray, " n"] | None = None
+    training: Sample | None = None
 
 
 def folder_of(options: Options, resume: bool = False) -> RunFolder | None:
@@ -45,12 +47,16 @@ def folder_of(options: Options, resume: bool = False) -> RunFolder | None:
 def read_samples(options: Options, note: Callable[[str], None]) -> Samples:
     """Reads the files, and scales the reference to the data in a shape-only test."""
     # Where yields are compared, that nothing was seen is an answer; a shape needs events.
-    reader = Reader(options, note, None if options.shape_only else options.data)
-    reference, (data, pool) = reader.read(options.data, options.pool)
+    column = options.score_column
+    if column is not None and options.features is not None:
+        options = replace(options, features=(*options.features, column))
+    reader = Reader(options, note, None if options.shape_only else options.data, column)
+    reference, (data, pool, training) = reader.read(options.data, options.pool, options.score_trained_on)
     assert data is not None
     require_labelled(options.label, reference.features)
     rows = reader.rows(options.data)
-    return Samples(data, rescaled(reference, data.total_weight) if options.shape_only else reference, pool, rows)
+    reference = rescaled(reference, data.total_weight) if options.shape_only else reference
+    return Samples(data, reference, pool, rows, training)
 
 
 def _as_given(file: ReferenceFile) -> dict[str, Any]:
@@ -66,6 +72,7 @@ def provenance(options: Options, samples: Samples) -> dict[str, Any]:
         "reference": [_as_given(f) for f in options.reference],
         "pool": options.pool,
         "null": options.null,
+        **({"score_trained_on": options.score_trained_on} if options.score else {}),
     }
     fingerprints = {
         "data": samples.data.fingerprint(),

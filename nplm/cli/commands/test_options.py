@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.commands.family_options import add_family_option
+from nplm.cli.commands.scored_options import ScoreOptions, add_score_options, require_score
 from nplm.cli.coordinates_options import as_written, require_circular
 from nplm.cli.errors import UsageError
 from nplm.cli.model_options import (
@@ -58,7 +59,7 @@ WIDTHS_CALIBRATIONS = ("toys", "asymptotic", "asymptotic+toys")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(ModelOptions, InputOptions):
+class Options(ModelOptions, InputOptions, ScoreOptions):
     """What `nplm test` was asked to do; the fields are the long options, with their defaults."""
 
     data: str
@@ -108,6 +109,7 @@ class Options(ModelOptions, InputOptions):
                     option = name.replace("_", "-")
                     raise UsageError(f"--{option} is that of the toys given with --null; leave it out")
         values = {**values, "model": chosen_model(values)}
+        require_score(values)
         if values["model"] == "family":
             return cls._of_family(values)
         if values.get("calibrate") == "asymptotic":
@@ -234,6 +236,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     test = parser.add_argument_group("test")
     add_model_options(test, family=True)
     add_family_option(test)
+    add_score_options(test)
     add_prepared_option(test)
     add_nuisances_option(test)
     test.add_argument(
