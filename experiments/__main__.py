@@ -24,6 +24,7 @@ NAMES = (
     "two_sample",
     "family",
     "hunt",
+    "scored",
     "kills",
 )
 # These are run if they are named: they compare with an earlier revision, and reproduce nothing.
