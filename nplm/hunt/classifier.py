@@ -109,8 +109,18 @@ def classifier_hunt(
         of cross-validation.
 
     Example:
-        >>> from sklearn.ensemble import HistGradientBoostingClassifier  # doctest: +SKIP
-        >>> classifier_hunt(data, "m", HistGradientBoostingClassifier(), signal_region=(3.4, 3.8))  # doctest: +SKIP
+        >>> class Nearness:
+        ...     def fit(self, x, y):
+        ...         self.mean = x[y == 1].mean(axis=0)
+        ...         return self
+        ...
+        ...     def predict_proba(self, x):
+        ...         near = 1 / (1 + ((x - self.mean) ** 2).sum(axis=1))
+        ...         return np.column_stack([1 - near, near])
+        >>> rng = np.random.default_rng(1)
+        >>> events = {"m": rng.uniform(0, 10, 3000), "y": rng.normal(size=3000)}
+        >>> classifier_hunt(events, "m", Nearness(), signal_region=(4, 5), keep=[0.1]).p_value > 0.001
+        True
     """
     started = time.perf_counter()
     sample = as_sample(data, name="data")

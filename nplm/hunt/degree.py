@@ -17,7 +17,7 @@ from nplm.hunt.sums import BEYOND, LARGEST_DEGREE, Sums
 FIRST_DEGREE, LEVEL = 2, 0.05
 # A window is taken out where its p-value times the number of all windows and kernels is less than this share of those
 # of the polynomials: a signal is seen best by its window, and a trend that is not described by the polynomials.
-AHEAD = 1e-3
+AHEAD = 1e-5
 
 
 @dataclass(frozen=True)

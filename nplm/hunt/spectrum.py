@@ -20,7 +20,7 @@ _BINS_IN_SIGMA, _MOST_BINS, _LEAST_BINS = 4, 20_000, 200
 FIRST_DEGREE, LARGEST_DEGREE, BEYOND, LEVEL = 3, 7, 3, 0.05
 # The window that leads is taken out where its p-value times the number of windows is less than this share of those of
 # the polynomials: a bump is seen best by its window, and an edge by polynomials.
-AHEAD = 1e-3
+AHEAD = 1e-5
 _STEPS, _CONVERGED = 50, 1e-9
 
 
