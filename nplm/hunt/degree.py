@@ -6,9 +6,11 @@ leads is a nuisance here, or else a strong signal would be called a trend.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
 from nplm.hunt.scores import Scores
 from nplm.hunt.sums import BEYOND, LARGEST_DEGREE, Sums
@@ -52,10 +54,19 @@ def _trend(sums: Sums, degree: int, *, chosen: bool) -> Trend:
     windows = Scores.of(sums, degree, sums.windows)
     local = windows.cumulants.log_p(windows.t)
     leading, _ = np.unravel_index(int(local.argmin()), local.shape)
-    beyond = np.arange(degree + 1, degree + 1 + BEYOND)
-    scores = Scores.of(sums, degree, beyond, "together")
-    log_p = scores.cumulants.log_p(scores.t)[:, 0]
+    log_p = _log_p_beyond(sums, degree)
     if local.min() + np.log(local.size / AHEAD) < log_p.min():
-        scores = Scores.of(sums, degree, beyond, "together", without=[int(sums.windows[leading])])
-        log_p = scores.cumulants.log_p(scores.t)[:, 0]
+        log_p = _log_p_beyond(sums, degree, without=[int(sums.windows[leading])])
     return Trend(degree, tuple(float(x) for x in np.exp(log_p)), chosen)
+
+
+def _log_p_beyond(sums: Sums, degree: int, without: Sequence[int] = ()) -> Float64[np.ndarray, " k"]:
+    """log p of each of the next polynomials: the smallest of all kernels, times the number of their widths.
+
+    Penalties of one width have almost the same p. A slow change is seen best by wide kernels, so that no sum over all
+    of them would do.
+    """
+    beyond = np.arange(degree + 1, degree + 1 + BEYOND)
+    scores = Scores.of(sums, degree, beyond, without=without)
+    smallest = scores.cumulants.log_p(scores.t).min(axis=1)
+    return np.minimum(0.0, smallest + np.log(len(sums.basis.kernels)))

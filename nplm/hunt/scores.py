@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -22,10 +21,9 @@ from scipy.linalg import solve
 
 from nplm._util.blas import blas_threads
 from nplm.hunt.cumulants import Cumulants
-from nplm.hunt.sums import Sums, all_together
+from nplm.hunt.sums import Sums
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
-Which = Literal["each", "together"]
 # What is left of a column that the trend has all of is rounding.
 _ROUNDING = 1e-12
 # The estimated variance of t is no smaller than this share of that of many events.
@@ -67,7 +65,6 @@ class Scores:
         sums: Sums,
         degree: int,
         columns: Int64[np.ndarray, " J"],
-        kernels: Which = "each",
         without: Sequence[int] = (),
     ) -> Scores:
         """The scores of some columns of T.
@@ -76,11 +73,8 @@ class Scores:
             sums: of the events.
             degree: of the trend in m.
             columns: of T.
-            kernels: "each" by itself, or all "together".
             without: further columns of T whose part is taken out, as that of the trend is.
         """
-        each = kernels == "each"
-        filters = sums.basis.filters if each else all_together(sums.basis)[:, None]
         trend = slice(0, degree + 1)
         out = np.array([*range(degree + 1), *without])
         along = solve(sums.first[np.ix_(out, out)], sums.first[np.ix_(out, columns)])
@@ -107,9 +101,9 @@ class Scores:
             covariance * (enlarged / products.total),
             profile.T @ in_cells * enlarged,
             cells.fourth @ profile**2,
-            products.of_events[:-1] if each else products.of_events[-1:],
-            products.own[:-1] if each else products.own[-1:],
-            filters,
+            products.of_events,
+            products.own,
+            sums.basis.filters,
         )
 
     @cached_property

@@ -90,9 +90,8 @@ class Products:
         with_trend: sum v^2 P phi^T, shape (p, r).
         of_trend: sum v^2 P P^T, shape (p, p).
         total: sum v^2.
-        of_events: variance over the events of k_ii = sum_r c_kr phi_r^2, of each kernel and of all with a mean of one
-            each, shape (K + 1,).
-        own: 2 sum_i p_i^2 k_ii^2 with p = v^2 / sum v^2, shape (K + 1,).
+        of_events: variance over the events of k_ii = sum_r c_kr phi_r^2, shape (K,).
+        own: 2 sum_i p_i^2 k_ii^2 with p = v^2 / sum v^2, shape (K,).
     """
 
     of_modes: Float64[np.ndarray, "r r"]
@@ -183,8 +182,7 @@ class Sums:
         squares = events.weights**2
         of_squares = [np.bincount(cell, squares**power, cells) for power in (1, 2)]
         phi = np.concatenate(kept)
-        filters = np.column_stack([basis.filters, all_together(basis)])
-        products = Products.of(p[multiplied], phi, events.weights[multiplied], filters)
+        products = Products.of(p[multiplied], phi, events.weights[multiplied], basis.filters)
         held = Cells(functions, *of_squares, *of_cells)
         return cls(basis, n, p.shape[1], first, second, linear, held, products)
 
@@ -192,11 +190,6 @@ class Sums:
     def windows(self) -> Int64[np.ndarray, " J"]:
         """The columns of T that are windows."""
         return np.arange(self.polynomials, len(self.first))
-
-
-def all_together(basis: KernelModes) -> Float64[np.ndarray, " r"]:
-    """The filters of all kernels in one, each with a mean of one."""
-    return np.asarray((basis.filters / basis.filters.sum(axis=0)).sum(axis=1))
 
 
 def _cells(
