@@ -35,6 +35,7 @@ COMMANDS = (
     "power",
     "closure",
     "validate",
+    "hunt",
     "monitor",
     "doctor",
 )
