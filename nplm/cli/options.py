@@ -185,12 +185,12 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
 
     Arguments:
         command: "nplm test".
-        options: a dataclass whose fields are the long options.
+        options: a dataclass whose fields are the long options, with or without a reference.
         positional: fields that stand before the options, without a name.
         hidden: fields that do not change the answer.
     """
     first = [str(getattr(options, name)) for name in positional]
-    references = [str(file) for file in options.reference]
+    references = [str(file) for file in getattr(options, "reference", ())]
     words = [*command.split(), *first, *(["--reference", *references] if references else [])]
     for field in fields(options):
         value = getattr(options, field.name)
@@ -199,7 +199,7 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in ("features", "nu", "circular", "score_keep"):
+        elif field.name in ("features", "nu", "circular", "score_keep", "signal_region"):
             words += [option, *map(str, value)]
         elif field.name == "label":
             words += [word for each in value for word in (option, str(each))]

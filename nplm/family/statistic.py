@@ -22,7 +22,7 @@ from nplm.family.ranks import CELL, Cells, normal_scores
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
 from nplm.family.subsets import Subset, of_few, subset_parts
-from nplm.stats.chi2_tail import chi2_log_sf
+from nplm.stats.chi2_tail import skewed_log_sf
 from nplm.two_sample.calibration import Kind
 from nplm.two_sample.pooled import Pool
 
@@ -79,9 +79,9 @@ class Members(ABC):
         return self._cumulants[0]
 
     def log_p(self, t: Float64[np.ndarray, "L k"]) -> Float64[np.ndarray, "L k"]:
-        """log p of each t from a chi2 with the same three cumulants (P. Hall, Ann. Probab. 11 (1983) 1028)."""
+        """log p of each t from a chi2 with the same three cumulants."""
         mean, variance, freedom = self._cumulants
-        return chi2_log_sf(freedom + (t - mean) * np.sqrt(2 * freedom / variance), freedom)
+        return skewed_log_sf((t - mean) / np.sqrt(variance), freedom)
 
     def thresholds(self, log_p: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
         """The t of each member with these `log_p`, by bisection."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from nplm.family.intervals import Intervals
 from nplm.family.member import Part, rows_of
+from nplm.stats.saddle import saddle
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Draws of the joint distribution of all scores, and events whose modes give its covariance at most.
@@ -117,7 +117,7 @@ class JointNormal:
         self, rng: np.random.Generator, c: Float64[np.ndarray, " r"], threshold: float, log_p: float, count: int
     ) -> tuple[Float64[np.ndarray, "count r"], Float64[np.ndarray, " count"]]:
         """Scores drawn where t = sum c y^2 is about the threshold, with log(density given t >= threshold / drawn)."""
-        theta = _saddle(c, threshold)
+        theta = saddle(c, threshold)
         variance = 1 / (1 - 2 * theta * c)
         y = rng.standard_normal((count, len(c))) * np.sqrt(variance)
         t = y**2 @ c
@@ -132,12 +132,3 @@ def _chance(parts: Sequence[Part], second: Float64[np.ndarray, " n"]) -> Float64
         if inside is not None:
             chance[inside] += second[inside] / second[inside].sum()
     return np.asarray(chance / chance.sum())
-
-
-def _saddle(c: Float64[np.ndarray, " r"], t: float) -> float:
-    """The theta >= 0 under which t is the mean of sum c y^2; 0 below the mean."""
-    if t <= c.sum():
-        return 0.0
-    largest = float(c.max())
-    end = (1 - 0.5 * largest / t) / (2 * largest)
-    return float(brentq(lambda theta: float((c / (1 - 2 * theta * c)).sum()) - t, 0.0, end, xtol=1e-14))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import log_ndtr
 
-from nplm.stats.chi2_tail import chi2_log_sf
+from nplm.stats.chi2_tail import skewed_log_sf
 
 # A distribution whose skewness is below this is taken for a normal one.
 _SYMMETRIC = 1e-3
@@ -20,15 +20,11 @@ def log_tail(
     variance: float | Float64[np.ndarray, "*n"],
     third: float | Float64[np.ndarray, "*n"],
 ) -> Float64[np.ndarray, "*n"]:
-    """log P(T >= t) of the chi2 with these three cumulants (P. Hall, Ann. Probab. 11 (1983) 1028).
-
-    It has 8 variance^3 / third^2 degrees of freedom, and is shifted and scaled. Without skewness it is a normal one.
-    """
+    """log P(T >= t) of the shifted and scaled chi2 with these three cumulants; without skewness of a normal one."""
     z = (t - mean) / np.sqrt(variance)
     skewness = np.asarray(third / variance**1.5)
     freedom = 8 / np.maximum(skewness, _SYMMETRIC) ** 2
-    found = chi2_log_sf(np.maximum(freedom + z * np.sqrt(2 * freedom), 0.0), freedom)
-    return np.where(skewness > _SYMMETRIC, found, log_ndtr(-z))
+    return np.where(skewness > _SYMMETRIC, skewed_log_sf(z, freedom), log_ndtr(-z))
 
 
 @dataclass(frozen=True, eq=False)

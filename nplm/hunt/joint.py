@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.optimize import brentq
 from scipy.special import ndtri_exp
 
 from nplm._util.blas import blas_threads
+from nplm.stats.saddle import saddle
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 DRAWS = 500
@@ -85,7 +85,7 @@ def _exceeding(
     """
     values, vectors = np.linalg.eigh((root.T * c) @ root)
     values = np.maximum(values, 0.0)
-    theta = _saddle(values, threshold)
+    theta = saddle(values, threshold)
     drawn, weights = [], np.empty(0)
     # Far out few of them carry the weight: more are drawn until as many count as are used.
     while weights.sum() ** 2 < count * (weights @ weights) or not weights.any():
@@ -126,12 +126,3 @@ def _root(matrix: Float64[np.ndarray, "n n"], least: float) -> Float64[np.ndarra
     values, vectors = np.linalg.eigh(matrix)
     kept = values > least * values[-1]
     return vectors[:, kept] * np.sqrt(values[kept])
-
-
-def _saddle(values: Float64[np.ndarray, " q"], t: float) -> float:
-    """The theta >= 0 under which t is the mean of sum values y^2; 0 below the mean."""
-    if t <= values.sum():
-        return 0.0
-    largest = float(values.max())
-    end = (1 - 0.5 * largest / t) / (2 * largest)
-    return float(brentq(lambda theta: float((values / (1 - 2 * theta * values)).sum()) - t, 0.0, end, xtol=1e-14))

@@ -35,3 +35,18 @@ def chi2_log_sf(
     found = log_p.copy()
     found[deep] = a * np.log(y) - y - gammaln(a) - np.log(fraction)
     return found
+
+
+def skewed_log_sf(
+    z: Float64[np.ndarray, "*n"], degrees_of_freedom: float | Float64[np.ndarray, "*#n"]
+) -> Float64[np.ndarray, "*n"]:
+    """log P(Z >= z) of a chi2(k) that is shifted and scaled to mean zero and variance one.
+
+    With k = 8 variance^3 / third^2 it has the first three cumulants of a sum of weighted squares (P. Hall, Ann. Probab.
+    11 (1983) 1028).
+
+    Arguments:
+        z: where, in standard deviations from the mean.
+        degrees_of_freedom: k.
+    """
+    return chi2_log_sf(degrees_of_freedom + z * np.sqrt(2 * np.asarray(degrees_of_freedom)), degrees_of_freedom)

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.linalg import eigh, solve_triangular
-from scipy.optimize import brentq
 
 from nplm._util.blas import blas_threads
+from nplm.stats.saddle import saddle
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Normal vectors that are drawn at a time.
@@ -116,7 +116,7 @@ class JointNull:
 
     def _saddles(self, t: np.ndarray) -> np.ndarray:
         """For each of the statistics the theta under which it has the mean t by itself."""
-        return np.array([_saddle(null.weights, value) for null, value in zip(self.marginals, t, strict=True)])
+        return np.array([saddle(null.weights, value) for null, value in zip(self.marginals, t, strict=True)])
 
     def _ridge(self, t: np.ndarray) -> np.ndarray:
         """A multiple of the single theta at t, under which sum_m theta_m t_m has the mean that it has at t."""
@@ -127,7 +127,7 @@ class JointNull:
         gram = rooted @ rooted.T if len(rooted) < rooted.shape[1] else rooted.T @ rooted
         with blas_threads(len(gram)):
             values = np.linalg.eigvalsh(gram).clip(0)
-        return theta * _saddle(values, float(theta @ t))
+        return theta * saddle(values, float(theta @ t))
 
     @property
     def _starts(self) -> np.ndarray:
@@ -155,16 +155,3 @@ class JointNull:
 
 def _blocks(draws: int) -> Iterator[int]:
     return (min(_BLOCK, draws - start) for start in range(0, draws, _BLOCK))
-
-
-def _saddle(weights: np.ndarray, t: float) -> float:
-    """The theta >= 0 with sum_k w_k / (1 - 2 theta w_k) = t: the tilt under which t is the mean; 0 below the mean."""
-    mean, largest = weights.sum(), weights.max()
-    if t <= mean:
-        return 0.0
-
-    def excess(theta: float) -> float:
-        return float((weights / (1 - 2 * theta * weights)).sum()) - t
-
-    # The largest weight alone makes the sum exceed t at the upper end.
-    return float(brentq(excess, 0.0, (1 - 0.5 * largest / t) / (2 * largest), xtol=1e-14))

@@ -89,7 +89,7 @@ def test_moments_of_t_are_those_of_permutations(
     # The variance of 200 draws is known to 10 to 15%, its mean over windows and kernels to about 4%.
     assert np.abs(ratio - 1).max() < 0.5
     # Weights that differ leave so few effective events here, 1200 for 250 modes, that the estimate is on the safe side.
-    assert 0.75 < ratio.mean() < 1.12
+    assert (0.75 if np.ptp(events.weights) else 0.88) < ratio.mean() < 1.12
 
 
 def test_the_exact_p_is_near_the_approximate_one_and_smaller_for_a_larger_t(scores: Scores) -> None:

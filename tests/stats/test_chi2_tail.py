@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from nplm.stats.chi2_tail import chi2_log_sf
+from nplm.stats.chi2_tail import chi2_log_sf, skewed_log_sf
 
 
 def test_where_there_is_a_p_value_it_is_that_of_scipy() -> None:
@@ -31,3 +31,13 @@ def test_it_goes_on_where_scipy_ends(freedom: float) -> None:
     assert np.abs(steps).max() < 1e-3
     assert slopes[-1] == pytest.approx(-0.1, rel=0.2)
     assert np.isneginf(chi2_log_sf(np.array(np.inf), freedom))
+
+
+@pytest.mark.parametrize("freedom", [2.0, 30.0])
+def test_a_shifted_and_scaled_one_has_mean_zero_and_variance_one(freedom: float) -> None:
+    # Its first three cumulants, from its density on a grid.
+    grid = np.linspace(-np.sqrt(freedom / 2), 60, 2_000_001)
+    density = -np.diff(np.exp(skewed_log_sf(grid, freedom)))
+    middle = (grid[1:] + grid[:-1]) / 2
+    moments = [float(density @ middle**n) for n in (1, 2, 3)]
+    np.testing.assert_allclose(moments, [0, 1, np.sqrt(8 / freedom)], atol=1e-3)

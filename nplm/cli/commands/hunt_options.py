@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import FLAG, add_access_options, add_config_option, add_features_option, add_output_option
+from nplm.cli.options import (
+    FLAG,
+    add_access_options,
+    add_config_option,
+    add_features_option,
+    add_output_option,
+    to_command,
+)
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import Label, count, number, positive_count, seed, text
 
@@ -120,18 +127,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def command_of(options: Options) -> list[str]:
     """The shortest command that asks for the same."""
-    words = ["nplm", "hunt", options.data]
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if field.name in ("data", "force", "quiet") or value == field.default:
-            continue
-        option = "--" + field.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(option)
-        elif field.name in ("features", "signal_region"):
-            words += [option, *(each if isinstance(each, str) else repr(each) for each in value)]
-        elif field.name == "label":
-            words += [word for label in value for word in (option, str(label))]
-        else:
-            words += [option, str(value)]
-    return words
+    return to_command("nplm hunt", options, positional=("data",), hidden=("force", "quiet"))
