@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from nplm.hunt.spectrum import (
-    BEYOND,
-    FIRST_DEGREE,
-    LARGEST_DEGREE,
-    LEVEL,
-    Spectrum,
-    binned,
-    fitted,
-    scores_of,
-    two_sided,
-)
+from nplm.hunt.spectrum import BEYOND, LARGEST_DEGREE, Spectrum, binned, fitted, scores_of, smooth_fit
 from nplm.hunt.trend import polynomials
 
 
@@ -45,12 +35,14 @@ def spectrum_beside(
     centre, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     p = polynomials(centre, width, LARGEST_DEGREE + BEYOND)
     inside = ((centre >= window[0]) & (centre < window[1])).astype(np.float64)
-    degree, enough = FIRST_DEGREE, False
-    for degree in range(FIRST_DEGREE, LARGEST_DEGREE + 1):
+
+    def bent(
+        trend: Float64[np.ndarray, "b k"], beyond: Float64[np.ndarray, "b q"], expected: Float64[np.ndarray, " b"]
+    ) -> Float64[np.ndarray, " q"]:
         # An empty window has nothing to follow, and a parameter that ends nowhere.
-        free = np.column_stack([p[:, : degree + 1], inside]) if observed @ inside > 0 else p[:, : degree + 1]
-        z, _ = scores_of(observed, fitted(observed, width, free), free, p[:, degree + 1 : degree + 1 + BEYOND])
-        enough = float(np.abs(z).max()) < two_sided(LEVEL / BEYOND)
-        if enough:
-            break
-    return Spectrum(edges, observed, fitted(observed, width, p[:, : degree + 1]), degree, enough, unit)
+        if observed @ inside > 0:
+            trend = np.column_stack([trend, inside])
+            expected = fitted(observed, width, trend)
+        return scores_of(observed, expected, trend, beyond)[0]
+
+    return Spectrum(edges, observed, *smooth_fit(observed, width, p, bent), unit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
 from nplm._util.whole_numbers import require_whole
+from nplm.data.periods import Circular, periods_of, within_periods
 from nplm.data.sample import Sample, require_varying
+from nplm.family.circular import points_of, with_angles
 from nplm.family.ranks import normal_scores
 from nplm.hunt.degree import find_trend
 from nplm.hunt.joint import DRAWS, log_of_two, log_union_of_forms, log_union_of_normal
@@ -42,6 +44,7 @@ def bump_hunt(
     resolution: Resolution | None = None,
     *,
     signal_region: tuple[float, float] | None = None,
+    circular: Circular = (),
     degree: int | None = None,
     seed: int = 1,
     draws: int = DRAWS,
@@ -63,6 +66,8 @@ def bump_hunt(
         resonance: the name of m.
         resolution: of m, in its units: a number, or a function of arrays of m. It may be left out with a region.
         signal_region: (low, high), to look there only; what is outside are the sidebands.
+        circular: features that are angles, by name, or each with its period; None for 2 pi or 360. Kernels see them as
+            points on a circle.
         degree: of the polynomials in m, 0 to 7. Default: the smallest from 2 to 7 that describes the other features.
         seed: of centres and draws.
         draws: from the joint distribution; the relative error of p is about 1 / sqrt(draws).
@@ -88,7 +93,8 @@ def bump_hunt(
     if degree is not None and not 0 <= require_whole(degree, "degrees") <= LARGEST_DEGREE:
         raise ValueError(f"the degree of the trend must be from 0 to {LARGEST_DEGREE}, not {degree}")
     column = resonant_column(sample, resonance)
-    order, events = _events(sample, column)
+    periods = _periods(sample, resonance, circular)
+    order, events = _events(sample, column, periods)
     low, high = float(events.m[0]), float(events.m[-1])
     if signal_region is not None:
         windows = Windows.of_region(signal_region, low, high)
@@ -124,7 +130,7 @@ def bump_hunt(
         seconds={"prepare": prepared - started, "sums": fitted - prepared, "null": counted - fitted},
         seed=seed,
         versions=versions(),
-        configuration=_configuration(resolution, signal_region, degree, draws),
+        configuration=_configuration(resolution, signal_region, periods, degree, draws),
     )
     for note in result.notes:
         notify(note)
@@ -153,12 +159,29 @@ def resonant_column(sample: Sample, resonance: str) -> int:
     return sample.features.index(resonance)
 
 
-def _events(sample: Sample, column: int) -> tuple[Int64[np.ndarray, " n"], HuntEvents]:
-    """The events in the order of m, and which rows they were."""
+def _periods(sample: Sample, resonance: str, circular: Circular) -> dict[str, float]:
+    if resonance in circular:
+        raise ValueError(f"'{resonance}' cannot be circular, as a bump in it is looked for between two sidebands")
+    return periods_of((sample,), circular)
+
+
+def _events(
+    sample: Sample, column: int, periods: Mapping[str, float]
+) -> tuple[Int64[np.ndarray, " n"], HuntEvents]:
+    """The events in the order of m, and which rows they were.
+
+    An angle keeps its trend, as a feature with repeated values does: less it, a point says by its distance from the
+    circle what m is.
+    """
     order = np.argsort(sample.events[:, column], kind="stable")
     m, weights = sample.events[order, column], sample.weights[order]
-    others = np.delete(sample.events, column, axis=1)[order]
-    return order, HuntEvents(m, without_trend(normal_scores(others, np.abs(weights)), m, weights), weights)
+    scores = normal_scores(within_periods(sample, periods).events[order], np.abs(weights))
+    circles = np.array([name in periods for name in sample.features])
+    lines = ~circles
+    lines[column] = False
+    rows = without_trend(scores[:, lines], m, weights)
+    points = points_of(with_angles(scores[:, circles], [True] * len(periods)), [True] * len(periods))
+    return order, HuntEvents(m, np.column_stack([rows, points]) if periods else rows, weights)
 
 
 def with_events(windows: Windows, spectrum: Spectrum) -> tuple[Windows, tuple[Dropped, ...]]:
@@ -255,11 +278,16 @@ def _log_ratio(
 
 
 def _configuration(
-    resolution: Resolution | None, signal_region: tuple[float, float] | None, degree: int | None, draws: int
+    resolution: Resolution | None,
+    signal_region: tuple[float, float] | None,
+    periods: Mapping[str, float],
+    degree: int | None,
+    draws: int,
 ) -> dict[str, Any]:
     return {
         "resolution": "a function of the resonant feature" if callable(resolution) else resolution,
         "signal_region": signal_region,
+        "circular": dict(periods),
         "degree": degree,
         "draws": draws,
     }

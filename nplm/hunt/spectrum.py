@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,19 +70,20 @@ class Spectrum:
         centre, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
         p = polynomials(centre, width, LARGEST_DEGREE + BEYOND)
         g = windows(centre)
-        expected, degree, enough = np.empty(len(width)), FIRST_DEGREE - 1, False
-        while not enough and degree < LARGEST_DEGREE:
-            degree += 1
-            trend, beyond = p[:, : degree + 1], p[:, degree + 1 : degree + 1 + BEYOND]
-            expected = fitted(observed, width, trend)
+
+        def bent(
+            trend: Float64[np.ndarray, "b k"], beyond: Float64[np.ndarray, "b q"], expected: Float64[np.ndarray, " b"]
+        ) -> Float64[np.ndarray, " q"]:
             of_windows, _ = scores_of(observed, expected, trend, g)
             z, _ = scores_of(observed, expected, trend, beyond)
             leading = int(of_windows.argmax())
-            seen, bent = log_ndtr(-of_windows[leading]), np.log(2) + log_ndtr(-float(np.abs(z).max()))
-            if seen + np.log(len(of_windows) / AHEAD) < bent:
+            of_polynomials = np.log(2) + log_ndtr(-float(np.abs(z).max()))
+            if log_ndtr(-of_windows[leading]) + np.log(len(of_windows) / AHEAD) < of_polynomials:
                 free = np.column_stack([trend, g[:, leading]])
                 z, _ = scores_of(observed, fitted(observed, width, free), free, beyond)
-            enough = float(np.abs(z).max()) < two_sided(LEVEL / BEYOND)
+            return z
+
+        expected, degree, enough = smooth_fit(observed, width, p, bent)
         return cls(edges, observed, expected, degree, enough, unit)
 
     @property
@@ -141,6 +143,28 @@ def binned(
     unit = float(weights @ weights / weights.sum())
     edges = np.union1d(np.linspace(low, high, bins + 1), region or ())
     return edges, np.histogram(m, edges, weights=weights / unit)[0], unit
+
+
+def smooth_fit(
+    observed: Float64[np.ndarray, " b"],
+    width: Float64[np.ndarray, " b"],
+    p: Float64[np.ndarray, "b k"],
+    bent: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> tuple[Float64[np.ndarray, " b"], int, bool]:
+    """The fit of the smallest degree from 3 to 7 that is enough, that degree, and whether it is.
+
+    Arguments:
+        observed: masses.
+        width: of the bins.
+        p: polynomials of all degrees.
+        bent: z of the next three, from the polynomials of a degree, these three, and what is expected with that degree.
+    """
+    for degree in range(FIRST_DEGREE, LARGEST_DEGREE + 1):
+        trend, beyond = p[:, : degree + 1], p[:, degree + 1 : degree + 1 + BEYOND]
+        expected = fitted(observed, width, trend)
+        if float(np.abs(bent(trend, beyond, expected)).max()) < two_sided(LEVEL / BEYOND):
+            return expected, degree, True
+    return expected, LARGEST_DEGREE, False
 
 
 def fitted(

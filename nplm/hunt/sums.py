@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from nplm._util.blas import blas_threads
+from nplm.hunt.single_precision import RANK_CUT, SingleModes
 from nplm.hunt.trend import polynomials
 from nplm.hunt.windows import Windows
 from nplm.two_sample.modes import KernelModes, default_widths
@@ -125,6 +126,8 @@ class Products:
 class Sums:
     """Sums over the events, with T the polynomials of m followed by the windows, and phi the modes.
 
+    Modes and sums over a block of events are in single precision, sums over blocks in double.
+
     Arguments:
         basis: of the modes, with the penalties of each test.
         size: number of events.
@@ -154,7 +157,7 @@ class Sums:
         shaping = events.only(np.sort(rng.choice(n, min(n, _SHAPING), replace=False)))
         distinct = len(np.unique(shaping.rows, axis=0))
         basis = KernelModes.prepared(
-            shaping, default_widths(shaping, seed)[:WIDTHS], PENALTIES, min(CENTERS, distinct), seed
+            shaping, default_widths(shaping, seed)[:WIDTHS], PENALTIES, min(CENTERS, distinct), seed, RANK_CUT
         )
         p = polynomials(events.m, events.weights, LARGEST_DEGREE + BEYOND)
         cell, middle = _cells(events.m, windows)
@@ -163,20 +166,21 @@ class Sums:
         of_cells = np.zeros((2, cells, r))
         multiplied = np.zeros(n, dtype=bool)
         multiplied[rng.choice(n, min(n, _MULTIPLIED), replace=False)] = True
+        modes = SingleModes.of(basis)
         kept = []
         for start in range(0, n, _BLOCK):
             block = slice(start, min(start + _BLOCK, n))
-            v, phi = events.weights[block][:, None], basis(events.rows[block])
+            v, phi = events.weights[block][:, None], modes(events.rows[block])
             t = np.column_stack([p[block], windows(events.m[block])])
             weighted = v * t
             first += t.T @ weighted
             second += weighted.T @ weighted
-            linear += weighted.T @ phi
+            linear += weighted.T.astype(np.float32) @ phi
             begins = np.flatnonzero(np.diff(cell[block], prepend=-1))
-            squares = v**2 * phi
+            squares = (v**2).astype(np.float32) * phi
             for found, each in zip(of_cells, (squares, squares * phi), strict=True):
                 found[cell[block][begins]] += np.add.reduceat(each, begins)
-            kept.append(phi[multiplied[block]].astype(np.float32))
+            kept.append(phi[multiplied[block]])
         functions = np.stack([np.bincount(cell, column, cells) for column in p.T], axis=1)
         functions = np.column_stack([functions / np.bincount(cell, minlength=cells)[:, None], windows(middle)])
         squares = events.weights**2

@@ -13,7 +13,7 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
 from nplm.models.kernel.centers import choose_centers
-from nplm.models.kernel.modes import DROPPED_SHARE, MODE_CUT, Modes
+from nplm.models.kernel.modes import DROPPED_SHARE, MODE_CUT, RANK_CUT, Modes
 from nplm.two_sample.pooled import Pool
 
 # Quantiles of the distances between events, and factors, that give the widths: from a structure that a twentieth of all
@@ -77,7 +77,12 @@ class CenteredModes:
 
     @classmethod
     def of(
-        cls, pool: MassiveEvents, centers: Float64[np.ndarray, "m d"], width: float, penalty: float
+        cls,
+        pool: MassiveEvents,
+        centers: Float64[np.ndarray, "m d"],
+        width: float,
+        penalty: float,
+        rank_cut: float = RANK_CUT,
     ) -> CenteredModes:
         """The modes in which the pool says more than `penalty` does.
 
@@ -87,7 +92,7 @@ class CenteredModes:
         squares = pool.masses**2
         size = float(squares.sum())
         events = pool.events
-        modes = Modes.of(events, squares, centers, width, penalty * size)
+        modes = Modes.of(events, squares, centers, width, penalty * size, rank_cut)
         phi = modes(events)
         mean, mean_square = pool.masses @ phi / pool.total, squares @ phi / size
         rooted = np.sqrt(modes.penalty)
@@ -165,6 +170,7 @@ class KernelModes:
         penalties: Sequence[float] = PENALTIES,
         centers: int | None = None,
         seed: int = 1,
+        rank_cut: float = RANK_CUT,
     ) -> KernelModes:
         """Prepares the modes on these events, without looking at which sample an event is from.
 
@@ -174,6 +180,7 @@ class KernelModes:
             penalties: lambda of each test.
             centers: number of kernels; None for twice the root of the number of events, between 200 and 1000.
             seed: of the draw of the centres.
+            rank_cut: share of its largest eigenvalue below which those of K_CC are taken for rounding.
 
         Raises:
             ValueError: if a width, a penalty or the number of centres is not positive, or is given twice.
@@ -185,7 +192,7 @@ class KernelModes:
         count = centers or int(np.clip(_CENTERS * np.sqrt(len(pool)), _FEWEST_CENTERS, _MOST_CENTERS))
         at = choose_centers(pool.events, pool.masses, min(count, _distinct(pool)), "uniform", seed)
         found = default_widths(pool, seed) if widths is None else tuple(sorted(widths))
-        kernels = tuple(CenteredModes.of(pool, at, width, min(penalties)) for width in found)
+        kernels = tuple(CenteredModes.of(pool, at, width, min(penalties), rank_cut) for width in found)
         tests, start = [], 0
         for kernel in kernels:
             columns = slice(start, start + kernel.count)

@@ -62,6 +62,22 @@ def test_a_strong_signal_is_neither_a_trend_nor_a_spectrum() -> None:
     assert result.z > 8
 
 
+def test_an_angle_is_a_point_on_a_circle(rng: np.random.Generator) -> None:
+    """A signal on both sides of the cut is found, and p is the same wherever the angle is counted from."""
+    m = np.concatenate([rng.exponential(1.5, 6000) % 6, rng.normal(3, 0.1, 90)])
+    phi = np.concatenate([rng.uniform(-np.pi, np.pi, 6000), np.pi + rng.normal(0, 0.3, 90)])
+    here, turned = (
+        bump_hunt({"m": m, "phi": (phi + by) % (2 * np.pi)}, "m", 0.1, draws=200, circular=["phi"]) for by in (0, 2)
+    )
+    assert here.in_features.log_p == pytest.approx(turned.in_features.log_p, abs=0.2)
+    assert here.in_features.log_p < np.log(1e-4)
+    cut = bump_hunt({"m": m, "phi": phi % (2 * np.pi)}, "m", 0.1, draws=200)
+    middle = bump_hunt({"m": m, "phi": (phi + np.pi) % (2 * np.pi)}, "m", 0.1, draws=200)
+    # Without a circle it depends on the cut (control).
+    assert abs(cut.in_features.log_p - middle.in_features.log_p) > 1
+    assert here.to_dict()["configuration"]["circular"] == {"phi": 2 * np.pi}
+
+
 def test_an_excess_that_looks_like_background_leads_in_the_spectrum() -> None:
     result = _hunt(2, signal=replace(SIGNALS["like background"], expected=250))
     assert result.leads == "spectrum"
@@ -147,6 +163,9 @@ def test_it_is_saved_and_comes_back(tmp_path: Path) -> None:
         ({"resolution": 3.0}, "no window of resolution 3 fits"),
         ({"resolution": lambda m: m - m}, "must be a positive number"),
         ({"signal_region": (1.0, 3.0)}, "must lie between"),
+        ({"circular": ["m"]}, "'m' cannot be circular"),
+        ({"circular": ["y9"]}, "there is no feature 'y9' to be circular: data has m, y1, y2"),
+        ({"circular": ["y1"]}, "the period of 'y1' cannot be guessed"),
         ({"degree": 8}, "the degree of the trend must be from 0 to 7, not 8"),
         ({"draws": 10}, "take 100 draws or more, not 10"),
         ({"seed": -1}, "the seed must be"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nplm.hunt.scores import Scores
+from nplm.hunt.single_precision import SingleModes
 from nplm.hunt.sums import HuntEvents, Sums
 from nplm.hunt.trend import polynomials
 from nplm.hunt.windows import Windows
@@ -47,8 +48,10 @@ def _profiles(events: HuntEvents, windows: Windows) -> np.ndarray:
 
 
 def test_scores_are_sums_over_events(events: HuntEvents, windows: Windows, sums: Sums, scores: Scores) -> None:
-    phi, profiles, v = sums.basis(events.rows), _profiles(events, windows), events.weights[:, None]
-    np.testing.assert_allclose(scores.u, (v * profiles).T @ phi, atol=1e-9)
+    # In the precision that the sums are made with, of which blocks are added up.
+    phi = SingleModes.of(sums.basis)(events.rows).astype(np.float64)
+    profiles, v = _profiles(events, windows), events.weights[:, None]
+    np.testing.assert_allclose(scores.u, (v * profiles).T @ phi, atol=1e-4)
     np.testing.assert_allclose(scores.correlations, (v * profiles).T @ (v * profiles), atol=1e-10)
     p = polynomials(events.m, events.weights, DEGREE)
     e = phi - p @ np.linalg.solve(p.T @ (v * p), p.T @ (v * phi))

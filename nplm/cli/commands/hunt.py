@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nplm.cli.commands.hunt_options import Options, command_of
+from nplm.cli.coordinates_options import periods
 from nplm.cli.errors import ExitCode
 from nplm.cli.output import say
 from nplm.cli.reading import access_of, refusing_bad_input
@@ -106,6 +107,7 @@ def _hunt(
             name,
             resolution,
             signal_region=options.signal_region,
+            circular=periods(options.circular),
             degree=options.degree,
             seed=options.seed,
             draws=options.draws,

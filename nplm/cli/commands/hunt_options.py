@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from nplm.cli.coordinates_options import add_circular_option, require_circular
 from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
@@ -18,7 +19,7 @@ from nplm.cli.options import (
     to_command,
 )
 from nplm.cli.style import add_label_option, add_style_option
-from nplm.cli.types import Label, count, number, positive_count, seed, text
+from nplm.cli.types import CircularFeature, Label, count, number, positive_count, seed, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Options:
     features: tuple[str, ...] | None = None
     weights: str | None = None
     where: str | None = None
+    circular: tuple[CircularFeature, ...] = ()
     tree: str | None = None
     allow_remote: bool = False
     allow_external_links: bool = False
@@ -67,6 +69,7 @@ class Options:
         twice = [name for name in given if given.count(name) > 1]
         if twice:
             raise UsageError(f"--features names '{twice[0]}' twice; leave it out once")
+        require_circular(values)
         weights = values.get("weights")
         if weights is not None and weights in (*given, values["resonance"]):
             raise UsageError(f"'{weights}' is both a feature and the weight column; leave it out of one")
@@ -97,6 +100,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="look there only; what is outside are the sidebands",
     )
+    add_circular_option(hunt)
     hunt.add_argument(
         "--degree",
         type=count,
