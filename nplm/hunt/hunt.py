@@ -165,9 +165,7 @@ def _periods(sample: Sample, resonance: str, circular: Circular) -> dict[str, fl
     return periods_of((sample,), circular)
 
 
-def _events(
-    sample: Sample, column: int, periods: Mapping[str, float]
-) -> tuple[Int64[np.ndarray, " n"], HuntEvents]:
+def _events(sample: Sample, column: int, periods: Mapping[str, float]) -> tuple[Int64[np.ndarray, " n"], HuntEvents]:
     """The events in the order of m, and which rows they were.
 
     An angle keeps its trend, as a feature with repeated values does: less it, a point says by its distance from the
