@@ -55,8 +55,9 @@ class ScoreNull:
         for rows, phi in basis.blocks():
             extended = np.column_stack([phi, np.ones(len(phi))])
             for moment, inside in zip(moments, (~pool.in_b[rows], pool.in_b[rows]), strict=True):
-                part = extended[inside]
-                moment += (part * squares[rows][inside, None]).T @ part
+                # Symmetric by construction, and half of the work.
+                root = extended[inside] * np.abs(pool.masses[rows][inside, None])
+                moment += root.T @ root
             h = phi**2 @ basis.filters * expected_square[rows, None]
             leverage += h.sum(axis=0), (h**2).sum(axis=0)
         if exchangeable:

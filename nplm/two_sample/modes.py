@@ -247,16 +247,21 @@ class Basis(KernelModes):
 
     def blocks(self) -> Iterator[tuple[slice, Float64[np.ndarray, "m r"]]]:
         """The features of the pooled events, block after block, each with the rows it belongs to."""
-        if 8 * len(self.pool) * self.count <= _KEPT:
-            yield slice(0, len(self.pool)), self._features
-            return
-        for start in range(0, len(self.pool), _ROWS):
-            rows = slice(start, min(start + _ROWS, len(self.pool)))
-            yield rows, self(self.pool.rows[rows])
+        kept = 8 * len(self.pool) * self.count <= _KEPT
+        for rows in self._rows:
+            yield rows, self._features[rows] if kept else self(self.pool.rows[rows])
+
+    @property
+    def _rows(self) -> list[slice]:
+        n = len(self.pool)
+        return [slice(start, min(start + _ROWS, n)) for start in range(0, n, _ROWS)]
 
     @cached_property
     def _features(self) -> Float64[np.ndarray, "n r"]:
-        return self(self.pool.events)
+        features = np.empty((len(self.pool), self.count))
+        for rows in self._rows:
+            features[rows] = self(self.pool.rows[rows])
+        return features
 
 
 def default_widths(pool: MassiveEvents, seed: int = 1) -> tuple[float, ...]:

@@ -51,23 +51,28 @@ def labels(pool: Pool, count: int, rng: np.random.Generator) -> np.ndarray:
 def label_batches(pool: Pool, count: int, seed: int) -> Iterator[np.ndarray]:
     """The labellings in batches; the same ones for the same pool, count and seed."""
     rng = np.random.default_rng([seed, _PERMUTE])
-    for size in _batches(count, len(pool)):
+    # Features that are not held are computed anew for each batch: labels take a byte each.
+    for size in _batches(count, len(pool), 1):
         yield labels(pool, size, rng)
 
 
 def permuted_scores(basis: Basis, count: int, seed: int) -> Scores:
     """The scores of so many labellings, see `labels`."""
     pool = basis.pool
+    # The smaller sample is summed: the scores of the other are the opposite.
+    sign, flip = (1, False) if pool.smaller_is_b else (-1, True)
     parts, totals = [], []
     for in_b in label_batches(pool, count, seed):
-        # The smaller sample is summed: the scores of the other are the opposite.
-        sign = 1 if pool.smaller_is_b else -1
-        summed = (in_b if pool.smaller_is_b else ~in_b) * pool.masses
-        part = np.zeros((len(in_b), basis.count))
+        part, total = np.zeros((len(in_b), basis.count)), np.zeros(len(in_b))
         for rows, phi in basis.blocks():
-            part += summed[:, rows] @ phi
+            masses = pool.masses[rows]
+            # Only of some labellings at a time there are numbers in the place of labels.
+            for some in _slices(len(in_b), len(masses)):
+                summed = in_b[some, rows] * masses
+                total[some] += summed.sum(axis=1)
+                part[some] += (masses - summed if flip else summed) @ phi
         parts.append(sign * part)
-        totals.append(in_b @ pool.masses)
+        totals.append(total)
     return Scores.of(basis, np.concatenate(parts), np.concatenate(totals), np.full(count, pool.total))
 
 
@@ -133,6 +138,14 @@ def drawn_scores(basis: Basis, source: Sample, count: int, seed: int) -> Scores:
     return Scores.of(basis, (mass[0] * mass[1] / together)[:, None] * u, mass[1], together)
 
 
-def _batches(count: int, events: int) -> Iterator[int]:
-    most = max(1, _HELD // (8 * events))
+def _batches(count: int, events: int, size: int = 8) -> Iterator[int]:
+    """How many at a time, of as many numbers of this size each as there are events."""
+    most = max(1, _HELD // (size * events))
     return (min(most, count - start) for start in range(0, count, most))
+
+
+def _slices(count: int, events: int) -> Iterator[slice]:
+    start = 0
+    for size in _batches(count, events):
+        yield slice(start, start + size)
+        start += size
