@@ -1,6 +1,7 @@
 """How fast the other features change with the resonant one: the degree of the polynomials that the background needs.
 
-A degree is enough if the next three polynomials say no more. What a signal adds to them is not counted: the window that
+A degree is enough if the next three polynomials say no more, and the test takes out one more than is enough: what the
+three of them just fail to show is mostly in the first. What a signal adds to them is not counted: the window that
 leads is a nuisance here, or else a strong signal would be called a trend.
 """
 
@@ -27,7 +28,7 @@ class Trend:
     """The trend that the background has.
 
     Arguments:
-        degree: of the polynomials.
+        degree: of the polynomials that are enough, or are given.
         p_values: of the next three, each by itself.
         chosen: whether the degree was chosen here, or given.
     """
@@ -40,6 +41,11 @@ class Trend:
     def enough(self) -> bool:
         """Whether the next polynomials say no more."""
         return min(self.p_values) > LEVEL / len(self.p_values)
+
+    @property
+    def taken_out(self) -> int:
+        """The degree of the polynomials that the test takes out: one more where they were chosen and are enough."""
+        return self.degree + (self.chosen and self.enough)
 
 
 def find_trend(sums: Sums, degree: int | None = None) -> Trend:

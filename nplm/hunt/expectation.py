@@ -33,7 +33,7 @@ def window_and_expectation(result: HuntResult, sample: Sample, window: int) -> t
     require_hunted(result, sample)
     m, v = sample[result.resonance], sample.weights
     g = result.windows.only(np.array([window]))(m)[:, 0]
-    p = polynomials(m, v, result.trend.degree)
+    p = polynomials(m, v, result.trend.taken_out)
     weighted = v[:, None] * p
     smooth = p @ solve(p.T @ weighted, weighted.T @ g)
     seen = np.flatnonzero(g > _LEAST_SEEN)

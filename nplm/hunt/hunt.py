@@ -68,7 +68,8 @@ def bump_hunt(
         signal_region: (low, high), to look there only; what is outside are the sidebands.
         circular: features that are angles, by name, or each with its period; None for 2 pi or 360. Kernels see them as
             points on a circle.
-        degree: of the polynomials in m, 0 to 7. Default: the smallest from 2 to 7 that describes the other features.
+        degree: of the polynomials in m, 0 to 7. Default: one more than the smallest from 2 to 7 that
+            describes the other features.
         seed: of centres and draws.
         draws: from the joint distribution; the relative error of p is about 1 / sqrt(draws).
         notify: called with cautions.
@@ -107,7 +108,7 @@ def bump_hunt(
     prepared = time.perf_counter()
     sums = Sums.of(events, windows, seed)
     trend = find_trend(sums, degree)
-    windows, scores, lost = _beyond_trend(sums, windows, trend.degree)
+    windows, scores, lost = _beyond_trend(sums, windows, trend.taken_out)
     dropped += lost
     fitted = time.perf_counter()
     in_features = _in_features(scores, tuple(test.name for test in sums.basis.tests), trend.enough, seed, draws)

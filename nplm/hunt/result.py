@@ -202,6 +202,7 @@ class HuntResult(SavedResult):
                 },
                 "trend": {
                     "degree": self.trend.degree,
+                    "taken_out": self.trend.taken_out,
                     "next_p_values": self.trend.p_values,
                     "enough": self.trend.enough,
                 },

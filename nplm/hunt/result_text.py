@@ -125,7 +125,8 @@ def hunt_numbers(result: HuntResult) -> Mapping[str, str]:
         "others": f"{p_text(features)} for all windows and kernels{_within(result)}",
         "spectrum": f"{p_text(spectrum)} for all windows",
         "leading": leading,
-        "trend": f"polynomials of degree {result.trend.degree} in {result.resonance}; the next three have p = {beyond}",
+        "trend": f"polynomials of degree {result.trend.taken_out} in {result.resonance}; the three after"
+        f" {result.trend.degree} have p = {beyond}",
         "smooth fit": f"exp(polynomial of degree {result.spectrum.degree} in {result.resonance})",
         "windows": f"{count(len(result.windows), 'window')}, {count(len(result.in_features.kernels), 'kernel')} each",
         "data": f"{count(result.events, 'event')}, yield {result.total:,.6g}",

@@ -105,8 +105,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--degree",
         type=count,
         metavar="D",
-        help="of the polynomials that describe how the other features change with the resonance, 0 to 7 (default: the"
-        " smallest from 2 to 7 that is enough)",
+        help="of the polynomials that describe how the other features change with the resonance, 0 to 7 (default:"
+        " one more than the smallest from 2 to 7 that is enough)",
     )
     hunt.add_argument(
         "--draws", type=positive_count, metavar="N", help="from the joint distribution of all windows (default: 500)"
