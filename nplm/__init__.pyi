@@ -6,6 +6,7 @@ from . import hypotest as hypotest
 from . import io as io
 from . import learning as learning
 from . import localization as localization
+from . import measure as measure
 from . import models as models
 from . import monitor as monitor
 from . import nuisance as nuisance
@@ -40,7 +41,6 @@ from .nuisance.nuisances import Nuisances as Nuisances
 from .report.write_report import write_report as write_report
 from .saved_results import load_result as load_result
 from .sensitivity.asymptotic_power import expected_power as expected_power
-from .sensitivity.closure import closure as closure
 from .statistic import FitError as FitError
 from .two_sample.test import TwoSampleTest as TwoSampleTest
 

@@ -10,6 +10,8 @@ from .ratios.base import LogRatio as LogRatio
 from .ratios.base import log_ratio as log_ratio
 from .ratios.binned import BinnedLogRatio as BinnedLogRatio
 from .ratios.interpolated import CallableLogRatio as CallableLogRatio
+from .ratios.pointwise import JaxLogRatio as JaxLogRatio
+from .ratios.pointwise import PointwiseLogRatio as PointwiseLogRatio
 from .ratios.separable import AsymmetricNormalization as AsymmetricNormalization
 from .ratios.separable import Normalization as Normalization
 from .ratios.separable import SeparableLogRatio as SeparableLogRatio

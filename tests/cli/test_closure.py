@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nplm import KernelModel, NPLMTest, closure, read_sample
+from nplm import KernelModel, NPLMTest, read_sample
+from nplm.sensitivity.closure import closure
 from toys import exponential_nuisances
 
 pytestmark = pytest.mark.usefixtures("folder")

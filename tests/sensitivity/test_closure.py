@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from nplm import HistogramModel, KernelModel, NPLMTest, Sample, closure
+from nplm import HistogramModel, KernelModel, NPLMTest, Sample
 from nplm.nuisance.constraints.gaussian import GaussianConstraint
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratios.separable import Normalization
 from nplm.plot.closure import plot_closure
 from nplm.report.closure_report import closure_page
 from nplm.report.pictures import Picture
+from nplm.sensitivity.closure import closure
 from nplm.sensitivity.closure_text import verdict
 from nplm.sensitivity.injection import Injection
 from nplm.sensitivity.null_check import null_check

@@ -1,0 +1,1 @@
+from .parameters import Parameters as Parameters
