@@ -163,7 +163,13 @@ def observed(pool: Pool, q: float) -> Draws:
 
 
 def null_draws(
-    pool: Pool, spread: Spread, q: float, count: int, seed: int, subsets: Sequence[Int[np.ndarray, " _"]] = ()
+    pool: Pool,
+    spread: Spread,
+    q: float,
+    count: int,
+    seed: int,
+    subsets: Sequence[Int[np.ndarray, " _"]] = (),
+    most: int = _MOST_DRAWN,
 ) -> Draws:
     """Pairs of samples without a difference.
 
@@ -180,16 +186,17 @@ def null_draws(
         count: number of pairs.
         seed: of the draws.
         subsets: rows of the events that are looked at by themselves too.
+        most: events that are drawn one by one in all pairs together; beyond they are drawn in bags.
     """
     rng = np.random.default_rng([seed, 0x6E756C6C])
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)
     alone = np.zeros(n, dtype=bool)
     for rows in subsets:
-        alone[rows] |= len(rows) * count <= _MOST_DRAWN
+        alone[rows] |= len(rows) * count <= most
     bag, signed, bags = np.full(n, -1, dtype=np.int16), np.zeros(n), 0
     if pool.exchange.allowed:
-        if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= _MOST_DRAWN:
+        if min(int(pool.in_b.sum()), int((~pool.in_b).sum())) * count <= most:
             return Draws(*_relabelled(pool, q, count, rng))
         bag, bags = smallest(rng.permutation(n) % _MOST_BAGS), _MOST_BAGS
         signed = m * np.sqrt(q * (1 - q)) * rng.choice([-1.0, 1.0], n)
@@ -203,7 +210,7 @@ def null_draws(
         (pool.in_b, ~pool.in_b), (1 - q, q), (q, 1 - q), (1.0, -1.0), spread.marks, strict=True
     ):
         expected = other * spread.positive * marks.rate
-        one_by_one = np.ones(n, dtype=bool) if expected.sum() * count <= _MOST_DRAWN else alone
+        one_by_one = np.ones(n, dtype=bool) if expected.sum() * count <= most else alone
         if one_by_one.any():
             drawn = _poisson_process(np.where(one_by_one, expected, 0.0), marks, count, rng)
             events = csr_array(events + drawn * (sign * own))

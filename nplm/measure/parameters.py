@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm.data.sample import Sample
-from nplm.nuisance.ratios.pointwise import AnyLogRatio, PointwiseLogRatio, names_of, of_columns
+from nplm.nuisance.ratios.pointwise import AnyLogRatio, PointwiseLogRatio, Separable, names_of, of_columns
 from nplm.nuisance.values import distinct_names
 
 
@@ -55,7 +56,8 @@ class Parameters:
         scale: Mapping[str, float] | None = None,
         allow_failed: bool = False,
     ) -> None:
-        given = (ratios,) if hasattr(ratios, "nuisances") else tuple(ratios)
+        one = hasattr(ratios, "nuisances")
+        given = (cast("AnyLogRatio", ratios),) if one else tuple(cast("Iterable[AnyLogRatio]", ratios))
         if not given:
             raise ValueError("a measurement needs one parameter or more: give their log-ratios")
         parts = tuple(of_columns(each) for each in given)
@@ -104,6 +106,17 @@ class Parameters:
     def limits(self) -> Float64[np.ndarray, "k 2"]:
         """The smallest and largest value of each."""
         return np.array([self.bounds.get(name, (-np.inf, np.inf)) for name in self.names])
+
+    @property
+    def learned_range(self) -> dict[str, tuple[float, float]]:
+        """Between which values the log-ratios of parameters were learned, of those that were."""
+        parts = [each for part in self.parts if isinstance(part, Separable) for each in part.ratio.summands]
+        return {
+            name: ends
+            for part in parts
+            if part.learned is not None
+            for name, ends in part.learned.learned_range.items()
+        }
 
     def require_reference(self, reference: Sample) -> None:
         """Makes sure that log-ratios are for this reference, and that learned ones passed their checks.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
@@ -126,6 +127,21 @@ class Nuisances:
         """Auxiliary measurements as they fluctuate if nu is the truth."""
         drawn = self.constraint.sample(nu[self._of_constraint], rng).auxiliary
         return np.asarray(drawn, dtype=np.float64)
+
+    def expected_auxiliary(self, nu: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " a"]:
+        """Auxiliary measurements whose likelihood has its maximum at nu: what they are expected to be there.
+
+        The score d log L(nu | A) / dnu is linear in A for normal and Poisson measurements, whose means are then these;
+        of more measurements than nuisances those nearest to the given ones are taken.
+        """
+        with jax.enable_x64(True):
+            at, found = jnp.asarray(nu), jnp.asarray(self.auxiliary)
+            score = jax.grad(self.log_auxiliary)
+            for _ in range(3):
+                slope = np.asarray(jax.jacfwd(score, argnums=1)(at, found))
+                step = np.linalg.lstsq(slope, -np.asarray(score(at, found)), rcond=None)[0]
+                found = found + jnp.asarray(step)
+            return np.asarray(found)
 
     def columns(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n q_plus_1"]:
         """(1, g(x)) of events: log r(x; nu) is these times c(nu)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -171,7 +171,9 @@ class Separable:
 
 def of_columns(ratio: AnyLogRatio) -> PointwiseLogRatio:
     """A log-ratio of either kind, event by event."""
-    return ratio if hasattr(ratio, "log_r") else Separable(ratio)
+    if hasattr(ratio, "log_r"):
+        return cast("PointwiseLogRatio", ratio)
+    return Separable(cast("LogRatio", ratio))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,248 @@
+"""Profile-likelihood intervals, contours and upper limits.
+
+q(v) = 2 [min over all others of L at theta_i = v, less min L]. For unit weights and an exact reference q tends to a
+chi2 with one degree of freedom (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60). A reference of finite size and weights add
+to the fluctuation, but not to the curvature: with J the observed information and V the covariance of the fit, q tends
+to lambda chi2 with lambda = V_ii / (J^-1)_ii, and of several parameters to a sum of chi2 variables with the eigenvalues
+of (J^-1)_aa^-1 V_aa as weights (A. Rotnitzky and N. P. Jewell, Biometrika 77 (1990) 485). Thresholds are those of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+from scipy.stats import chi2
+
+from nplm.measure.model import Minimum, Observed, ParametricModel
+from nplm.stats.weighted_chi2 import WeightedChi2Null
+
+# Steps of a search outwards, each so many times the last, and where the profile is known well enough.
+_OUTWARD, _GROWTH, _TOLERANCE = 40, 1.6, 1e-4
+# Directions in which a contour is sought.
+DIRECTIONS = 48
+
+
+@dataclass(frozen=True, eq=False)
+class Profiler:
+    """The profile of one fit.
+
+    Arguments:
+        model, data: what was fitted.
+        found: its minimum.
+        covariance: V of all parameters, shape (k, k).
+    """
+
+    model: ParametricModel
+    data: Observed
+    found: Minimum
+    covariance: Float64[np.ndarray, "k k"]
+
+    def at(
+        self, chosen: list[int], values: Float64[np.ndarray, " c"], start: Float64[np.ndarray, " k"] | None = None
+    ) -> tuple[float, Float64[np.ndarray, " k"]]:
+        """q with some parameters held at values, and where the others are; infinite where there is no likelihood."""
+        begin = self.found.point if start is None else start
+        point = begin.copy()
+        # The others follow as they are correlated.
+        inverse = np.linalg.inv(self.found.hessian)
+        shift = values - begin[chosen]
+        moved = inverse[:, chosen] @ np.linalg.solve(inverse[np.ix_(chosen, chosen)], shift)
+        point = np.clip(point + moved, self.model.low, self.model.high)
+        point[chosen] = values
+        free = np.ones(len(point), dtype=bool)
+        free[chosen] = False
+        if not np.isfinite(self.model.loss(self.data, point)[0]):
+            point = begin.copy()
+            point[chosen] = values
+        end = self.model.descend(self.data, point, free)
+        q = 2 * (end.value - self.found.loss)
+        return (q, end.point) if np.isfinite(q) else (np.inf, begin)
+
+    def widening(self, chosen: list[int]) -> Float64[np.ndarray, " c"]:
+        """lambda: by how much q of these parameters is wider than a chi2."""
+        own = np.ix_(chosen, chosen)
+        naive, real = np.linalg.inv(self.found.hessian)[own], self.covariance[own]
+        return np.maximum(np.linalg.eigvals(np.linalg.solve(naive, real)).real, 1e-12)
+
+    def threshold(self, chosen: list[int], level: float) -> float:
+        """The q that is exceeded with probability 1 - level."""
+        widths = self.widening(chosen)
+        if len(widths) == 1:
+            return float(widths[0] * chi2.ppf(level, 1))
+        return WeightedChi2Null(np.sort(widths)[::-1]).threshold(1 - level)
+
+    def crossing(self, i: int, threshold: float, sign: float) -> float:
+        """Where q of a parameter crosses a threshold on one side; the bound, or infinity, if it does not."""
+        end = self.model.high[i] if sign > 0 else self.model.low[i]
+        begin, last = self.found.point[i], self.found.point
+
+        def q(value: float) -> float:
+            nonlocal last
+            found, point = self.at([i], np.array([value]), last)
+            last = point if np.isfinite(found) else last
+            return found - threshold
+
+        step = np.sqrt(threshold) * self._naive(i)
+        inner = begin
+        for _ in range(_OUTWARD):
+            outer = begin + sign * step
+            bounded = (outer >= end) if sign > 0 else (outer <= end)
+            outer = end if bounded else outer
+            value = q(outer)
+            if value > 0:
+                if not np.isfinite(value):
+                    outer = self._last_finite(q, inner, outer)
+                    if q(outer) <= 0:
+                        return outer
+                return float(brentq(q, inner, outer, xtol=_TOLERANCE * self._naive(i), rtol=1e-12))
+            if bounded:
+                return float(end)
+            inner, step = outer, step * _GROWTH
+        return sign * np.inf
+
+    def _naive(self, i: int) -> float:
+        return float(np.sqrt(max(np.linalg.inv(self.found.hessian)[i, i], 1e-300)))
+
+    @staticmethod
+    def _last_finite(q: Callable[[float], float], inner: float, outer: float) -> float:
+        """The outermost value with a likelihood, between one that has it and one that does not."""
+        for _ in range(40):
+            middle = (inner + outer) / 2
+            value = q(middle)
+            if np.isfinite(value):
+                inner = middle
+                if value > 0:
+                    break
+            else:
+                outer = middle
+        return inner
+
+    def interval(self, i: int, level: float, threshold: float | None = None) -> tuple[float, float]:
+        """Where q of a parameter is below its threshold, around its best value."""
+        limit = self.threshold([i], level) if threshold is None else threshold
+        return self.crossing(i, limit, -1.0), self.crossing(i, limit, 1.0)
+
+    def contour(self, i: int, j: int, level: float, directions: int = DIRECTIONS) -> Float64[np.ndarray, "p 2"]:
+        """Points of the line on which q of two parameters has its threshold, around the best one; closed.
+
+        Directions are evenly spread over the ellipse of the covariance.
+        """
+        chosen = [i, j]
+        limit = self.threshold(chosen, level)
+        own = np.ix_(chosen, chosen)
+        root = np.linalg.cholesky(np.linalg.inv(self.found.hessian)[own])
+        centre, points, last = self.found.point[chosen], [], self.found.point
+        low, high = self.model.low[chosen], self.model.high[chosen]
+        radius = np.sqrt(limit)
+        for angle in np.linspace(0, 2 * np.pi, directions, endpoint=False):
+            ray = root @ np.array([np.cos(angle), np.sin(angle)])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = np.where(ray > 0, (high - centre) / ray, np.where(ray < 0, (low - centre) / ray, np.inf))
+            most = float(room.min())
+
+            def q(r: float, ray: np.ndarray = ray) -> float:
+                nonlocal last
+                found, point = self.at(chosen, np.clip(centre + r * ray, low, high), last)
+                last = point if np.isfinite(found) else last
+                return found - limit
+
+            r = self._radius(q, min(radius, most), most)
+            points.append(np.clip(centre + r * ray, low, high))
+            radius = r if 0 < r < np.inf else radius
+            last = self.found.point if r == 0 else last
+        return np.array([*points, points[0]])
+
+    def _radius(self, q: Callable[[float], float], guess: float, most: float) -> float:
+        """How far along a ray q reaches 0, at most so far."""
+        inner, outer, below = 0.0, guess, q(guess)
+        for _ in range(_OUTWARD):
+            if below > 0 or outer >= most:
+                break
+            inner, outer = outer, min(outer * 1.25, most)
+            below = q(outer)
+        if below <= 0:
+            return outer
+        if not np.isfinite(below):
+            outer = self._last_finite(q, inner, outer)
+            if q(outer) <= 0:
+                return outer
+        if inner == 0.0 and q(outer * 0.75) < 0:
+            inner = outer * 0.75
+        return float(brentq(q, inner, outer, xtol=1e-3 * max(guess, 1e-3)))
+
+
+@dataclass(frozen=True)
+class UpperLimit:
+    """One-sided upper limits of a parameter by q_mu (G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554, section 2.5).
+
+    q_mu = q(mu) if the best value is below mu, else 0; p_mu = 1 - Phi(sqrt q_mu), and CLs = p_mu / (1 - p_b) with
+    1 - p_b = Phi(sqrt q_A - sqrt q_mu), where q_A is that of what is expected at 0. Asymptotic; q is divided by its
+    widening from the reference.
+
+    Arguments:
+        name: of the parameter.
+        level: of confidence.
+        plain: where p_mu = 1 - level.
+        cls: where CLs = 1 - level.
+        expected: where CLs would be for data of 0, at -2, -1, 0, 1 and 2 standard deviations.
+    """
+
+    name: str
+    level: float
+    plain: float
+    cls: float
+    expected: tuple[float, ...]
+
+
+def upper_limit(profiler: Profiler, i: int, level: float, asimov: Profiler, observed: bool = True) -> UpperLimit:
+    """Both limits, and what is expected at 0.
+
+    Arguments:
+        profiler: of the data.
+        i: number of the parameter.
+        level: of confidence.
+        asimov: of what is expected with the parameter at 0, whose best value is 0.
+        observed: False where there are no data yet; the observed limits are NaN then.
+    """
+    alpha, name = 1 - level, profiler.model.names[i]
+    expected = []
+    width = float(asimov.widening([i])[0])
+    for n in (-2, -1, 0, 1, 2):
+        root = ndtri(1 - alpha * ndtr(n)) + n
+        expected.append(asimov.crossing(i, width * root**2, 1.0) if root > 0 else np.nan)
+    plain = cls = np.nan
+    if observed:
+        width_here = float(profiler.widening([i])[0])
+        plain = profiler.crossing(i, width_here * ndtri(level) ** 2, 1.0)
+
+        def surplus(value: float) -> float:
+            above = value > profiler.found.point[i]
+            q = max(profiler.at([i], np.array([value]))[0], 0.0) / width_here if above else 0.0
+            q_a = max(asimov.at([i], np.array([value]))[0], 0.0) / width
+            if not np.isfinite(q):
+                return -alpha
+            sigmas = np.sqrt(q_a) - np.sqrt(q)
+            return float(ndtr(-np.sqrt(q)) / max(ndtr(sigmas), 1e-300)) - alpha
+
+        low = max(0.0, profiler.found.point[i])
+        high = max(plain, 1e-9) if np.isfinite(plain) else np.inf
+        end = profiler.model.high[i]
+        unit = float(np.sqrt(profiler.covariance[i, i]))
+        high = min(max(high, low + 1e-3 * unit) if np.isfinite(high) else low + unit, end)
+        for _ in range(_OUTWARD):
+            if surplus(high) <= 0 or high >= end:
+                break
+            low, high = high, min(high + unit, end)
+            unit *= _GROWTH
+        if surplus(high) > 0:
+            cls = float(end)
+        elif surplus(low) <= 0:
+            cls = low
+        else:
+            cls = float(brentq(surplus, low, high, xtol=_TOLERANCE * unit))
+    return UpperLimit(name, level, float(plain), float(cls), tuple(float(each) for each in expected))

@@ -1,0 +1,459 @@
+"""The measurement of a parametric model: fit, intervals, limits, and whether anything is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nplm._util.blas import blas_threads
+from nplm._util.floating_point import usual_errors
+from nplm._util.seed_range import require_seed
+from nplm._util.versions import versions
+from nplm._util.whole_numbers import require_whole
+from nplm.data.sample import Sample, require_same_features
+from nplm.data.support import support_remarks
+from nplm.io.tables import Tabular, as_sample, sample_like
+from nplm.measure.cautions import cautions_of
+from nplm.measure.information import FisherInformation
+from nplm.measure.intervals import Profiler, UpperLimit, upper_limit
+from nplm.measure.left import GoodnessOfFit, LeftFamily, PointOfFit, look_for_more, statistic_of
+from nplm.measure.model import Minimum, Observed, ParametricModel
+from nplm.measure.parameters import Parameters
+from nplm.measure.result import Contour, Interval, MeasureResult
+from nplm.measure.result_text import LEVELS
+from nplm.measure.toys import ToyFits, ToyMaker, toy_fits
+from nplm.nuisance.nuisances import Nuisances
+from nplm.nuisance.ratios.pointwise import AnyLogRatio
+from nplm.statistic import FitError
+
+# Pairs of parameters whose contours are drawn unasked.
+_MOST_PAIRS = 3
+# Toys and samples without a difference at least.
+_FEWEST_TOYS, _FEWEST_RESAMPLES = 20, 99
+
+
+class Measurement:
+    """Fits parameters of interest, beside constrained nuisances, to data samples; the reference is prepared once.
+
+    The extended likelihood of `nplm.measure.likelihood` is maximized over theta and nu: shapes and yields together. The
+    reference is a sample; what its finite size adds to errors and to thresholds is counted.
+
+    Arguments:
+        reference: events that are expected at theta = 0 and nu = 0, of any weights, signed ones too.
+        parameters: of interest; log-ratios stand for parameters without bounds.
+        nuisances: constrained ones, or None.
+        expected_yield: N(R), if it is known from elsewhere; by default the sum of the reference's weights.
+
+    Raises:
+        ValueError: if the reference cannot serve, a name is both a parameter and a nuisance, nothing depends on a
+            parameter, or only on a combination of some.
+
+    Example:
+        >>> import numpy as np
+        >>> from nplm.nuisance import Normalization
+        >>> rng = np.random.default_rng(1)
+        >>> reference = Sample(rng.normal(size=2000), np.full(2000, 0.1))
+        >>> data = Sample(rng.normal(size=220), name="data")
+        >>> result = Measurement(reference, Normalization("log_yield")).run(data, goodness_of_fit=False)
+        >>> round(result["log_yield"], 4) == round(float(np.log(1.1)), 4)
+        True
+    """
+
+    @usual_errors()
+    @blas_threads()
+    def __init__(
+        self,
+        reference: Tabular,
+        parameters: Parameters | AnyLogRatio | Sequence[AnyLogRatio],
+        nuisances: Nuisances | None = None,
+        *,
+        expected_yield: float | None = None,
+    ) -> None:
+        began = time.perf_counter()
+        sample = as_sample(reference, name="reference").require_yield()
+        self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
+        self.parameters = parameters if isinstance(parameters, Parameters) else Parameters(parameters)
+        self.nuisances = nuisances
+        self.model = ParametricModel.of(self.reference, self.parameters, nuisances, expected_yield is not None)
+        self.model.require_finite(self.model.events, self.reference)
+        self.model.require_informed()
+        self._expected_yield = expected_yield
+        self.prepare_seconds = time.perf_counter() - began
+
+    def information(self, at: Mapping[str, float] | None = None) -> FisherInformation:
+        """What data of the expected yield can say, at theta = 0 or another point.
+
+        Arguments:
+            at: values of parameters and nuisances by name; 0 for the others.
+
+        Raises:
+            ValueError: for an unknown name.
+        """
+        return self._information(self._point(at))
+
+    @usual_errors()
+    @blas_threads()
+    def expected(
+        self,
+        at: Mapping[str, float] | None = None,
+        *,
+        levels: Sequence[float] = LEVELS,
+        limits: Collection[str] = (),
+        limit_level: float = 0.95,
+        contours: Sequence[tuple[str, str]] | None = None,
+    ) -> MeasureResult:
+        """What a measurement would give before there are data: of the reference, reweighted, as data (Asimov data).
+
+        Arguments:
+            at: the truth, by name; 0 by default.
+            levels, limits, limit_level, contours: as in `run`.
+
+        Raises:
+            ValueError: for an unknown name or a level that is none.
+        """
+        point = self._point(at)
+        return self._measured(
+            None, self.model.expectation(point), levels, limits, limit_level, contours, False, 0, 0, 1, (), point
+        )
+
+    @usual_errors()
+    @blas_threads()
+    def run(
+        self,
+        data: Tabular,
+        *,
+        levels: Sequence[float] = LEVELS,
+        limits: Collection[str] = (),
+        limit_level: float = 0.95,
+        contours: Sequence[tuple[str, str]] | None = None,
+        goodness_of_fit: bool = True,
+        toys: int = 0,
+        goodness_toys: int = 0,
+        resamples: int = 999,
+        seed: int = 1,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> MeasureResult:
+        """Fits the data.
+
+        Arguments:
+            data: events, weighted or not, with the features of the reference.
+            levels: of the intervals and contours.
+            limits: parameters that get one-sided upper limits, see `UpperLimit`.
+            limit_level: their level.
+            contours: pairs of parameters. Default: all of up to three parameters of interest.
+            goodness_of_fit: whether to ask if anything is left.
+            toys: drawn at the fitted point, whose q give the thresholds of intervals in the place of Wilks's, and say
+                what these cover.
+            goodness_toys: drawn there too, with a fit and a goodness of fit each; they take as long as the data each.
+            resamples: samples without a difference, of the goodness of fit.
+            seed: of toys and resamples.
+            notify: called with cautions.
+
+        Raises:
+            ValueError: for bad input; the message names it.
+            FitError: if the maximum of the likelihood is not found.
+        """
+        require_seed(seed)
+        sample = sample_like(self.reference, data, "data")
+        require_same_features(self.reference, sample)
+        if len(sample) and not sample.total_weight > 0:
+            sample.require_yield()
+        for count, least, what in (
+            (toys, _FEWEST_TOYS, "toys"),
+            (goodness_toys, _FEWEST_TOYS, "toys of the goodness of fit"),
+            (resamples, _FEWEST_RESAMPLES, "samples without a difference"),
+        ):
+            if require_whole(count, what) and count < least:
+                raise ValueError(
+                    f"{count} {what} are too few to read a p-value or a threshold from: take {least} or more"
+                )
+        observed = self.model.observed(sample)
+        self.model.require_finite(observed.events, sample)
+        remarks = support_remarks(self.reference, sample)
+        for note in remarks:
+            notify(note)
+        found = self._measured(
+            sample,
+            observed,
+            levels,
+            limits,
+            limit_level,
+            contours,
+            goodness_of_fit and len(sample) > 0,
+            toys,
+            goodness_toys,
+            seed,
+            remarks,
+            None,
+            resamples,
+        )
+        for note in found.notes[len(remarks) :]:
+            notify(note)
+        return found
+
+    def fit(self, data: Tabular) -> tuple[ParametricModel, Observed, Minimum]:
+        """The fit alone, for those who want its likelihood: the model, the data as it sees them, and the minimum.
+
+        Raises:
+            ValueError: for bad input.
+            FitError: if it is not found.
+        """
+        sample = sample_like(self.reference, data, "data")
+        observed = self.model.observed(sample)
+        self.model.require_finite(observed.events, sample)
+        return self.model, observed, self._fitted(observed)
+
+    def _fitted(self, observed: Observed, start: Float64[np.ndarray, " k"] | None = None) -> Minimum:
+        found = self.model.fit(observed, start)
+        if not found.converged:
+            names = zip(self.model.names, found.point, strict=True)
+            where = ", ".join(f"{name} = {value:.4g}" for name, value in names)
+            raise FitError(
+                f"the maximum of the likelihood was not found: the last point is {where}; give bounds within which the"
+                " log-ratio exists, or another start"
+            )
+        return found
+
+    def _measured(
+        self,
+        data: Sample | None,
+        observed: Observed,
+        levels: Sequence[float],
+        limits: Collection[str],
+        limit_level: float,
+        contours: Sequence[tuple[str, str]] | None,
+        goodness: bool,
+        toys: int,
+        goodness_toys: int,
+        seed: int,
+        remarks: tuple[str, ...],
+        start: Float64[np.ndarray, " k"] | None,
+        resamples: int = 999,
+    ) -> MeasureResult:
+        seconds = {"prepare": self.prepare_seconds}
+        began = time.perf_counter()
+        model, k = self.model, self.model.of_interest
+        for level in (*levels, limit_level):
+            if not 0 < level < 1:
+                raise ValueError(f"a level of confidence lies between 0 and 1, not at {level:g}")
+        pairs = self._pairs(contours)
+        limited = [self._number(name, "an upper limit") for name in limits]
+        found = self._fitted(observed, start)
+        profiler, of_data = self._profiler(observed, found)
+        seconds["fit"] = time.perf_counter() - began
+        began = time.perf_counter()
+        made = self._toys(data, found, toys, seed) if data is not None and toys else None
+        if made is not None:
+            seconds["toys"] = time.perf_counter() - began
+            began = time.perf_counter()
+        intervals = [each for i in range(k) for each in self._intervals(profiler, i, levels, made)]
+        lines = [
+            Contour((model.names[i], model.names[j]), level, profiler.contour(i, j, level))
+            for i, j in pairs
+            for level in levels
+        ]
+        of_limits = self._limits(profiler, limited, limit_level, observed=data is not None)
+        seconds["profiles"] = time.perf_counter() - began
+        gof = None
+        if goodness and data is not None:
+            began = time.perf_counter()
+            gof = self._goodness(data, observed, found, resamples, goodness_toys, seed)
+            seconds["goodness of fit"] = time.perf_counter() - began
+        nuisances = self.nuisances
+        sigma = np.zeros(0) if nuisances is None else nuisances.sigma
+        measured = np.zeros(0) if nuisances is None else self._measured_nu(observed)
+        errors = np.sqrt(np.maximum(np.diag(profiler.covariance), 1e-300))
+        impact = profiler.covariance[:k, k:] / errors[k:]
+        zero, deviance = np.zeros(len(model.names)), 0.0
+        free = np.arange(len(zero)) >= k
+        at_zero = model.descend(observed, zero, free)
+        deviance = 2 * (at_zero.value - found.loss)
+        expected = model.moments(found.point)[0]
+        result = MeasureResult(
+            names=model.names,
+            of_interest=k,
+            values=found.point,
+            covariance=profiler.covariance,
+            of_data=of_data,
+            deviance=float(deviance),
+            intervals=tuple(intervals),
+            contours=tuple(lines),
+            limits=tuple(of_limits),
+            sigma=sigma,
+            measured=measured,
+            impact=impact,
+            others=tuple((point, 2 * (loss - found.loss)) for point, loss in found.others),
+            information=self._information(found.point),
+            expected_yield=expected,
+            observed_yield=None if data is None else data.total_weight,
+            reference_yield=self.reference.total_weight,
+            goodness_of_fit=gof,
+            toys=made,
+            expected=data is None,
+            sizes=(len(self.reference), 0 if data is None else len(data)),
+            sample_names=(self.reference.name, "what is expected" if data is None else data.name),
+            features=self.reference.features,
+            seconds=seconds,
+            seed=seed,
+            versions=versions(),
+            configuration={
+                "parameters": [part.document() for part in self.parameters.parts],
+                "bounds": {name: list(ends) for name, ends in self.parameters.bounds.items()},
+                "nuisances": None
+                if nuisances is None
+                else {"ratio": nuisances.ratio.document(), "constraint": nuisances.constraint.document()},
+                "expected_yield": self._expected_yield,
+                "levels": list(levels),
+                "limit_level": limit_level,
+                "toys": toys,
+                "resamples": resamples if gof is not None else 0,
+            },
+            notes=(),
+        )
+        notes = (*remarks, *cautions_of(result, self.parameters, observed.weighted))
+        object.__setattr__(result, "notes", notes)
+        return result
+
+    def _profiler(self, observed: Observed, found: Minimum) -> tuple[Profiler, Float64[np.ndarray, "k k"]]:
+        """The profile of a fit, and the covariance that it would have with an exact reference."""
+        inverse = np.linalg.inv(found.hessian)
+        of_data = inverse @ self.model.noise_of_data(observed, found) @ inverse
+        of_reference = inverse @ self.model.noise_of_reference(found.point) @ inverse
+        return Profiler(self.model, observed, found, of_data + of_reference), of_data
+
+    def _intervals(self, profiler: Profiler, i: int, levels: Sequence[float], toys: ToyFits | None) -> list[Interval]:
+        found, name = [], self.model.names[i]
+        for level in levels:
+            wilks = profiler.threshold([i], level)
+            limit = wilks if toys is None else toys.threshold(i, level)
+            if not np.isfinite(limit):
+                found.append(Interval(name, level, -np.inf, np.inf, limit, True, (np.nan,) * 3))
+                continue
+            low, high = profiler.interval(i, level, limit)
+            covered = None if toys is None else toys.coverage(i, wilks)
+            found.append(Interval(name, level, low, high, limit, toys is not None, covered))
+        return found
+
+    def _limits(self, profiler: Profiler, limited: list[int], level: float, *, observed: bool) -> list[UpperLimit]:
+        found = []
+        for i in limited:
+            # What is expected at 0 of this parameter, all others where the data put them then.
+            zero = (
+                profiler.at([i], np.zeros(1))[1]
+                if observed
+                else np.where(np.arange(len(profiler.found.point)) == i, 0.0, profiler.found.point)
+            )
+            data = self.model.expectation(zero)
+            asimov, _ = self._profiler(data, self._fitted(data, zero))
+            found.append(upper_limit(profiler, i, level, asimov, observed))
+        return found
+
+    def _toys(self, data: Sample, found: Minimum, toys: int, seed: int) -> ToyFits:
+        return toy_fits(self._maker(data, found), toys, seed)
+
+    def _maker(self, data: Sample, found: Minimum) -> ToyMaker:
+        weights = data.weights if data.is_weighted else None
+        return ToyMaker(self.model, self.reference, found.point, weights)
+
+    def _goodness(
+        self, data: Sample, observed: Observed, found: Minimum, resamples: int, toys: int, seed: int
+    ) -> GoodnessOfFit:
+        at = self._at(self.model, self.reference, data, observed, found)
+        gof, _, null = look_for_more(at, self.model.names, resamples=resamples, seed=seed)
+        if not toys:
+            return gof
+        maker, statistics = self._maker(data, found), []
+        for number in range(toys):
+            model, drawn, weights, rows, v = maker.draw(seed, number)
+            best = Minimum(*_end(model.descend(drawn, found.point)))
+            kept = np.flatnonzero(weights)
+            reference = Sample(self.reference.events, weights, self.reference.features)
+            sample = Sample(self.reference.events[rows], v, self.reference.features, "toy")
+            whole = self._at(model, reference, sample, drawn, best, kept)
+            statistics.append(statistic_of(LeftFamily.of(whole, gof.settings, seed), null.log_tests, gof.classes))
+        return gof.with_toys(np.array(statistics))
+
+    def _at(
+        self,
+        model: ParametricModel,
+        reference: Sample,
+        data: Sample,
+        observed: Observed,
+        found: Minimum,
+        rows: np.ndarray | None = None,
+    ) -> PointOfFit:
+        """The fitted model at the events of the reference and of the data."""
+        n, k = len(reference), len(found.point)
+        log_r, s = model.scores(model.events, found.point)
+        _, of_data = model.scores(observed.events, found.point)
+        weights = reference.weights * np.exp(log_r.ravel()[:n])
+        kept = np.arange(n) if rows is None else rows
+        moved = Sample(reference.events[kept], weights[kept], reference.features, "the fit")
+        used = float((weights**2).sum() - weights.sum() ** 2 / model.count)
+        return PointOfFit(
+            moved,
+            data,
+            s.reshape(-1, k)[:n][kept],
+            of_data.reshape(-1, k)[: len(data)],
+            yields=True,
+            stiffness=model.stiffness(observed, found.point),
+            maximum=bool(np.all((found.point > model.low) & (found.point < model.high))),
+            noise_of_yield=max(used, 0.0),
+        )
+
+    def _information(self, point: Float64[np.ndarray, " k"]) -> FisherInformation:
+        model = self.model
+        total, _, information, _ = model.moments(point)
+        return FisherInformation(
+            model.names,
+            model.of_interest,
+            point,
+            information,
+            total,
+            model.error_of_information(point),
+            model.stiffness(model.expectation(point), point),
+        )
+
+    def _measured_nu(self, observed: Observed) -> Float64[np.ndarray, " n"]:
+        """Where auxiliary measurements alone put each nuisance; NaN where they put it nowhere."""
+        model, k = self.model, self.model.of_interest
+        nu = model.auxiliary_maximum(observed)
+        return np.full(len(model.names) - k, np.nan) if nu is None else nu
+
+    def _point(self, at: Mapping[str, float] | None) -> Float64[np.ndarray, " k"]:
+        point = np.zeros(len(self.model.names))
+        for name, value in (at or {}).items():
+            point[self._number(name, "a value", nuisances=True)] = value
+        if not np.isfinite(point).all():
+            raise ValueError(f"the values must be finite numbers, not {dict(at or {})}")
+        for name, value, low, high in zip(self.model.names, point, self.model.low, self.model.high, strict=True):
+            if not low <= value <= high:
+                raise ValueError(f"{name} = {value:g} is outside of its bounds {low:g} and {high:g}")
+        return point
+
+    def _number(self, name: str, what: str, *, nuisances: bool = False) -> int:
+        names = self.model.names if nuisances else self.parameters.names
+        if name not in names:
+            raise ValueError(f"{what} of '{name}' was asked for, but the parameters are {', '.join(names)}")
+        return names.index(name)
+
+    def _pairs(self, contours: Sequence[tuple[str, str]] | None) -> list[tuple[int, int]]:
+        k = self.model.of_interest
+        if contours is None:
+            every = [(i, j) for i in range(k) for j in range(i + 1, k)]
+            return every if len(every) <= _MOST_PAIRS else []
+        found = []
+        for pair in contours:
+            first, second = (self._number(name, "a contour") for name in pair)
+            if first == second:
+                raise ValueError(f"a contour is of two parameters, not of {pair[0]} twice")
+            found.append((first, second))
+        return found
+
+
+def _end(found: Any) -> tuple[Any, ...]:
+    return found.point, found.value, found.gradient, found.hessian, found.converged
