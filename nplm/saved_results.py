@@ -17,6 +17,11 @@ from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.result import Result
 from nplm.hypotest.saved import SCHEMA, Decoder, SavedResult, SavedResultError
 from nplm.hypotest.yields import OwnRate, Shape
+from nplm.measure.information import FisherInformation
+from nplm.measure.intervals import UpperLimit
+from nplm.measure.left import GoodnessOfFit
+from nplm.measure.result import Contour, Interval, MeasureResult
+from nplm.measure.toys import ToyFits
 from nplm.nuisance.fit_summary import NuisanceSummary
 from nplm.stats.chi2 import Chi2Null, FittedChi2Null
 from nplm.stats.combination import Combination
@@ -40,17 +45,22 @@ CLASSES: Mapping[str, type] = {
     "Chi2Compatibility": Chi2Compatibility,
     "Chi2Null": Chi2Null,
     "Combination": Combination,
+    "Contour": Contour,
     "Crossing": Crossing,
     "Dropped": Dropped,
     "EnsembleSummary": EnsembleSummary,
+    "FisherInformation": FisherInformation,
     "FittedChi2Null": FittedChi2Null,
     "FittedMixtureNull": FittedWeightedChi2Null,  # the name of before, as with the other two
     "FittedWeightedChi2Null": FittedWeightedChi2Null,
     "GlobalP": GlobalP,
+    "GoodnessOfFit": GoodnessOfFit,
     "HuntResult": HuntResult,
     "InFeatures": InFeatures,
     "InSpectrum": InSpectrum,
+    "Interval": Interval,
     "Kept": Kept,
+    "MeasureResult": MeasureResult,
     "MixtureCompatibility": WeightedChi2Compatibility,
     "MixtureNull": WeightedChi2Null,
     "MultipleResult": MultipleResult,
@@ -62,12 +72,14 @@ CLASSES: Mapping[str, type] = {
     "Shape": Shape,
     "Spectrum": Spectrum,
     "Tail": Tail,
+    "ToyFits": ToyFits,
     "ToyTable": ToyTable,
     "Trend": Trend,
     "TwoSampleCalibration": TwoSampleCalibration,
     "TwoSampleMatrix": TwoSampleMatrix,
     "TwoSampleResult": TwoSampleResult,
     "TwoSampleSweep": TwoSampleSweep,
+    "UpperLimit": UpperLimit,
     "WeightedChi2Compatibility": WeightedChi2Compatibility,
     "WeightedChi2Null": WeightedChi2Null,
     "Windows": Windows,
@@ -88,7 +100,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 
 def load_result(
     path: str | Path,
-) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult:
+) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult | MeasureResult:
     """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
 
     Raises:

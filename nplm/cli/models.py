@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nplm.models.base import Model
     from nplm.nuisance.nuisances import Nuisances
 
-_IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def test_of(options: ModelOptions, reference: Sample, expected_yield: float | None) -> NPLMTest:
@@ -58,10 +58,16 @@ def nuisances_of(options: ModelOptions) -> Nuisances | None:
     Raises:
         ValueError: if their file is bad, or there are none of that name.
     """
-    name = options.nuisances
-    if name is None:
-        return None
-    if _IN_PYTHON.fullmatch(name) and not Path(name).exists():
+    return None if options.nuisances is None else nuisances_named(options.nuisances)
+
+
+def nuisances_named(name: str) -> Nuisances:
+    """Those of a file, or of MODULE:NAME.
+
+    Raises:
+        ValueError: if their file is bad, or there are none of that name.
+    """
+    if IN_PYTHON.fullmatch(name) and not Path(name).exists():
         from nplm.toys.problem import load_nuisances
 
         return load_nuisances(name)

@@ -199,8 +199,10 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in ("features", "nu", "circular", "score_keep", "signal_region"):
+        elif field.name in ("features", "nu", "circular", "score_keep", "signal_region", "level", "limit"):
             words += [option, *map(str, value)]
+        elif field.name == "at":
+            words += [option, *(f"{name}={number!r}" for name, number in value)]
         elif field.name == "label":
             words += [word for each in value for word in (option, str(each))]
         elif field.name == "widths":

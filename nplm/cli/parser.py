@@ -61,6 +61,11 @@ _HUNT_EXAMPLES = """examples:
   nplm hunt events.root --resonance m --resolution "0.02*m" --where "2500 < m < 6500" -o hunted
   nplm hunt events.npz --resonance m --signal-region 3.4 3.8 --json | jq .p_value
 """
+_MEASURE_EXAMPLES = """examples:
+  nplm measure data.npz --reference ref.npz --weights w --parameters parameters.yaml -o measured
+  nplm measure data.npz --reference ref.npz --weights w --parameters parameters.yaml --nuisances known.yaml -o measured
+  nplm measure --reference ref.npz --weights w --parameters parameters.yaml --expected --limit mu --json
+"""
 _MONITOR_EXAMPLES = """examples:
   nplm monitor ref.parquet --folder runs --false-alarms-per-day 1 --windows-per-day 96 -o quality
   nplm monitor ref.parquet --folder runs --follow --window 2000 --step 500 -o quality
@@ -242,6 +247,15 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         " background is what changes smoothly with it, and no simulation is needed.",
         epilog=f"{_HUNT_EXAMPLES}\n{codes}",
     )
+    measure = subparsers.add_parser(
+        "measure",
+        declare=_options("measure_options", "add_options"),
+        usage="nplm measure [DATA] --reference REF [REF ...] --parameters FILE -o OUT [options]",
+        help="fit a parametric model, and ask whether anything is left",
+        description="Fits parameters of interest, beside constrained nuisances, without bins: values with errors,"
+        " intervals, contours and limits, and whether the best member of the model describes the data.",
+        epilog=f"{_MEASURE_EXAMPLES}\n{codes}",
+    )
     monitor = subparsers.add_parser(
         "monitor",
         declare=_options("monitor_options", "add_options"),
@@ -270,6 +284,7 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "learn": CommandParser(learn, _command(("learn_options", "Options"), "learn", "run_learn")),
         "validate": CommandParser(validate, _command(("validate_options", "Options"), "validate", "run_validate")),
         "hunt": CommandParser(hunt, _command(("hunt_options", "Options"), "hunt", "run_hunt")),
+        "measure": CommandParser(measure, _command(("measure_options", "Options"), "measure", "run_measure")),
         "monitor": CommandParser(monitor, _command(("monitor_options", "Options"), "monitor", "run_monitor")),
         "doctor": CommandParser(doctor, _command(None, "doctor", "doctor")),
     }

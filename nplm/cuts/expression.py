@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -50,6 +51,10 @@ class Expression:
                 " len, sum, min, max, mean or count"
             )
         return np.array(np.broadcast_to(values, events), dtype=np.float64)
+
+    def of(self, columns: Mapping[str, Any]) -> Any:
+        """Its value as its operations give it, of columns that say what functions of them are (`__array_ufunc__`)."""
+        return self._number(columns)
 
 
 def split_name(text: str) -> tuple[str, str]:

@@ -1,3 +1,4 @@
+from .goodness import goodness_of_fit as goodness_of_fit
 from .information import FisherInformation as FisherInformation
 from .intervals import UpperLimit as UpperLimit
 from .left import GoodnessOfFit as GoodnessOfFit

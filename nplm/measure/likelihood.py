@@ -52,6 +52,11 @@ class Events(NamedTuple):
         with jax.enable_x64(True):
             return cls(jnp.asarray(room.reshape(count, size, q)), jnp.asarray(w.reshape(count, size)))
 
+    def rows(self) -> Float64[np.ndarray, "n q"]:
+        """The columns of one event after the other, with those that fill blocks up."""
+        columns = np.asarray(self.columns)
+        return columns.reshape(self.weights.size, columns.shape[-1])
+
 
 class Terms(NamedTuple):
     """Value, gradient and second derivatives of a sum."""

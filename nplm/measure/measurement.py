@@ -207,6 +207,12 @@ class Measurement:
         self.model.require_finite(observed.events, sample)
         return self.model, observed, self._fitted(observed)
 
+    def fitted_reference(self, result: MeasureResult) -> Sample:
+        """The reference reweighted to the fitted values of a result: its weights times r."""
+        log_r, _ = self.model.scores(self.model.events, result.values)
+        weights = self.reference.weights * np.exp(log_r.ravel()[: len(self.reference)])
+        return Sample(self.reference.events, weights, self.reference.features, "the fit")
+
     def _fitted(self, observed: Observed, start: Float64[np.ndarray, " k"] | None = None) -> Minimum:
         found = self.model.fit(observed, start)
         if not found.converged:

@@ -368,7 +368,7 @@ class ParametricModel:
         n = len(sample)
         if not n:
             return
-        columns = np.asarray(events.columns).reshape(-1, events.columns.shape[-1])[:n]
+        columns = events.rows()[:n]
         start = 0
         for part, size in zip(self.ratio.parts, self.ratio.sizes, strict=True):
             own = self.begin[[self.names.index(name) for name in part.nuisances]]

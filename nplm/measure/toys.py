@@ -81,8 +81,7 @@ class ToyMaker:
 
     @cached_property
     def _columns(self) -> Float64[np.ndarray, "n q"]:
-        columns = np.asarray(self.model.events.columns)
-        return columns.reshape(-1, columns.shape[-1])[: len(self.reference)]
+        return self.model.events.rows()[: len(self.reference)]
 
     def draw(self, seed: int, number: int) -> tuple[ParametricModel, Observed, np.ndarray, np.ndarray, np.ndarray]:
         """Toy `number`: the model with a reference drawn anew, and the data.

@@ -5,6 +5,9 @@ from .hunt import plot_hunt_spectrum as plot_hunt_spectrum
 from .learned_ratio import plot_learned_ratio as plot_learned_ratio
 from .log_ratio import plot_log_ratio as plot_log_ratio
 from .marginal import plot_marginal as plot_marginal
+from .measure import plot_contours as plot_contours
+from .measure import plot_fitted_feature as plot_fitted_feature
+from .measure import plot_measured_pulls as plot_measured_pulls
 from .multiple import plot_multiple as plot_multiple
 from .null import plot_null as plot_null
 from .null import plot_null_ensemble as plot_null_ensemble

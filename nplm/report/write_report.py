@@ -14,7 +14,10 @@ from nplm.hypotest.multiple import MultipleTest
 from nplm.hypotest.multiple_result import MultipleResult
 from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, as_sample, sample_like, two_samples
+from nplm.measure.measurement import Measurement
+from nplm.measure.result import MeasureResult
 from nplm.report.hunt import write_hunt
+from nplm.report.measure import write_measure
 from nplm.report.multiple import write_multiple_run
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_many import write_matrix, write_sweep
@@ -37,9 +40,9 @@ _SAMPLES_NOT_KNOWN = (
 
 @singledispatch
 def write_report(
-    result: Result | MultipleResult | TwoSampleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult,
+    result: Result | MultipleResult | TwoSampleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult | MeasureResult,
     folder: str | Path,
-    test: LikelihoodRatio | MultipleTest | Tabular | None = None,
+    test: LikelihoodRatio | MultipleTest | Measurement | Tabular | None = None,
     data: Tabular | None = None,
     *,
     force: bool = False,
@@ -52,11 +55,12 @@ def write_report(
     has to be given them. Matrices and sweeps need none, and take neither these nor `top`.
 
     Arguments:
-        result: of a test, of several tests, of two samples or of many, of a sweep, or of a bump hunt.
+        result: of a test, of several tests, of two samples or of many, of a sweep, of a bump hunt, or of a measurement.
         folder: where to; it is made. What nplm did not write is never replaced.
         test, data: what ran, and what it tested; where two samples were compared these, in their order:
             `write_report(result, folder, a, b)`, or `write_report(result, folder, reference, data)`. A bump hunt needs
-            its events, `write_report(result, folder, events)`.
+            its events, `write_report(result, folder, events)`; a measurement itself and its data,
+            `write_report(result, folder, measurement, data)`.
         force: replace an older run in the folder.
         top: how many events of the data (of B) go to events.csv, those of largest f.
         leave_one_out: fit again without each feature, see `nplm.localize`; for tests of one model or several.
@@ -140,6 +144,28 @@ def write_report_of_samples(
         return write_two_sample(path, first, second, result, result.to_dict(), None, top=top)
 
     return write_folder(folder, write, force=force)
+
+
+@write_report.register(MeasureResult)
+def write_report_of_measurement(
+    result: MeasureResult,
+    folder: str | Path,
+    measurement: Measurement,
+    data: Tabular | None = None,
+    *,
+    force: bool = False,
+) -> Path:
+    """The report of a measurement, which has to be given that and its data (none if it was of what is expected)."""
+    sample = None if data is None else sample_like(measurement.reference, data, "data")
+    sizes = (len(measurement.reference), 0 if sample is None else len(sample))
+    if sizes != result.sizes or measurement.model.names != result.names:
+        raise ValueError(
+            f"the result is about {result.sizes[0]} reference and {result.sizes[1]} data events and"
+            f" {', '.join(result.names)}, not {sizes[0]}, {sizes[1]} and {', '.join(measurement.model.names)}: give the"
+            " measurement that it is of, and its data"
+        )
+    fitted = measurement.fitted_reference(result)
+    return write_folder(folder, lambda path: write_measure(path, result, fitted, sample, result.to_dict()), force=force)
 
 
 @write_report.register(HuntResult)

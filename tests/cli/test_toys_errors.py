@@ -36,6 +36,7 @@ COMMANDS = (
     "closure",
     "validate",
     "hunt",
+    "measure",
     "monitor",
     "doctor",
 )

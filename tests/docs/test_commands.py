@@ -54,6 +54,7 @@ ELSEWHERE = {
 WRITTEN: dict[str, tuple[str, ...]] = {
     "test": ("result.json", "report.html", "plots/*.png", "plots/*.pdf", "events.csv", "localization.json"),
     "validate": ("result.json", "report.html", "plots/*.png"),
+    "measure": ("result.json", "report.html", "plots/*.png", "plots/*.pdf"),
     "hunt": ("result.json", "report.html", "plots/*.png", "plots/*.pdf", "events.csv"),
     "monitor": ("monitor.html", "history/*.parquet"),
     "learn": ("*.npz", "*.png", "nuisances.yaml"),

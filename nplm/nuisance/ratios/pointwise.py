@@ -173,7 +173,7 @@ def of_columns(ratio: AnyLogRatio) -> PointwiseLogRatio:
     """A log-ratio of either kind, event by event."""
     if hasattr(ratio, "log_r"):
         return cast("PointwiseLogRatio", ratio)
-    return Separable(cast("LogRatio", ratio))
+    return Separable(ratio)
 
 
 @dataclass(frozen=True)
