@@ -147,9 +147,9 @@ def powers(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
         "chi2, CPU s",
     ]
     text = (
-        f"**Power** at level {settings['level']:g} with five fitted parameters, {n} events: a component (share of events"
+        f"**Power** at level {settings['level']:g} with five fitted parameters, {n} events: a component (share of them"
         " in a peak), a resolution (of the third feature, by how much it is wider), a correlation (of features whose"
-        f" correlation is not fitted). The energy test has {toys} toys of the model, each with a fit; chi2 has 64 bins of"
-        " equal probability.\n\n" + markdown_table(head, rows)
+        f" correlation is not fitted). The energy test has {toys} toys of the model, each with a fit; chi2 has 64 bins"
+        " of equal probability.\n\n" + markdown_table(head, rows)
     )
     return text, checks

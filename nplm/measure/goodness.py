@@ -20,7 +20,9 @@ from nplm.measure.left import USUAL, GoodnessOfFit, PointOfFit, look_for_more
 from nplm.nuisance.values import distinct_names
 
 # Steps of the derivatives, in errors of the parameters; the stencil is exact to the fifth power of it.
-_STEP = 0.05
+_STEP, _SMALL = 0.05, 1e-4
+# A log density that changes by less in a step is the same, but for rounding.
+_ROUNDING = 1e-11
 _STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 # Information with less than this share of the largest eigenvalue is none.
 _SINGULAR = 1e-10
@@ -94,12 +96,12 @@ def goodness_of_fit(
     require_same_features(model, sample)
     names, theta = _parameters(parameters)
     given = None if covariance is None else _covariance(names, covariance)
-    steps = _STEP * (np.maximum(np.abs(theta), 1e-3) * 0.02 if given is None else np.sqrt(np.diag(given)))
-    of_sample, of_data = (_scores(log_density, names, theta, steps, each) for each in (model, sample))
+    errors = np.sqrt(np.diag(given)) if given is not None else _errors(log_density, names, theta, model, sample)
+    of_sample, of_data = (_scores(log_density, names, theta, _STEP * errors, each) for each in (model, sample))
     # The mean of the scores is that of the normalization, which the density need not have.
     mean = model.weights @ of_sample / model.total_weight
     of_sample, of_data = of_sample - mean, of_data - mean
-    information = _information(names, of_sample, model, sample)
+    information = _information(names, of_sample, _STEP * errors, model, sample)
     stiffness, notes = np.zeros_like(information), []
     if given is not None:
         stiffness, notes = _against_covariance(names, information, given)
@@ -193,8 +195,22 @@ def _scores(
     return found
 
 
+def _errors(
+    log_density: LogDensity, names: tuple[str, ...], theta: Float64[np.ndarray, " k"], model: Sample, data: Sample
+) -> Float64[np.ndarray, " k"]:
+    """How well each parameter may be known by itself, from differences at small steps."""
+    steps = np.where(theta == 0, _SMALL, _SMALL * np.abs(theta))
+    scores = _scores(log_density, names, theta, steps, model)
+    scores = scores - model.weights @ scores / model.total_weight
+    return 1 / np.sqrt(np.diag(_information(names, scores, steps, model, data)))
+
+
 def _information(
-    names: tuple[str, ...], scores: Float64[np.ndarray, "n k"], model: Sample, data: Sample
+    names: tuple[str, ...],
+    scores: Float64[np.ndarray, "n k"],
+    steps: Float64[np.ndarray, " k"],
+    model: Sample,
+    data: Sample,
 ) -> Float64[np.ndarray, "k k"]:
     """Of the data, by the density: N E[s s^T] with the effective number N of its events.
 
@@ -203,8 +219,8 @@ def _information(
     """
     found = data.effective_size * (scores * model.weights[:, None]).T @ scores / model.total_weight
     size = np.diag(found)
-    for name, value in zip(names, size, strict=True):
-        if not value > 1e-20:
+    for name, value, step in zip(names, size, steps, strict=True):
+        if not value * step**2 > data.effective_size * _ROUNDING**2:
             raise ValueError(f"the density does not depend on {name}: leave it out, as nothing was fitted with it")
     root = np.sqrt(size)
     values, vectors = np.linalg.eigh(found / np.outer(root, root))

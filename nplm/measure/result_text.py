@@ -64,7 +64,7 @@ def measure_verdict(result: MeasureResult) -> Verdict:
 def parameter_rows(result: MeasureResult) -> list[tuple[str, ...]]:
     """A head, and for each parameter of interest its value, what the reference has in its error, and its intervals."""
     levels = list(dict.fromkeys(each.level for each in result.intervals))
-    head = ("parameter", "value", "of it by the reference", *(f"{100 * level:.3g}% interval" for level in levels))
+    head = ("parameter", "value", "error by the reference", *(f"{100 * level:.3g}% interval" for level in levels))
     rows = []
     for i, name in enumerate(result.names[: result.of_interest]):
         own = [each for each in result.intervals if each.name == name]

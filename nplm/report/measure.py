@@ -110,6 +110,16 @@ def _tests(result: MeasureResult) -> list[tuple[str, ...]]:
     return [("test", "t", "expected", "local p"), *rows]
 
 
+def _about_tests(result: MeasureResult) -> str:
+    found = result.goodness_of_fit
+    if found is None:
+        return ""
+    return (
+        f"What stands out most, with the number of tests of each class counted, is a difference {found.leading_words}."
+        " Those of smallest local p:"
+    )
+
+
 def _page(
     result: MeasureResult,
     contours: list[Picture],
@@ -122,12 +132,14 @@ def _page(
     nuisances = len(result.names) - result.of_interest
     beside = f", beside {count(nuisances, 'nuisance')}" if nuisances else ""
     numbers = measure_numbers(result)
+    left = measure_verdict(result).level in ("mild", "strong")
     return render(
         "measure.html",
         title=f"nplm: {measure_verdict(result).title}",
         question="What would be measured?" if result.expected else f"What is {names}, and is anything left?",
         subject=f"{data}a reference of {count(result.sizes[0], 'event')}; {names}{beside}",
         verdict=measure_verdict(result),
+        leading=features[:1] if left else [],
         parameters=parameter_rows(result),
         limits=limit_rows(result),
         cautions=result.notes,
@@ -137,8 +149,8 @@ def _page(
         pulls=pulls,
         coverage=coverage_rows(result),
         tests=_tests(result),
-        about_tests="" if result.goodness_of_fit is None else f"Largest: {result.goodness_of_fit.leading_words}.",
-        features=features,
+        about_tests=_about_tests(result),
+        features=features[1:] if left else features,
         numbers=list(numbers.items()),
         ending=ending(
             content["configuration"],

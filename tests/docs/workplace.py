@@ -162,6 +162,17 @@ def hunted() -> None:
     write_sample(as_sample(columns), Path("jets.parquet"))
 
 
+def decays() -> None:
+    """simulation.npz, decays.npz, and the YAML files of the guide."""
+    rng = np.random.default_rng(14)
+    simulated = {"t": rng.exponential(size=3000), "m": rng.exponential(size=3000), "w": np.full(3000, 0.1)}
+    np.savez("simulation.npz", **simulated)
+    seen = {"t": rng.exponential(1.1, size=310), "m": rng.exponential(size=310)}
+    np.savez("decays.npz", **seen)
+    for name, text in zip(("parameters", "known"), blocks(ROOT / "docs/measure.md", "yaml"), strict=True):
+        Path(f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
 def lines_of_json(events: Events, n: int) -> bytes:
     """A stream of n events, a line of JSON each, 40 of them in a unit of time."""
     rng = np.random.default_rng(8)
@@ -188,6 +199,7 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "clusters.md": (exponential,),
     "family.md": (features, scored, generators),
     "hunt.md": (hunted,),
+    "measure.md": (decays,),
     "index.md": (exponential,),
     "kernel.md": (exponential,),
     "localize.md": (simulation,),
