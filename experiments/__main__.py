@@ -24,6 +24,7 @@ NAMES = (
     "two_sample",
     "family",
     "hunt",
+    "measure",
     "scored",
     "kills",
 )

@@ -25,7 +25,7 @@ import numpy as np
 from nplm import KernelModel, NetworkModel, NPLMTest, Sample, expected_power, localize, write_sample
 from nplm.localization import compared
 from nplm.plot import plot_closure, plot_log_ratio, plot_marginal, plot_null, plot_pair
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 
 # %% [markdown]
 # ## The reference: weighted events

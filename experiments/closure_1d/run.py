@@ -11,8 +11,7 @@ from jaxtyping import Float64
 
 from experiments.experiment import Check, read_config
 from nplm import KernelModel, NPLMTest, Sample
-from nplm.sensitivity import Closure
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import Closure, closure
 from nplm.sensitivity.optimal_test import KnownRatio, known_best_test
 from nplm.stats.neyman_pearson import median_z_of
 from nplm.wording.markdown import markdown_table

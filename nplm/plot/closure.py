@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nplm.plot import style
-from nplm.sensitivity.closure import Closure
+from nplm.sensitivity.closures import Closure
 from nplm.sensitivity.null_check import LEVEL, NullCheck
 
 

@@ -9,9 +9,9 @@ from nplm.report.html.cells import plus_minus, typeset
 from nplm.report.html.footer import ending
 from nplm.report.html.render import render
 from nplm.report.pictures import Picture
-from nplm.sensitivity.closure import Closure
 from nplm.sensitivity.closure_text import closure_rows, size_text
 from nplm.sensitivity.closure_text import verdict as sentences
+from nplm.sensitivity.closures import Closure
 from nplm.wording.greek import chi
 from nplm.wording.numbers import count
 from nplm.wording.verdict_levels import Verdict

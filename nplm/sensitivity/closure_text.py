@@ -9,7 +9,7 @@ from nplm.wording.numbers import format_z
 from nplm.wording.tables import aligned
 
 if TYPE_CHECKING:
-    from nplm.sensitivity.closure import Closure, ClosureAt
+    from nplm.sensitivity.closures import Closure, ClosureAt
 
 
 def closure_text(found: Closure) -> str:

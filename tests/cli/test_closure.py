@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from nplm import KernelModel, NPLMTest, read_sample
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 from toys import exponential_nuisances
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -32,7 +32,7 @@ from nplm.report.pictures import Picture
 from nplm.report.two_sample import write_two_sample
 from nplm.report.two_sample_many import write_matrix, write_sweep
 from nplm.report.write_run import write_run
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 from nplm.two_sample import n_sweep
 from tests.hypotest.slope_model import SlopeModel
 from tests.report.html_page import Page

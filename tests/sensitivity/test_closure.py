@@ -18,7 +18,7 @@ from nplm.nuisance.ratios.separable import Normalization
 from nplm.plot.closure import plot_closure
 from nplm.report.closure_report import closure_page
 from nplm.report.pictures import Picture
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 from nplm.sensitivity.closure_text import verdict
 from nplm.sensitivity.injection import Injection
 from nplm.sensitivity.null_check import null_check

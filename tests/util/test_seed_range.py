@@ -12,7 +12,7 @@ import nplm
 from nplm._util.seed_range import LARGEST_SEED, require_seed
 from nplm.learning.settings import RatioSettings
 from nplm.optimize.adam import Adam
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 
 RNG = np.random.default_rng(1)
 REFERENCE = nplm.Sample(RNG.exponential(size=1000), np.full(1000, 0.05), features=["x"])

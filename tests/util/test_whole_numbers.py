@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nplm
-from nplm.sensitivity.closure import closure
+from nplm.sensitivity import closure
 
 RNG = np.random.default_rng(1)
 A, B = RNG.normal(size=(200, 1)), RNG.normal(size=(100, 1))

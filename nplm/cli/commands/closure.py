@@ -23,7 +23,7 @@ from nplm.wording.projected import QUICKER_TOYS, projection
 if TYPE_CHECKING:
     from nplm.data.sample import Sample
     from nplm.hypotest.test import NPLMTest
-    from nplm.sensitivity.closure import Closure
+    from nplm.sensitivity.closures import Closure
     from nplm.sensitivity.optimal_test import KnownRatio
 
 _PROGRAM, _TOYS = "nplm closure", "toys"
@@ -36,7 +36,7 @@ def run_closure(options: Options) -> int:
         InputError: if a file is bad, or no toys can be drawn.
         OutputError: if the folder holds other files, or cannot be written.
     """
-    from nplm.sensitivity.closure import closure
+    from nplm.sensitivity.closures import closure
 
     reporter = Reporter(options.quiet)
     if options.output is not None:
