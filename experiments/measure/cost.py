@@ -47,7 +47,7 @@ def costs(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
     before = time.process_time()
     measurement = Measurement(reference, Parameters(ratio(names, 0, 1.0)), nuisances)
     marks.append(time.perf_counter())
-    _, _, found = measurement.fit(data)
+    measurement.fit(data)
     marks.append(time.perf_counter())
     result = measurement.run(data, goodness_of_fit=False, contours=[])
     marks.append(time.perf_counter())
@@ -63,6 +63,5 @@ def costs(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
         + markdown_table(["what", "seconds"], rows)
     )
     pull = np.abs(result.values[:k] / result.errors[:k]).max()
-    return text, [
-        Check("largest pull of a parameter whose truth is 0", float(pull), 0.0, 0.0, 4.0, f"{found.converged}")
-    ]
+    what = "largest pull of a parameter whose truth is 0"
+    return text, [Check(what, float(pull), 0.0, 0.0, 4.0, "a few standard deviations")]

@@ -95,8 +95,8 @@ def coverages(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
                 rows.append([*row, f"{columns['seconds'].mean():.2f}"])
     head = ["case", "reference", "parameter", "pull: mean, sd", "68.27%", "Wilks alone", "95%", "Wilks alone", "CPU s"]
     text = (
-        f"**Coverage** of profile intervals in {settings['toys']} toys of {settings['yield']} expected events, each with a"
-        " reference of its own, beside those with Wilks's threshold alone, which takes the reference as exact.\n\n"
+        f"**Coverage** of profile intervals in {settings['toys']} toys of {settings['yield']} expected events, each"
+        " with its own reference, beside those with Wilks's threshold alone, which takes the reference as exact.\n\n"
         + markdown_table(head, rows)
     )
     return text, checks

@@ -20,6 +20,7 @@ from nplm.measure.likelihood import (
     reference_value,
     scores,
     second_moments,
+    slopes,
 )
 from nplm.measure.parameters import Parameters
 from nplm.nuisance.nuisances import Nuisances
@@ -200,6 +201,19 @@ class ParametricModel:
                 gradient[k:] += np.asarray(known.gradient)
                 hessian[k:, k:] += np.asarray(known.hessian)
         return value, gradient, hessian
+
+    def slope(self, data: Observed, point: Float64[np.ndarray, " k"]) -> tuple[float, Float64[np.ndarray, " k"]]:
+        """L and its gradient alone."""
+        with jax.enable_x64(True):
+            at = jnp.asarray(point)
+            found = slopes(self.ratio, self.events, data.events if data.size else None, at)
+            value, gradient = float(found[0]), np.array(found[1])
+            if self.nuisances is not None:
+                k = self.of_interest
+                known = auxiliary_terms(self.nuisances, at[k:], jnp.asarray(data.auxiliary))
+                value += float(known.value)
+                gradient[k:] += np.asarray(known.gradient)
+        return value, gradient
 
     def stiffness(self, data: Observed, point: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, "k k"]:
         """S, the second derivatives of -log L(nu | A), zero for parameters of interest."""

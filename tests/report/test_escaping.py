@@ -23,10 +23,13 @@ from nplm import (
 )
 from nplm.family import FamilySettings, validate_matrix
 from nplm.hunt import bump_hunt
+from nplm.measure import Measurement
 from nplm.monitor.page import write_page
 from nplm.monitor.verdict import Verdict
+from nplm.nuisance import Normalization
 from nplm.report.closure_report import closure_page
 from nplm.report.hunt import write_hunt
+from nplm.report.measure import write_measure
 from nplm.report.multiple import write_multiple_run
 from nplm.report.pictures import Picture
 from nplm.report.two_sample import write_two_sample
@@ -114,6 +117,14 @@ def of_hunt(folder: Path) -> Path:
     return write_hunt(folder, sample, result, content)
 
 
+def of_measure(folder: Path) -> Path:
+    reference, data = _samples()
+    measurement = Measurement(reference, Normalization(f"{NAME} norm"))
+    result = replace(measurement.run(data, resamples=99), notes=(CAUTION,))
+    content = {**result.to_dict(), "configuration": {"command": COMMAND}}
+    return write_measure(folder, result, measurement.fitted_reference(result), data, content)
+
+
 # What each shows of it.
 PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     one_model: (FEATURE, REFERENCE, DATA, CAUTION, COMMAND, f"Feature {FEATURE}"),
@@ -124,6 +135,7 @@ PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     sweep: (f"A: {REFERENCE}", f"B: {DATA}", CAUTION),
     of_hunt: (FEATURE, f"Spectrum of {FEATURE}", f"excess at {FEATURE}", f"{NAME} y", DATA, COMMAND),
     of_closure: (REFERENCE, DATA, COMMAND, f"{NAME} title", f"{NAME} caption"),
+    of_measure: (FEATURE, f"{NAME} norm", f"Feature {FEATURE}", DATA, CAUTION, COMMAND),
     of_monitor: (FEATURE, REFERENCE, DATA, CAUTION),
 }
 
