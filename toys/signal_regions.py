@@ -6,8 +6,11 @@ error may be wrong: the true one is `factor` times it. Signals are templates, yi
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -127,3 +130,26 @@ def signal_of(table: RegionTable, signals: Mapping[str, float]) -> Float64[np.nd
     """Yields that signals add."""
     every = templates(table)
     return sum((s * every.yields[every.names.index(name)] for name, s in signals.items()), np.zeros(len(table)))
+
+
+def write_files(folder: Path, table: RegionTable) -> None:
+    """Writes the table as regions.csv, its covariances as covariances.json, and the templates as templates.csv."""
+    with (folder / "regions.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["analysis", *table.labels, "region", "observed", "expected", "error"])
+        for i in range(len(table)):
+            labels = [column[i] for column in table.labels.values()]
+            counts = [int(table.observed[i]), float(table.expected[i]), float(table.error[i])]
+            writer.writerow([table.analyses[i], *labels, table.regions[i], *counts])
+    covariances = {
+        name: {"order": [table.regions[i] for i in c.rows], "covariance": c.matrix.tolist()}
+        for name, c in table.covariances.items()
+    }
+    (folder / "covariances.json").write_text(json.dumps(covariances, indent=1) + "\n", encoding="utf-8")
+    every = templates(table)
+    with (folder / "templates.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["template", "analysis", "region", "yield"])
+        for name, row in zip(every.names, every.yields, strict=True):
+            for i in np.flatnonzero(row > 0):
+                writer.writerow([name, table.analyses[i], table.regions[i], round(float(row[i]), 4)])

@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nplm.stats.asymptotic import AsymptoticNull
+from nplm.stats.chi2 import Chi2Null
 from nplm.stats.ensemble_summary import EnsembleSummary
 from nplm.stats.goodness_of_fit import ACCEPTED
 from nplm.stats.null import Kind
+from nplm.stats.weighted_chi2 import WeightedChi2Null
+
+# Weights below this share of the largest do not show in t.
+_SEEN = 1e-12
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,20 @@ class Calibration:
     def asymptotic_accepted(self) -> bool | None:
         """Whether the toys are compatible with the asymptotic null (p >= 0.05); None if nothing was checked."""
         return None if self.asymptotic_check is None else self.asymptotic_check >= ACCEPTED
+
+    @property
+    def null_weights(self) -> list[float] | None:
+        """Weights w_k, the largest first, if the p-value is read from t ~ sum_k w_k chi2(1); None if it is not.
+
+        A chi2 of k degrees of freedom has k ones. Weights below 1e-12 of the largest are left out.
+        """
+        null = self.asymptotic
+        if self.kind == "analytic" and isinstance(null, WeightedChi2Null) and null.shift is None:
+            weights = np.sort(null.weights)[::-1]
+            return [float(w) for w in weights[weights > _SEEN * weights[0]]]
+        if self.kind == "chi2 given" and isinstance(null, Chi2Null) and null.degrees_of_freedom % 1 == 0:
+            return [1.0] * int(null.degrees_of_freedom)
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON values, with the keys that files have had from the first."""

@@ -131,10 +131,10 @@ def regions_numbers(result: RegionsResult) -> Mapping[str, str]:
         "p-value": f"{format_p(result.p_value)} for the largest excess among all regions",
         "Z": format_z(result.z),
         "errors": f"best factor {_factor(overall)} ({overall.low:.2f} to {overall.high:.2f}{spread})",
-        "regions": f"{len(table):,} of {count(len(table.rows), 'analysis').replace('analysiss', 'analyses')}",
+        "regions": f"{len(table):,} of {_analyses(len(table.rows))}",
         "counts": f"{table.observed.sum():,.0f} observed, {table.expected.sum():,.6g} expected",
         "null": kinds[result.errors],
-        "covariances": ", ".join(printable(name) for name in table.covariances) or "none given",
+        "correlated": ", ".join(printable(name) for name in table.covariances) or "none given",
         "time": format_duration(sum(result.seconds.values())),
     }
 
@@ -153,6 +153,10 @@ def regions_line(result: RegionsResult) -> str:
     """The answer on one line."""
     leading = result.extremes[0]
     return f"{p_text(result.p_value)}, {z_text(result.z)} in {printable(leading.analysis)}: {printable(leading.region)}"
+
+
+def _analyses(many: int) -> str:
+    return f"{many:,} {'analysis' if many == 1 else 'analyses'}"
 
 
 def _factor(each: ErrorFactor) -> str:

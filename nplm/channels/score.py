@@ -113,6 +113,10 @@ class Scorer:
             found.append(1 / np.sqrt(information))
         return np.array(found)
 
+    def expected_gains(self, signal: Float64[np.ndarray, " m"]) -> Mapping[str, float]:
+        """Of each analysis with a signal, how much 2 log L it would gain from it on average: its information."""
+        return {self.graph.names[unit.analysis]: unit.information for unit in self._units(signal)}
+
     def _units(self, signal: np.ndarray) -> list[_Unit]:
         """What each analysis with a signal enters with."""
         quality = signal**2 / (self.table.expected + self.table.error**2 + 1e-300)

@@ -189,7 +189,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         positional: fields that stand before the options, without a name.
         hidden: fields that do not change the answer.
     """
-    first = [str(getattr(options, name)) for name in positional]
+    given = [getattr(options, name) for name in positional]
+    first = [str(word) for value in given for word in (value if isinstance(value, tuple) else (value,))]
     references = [str(file) for file in getattr(options, "reference", ())]
     words = [*command.split(), *first, *(["--reference", *references] if references else [])]
     for field in fields(options):
@@ -199,13 +200,23 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in ("features", "nu", "circular", "score_keep", "signal_region", "level", "limit"):
+        elif field.name in (
+            "features",
+            "nu",
+            "circular",
+            "score_keep",
+            "signal_region",
+            "level",
+            "limit",
+            "by",
+            "events",
+        ):
             words += [option, *map(str, value)]
         elif field.name == "at":
             words += [option, *(f"{name}={number!r}" for name, number in value)]
         elif field.name == "label":
             words += [word for each in value for word in (option, str(each))]
-        elif field.name == "widths":
+        elif field.name in ("widths", "factors"):
             words += [option, ",".join(map(repr, value))]
         elif field.name == "family":
             words += [option, ",".join(value)]

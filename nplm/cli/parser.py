@@ -66,6 +66,30 @@ _MEASURE_EXAMPLES = """examples:
   nplm measure data.npz --reference ref.npz --weights w --parameters parameters.yaml --nuisances known.yaml -o measured
   nplm measure --reference ref.npz --weights w --parameters parameters.yaml --expected --limit mu --json
 """
+_COMBINE_EXAMPLES = """examples:
+  nplm channels combine ee/result.json mumu/result.json tautau/result.json -o combined
+  nplm channels combine ee/result.json mumu/result.json --how sum --json | jq .p_value
+  nplm channels combine a/result.json b/result.json --events a.npz b.npz --how min-p -o combined
+
+a file given with --overlap (JSON) has the numbers of shared events, by the names of channels,
+  {"shared": [["a", "b", 1200]]}
+or correlations of Z-scores
+  {"order": ["a", "b"], "correlation": [[1, 0.3], [0.3, 1]]}
+"""
+_REGIONS_EXAMPLES = """examples:
+  nplm channels regions regions.csv -o regions
+  nplm channels regions regions.csv --covariances covariances.json --by analysis experiment -o regions
+  nplm channels regions regions.csv --errors gamma --json | jq .factors[0]
+"""
+_GRAPH_EXAMPLES = """examples:
+  nplm channels graph regions.csv --compatible "experiment energy"
+  nplm channels graph regions.csv --compatible pairs.csv --templates templates.csv --template stop
+"""
+_EXPLAIN_EXAMPLES = """examples:
+  nplm channels explain regions.csv --templates templates.csv --compatible "experiment energy" -o explained
+  nplm channels explain regions.csv --templates templates.csv --compatible pairs.csv --fakes 1000 --workers 8 \\
+      --store walks -o explained       (walks and fake tables are kept: the same command goes on)
+"""
 _MONITOR_EXAMPLES = """examples:
   nplm monitor ref.parquet --folder runs --false-alarms-per-day 1 --windows-per-day 96 -o quality
   nplm monitor ref.parquet --folder runs --follow --window 2000 --step 500 -o quality
@@ -256,6 +280,49 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         " intervals, contours and limits, and whether the best member of the model describes the data.",
         epilog=f"{_MEASURE_EXAMPLES}\n{codes}",
     )
+    channels = subparsers.add_parser(
+        "channels",
+        usage="nplm channels combine | regions | graph | explain",
+        help="many results as one statement",
+        description="One statement of many results: results of tests (combine), tables of counting regions (regions),"
+        " analyses that may be combined (graph), and what an excess may be (explain).",
+        epilog=codes,
+    )
+    statements = channels.add_subparsers(dest="subcommand", metavar="COMMAND")
+    combine = statements.add_parser(
+        "combine",
+        declare=_options("channels.options", "add_combine_options"),
+        usage="nplm channels combine RESULT.json RESULT.json [...] [-o OUT] [options]",
+        help="one p-value for several results, independent or overlapping",
+        description="Combines the p-values, or the t, of several results into one, and says which channel leads.",
+        epilog=f"{_COMBINE_EXAMPLES}\n{codes}",
+    )
+    regions = statements.add_parser(
+        "regions",
+        declare=_options("channels.options", "add_regions_options"),
+        usage="nplm channels regions TABLE [-o OUT] [options]",
+        help="p-values of counting regions, whether their errors are right, and what stands out",
+        description="Exact p-values of counting regions, their histogram beside what is expected of it if errors are"
+        " right or not, the factor of the errors that fits best, and the extremes with their trials factor.",
+        epilog=f"{_REGIONS_EXAMPLES}\n{codes}",
+    )
+    graph = statements.add_parser(
+        "graph",
+        declare=_options("channels.options", "add_graph_options"),
+        usage="nplm channels graph TABLE --compatible RULE [options]",
+        help="which analyses may be combined, and the best allowed combination",
+        description="Says which analyses of a table may be combined, and which allowed combination is best.",
+        epilog=f"{_GRAPH_EXAMPLES}\n{codes}",
+    )
+    explain = statements.add_parser(
+        "explain",
+        declare=_options("channels.options", "add_explain_options"),
+        usage="nplm channels explain TABLE --templates FILE --compatible RULE [-o OUT] [options]",
+        help="which templates of signals explain a table, and how often chance does",
+        description="Looks for the set of signal templates that describes a table best, with a penalty for each, and"
+        " compares it with fake tables of the background alone.",
+        epilog=f"{_EXPLAIN_EXAMPLES}\n{codes}",
+    )
     monitor = subparsers.add_parser(
         "monitor",
         declare=_options("monitor_options", "add_options"),
@@ -285,6 +352,12 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
         "validate": CommandParser(validate, _command(("validate_options", "Options"), "validate", "run_validate")),
         "hunt": CommandParser(hunt, _command(("hunt_options", "Options"), "hunt", "run_hunt")),
         "measure": CommandParser(measure, _command(("measure_options", "Options"), "measure", "run_measure")),
+        **{
+            f"channels {name}": CommandParser(
+                each, _command(("channels.options", f"{name.capitalize()}Options"), f"channels.{name}", f"run_{name}")
+            )
+            for name, each in (("combine", combine), ("regions", regions), ("graph", graph), ("explain", explain))
+        },
         "monitor": CommandParser(monitor, _command(("monitor_options", "Options"), "monitor", "run_monitor")),
         "doctor": CommandParser(doctor, _command(None, "doctor", "doctor")),
     }

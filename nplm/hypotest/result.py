@@ -117,7 +117,12 @@ class Result(SavedResult):
             "p_interval": self.p_interval,
             "z": self.z,
             "z_interval": self.z_interval,
-            "null": {"kind": self.calibration.kind, "mean": self.calibration.mean, "sd": self.calibration.sd},
+            "null": {
+                "kind": self.calibration.kind,
+                "mean": self.calibration.mean,
+                "sd": self.calibration.sd,
+                "weights": self.calibration.null_weights,
+            },
             "calibration": self.calibration.to_dict(),
             "model": self.model,
             "converged": self.converged,

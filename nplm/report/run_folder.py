@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 _USUAL_FILES = ("result.json", "report.html", "localization.json", "events.csv")
 _RUN_FOLDERS = ("plots", "toys")
 # The programs that replace each other's runs; the last is what Python said before it had write_report.
-_PROGRAMS = ("nplm test", "nplm validate", "nplm hunt", "nplm measure", "write_report", "result.write")
+_PROGRAMS = (
+    "nplm test",
+    "nplm validate",
+    "nplm hunt",
+    "nplm measure",
+    "nplm channels",
+    "write_report",
+    "result.write",
+)
 # The schemas of result.json.
 _SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
 

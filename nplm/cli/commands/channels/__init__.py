@@ -1,0 +1,1 @@
+"""The commands of `nplm channels`: options, and what runs each."""
