@@ -22,7 +22,7 @@ QUICK_TESTS = tests/stats tests/likelihood tests/data tests/io tests/optimize te
 # Folders of numbers, whose arrays are held against the annotations of nplm (tests/type_checks.py). Those of commands, files,
 # pages and the documentation are not among them, as what starts nplm as a process has no checks; nor are files that take
 # long to repeat what others call as well.
-TYPED_TESTS = $(addprefix tests/,calibration config cuts data family hunt hypotest learning likelihood localization measure models \
+TYPED_TESTS = $(addprefix tests/,calibration channels config cuts data family hunt hypotest learning likelihood localization measure models \
 	monitor/test_family_shape.py monitor/test_finite_shape.py nuisance optimize plot sensitivity stats toys two_sample util wording)
 UNTYPED_TESTS = $(addprefix --ignore=tests/,$(addprefix models/test_,compilation.py in_coordinates.py invariance.py model_from_outside.py) \
 	nuisance/test_minima.py $(addprefix hypotest/test_,impact.py multiple.py size.py yields.py) sensitivity/test_closure.py \

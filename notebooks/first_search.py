@@ -78,7 +78,7 @@ print(f"{len(data):,} events of data")
 # `NPLMTest` compares the data with the reference over a whole family of alternatives, n(x) = n(x|R) exp f(x), and takes
 # the f that describes the data best. Twice the gain in log-likelihood is t. Here f is a sum of Gaussian kernels of a
 # width of one standard deviation. A width must be chosen before one looks at the data; several widths at once, with one
-# p-value for all, are `MultipleTest(kernel_widths(...))`.
+# p-value for all, are `MultipleTest(nplm.hypotest.kernel_widths(...))`.
 #
 # `run` fits the data and 100 toys, data sets that are drawn from the reference and fitted in the same way.
 

@@ -1,4 +1,5 @@
 from . import calibration as calibration
+from . import channels as channels
 from . import data as data
 from . import family as family
 from . import hunt as hunt
@@ -24,7 +25,6 @@ from .family.test import FamilyTest as FamilyTest
 from .family.validate import validate as validate
 from .hypotest.estimator import LogRatioEstimator as LogRatioEstimator
 from .hypotest.multiple import MultipleTest as MultipleTest
-from .hypotest.multiple import kernel_widths as kernel_widths
 from .hypotest.result import Result as Result
 from .hypotest.test import NPLMTest as NPLMTest
 from .io.processes import read_reference as read_reference

@@ -21,11 +21,11 @@ from nplm import (
     NPLMTest,
     Nuisances,
     Sample,
-    kernel_widths,
     load_result,
     validate,
 )
 from nplm._util.arrays_file import write_npz
+from nplm.hypotest import kernel_widths
 from nplm.hypotest.saved import SCHEMA, SavedResultError
 from nplm.nuisance import Normalization
 from nplm.plot import plot_null

@@ -1,7 +1,8 @@
 """About sixty counting regions of ten analyses of two experiments, with known truth: true errors, signals, covariances.
 
 Each analysis has its own size of backgrounds and errors; those of three share a covariance. What the table calls the
-error may be wrong: the true one is `factor` times it. Signals are templates, yields in a few regions of several analyses.
+error may be wrong: the true one is `factor` times it. Signals are templates, yields in a few regions of several
+analyses.
 """
 
 from __future__ import annotations
@@ -72,13 +73,10 @@ TEMPLATES = tuple(_IN)
 
 def background() -> RegionTable:
     """The table with its expectations, and the rounded expectations as counts."""
-    rows = [
-        (name, f"SR{i + 1}", a.expected * 0.6**i, a.relative * a.expected * 0.6**i, a)
-        for name, a in ANALYSES.items()
-        for i in range(a.regions)
-    ]
-    analyses = tuple(row[0] for row in rows)
-    expected, error = (np.array([round(row[k], 3) for row in rows]) for k in (2, 3))
+    places = [(name, a, i) for name, a in ANALYSES.items() for i in range(a.regions)]
+    analyses = tuple(name for name, _, _ in places)
+    expected = np.array([round(a.expected * 0.6**i, 3) for _, a, i in places])
+    error = np.array([round(a.relative * a.expected * 0.6**i, 3) for _, a, i in places])
     covariances = {}
     for name, a in ANALYSES.items():
         if a.correlation is not None:
@@ -86,15 +84,15 @@ def background() -> RegionTable:
             correlation = a.correlation + (1 - a.correlation) * np.eye(len(at))
             covariances[name] = Covariance(at, correlation * np.outer(error[at], error[at]))
     return RegionTable(
-        regions=tuple(row[1] for row in rows),
+        regions=tuple(f"SR{i + 1}" for _, _, i in places),
         analyses=analyses,
         observed=np.round(expected),
         expected=expected,
         error=error,
         labels={
-            "experiment": tuple(row[4].experiment for row in rows),
-            "energy": tuple(row[4].energy for row in rows),
-            "signature": tuple(row[4].signature for row in rows),
+            "experiment": tuple(a.experiment for _, a, _ in places),
+            "energy": tuple(a.energy for _, a, _ in places),
+            "signature": tuple(a.signature for _, a, _ in places),
         },
         covariances=covariances,
         name="signal_regions",
@@ -151,5 +149,5 @@ def write_files(folder: Path, table: RegionTable) -> None:
         writer = csv.writer(stream)
         writer.writerow(["template", "analysis", "region", "yield"])
         for name, row in zip(every.names, every.yields, strict=True):
-            for i in np.flatnonzero(row > 0):
-                writer.writerow([name, table.analyses[i], table.regions[i], round(float(row[i]), 4)])
+            for at in np.flatnonzero(row > 0).tolist():
+                writer.writerow([name, table.analyses[at], table.regions[at], round(float(row[at]), 4)])

@@ -91,8 +91,8 @@ def best_clique(
         allowed: which nodes may stand beside each other; symmetric.
         weights: of the nodes, of either sign.
         maximal: whether only sets count to which no further node may be added: then a node that would lower the weight
-            cannot be left out for that reason (J. High Energy Phys. 03 (2021) 207, arXiv:2012.12246, section 5.1). False
-            also takes subsets, and finds the largest weight of all.
+            cannot be left out for that reason (J. High Energy Phys. 03 (2021) 207, arXiv:2012.12246).
+            False also takes subsets, and finds the largest weight of all.
 
     Raises:
         ValueError: see `parts_of`; or if the arrays do not fit.

@@ -42,11 +42,11 @@ def combine_results(
       asymptotic null): their sum has the weights of all, one after the other, in closed form.
 
     Channels that share n_ij of their n_i and n_j events have scores, sums over events, with correlations of
-    rho_ij = n_ij / sqrt(n_i n_j), if they look at the same modes, and t, which are sums of squares, with rho_ij^2; modes
-    that differ share less. So what is computed is at least as wide as what is true: "sum" pairs the k-th largest weights
-    of channels, with eigenvalues of [rho_ij sqrt(w_ik w_jk)]; "min-p" and "fisher" take the joint distribution of these,
-    or, where weights are not known, a normal copula of Z-scores with the correlation rho_ij^2. A given correlation is
-    that of Z-scores, and of t.
+    rho_ij = n_ij / sqrt(n_i n_j), if they look at the same modes, and t, which are sums of squares, with rho_ij^2;
+    modes that differ share less. So what is computed is at least as wide as what is true: "sum" pairs the k-th largest
+    weights of channels, with eigenvalues of [rho_ij sqrt(w_ik w_jk)]; "min-p" and "fisher" take the joint distribution
+    of these, or, where weights are not known, a normal copula of Z-scores with the correlation rho_ij^2. A given
+    correlation is that of Z-scores, and of t.
 
     Arguments:
         results: by name, or in order: of `nplm test` and other commands, objects or the JSON values of result.json; or
@@ -75,7 +75,7 @@ def combine_results(
     channels = tuple(Channel.of(result, str(name)) for name, result in named.items())
     names = tuple(channel.name for channel in channels)
     scores, of_z, source = _correlations(channels, shared, correlation)
-    tails = {}
+    tails: dict[str, GlobalTail] = {}
     for each in HOWS:
         if each == "sum" and (why := why_no_sum(channels)):
             if how == "sum":
@@ -100,8 +100,8 @@ def why_no_sum(channels: Sequence[Channel]) -> str:
     for channel in channels:
         if not len(channel.weights):
             return (
-                f"t of {channel.name} ({channel.kind}) is not known as a weighted sum of chi2 variables, so it cannot be"
-                " summed with those of others: results of different kinds are combined by min-p or fisher"
+                f"t of {channel.name} ({channel.kind}) is not known as a weighted sum of chi2 variables, so it cannot"
+                " be summed with those of others: results of different kinds are combined by min-p or fisher"
             )
     return ""
 
@@ -131,7 +131,9 @@ def _correlations(
             if not channel.events > 0:
                 raise ValueError(f"the number of events of {channel.name} is not known: give correlations instead")
             if not 0 <= many <= channel.events:
-                raise ValueError(f"{first} and {second} share {many:g} events, but {channel.name} has {channel.events:g}")
+                raise ValueError(
+                    f"{first} and {second} share {many:g} events, but {channel.name} has {channel.events:g}"
+                )
         scores[i, j] = scores[j, i] = many / np.sqrt(channels[i].events * channels[j].events)
     require_correlation(scores, tuple(names))
     apart = np.allclose(scores, np.eye(k), atol=_ROUNDING)
@@ -156,7 +158,9 @@ def _tail(
             return GlobalTail(statistic, _log_any(smallest, k), 0.0, f"closed form: 1 - (1 - p)^{k}")
         return GlobalTail(statistic, _log_erlang(product, k), 0.0, f"closed form: chi2({2 * k})")
     if exact and all(len(channel.weights) for channel in channels):
-        null = JointGlobalNull(_joint(channels, scores), Combination("min-p" if how == "min-p" else "product"), seed=seed)
+        null = JointGlobalNull(
+            _joint(channels, scores), Combination("min-p" if how == "min-p" else "product"), seed=seed
+        )
         found = null.global_p(np.array([channel.t for channel in channels]))
         error = (found.p_interval[1] - found.p_interval[0]) / (2 * found.p_value)
         return GlobalTail(statistic, float(np.log(found.p_value)), error, found.null)

@@ -22,7 +22,7 @@ _NAMES = {"min-p": "smallest p-value", "fisher": "product of p-values (Fisher)",
 def combined_verdict(result: CombinedResult) -> Verdict:
     """All agree below Z = 2 of the combination, a mild difference up to 3, a strong one above."""
     many = count(len(result.channels), "channel")
-    leads = f"{printable(result.leading)} leads"
+    leads = f"the channel {printable(result.leading)} leads"
     share = share_of(result.p_value, "sets of channels without a difference")
     sentence = (
         f"In {share} their {_NAMES[result.how]} is as extreme ({p_text(result.p_value)}, {z_text(result.z)}); {leads}."
@@ -73,8 +73,9 @@ def combined_numbers(result: CombinedResult) -> Mapping[str, str]:
         "leads": printable(result.leading),
         "null": tail.null,
         "beside": beside,
-        "shared": "nothing" if result.correlated == "independent" else f"{result.correlated}: correlations of Z up to"
-        f" {largest.max():.3g}",
+        "shared": "nothing"
+        if result.correlated == "independent"
+        else f"{result.correlated}: correlations of Z up to {largest.max():.3g}",
         "time": format_duration(sum(result.seconds.values())),
     }
 

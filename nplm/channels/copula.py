@@ -38,8 +38,8 @@ def log_tail_of_product(
 ) -> tuple[float, float]:
     """log P(-sum_i log p_i >= statistic) for K p-values, and its relative error, by importance sampling.
 
-    Z is drawn in equal parts from the null and from normal distributions that are moved to where the region begins: with
-    one large p-value's logarithm each, and with all alike; a draw counts with the ratio of the null to their mean.
+    Z is drawn in equal parts from the null and from normal distributions that are moved to where the region begins:
+    with one large p-value's logarithm each, and with all alike; a draw counts with the ratio of the null to their mean.
     """
     k = len(correlation)
     rng = np.random.default_rng(seed)
@@ -76,7 +76,9 @@ def require_correlation(correlation: Float64[np.ndarray, "k k"], names: tuple[st
         raise ValueError("correlations must have ones on the diagonal")
     least = float(np.linalg.eigvalsh(correlation)[0])
     if least < -1e-9:
-        raise ValueError(f"correlations of {', '.join(names)} are not positive: their smallest eigenvalue is {least:.2g}")
+        raise ValueError(
+            f"correlations of {', '.join(names)} are not positive: their smallest eigenvalue is {least:.2g}"
+        )
 
 
 def _z(log_p: float) -> float:
@@ -86,4 +88,3 @@ def _z(log_p: float) -> float:
 def _root(covariance: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))
-

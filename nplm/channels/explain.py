@@ -1,4 +1,4 @@
-"""What may an excess be? The best set of templates, how it compares with the background alone, and how often by chance."""
+"""What may an excess be? The best set of templates, beside the background alone, and how often chance does as much."""
 
 from __future__ import annotations
 

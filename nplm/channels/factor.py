@@ -30,7 +30,8 @@ class ErrorFactor:
         factor: the best one, from 0.05 to 4.
         low, high: where the log-likelihood is 0.5 lower, for regions that share nothing; at the ends of the range these
             are limits.
-        spread: standard deviation of the factor if regions of one analysis may share anything, but analyses nothing (the
+        spread: standard deviation of the factor if regions of one analysis may share anything, but analyses nothing
+        (the
             scores of an analysis are added before they are squared); NaN for fewer than ten analyses, or at an end.
         log_ratio: log-likelihood at the best factor less that at 1.
     """
@@ -72,7 +73,9 @@ def error_factors(
     curves = _curves(table, errors, grid)
     of_one = _curves(table, errors, np.ones(1))[0]
     analyses = np.unique(table.analyses, return_inverse=True)[1]
-    return tuple(_best(value, grid, curves[:, rows], of_one[rows], analyses[rows]) for (_, value), rows in groups.items())
+    return tuple(
+        _best(value, grid, curves[:, rows], of_one[rows], analyses[rows]) for (_, value), rows in groups.items()
+    )
 
 
 def _curves(table: RegionTable, errors: Uncertainty, grid: np.ndarray) -> Float64[np.ndarray, "k m"]:
@@ -81,9 +84,7 @@ def _curves(table: RegionTable, errors: Uncertainty, grid: np.ndarray) -> Float6
     return log_probability("equal", n, b, error, errors).reshape(len(grid), -1)
 
 
-def _best(
-    group: str, grid: np.ndarray, curves: np.ndarray, of_one: np.ndarray, analyses: np.ndarray
-) -> ErrorFactor:
+def _best(group: str, grid: np.ndarray, curves: np.ndarray, of_one: np.ndarray, analyses: np.ndarray) -> ErrorFactor:
     log_f = np.log(grid)
     spline = CubicSpline(log_f, curves, axis=0)
     fine = np.linspace(log_f[0], log_f[-1], 4001)

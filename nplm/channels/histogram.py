@@ -1,4 +1,4 @@
-"""The histogram of p-values over regions, and what is expected of it exactly: counts are discrete, errors may be off."""
+"""The histogram of p-values over regions, and what is expected of it exactly: counts are discrete."""
 
 from __future__ import annotations
 
@@ -92,6 +92,4 @@ def p_histogram(
         distance = ((np.vstack([observed, drawn]) - expected) ** 2 / scale).sum(axis=1)
         p = float((distance >= distance[0] - 1e-9).sum() / (1 + draws))
         expectations.append(Expectation(float(factor), tuple(expected.tolist()), p))
-    return PHistogram(
-        kind, tuple(edges.tolist()), tuple(int(v) for v in observed), tuple(expectations), draws
-    )
+    return PHistogram(kind, tuple(edges.tolist()), tuple(int(v) for v in observed), tuple(expectations), draws)

@@ -14,9 +14,7 @@ from nplm.channels.table import Covariance
 _STEPS, _HALVINGS, _CLOSE = 60, 40, 1e-7
 
 
-def log_likelihood(
-    observed: np.ndarray, expected: np.ndarray, error: np.ndarray, signal: np.ndarray
-) -> np.ndarray:
+def log_likelihood(observed: np.ndarray, expected: np.ndarray, error: np.ndarray, signal: np.ndarray) -> np.ndarray:
     """max over b >= 0 of n log(b + s) - b - s - (b - b0)^2 / (2 error^2), of regions by themselves; arrays broadcast.
 
     With m = b0 + s the mean lambda = b + s solves lambda^2 + (error^2 - m) lambda - n error^2 = 0, and is at least s.

@@ -57,7 +57,8 @@ class RegionsResult(SavedResult):
     def p_value(self) -> float:
         """The probability that the largest excess of all regions is at least as unlikely as that which was found.
 
-        With covariances it is counted from draws, unless it is beyond these: then the larger one of independent regions.
+        With covariances it is counted from draws, unless it is beyond these: then the larger one of independent
+        regions.
         """
         leading = self.extremes[0]
         return leading.global_p if np.isnan(leading.drawn_p) else max(leading.global_p, leading.drawn_p)

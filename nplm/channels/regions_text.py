@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nplm.stats.significance import z_score
-from nplm.wording.numbers import count, format_duration, format_p, format_z, p_text, printable, share_of, z_text
+from nplm.wording.numbers import format_duration, format_p, format_z, p_text, printable, share_of, z_text
 from nplm.wording.tables import aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict
 

@@ -54,16 +54,16 @@ class Scorer:
     """Scores sets of templates and strengths on one table.
 
     K = -2 log {L_SM pi(SM) / [L_BSM(mu^) pi(BSM)]} (W. Waltenberger, A. Lessa and S. Kraml, J. High Energy Phys. 03
-    (2021) 207, arXiv:2012.12246), with the largest value that any allowed combination of analyses gives, of sets to which
-    no further analysis with a signal could be added. mu^ >= 0 maximizes the likelihood of the combination up to the
-    smallest of the 95% upper limits of the regions outside of it: of each analysis the most sensitive one.
+    (2021) 207, arXiv:2012.12246), with the largest value that any allowed combination of analyses gives, of sets to
+    which no further analysis with a signal could be added. mu^ >= 0 maximizes the likelihood of the combination up to
+    the smallest of the 95% upper limits of the regions outside of it: of each analysis the most sensitive one.
 
-    An analysis with a covariance enters with all regions that it is about, by their simplified likelihood; else with the
-    one region that would be most sensitive, s^2 / (b + error^2), whatever was observed, as regions may overlap.
+    An analysis with a covariance enters with all regions that it is about, by their simplified likelihood; else with
+    the one region that would be most sensitive, s^2 / (b + error^2), whatever was observed, as regions may overlap.
 
-    pi(SM) = 1, and pi(BSM) = exp(-sum of the costs of the templates). A template is one signal of a free strength, which
-    adds 1 to 2 log L on average if there is none (Wilks); Akaike's criterion charges 2 for it, a cost of 1. That is also
-    what the paper charges for one particle with one decay and two production modes, see `protomodel_cost`.
+    pi(SM) = 1, and pi(BSM) = exp(-sum of the costs of the templates). A template is one signal of a free strength,
+    which adds 1 to 2 log L on average if there is none (Wilks); Akaike's criterion charges 2 for it, a cost of 1. That
+    is also what the paper charges for one particle with one decay and two production modes, see `protomodel_cost`.
 
     Arguments:
         table: the regions.
@@ -90,8 +90,14 @@ class Scorer:
         gains = self._gains(units, signal, grid)
         total, sets = _best_sets(parts, gains, grid, outside, inside)
         at = int(total.argmax())
-        chosen = np.array(sorted(node for part, row in zip(parts, sets[:, at], strict=True)
-                                 for node in part.nodes[part.members[row]].tolist()), dtype=np.int64)
+        chosen = np.array(
+            sorted(
+                node
+                for part, row in zip(parts, sets[:, at], strict=True)
+                for node in part.nodes[part.members[row]].tolist()
+            ),
+            dtype=np.int64,
+        )
         limit, by = _limit_of(chosen, outside, inside)
         mu, own = self._refined(units, signal, grid, at, chosen, limit)
         names = [self.graph.names[units[i].analysis] for i in chosen]

@@ -122,7 +122,15 @@ class RegionTable:
         regions, analyses = words.pop("region"), words.pop("analysis")
         if len({len(v) for v in (*words.values(), *numbers.values(), regions, analyses)}) > 1:
             raise ValueError(f"{name}: its columns have different lengths")
-        table = cls(regions, analyses, **numbers, labels=words, name=name)
+        table = cls(
+            regions,
+            analyses,
+            numbers["observed"],
+            numbers["expected"],
+            numbers["error"],
+            labels=words,
+            name=name,
+        )
         return table if covariances is None else table.with_covariances(covariances)
 
     def with_covariances(self, documents: Mapping[str, Mapping[str, Any]], name: str = "covariances") -> RegionTable:
@@ -144,7 +152,9 @@ class RegionTable:
                 raise ValueError(f"{what} is no analysis of {self.name}: there are {', '.join(self.rows)}")
             kinds = {"covariance", "correlation"}
             if not isinstance(document, Mapping) or "order" not in document or len(kinds & document.keys()) != 1:
-                raise ValueError(f"{what} must have 'order', the names of its regions, and 'covariance' or 'correlation'")
+                raise ValueError(
+                    f"{what} must have 'order', the names of its regions, and 'covariance' or 'correlation'"
+                )
             (kind,) = kinds & document.keys()
             order = [str(each) for each in document["order"]]
             for each in order:
@@ -230,8 +240,8 @@ class RegionTable:
                 found.append(
                     f"the covariance of {analysis} has other errors than the table in {off.sum()} of"
                     f" {len(ratio)} regions ({self.regions[covariance.rows[worst]]}:"
-                    f" {covariance.error[worst]:.3g}, not {self.error[covariance.rows[worst]]:.3g}); p-values take those"
-                    " of the table, likelihoods the covariance"
+                    f" {covariance.error[worst]:.3g}, not {self.error[covariance.rows[worst]]:.3g}); p-values take"
+                    " those of the table, likelihoods the covariance"
                 )
         return tuple(found)
 

@@ -86,7 +86,9 @@ class Templates:
                 try:
                     costs[row] = float(cost[i])
                 except ValueError:
-                    raise ValueError(f"{name}: the cost of template '{which}' must be a number, not '{cost[i]}'") from None
+                    raise ValueError(
+                        f"{name}: the cost of template '{which}' must be a number, not '{cost[i]}'"
+                    ) from None
         try:
             return cls(names, np.nan_to_num(found), costs)
         except ValueError as error:

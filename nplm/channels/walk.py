@@ -47,7 +47,7 @@ class Found:
 
 
 def walk(scorer: Scorer, settings: WalkSettings, seed: tuple[int, ...]) -> Found:
-    """One walk: templates are added, removed and scaled; a step that lowers K by d is taken with probability exp(-d / 2).
+    """One walk: templates are added, removed, scaled; a step that lowers K by d is taken with probability exp(-d / 2).
 
     It begins with one template. Whatever the other strengths are, mu^ scales all together, and the walk goes on from
     there. At its end the strengths of the best set are improved one by one.

@@ -16,7 +16,11 @@ _OWN = 1e-6
 
 
 def regions_of_workspace(
-    workspace: Mapping[str, Any], *, analysis: str = "workspace", measurement: str | None = None, name: str = "workspace"
+    workspace: Mapping[str, Any],
+    *,
+    analysis: str = "workspace",
+    measurement: str | None = None,
+    name: str = "workspace",
 ) -> RegionTable:
     """A table with a region for each bin of each channel: channel, or channel[bin], before any fit.
 

@@ -18,7 +18,7 @@ from nplm.io._table import decoding, require_distinct
 def read_records(
     source: str | Path, text: Sequence[str], numbers: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Float64[np.ndarray, " n"]]]:
-    """The columns of a table by their names: those of text, with all that are asked for by nobody, and those of numbers.
+    """The columns of a table by their names: those of text, with all that nobody asks for, and those of numbers.
 
     Arguments:
         source: a CSV file with a header line, or a Parquet file.
@@ -53,9 +53,9 @@ def read_records(
 
 
 def _from_csv(path: Path) -> Mapping[str, Sequence[Any]]:
-    with decoding(str(path), "CSV", (OSError, UnicodeDecodeError, csv.Error)):
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+    errors = (OSError, UnicodeDecodeError, csv.Error)
+    with decoding(str(path), "CSV", errors), path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = [row for row in csv.reader(stream) if row]
     if not rows:
         raise ReadError(f"{path} is empty, where a header line with the names of the columns is needed")
     head = [name.strip() for name in rows[0]]

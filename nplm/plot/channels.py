@@ -1,4 +1,4 @@
-"""Pictures of many results: p-values of regions beside what is expected, rankings, factors of errors, and fake tables."""
+"""Pictures of many results: p-values of regions, rankings, factors of errors, and fake tables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from nplm.stats.significance import z_score
 
 _LONGEST, _MOST_ROWS = 34, 20
 _COLOURS = (style.REFERENCE, style.REWEIGHTED, style.FITTED, style.MUTED, "#CC79A7")
+_KINDS = {"excess": "p-value of an excess, P(N ≥ n)", "mid": "mid-p of an excess", "deficit": "p-value of a deficit"}
 _DASHES = ("-", "--", "-.", ":", (0, (1, 3)))
 
 
@@ -35,7 +36,11 @@ def plot_p_histogram(histogram: PHistogram) -> Figure:
         style.draw_points(axes, centre, observed, observed - bar, observed + bar, shown, label="observed")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.55 * max(observed.max(), max((max(e.counts) for e in histogram.expected), default=0.0)))
-        kinds = {"excess": "p-value of an excess, P(N ≥ n)", "mid": "mid-p of an excess", "deficit": "p-value of a deficit"}
+        kinds = {
+            "excess": "p-value of an excess, P(N ≥ n)",
+            "mid": "mid-p of an excess",
+            "deficit": "p-value of a deficit",
+        }
         axes.set_xlabel(kinds[histogram.kind])
         axes.set_ylabel(f"regions / {edges[1]:.3g}")
         style.legend(axes, "observed")
@@ -102,27 +107,34 @@ def plot_fake_tables(result: ExplainResult) -> Figure:
         figure = style.new_figure(height=3.4, width=style.NARROW)
         axes = figure.add_axes((0.14, 0.15, 0.83, 0.81))
         low, high = min(result.null.min(), result.score.k), max(result.null.max(), result.score.k)
-        edges = np.linspace(low, high + 0.02 * (high - low) + 1e-9, 31)
+        edges = np.linspace(low, high + 0.02 * (high - low) + 1e-9, 31).tolist()
         axes.hist(result.null, edges, color=style.REFERENCE, alpha=style.BAND_ALPHA, label="fake tables")
         axes.hist(result.null, edges, color=style.REFERENCE, histtype="step")
         axes.axvline(result.score.k, color=style.DATA, label="observed")
         axes.set_ylim(0, 1.35 * axes.get_ylim()[1])
         axes.set_xlabel("K of the best set of templates")
         axes.set_ylabel("tables")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper center")
     return figure
 
 
 def plot_explained(result: ExplainResult) -> Figure:
     """Draws the excess of each region with a signal in the best set, and the signal, over the error of both."""
     table, signal = result.table, result.strengths @ result.templates.yields
-    rows = sorted(np.flatnonzero(signal > 0).tolist(), key=lambda i: -signal[i] ** 2 / (table.expected[i] + table.error[i] ** 2))
+    rows = sorted(
+        np.flatnonzero(signal > 0).tolist(), key=lambda i: -(signal[i] ** 2) / (table.expected[i] + table.error[i] ** 2)
+    )
     rows = rows[:_MOST_ROWS]
     unit = np.sqrt(table.expected[rows] + table.error[rows] ** 2)
     excess = ((table.observed - table.expected)[rows] / unit).tolist()
     names = [f"{table.regions[i]} ({table.analyses[i]})" for i in rows]
     return _ranking(
-        names, excess, "observed - expected", (signal[rows] / unit).tolist(), "signal", "over the error of the background"
+        names,
+        excess,
+        "observed - expected",
+        (signal[rows] / unit).tolist(),
+        "signal",
+        "over the error of the background",
     )
 
 

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _K = (
-    "The statistic K and maximal sets of analyses: W. Waltenberger, A. Lessa and S. Kraml, J. High Energy Phys. 03 (2021)"
-    " 207, arXiv:2012.12246"
+    "The statistic K and maximal sets of analyses: W. Waltenberger, A. Lessa and S. Kraml, J. High Energy Phys. 03"
+    " (2021) 207, arXiv:2012.12246"
 )
 
 
@@ -80,8 +80,8 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
         lambda: plot_p_histogram(result.histogram),
         "p-values of all regions",
         "Points: regions in each bin of P(N >= n), with the root of what is expected as error bars. Lines: what is"
-        " expected exactly, with counts that are discrete, if the errors of the table are right, too large, or too small."
-        " The last bin is higher than the others as regions that expect little mostly have no event, and so p = 1.",
+        " expected exactly, with counts that are discrete, if the errors of the table are right, too large, or too"
+        " small. The last bin is higher than the others as regions that expect little mostly have no event, and so p = 1.",
     )
     mid = draw(
         "mid-p",
@@ -93,15 +93,15 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
         "extremes",
         lambda: plot_extremes(result),
         "What stands out",
-        "Bars: Z of a region by itself. Diamonds: Z of the chance that some of all regions is as extreme, zero where that"
-        " chance is more than a half.",
+        "Bars: Z of a region by itself. Diamonds: Z of the chance that some of all regions is as extreme, zero where"
+        " that chance is more than a half.",
     )
     factors = draw(
         "factors",
         lambda: plot_error_factors(result),
         "Factor of the errors",
-        "Which factor makes the counts most likely, with the interval of half a unit of log-likelihood, and the number of"
-        " regions. Band: all regions, if those of an analysis may share anything.",
+        "Which factor makes the counts most likely, with the interval of half a unit of log-likelihood, and the number"
+        " of regions. Band: all regions, if those of an analysis may share anything.",
     )
     verdict = regions_verdict(result)
     agreement = verdict.level == "agreement"
@@ -164,8 +164,8 @@ def write_explained(folder: Path, result: ExplainResult, content: Mapping[str, A
         "regions",
         lambda: plot_explained(result),
         "Where the signal is",
-        "Bars: what was observed beyond the background, over the root of background and error squared. Diamonds: the signal"
-        " of the best set in the same unit.",
+        "Bars: what was observed beyond the background, over the root of background and error squared. Diamonds: the"
+        " signal of the best set in the same unit.",
     )
     fakes = []
     if len(result.null):

@@ -57,7 +57,7 @@ def test_the_folder_holds_all_tests_and_the_global_answer(nplm, folder: Path) ->
 def test_it_is_the_same_as_three_lines_of_python(nplm) -> None:
     result = json.loads(nplm(*WIDTHS, "--toys", "0", "--combine", "product", "--json").out)
     reference, data = (package.read_sample(f, features=("x",)) for f in ("ref.npz", "data.npz"))
-    tests = package.kernel_widths(reference, (0.4, 2.0), package.KernelModel(centers=30), expected_yield=400)
+    tests = package.hypotest.kernel_widths(reference, (0.4, 2.0), package.KernelModel(centers=30), expected_yield=400)
     expected = package.MultipleTest(tests, "product").run(data)
     assert result["p_value"] == expected.p_value
     assert [test["result"]["t"] for test in result["tests"]] == expected.t.tolist()

@@ -15,10 +15,9 @@ from nplm import (
     NPLMTest,
     Nuisances,
     Sample,
-    kernel_widths,
 )
 from nplm.data import Overflow
-from nplm.hypotest import with_impacts
+from nplm.hypotest import kernel_widths, with_impacts
 from nplm.hypotest.impact import impacts
 from nplm.nuisance import Normalization
 from toys import exponential

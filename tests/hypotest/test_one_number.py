@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
+from nplm import HistogramModel, KernelModel, MultipleTest, NPLMTest, Sample
+from nplm.hypotest import kernel_widths
 from nplm.hypotest.key_numbers import key_numbers
 from nplm.hypotest.multiple_text import multiple_text, multiple_verdict
 from nplm.hypotest.result_text import result_line, result_text

@@ -19,9 +19,9 @@ from nplm import (
     NPLMTest,
     Nuisances,
     Sample,
-    kernel_widths,
     validate,
 )
+from nplm.hypotest import kernel_widths
 from nplm.hypotest.multiple_text import multiple_text
 from nplm.hypotest.result_text import result_text
 from nplm.hypotest.verdict import verdict

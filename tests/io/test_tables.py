@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 import uproot
 
-from nplm import KernelModel, MultipleTest, NPLMTest, Sample, as_sample, expected_power, kernel_widths
+from nplm import KernelModel, MultipleTest, NPLMTest, Sample, as_sample, expected_power
+from nplm.hypotest import kernel_widths
 from nplm.io.tables import sample_like
 
 PT = np.array([0.1, 1 / 3, 2e300, -4.0])

@@ -11,7 +11,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from nplm import GaussianConstraint, KernelModel, MultipleTest, NPLMTest, Nuisances, Sample, kernel_widths
+from nplm import GaussianConstraint, KernelModel, MultipleTest, NPLMTest, Nuisances, Sample
+from nplm.hypotest import kernel_widths
 from nplm.models.kernel.with_nuisances import PreparedKernelWithNuisances
 from nplm.report.page import report_page
 from nplm.stats.asymptotic import asymptotic_document

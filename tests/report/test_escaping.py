@@ -18,11 +18,11 @@ from nplm import (
     MultipleTest,
     NPLMTest,
     Sample,
-    kernel_widths,
     validate,
 )
 from nplm.family import FamilySettings, validate_matrix
 from nplm.hunt import bump_hunt
+from nplm.hypotest import kernel_widths
 from nplm.measure import Measurement
 from nplm.monitor.page import write_page
 from nplm.monitor.verdict import Verdict

@@ -18,13 +18,13 @@ from nplm import (
     MultipleTest,
     NPLMTest,
     Sample,
-    kernel_widths,
     load_result,
     validate,
     write_report,
 )
 from nplm.cli.main import main
 from nplm.family import validate_matrix
+from nplm.hypotest import kernel_widths
 from nplm.hypotest.result import Result
 from nplm.toys.table import ToyTable
 from nplm.two_sample import n_sweep

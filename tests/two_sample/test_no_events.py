@@ -19,10 +19,10 @@ from nplm import (
     NPLMTest,
     Nuisances,
     Sample,
-    kernel_widths,
 )
 from nplm.cli.main import main
 from nplm.data.support import yields_apart
+from nplm.hypotest import kernel_widths
 from nplm.io import ReadError, read_sample, row_numbers
 from nplm.models.base import Model
 from nplm.nuisance import Normalization

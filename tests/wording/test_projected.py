@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nplm import KernelModel, MultipleTest, NPLMTest, Sample, kernel_widths
+from nplm import KernelModel, MultipleTest, NPLMTest, Sample
 from nplm._util.cores import available_cores
 from nplm.cli.main import main
+from nplm.hypotest import kernel_widths
 from nplm.models.kernel.fit import PreparedKernel
 from nplm.wording.projected import projection
 

@@ -73,7 +73,7 @@ kernel = nplm.NPLMTest(reference, nplm.KernelModel(width=0.8, centers=12))
 kernel.run(data, toys=10).save("one/saved.npz")
 settings = nplm.family.FamilySettings(classes=("one", "all"))
 nplm.FamilyTest(reference, data, settings=settings, expected_ratio=1.0).run(resamples=99).save("family/saved.npz")
-nplm.MultipleTest(nplm.kernel_widths(reference, [0.8, 1.6], nplm.KernelModel(centers=12))).run(data, 20).save("widths/saved.npz")
+nplm.MultipleTest(nplm.hypotest.kernel_widths(reference, [0.8, 1.6], nplm.KernelModel(centers=12))).run(data, 20).save("widths/saved.npz")
 nplm.validate(data, other, family=["one"], resamples=99).save("validate/saved.npz")
 END
 # Pages, pictures and tables for people are not read again.

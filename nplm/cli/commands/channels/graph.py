@@ -31,7 +31,7 @@ def run_graph(options: GraphOptions) -> int:
 
     with refusing_bad_input():
         graph = compatibility_graph(table, options.compatible)
-        weights = {name: 1.0 for name in graph.names}
+        weights = dict.fromkeys(graph.names, 1.0)
         if options.templates is not None:
             templates = read_templates(options.templates, table)
             if options.template not in templates.names:

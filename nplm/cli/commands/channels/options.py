@@ -204,7 +204,10 @@ def add_graph_options(parser: argparse.ArgumentParser) -> None:
     _add_compatible(group)
     group.add_argument("--templates", type=text, metavar="FILE", help="signals, see nplm channels explain")
     group.add_argument(
-        "--template", type=text, metavar="NAME", help="whose best combination is wanted (default: that of most analyses)"
+        "--template",
+        type=text,
+        metavar="NAME",
+        help="whose best combination is wanted (default: of most analyses)",
     )
     group.add_argument("--subsets", action=FLAG, help="also sets to which analyses could be added")
     group.add_argument("--json", action=FLAG, help="print the graph as JSON on stdout")
@@ -229,7 +232,7 @@ def add_explain_options(parser: argparse.ArgumentParser) -> None:
     walks = parser.add_argument_group("walks")
     walks.add_argument("--walkers", type=positive_count, metavar="N", help="independent walks (default: 10)")
     walks.add_argument("--steps", type=positive_count, metavar="N", help="of each (default: 60)")
-    walks.add_argument("--most", type=positive_count, metavar="N", help="templates that may stand together (default: 5)")
+    walks.add_argument("--most", type=positive_count, metavar="N", help="templates together, at most (default: 5)")
     walks.add_argument("--fakes", type=count, metavar="N", help="fake tables for the p-value (default: 100)")
     walks.add_argument("--seed", type=seed, metavar="N", help="of all random numbers (default: 1)")
     walks.add_argument(
@@ -254,7 +257,8 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         nargs="?",
         type=text,
-        help="CSV or Parquet file with the columns region, analysis, observed, expected, error; or a pyhf workspace (.json)",
+        help="CSV or Parquet file with the columns region, analysis, observed, expected, error; or a workspace of pyhf"
+        " (.json)",
     )
     group = parser.add_argument_group("table")
     group.add_argument(

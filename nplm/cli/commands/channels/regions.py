@@ -1,4 +1,4 @@
-"""The command `nplm channels regions`: p-values of counting regions, whether their errors are right, what stands out."""
+"""The command `nplm channels regions`: p-values of counting regions, their errors, and what stands out."""
 
 from __future__ import annotations
 
