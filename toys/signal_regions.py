@@ -57,7 +57,7 @@ ANALYSES: Mapping[str, Analysis] = MappingProxyType(
         "B-13-photons": Analysis("B", "13TeV", "photons", 3, 3.0, 0.5),
     }
 )
-# Which regions each template has signals in, and how strong it is there beside the root of background and error squared.
+# Which regions each template has signals in.
 _IN: Mapping[str, tuple[tuple[str, int], ...]] = MappingProxyType(
     {
         "gluino": (("A-13-jets", 7), ("B-13-jets", 7), ("A-8-jets", 4)),

@@ -158,10 +158,9 @@ def _tail(
             return GlobalTail(statistic, _log_any(smallest, k), 0.0, f"closed form: 1 - (1 - p)^{k}")
         return GlobalTail(statistic, _log_erlang(product, k), 0.0, f"closed form: chi2({2 * k})")
     if exact and all(len(channel.weights) for channel in channels):
-        null = JointGlobalNull(
-            _joint(channels, scores), Combination("min-p" if how == "min-p" else "product"), seed=seed
-        )
-        found = null.global_p(np.array([channel.t for channel in channels]))
+        combination = Combination("min-p" if how == "min-p" else "product")
+        drawn = JointGlobalNull(_joint(channels, scores), combination, seed=seed)
+        found = drawn.global_p(np.array([channel.t for channel in channels]))
         error = (found.p_interval[1] - found.p_interval[0]) / (2 * found.p_value)
         return GlobalTail(statistic, float(np.log(found.p_value)), error, found.null)
     if how == "min-p":

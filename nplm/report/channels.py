@@ -81,7 +81,8 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
         "p-values of all regions",
         "Points: regions in each bin of P(N >= n), with the root of what is expected as error bars. Lines: what is"
         " expected exactly, with counts that are discrete, if the errors of the table are right, too large, or too"
-        " small. The last bin is higher than the others as regions that expect little mostly have no event, and so p = 1.",
+        " small. The last bin is higher than the others as regions that expect little mostly have no event:"
+        " p = 1.",
     )
     mid = draw(
         "mid-p",
