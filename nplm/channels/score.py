@@ -111,6 +111,11 @@ class Scorer:
         )
 
     @cached_property
+    def alone(self) -> Float64[np.ndarray, " k"]:
+        """K of each template by itself, shape (k,)."""
+        return np.array([self.score(each).k for each in np.diag(self.unit_strengths)])
+
+    @cached_property
     def unit_strengths(self) -> Float64[np.ndarray, " k"]:
         """Of each template the strength that would be one standard deviation in the analyses together, shape (k,)."""
         found = []

@@ -49,7 +49,8 @@ class Found:
 def walk(scorer: Scorer, settings: WalkSettings, seed: tuple[int, ...]) -> Found:
     """One walk: templates are added, removed, scaled; a step that lowers K by d is taken with probability exp(-d / 2).
 
-    It begins with one template. Whatever the other strengths are, mu^ scales all together, and the walk goes on from
+    It begins with one template; half of those that are added are drawn alike, and half by exp(K / 2) of each of them
+    alone. Whatever the other strengths are, mu^ scales all together, and the walk goes on from
     there. At its end the strengths of the best set are improved one by one.
 
     Arguments:
@@ -61,11 +62,13 @@ def walk(scorer: Scorer, settings: WalkSettings, seed: tuple[int, ...]) -> Found
     many = len(scorer.templates.names)
     unit = scorer.unit_strengths
     strengths = np.zeros(many)
-    first = int(rng.integers(many))
+    odds = np.exp((scorer.alone - scorer.alone.max()) / 2)
+    odds = odds / (2 * odds.sum()) + 0.5 / many
+    first = int(rng.choice(many, p=odds))
     strengths[first] = _ADDED * unit[first]
     here = best = _scored(scorer, strengths)
     for _ in range(settings.steps):
-        trial = _proposed(rng, here.strengths, unit, min(settings.most, many))
+        trial = _proposed(rng, here.strengths, unit, odds, min(settings.most, many))
         new = _scored(scorer, trial)
         if new.score.k >= here.score.k or rng.random() < np.exp((new.score.k - here.score.k) / 2):
             here = new
@@ -84,7 +87,9 @@ def _scored(scorer: Scorer, strengths: np.ndarray) -> Found:
     return Found(score, strengths * score.mu if score.mu > 0 else strengths)
 
 
-def _proposed(rng: np.random.Generator, strengths: np.ndarray, unit: np.ndarray, most: int) -> np.ndarray:
+def _proposed(
+    rng: np.random.Generator, strengths: np.ndarray, unit: np.ndarray, odds: np.ndarray, most: int
+) -> np.ndarray:
     there, absent = np.flatnonzero(strengths > 0), np.flatnonzero(strengths == 0)
     moves = ["add"] * (len(there) < most and len(absent) > 0) + ["remove", "swap"] * (len(there) > 1 or len(absent) > 0)
     moves = [move for move in moves if move != "remove" or len(there) > 1] + ["scale"] * (len(there) > 1)
@@ -94,7 +99,7 @@ def _proposed(rng: np.random.Generator, strengths: np.ndarray, unit: np.ndarray,
     if move in ("remove", "swap"):
         new[rng.choice(there)] = 0.0
     if move in ("add", "swap"):
-        added = int(rng.choice(absent))
+        added = int(rng.choice(absent, p=odds[absent] / odds[absent].sum()))
         new[added] = unit[added] * _ADDED * np.exp(_SPREAD * rng.standard_normal())
     if move == "scale":
         new[rng.choice(there)] *= np.exp(_SCALED * rng.standard_normal())

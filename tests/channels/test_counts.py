@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr, pdtr, pdtrc
 
 from nplm.channels.counts import UNCERTAINTIES, expectation_at, log_probability
 from nplm.channels.mixture import Part
 
-PARTS: dict[Part, object] = {
-    "equal": lambda n, b: stats.poisson.pmf(n, b),
-    "at least": lambda n, b: stats.poisson.sf(n - 1, b),
-    "at most": lambda n, b: stats.poisson.cdf(n, b),
+PARTS: dict[Part, Callable[[int, float], float]] = {
+    "equal": lambda n, b: math.exp(n * math.log(b) - b - math.lgamma(n + 1)) if b > 0 else float(n == 0),
+    "at least": lambda n, b: pdtrc(n - 1, b) if n else 1.0,
+    "at most": lambda n, b: pdtr(n, b),
 }
 
 
@@ -23,7 +24,9 @@ def by_quad(part: Part, n: int, expected: float, error: float, errors: str) -> f
     """The integral by adaptive quadrature in pieces around everything that is narrow."""
     kernel = PARTS[part]
     if errors == "gamma":
-        density = stats.gamma((expected / error) ** 2, scale=error**2 / expected).pdf
+        shape, rate = (expected / error) ** 2, expected / error**2
+        log_norm = shape * math.log(rate) - math.lgamma(shape)
+        density = lambda b: math.exp((shape - 1) * math.log(b) - rate * b + log_norm) if b > 0 else 0.0  # noqa: E731
         low, high, centre, width = 0.0, expected + 60 * error + 60 * error**2 / expected, expected, error
     elif errors == "gaussian":
         density = lambda b: math.exp(-(((b - expected) / error) ** 2) / 2) / (  # noqa: E731
@@ -52,7 +55,7 @@ def by_quad(part: Part, n: int, expected: float, error: float, errors: str) -> f
 @pytest.mark.parametrize("part", list(PARTS))
 def test_probabilities_are_those_of_an_independent_integration(part: Part, errors: str) -> None:
     rng = np.random.default_rng(5)
-    for _ in range(12):
+    for _ in range(6):
         expected = float(np.exp(rng.uniform(-3, 6)))
         error = expected * float(np.exp(rng.uniform(-3, 1)))
         n = int(rng.poisson(max(0.01, rng.normal(expected, error)))) if rng.random() < 0.8 else int(3 * expected) + 2

@@ -81,7 +81,7 @@ def test_a_thousand_regions_are_as_predicted_and_not_as_other_errors_would_have_
     factors = (1.0, 1 / 1.3, 0.5)
     accepted = []
     for seed, factor in enumerate(factors):
-        histogram = p_histogram(background(1000, seed, factor), factors=factors, draws=200)
+        histogram = p_histogram(background(1000, seed, factor), bins=10, factors=factors, draws=100)
         accepted.append([each.p_value for each in histogram.expected])
     p = np.array(accepted)
     assert (np.diag(p) > 0.02).all()
@@ -92,7 +92,7 @@ def test_a_thousand_regions_are_as_predicted_and_not_as_other_errors_would_have_
     # As in the published figure: errors that are too large leave less at both ends, and more in the middle.
     right, large = (np.array(each.counts) for each in histogram.expected[:2])
     assert large[0] < 0.9 * right[0]
-    assert large[9:12].sum() > right[9:12].sum()
+    assert large[4:6].sum() > right[4:6].sum()
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.6])
@@ -140,10 +140,10 @@ def test_draws_account_for_what_regions_share() -> None:
 
 
 def test_the_global_p_of_the_largest_excess_is_never_too_small() -> None:
-    """200 tables of 15 regions: p of discrete counts is uniform or larger."""
+    """100 tables of 15 regions: p of discrete counts is uniform or larger."""
     table = background(15, 1)
     p = []
-    for counts in draw_counts(table, np.random.default_rng(2), 200):
+    for counts in draw_counts(table, np.random.default_rng(2), 100):
         drawn = table.with_observed(counts)
         p.append(extremes(drawn, RegionPValues.of(drawn), most=1)[0].global_p)
     assert kstest(p, "uniform", alternative="greater").pvalue > 0.01
