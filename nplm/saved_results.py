@@ -8,6 +8,17 @@ from pathlib import Path
 
 from nplm._util.arrays_file import ChangedError, read_npz
 from nplm.calibration.record import Calibration
+from nplm.channels.channel import Channel
+from nplm.channels.combine_result import CombinedResult, GlobalTail
+from nplm.channels.explain_result import ExplainResult
+from nplm.channels.extremes import Extreme
+from nplm.channels.factor import ErrorFactor
+from nplm.channels.histogram import Expectation, PHistogram
+from nplm.channels.pvalues import RegionPValues
+from nplm.channels.regions_result import RegionsResult
+from nplm.channels.score import Score
+from nplm.channels.table import Covariance, RegionTable
+from nplm.channels.templates import Templates
 from nplm.data.support import Outside
 from nplm.hunt.degree import Trend
 from nplm.hunt.result import Dropped, HuntResult, InFeatures, InSpectrum
@@ -42,18 +53,26 @@ from nplm.two_sample.sweep import Crossing, TwoSampleSweep
 # line more here, and keeps that of its old name.
 CLASSES: Mapping[str, type] = {
     "Calibration": Calibration,
+    "Channel": Channel,
     "Chi2Compatibility": Chi2Compatibility,
     "Chi2Null": Chi2Null,
     "Combination": Combination,
+    "CombinedResult": CombinedResult,
     "Contour": Contour,
+    "Covariance": Covariance,
     "Crossing": Crossing,
     "Dropped": Dropped,
     "EnsembleSummary": EnsembleSummary,
+    "ErrorFactor": ErrorFactor,
+    "Expectation": Expectation,
+    "ExplainResult": ExplainResult,
+    "Extreme": Extreme,
     "FisherInformation": FisherInformation,
     "FittedChi2Null": FittedChi2Null,
     "FittedMixtureNull": FittedWeightedChi2Null,  # the name of before, as with the other two
     "FittedWeightedChi2Null": FittedWeightedChi2Null,
     "GlobalP": GlobalP,
+    "GlobalTail": GlobalTail,
     "GoodnessOfFit": GoodnessOfFit,
     "HuntResult": HuntResult,
     "InFeatures": InFeatures,
@@ -67,11 +86,17 @@ CLASSES: Mapping[str, type] = {
     "NuisanceSummary": NuisanceSummary,
     "Outside": Outside,
     "OwnRate": OwnRate,
+    "PHistogram": PHistogram,
     "Rate": Rate,
+    "RegionPValues": RegionPValues,
+    "RegionTable": RegionTable,
+    "RegionsResult": RegionsResult,
     "Result": Result,
+    "Score": Score,
     "Shape": Shape,
     "Spectrum": Spectrum,
     "Tail": Tail,
+    "Templates": Templates,
     "ToyFits": ToyFits,
     "ToyTable": ToyTable,
     "Trend": Trend,
@@ -100,7 +125,18 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 
 def load_result(
     path: str | Path,
-) -> Result | TwoSampleResult | MultipleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult | MeasureResult:
+) -> (
+    Result
+    | TwoSampleResult
+    | MultipleResult
+    | TwoSampleMatrix
+    | TwoSampleSweep
+    | HuntResult
+    | MeasureResult
+    | RegionsResult
+    | CombinedResult
+    | ExplainResult
+):
     """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
 
     Raises:

@@ -35,7 +35,14 @@ _PROGRAMS = (
     "result.write",
 )
 # The schemas of result.json.
-_SCHEMAS = ("nplm-result/", "nplm-multiple/", "nplm-two-sample")
+_SCHEMAS = (
+    "nplm-result/",
+    "nplm-multiple/",
+    "nplm-two-sample",
+    "nplm-regions/",
+    "nplm-combined/",
+    "nplm-explain/",
+)
 
 
 @dataclass

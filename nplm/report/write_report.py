@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nplm._util.json_values import json_value
+from nplm.channels.combine_result import CombinedResult
+from nplm.channels.explain_result import ExplainResult
+from nplm.channels.regions_result import RegionsResult
 from nplm.data.sample import Sample
 from nplm.hunt.expectation import require_hunted
 from nplm.hunt.result import HuntResult
@@ -16,6 +19,7 @@ from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, as_sample, sample_like, two_samples
 from nplm.measure.measurement import Measurement
 from nplm.measure.result import MeasureResult
+from nplm.report.channels import write_combined, write_explained, write_regions
 from nplm.report.hunt import write_hunt
 from nplm.report.measure import write_measure
 from nplm.report.multiple import write_multiple_run
@@ -40,7 +44,16 @@ _SAMPLES_NOT_KNOWN = (
 
 @singledispatch
 def write_report(
-    result: Result | MultipleResult | TwoSampleResult | TwoSampleMatrix | TwoSampleSweep | HuntResult | MeasureResult,
+    result: Result
+    | MultipleResult
+    | TwoSampleResult
+    | TwoSampleMatrix
+    | TwoSampleSweep
+    | HuntResult
+    | MeasureResult
+    | RegionsResult
+    | CombinedResult
+    | ExplainResult,
     folder: str | Path,
     test: LikelihoodRatio | MultipleTest | Measurement | Tabular | None = None,
     data: Tabular | None = None,
@@ -52,10 +65,11 @@ def write_report(
     """Writes what `nplm test` and `nplm validate` do with -o: result.json, report.html, plots, toys, where it differs.
 
     A result that comes from `run` or `validate` knows its samples; one that was loaded or copied from another process
-    has to be given them. Matrices and sweeps need none, and take neither these nor `top`.
+    has to be given them. Matrices, sweeps, and what `nplm channels` gives need none, and take neither these nor `top`.
 
     Arguments:
-        result: of a test, of several tests, of two samples or of many, of a sweep, of a bump hunt, or of a measurement.
+        result: of a test, of several tests, of two samples or of many, of a sweep, of a bump hunt, of a measurement, of
+            counting regions, of a combination, or of templates.
         folder: where to; it is made. What nplm did not write is never replaced.
         test, data: what ran, and what it tested; where two samples were compared these, in their order:
             `write_report(result, folder, a, b)`, or `write_report(result, folder, reference, data)`. A bump hunt needs
@@ -189,6 +203,24 @@ def write_report_of_matrix(result: TwoSampleMatrix, folder: str | Path, *, force
 def write_report_of_sweep(result: TwoSampleSweep, folder: str | Path, *, force: bool = False) -> Path:
     """The report of a sweep over numbers of events."""
     return write_folder(folder, lambda path: write_sweep(path, result), force=force)
+
+
+@write_report.register(RegionsResult)
+def write_report_of_regions(result: RegionsResult, folder: str | Path, *, force: bool = False) -> Path:
+    """The report of a table of counting regions."""
+    return write_folder(folder, lambda path: write_regions(path, result, result.to_dict()), force=force)
+
+
+@write_report.register(CombinedResult)
+def write_report_of_combination(result: CombinedResult, folder: str | Path, *, force: bool = False) -> Path:
+    """The report of a combination of results."""
+    return write_folder(folder, lambda path: write_combined(path, result, result.to_dict()), force=force)
+
+
+@write_report.register(ExplainResult)
+def write_report_of_explanation(result: ExplainResult, folder: str | Path, *, force: bool = False) -> Path:
+    """The report of templates that explain a table."""
+    return write_folder(folder, lambda path: write_explained(path, result, result.to_dict()), force=force)
 
 
 def _known(own: tuple[Any, Any] | None, first: Any, second: Any, message: str) -> tuple[Any, Any]:

@@ -29,8 +29,8 @@ def by_quad(part: Part, n: int, expected: float, error: float, errors: str) -> f
         density = lambda b: math.exp((shape - 1) * math.log(b) - rate * b + log_norm) if b > 0 else 0.0  # noqa: E731
         low, high, centre, width = 0.0, expected + 60 * error + 60 * error**2 / expected, expected, error
     elif errors == "gaussian":
-        density = lambda b: math.exp(-(((b - expected) / error) ** 2) / 2) / (  # noqa: E731
-            error * math.sqrt(2 * math.pi) * ndtr(expected / error)
+        density = lambda b: (
+            math.exp(-(((b - expected) / error) ** 2) / 2) / (error * math.sqrt(2 * math.pi) * ndtr(expected / error))
         )
         low, high, centre, width = 0.0, expected + 40 * error, expected, error
     else:
@@ -104,5 +104,7 @@ def test_expectations_that_are_drawn_have_the_distribution_whose_counts_are_summ
     b, error = np.array([3.0, 50.0]), np.array([2.0, 6.0])
     n = rng.poisson(expectation_at(rng.standard_normal((200_000, 2)), b, error, errors))
     for column, count in ((0, 6.0), (1, 62.0)):
-        exact = np.exp(log_probability("at least", *(np.array([v]) for v in (count, b[column], error[column])), errors))[0]
+        exact = np.exp(
+            log_probability("at least", *(np.array([v]) for v in (count, b[column], error[column])), errors)
+        )[0]
         assert (n[:, column] >= count).mean() == pytest.approx(exact, abs=5 * math.sqrt(exact / 200_000))

@@ -101,7 +101,9 @@ def test_the_walk_finds_the_best_of_all_sets(campaign: WalkCampaign) -> None:
     """A grid of strengths of up to three of six templates never has a larger K."""
     signal = campaign.templates.yields[0] + 1.5 * campaign.templates.yields[3]
     counts = draw_counts(campaign.table, np.random.default_rng(4), 1, signal=signal)[0]
-    scorer = WalkCampaign("walkers", campaign.table.with_observed(counts), campaign.templates, campaign.graph, SETTINGS).scorer
+    scorer = WalkCampaign(
+        "walkers", campaign.table.with_observed(counts), campaign.templates, campaign.graph, SETTINGS
+    ).scorer
     found = best_walk(scorer, WalkSettings(walkers=6, steps=40, most=3), (3,))
     best = max(
         scorer.score(np.array([*strengths, *[0.0] * 6])).k

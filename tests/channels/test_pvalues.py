@@ -41,7 +41,9 @@ def test_critical_counts_are_those_of_a_list_of_all_counts(kind: str, errors: st
     n = np.arange(0.0, 150.0)
     for r in range(4):
         b, error = np.full(150, TABLE.expected[r]), np.full(150, TABLE.error[r])
-        above, below, equal = (np.exp(log_probability(p, n, b, error, errors)) for p in ("at least", "at most", "equal"))
+        above, below, equal = (
+            np.exp(log_probability(p, n, b, error, errors)) for p in ("at least", "at most", "equal")
+        )
         p = {"excess": above, "deficit": below, "mid": above - equal / 2}[kind]
         for level, count in zip(levels, found[:, r], strict=True):
             counts = n[p <= level]

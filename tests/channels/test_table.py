@@ -154,7 +154,11 @@ def test_a_workspace_of_pyhf_becomes_regions_with_the_covariance_of_its_nuisance
             {
                 "name": "SR",
                 "samples": [
-                    {"name": "s", "data": [3.0, 4.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+                    {
+                        "name": "s",
+                        "data": [3.0, 4.0],
+                        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+                    },
                     {"name": "b", "data": [10.0, 20.0], "modifiers": modifiers},
                 ],
             }

@@ -37,6 +37,11 @@ COMMANDS = (
     "validate",
     "hunt",
     "measure",
+    "channels",
+    "channels combine",
+    "channels regions",
+    "channels graph",
+    "channels explain",
     "monitor",
     "doctor",
 )

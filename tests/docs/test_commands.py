@@ -39,6 +39,8 @@ SIZES = {
     ("--n-reference", "200000"): "20000",
     ("--workers", "8"): "2",
     ("--jobs", "100"): "1",
+    ("--fakes", "200"): "3",
+    ("--walkers", "10"): "2",
 }
 # What runs elsewhere, or cannot be run by a test; by program, or by command.
 ELSEWHERE = {
@@ -56,6 +58,10 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "validate": ("result.json", "report.html", "plots/*.png"),
     "measure": ("result.json", "report.html", "plots/*.png", "plots/*.pdf"),
     "hunt": ("result.json", "report.html", "plots/*.png", "plots/*.pdf", "events.csv"),
+    "channels combine": ("result.json", "report.html", "plots/*.png"),
+    "channels regions": ("result.json", "report.html", "plots/*.png", "plots/*.pdf"),
+    "channels graph": (),
+    "channels explain": ("result.json", "report.html", "plots/*.png"),
     "monitor": ("monitor.html", "history/*.parquet"),
     "learn": ("*.npz", "*.png", "nuisances.yaml"),
     "closure": ("report.html", "closure.json", "closure.txt", "closure.png"),
@@ -219,7 +225,7 @@ def _workers() -> Iterator[Any]:
 
 def _name(arguments: list[str]) -> str:
     """The command that the words after `nplm` name."""
-    return " ".join(arguments[: 1 + (arguments[0] == "toys")])
+    return " ".join(arguments[: 1 + (arguments[0] in ("toys", "channels"))])
 
 
 def _codes(arguments: list[str], out: str) -> set[int]:

@@ -12,13 +12,16 @@ import awkward as ak
 import numpy as np
 import pyarrow as pa
 import uproot
+from scipy.stats import norm
 
 from nplm.io import write_sample
 from nplm.io.tables import as_sample
+from nplm.stats.weighted_chi2 import WeightedChi2Null
 from tests.docs.shown import ROOT, blocks
 from toys.exponential import BULK, draw_data, draw_reference
 from toys.resonance import SIGNALS
 from toys.resonance import draw_data as draw_jets
+from toys.signal_regions import draw_table, write_files
 
 Columns = Mapping[str, np.ndarray]
 Events = Callable[[np.random.Generator, int], dict[str, np.ndarray]]
@@ -173,6 +176,25 @@ def decays() -> None:
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
+def channels() -> None:
+    """Results of tests in three channels, regions.csv with its covariances and templates, and a list of pairs."""
+    rng = np.random.default_rng(14)
+    for name, p in (("ee", 0.03), ("mumu", 0.4), ("tautau", 0.2)):
+        Path(name).mkdir()
+        result = {"schema": "nplm-result/1", "p_value": p, "z": float(norm.isf(p)), "n_data": 500}
+        weights = [1.0, 0.5, 0.2]
+        null = WeightedChi2Null(np.array(weights))
+        Path(name, "result.json").write_text(
+            json.dumps({**result, "t": null.threshold(p), "null": {"weights": weights}})
+        )
+    events = rng.normal(size=(900, 2))
+    for name, rows in (("ee", slice(500)), ("mumu", slice(400, 900))):
+        np.savez(f"{name}.npz", pt=events[rows, 0], eta=events[rows, 1])
+    Path("overlap.json").write_text(blocks(ROOT / "docs/channels.md", "yaml")[0], encoding="utf-8")
+    write_files(Path(), draw_table(rng, {"stop": 1.5}))
+    Path("pairs.csv").write_text("first,second\nA-13-leptons,B-13-leptons\nA-8-leptons,B-13-leptons\n")
+
+
 def lines_of_json(events: Events, n: int) -> bytes:
     """A stream of n events, a line of JSON each, 40 of them in a unit of time."""
     rng = np.random.default_rng(8)
@@ -196,6 +218,7 @@ STREAMS = {"jsonl": partial(lines_of_json, _jets), "arrow": partial(arrow, _jets
 # What each document talks about. A document that is not here has no commands that read files.
 FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "README.md": (exponential, processes, generators, runs),
+    "channels.md": (channels,),
     "clusters.md": (exponential,),
     "family.md": (features, scored, generators),
     "hunt.md": (hunted,),

@@ -1,0 +1,151 @@
+"""`nplm channels`: results in folders that follow their schemas, and what is refused by name."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+from toys.signal_regions import draw_table, write_files
+
+RULE = ("--compatible", "experiment energy signature")
+QUICK = ("--walkers", "2", "--steps", "6")
+
+
+@pytest.fixture(autouse=True)
+def desk(folder: Path) -> None:
+    """regions.csv with a signal and its covariances, templates.csv, and results a, b and c."""
+    write_files(folder, draw_table(np.random.default_rng(3), {"stop": 1.5}))
+    for name, p in (("a", 0.001), ("b", 0.3), ("c", 0.6)):
+        (folder / name).mkdir()
+        document = {"schema": "nplm-result/1", "p_value": p, "z": 0.0, "n_data": 100, "null": {"weights": None}}
+        (folder / name / "result.json").write_text(json.dumps(document))
+    (folder / "bad.json").write_text('{"schema": "nplm-result/1", "p_value": 1.5}')
+
+
+def _valid(document: dict[str, object], name: str) -> None:
+    schema = json.loads(files("nplm").joinpath(f"schema/{name}-1.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(document)
+
+
+def test_regions_give_a_folder_and_a_report(nplm) -> None:
+    asked = ("--covariances", "covariances.json", "--by", "experiment", "energy", "--draws", "50")
+    outcome = nplm("channels", "regions", "regions.csv", *asked, "-o", "out")
+    assert outcome.code == 0, outcome.err
+    assert "excess in SR3 of A-13-leptons" in outcome.out
+    result = json.loads(Path("out/result.json").read_text())
+    _valid(result, "regions")
+    assert [each["group"] for each in result["factors"]] == ["all", "A", "B", "8TeV", "13TeV"]
+    assert len(result["regions"]) == 60
+    assert sum(result["histogram"]["observed"]) == 60
+    assert sum(result["histogram"]["expected"][0]["counts"]) == pytest.approx(60)
+    page = Path("out/report.html").read_text()
+    for text in ("p-values of all regions", "Factors of the errors", "What stands out", "errors 2 times too large"):
+        assert text in page
+    assert {path.name for path in Path("out/plots").glob("*.png")} == {
+        "p-values.png",
+        "mid-p.png",
+        "extremes.png",
+        "factors.png",
+    }
+    halved = nplm(
+        "channels", "regions", "regions.csv", "--error-factor", "0.5", "--errors", "gamma", "--json", "--draws", "5"
+    )
+    smaller = json.loads(halved.out)
+    assert smaller["regions"][0]["error"] == result["regions"][0]["error"] / 2
+    assert "--error-factor 0.5" in smaller["configuration"]["command"]
+
+
+def test_templates_give_a_folder_and_go_on(nplm) -> None:
+    asked = ("channels", "explain", "regions.csv", "--templates", "templates.csv", *RULE, *QUICK, "--store", "walks")
+    outcome = nplm(*asked, "--fakes", "3", "-o", "out")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(Path("out/result.json").read_text())
+    _valid(result, "explain")
+    assert "stop" in result["explanation"]
+    assert result["fakes"]["count"] == 3
+    assert {path.name for path in Path("out/plots").glob("*.png")} == {"regions.png", "fake-tables.png"}
+    assert "K by chance" in Path("out/report.html").read_text()
+    more = nplm(*asked, "--fakes", "4", "--json", "--quiet")
+    again = json.loads(more.out)
+    assert again["fakes"]["count"] == 4
+    assert set(result["fakes"]["k"]) <= set(again["fakes"]["k"])
+    other = nplm(*asked, "--fakes", "3", "--seed", "2", "--json")
+    assert other.code == 4
+    assert "of another plan" in other.err
+
+
+def test_a_graph_is_printed(nplm) -> None:
+    outcome = nplm("channels", "graph", "regions.csv", "--compatible", "experiment energy", "--json")
+    result = json.loads(outcome.out)
+    _valid(result, "graph")
+    assert result["maximal_sets"] == 36
+    assert len(result["best"]["analyses"]) == 4
+    told = nplm(
+        "channels", "graph", "regions.csv", *RULE, "--templates", "templates.csv", "--template", "stop", "--subsets"
+    )
+    assert "A-8-leptons, A-13-leptons, B-13-leptons" in told.out
+
+
+def test_results_are_combined(nplm) -> None:
+    outcome = nplm("channels", "combine", "a/result.json", "b/result.json", "c/result.json", "-o", "out")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(Path("out/result.json").read_text())
+    _valid(result, "combined")
+    assert result["leading"] == "a"
+    x = -np.log(0.001 * 0.3 * 0.6)
+    assert result["p_value"] == pytest.approx(np.exp(-x) * (1 + x + x**2 / 2))
+    assert "the channel a leads" in Path("out/report.html").read_text()
+    Path("overlap.json").write_text('{"order": ["b", "a"], "correlation": [[1, 0.5], [0.5, 1]]}')
+    words = ("channels", "combine", "a/result.json", "b/result.json", "--json")
+    both = json.loads(nplm(*words, "--overlap", "overlap.json").out)
+    assert both["correlation"] == {"source": "given", "of_z": [[1, 0.5], [0.5, 1]]}
+    rng = np.random.default_rng(1)
+    events = rng.normal(size=(150, 2))
+    for name, rows in (("a", slice(100)), ("b", slice(50, 150))):
+        np.savez(f"{name}.npz", x=events[rows, 0], y=events[rows, 1])
+    counted = nplm(*words, "--events", "a.npz", "b.npz")
+    assert "a and b share 50 events" in counted.err
+    assert json.loads(counted.out)["correlation"]["of_z"][0][1] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("combine a/result.json --json", "give two results or more"),
+        ("combine a/result.json a/result.json --json", "is given twice"),
+        ("combine a/result.json b/result.json", "-o is missing"),
+        ("combine a/result.json bad.json --json", "the p-value of bad is 1.5, where it must lie between 0 and 1"),
+        ("combine a/result.json missing.json --json", "missing.json cannot be read"),
+        ("combine a/result.json b --json", "b is a folder"),
+        ("combine a/result.json regions.csv --json", "must be the result.json of a run"),
+        ("combine a/result.json b/result.json --how sum --json", "results of different kinds"),
+        ("combine a/result.json b/result.json --overlap bad.json --json", "must have 'shared', or 'order'"),
+        ("combine a/result.json b/result.json --events a.npz --json", "--events needs the data of each of the 2"),
+        ("regions", "give the table of regions"),
+        ("regions missing.csv --json", "missing.csv cannot be read"),
+        ("regions regions.txt --json", "must be a CSV file"),
+        ("regions templates.csv --json", "has no column 'observed'"),
+        ("regions regions.csv --by colour --json", "has no column 'colour' of text"),
+        ("regions regions.csv --covariances bad.json --json", "'schema' is no analysis"),
+        ("regions regions.csv --errors normal --json", "invalid choice"),
+        ("graph regions.csv", "--compatible is missing"),
+        ("graph regions.csv --compatible colour", "has no column 'colour'"),
+        ("graph regions.csv --compatible energy --template stop", "go together"),
+        ("graph regions.csv --compatible energy --templates templates.csv --template x", "has no template 'x'"),
+        ("explain regions.csv --compatible energy --json", "--templates is missing"),
+        ("explain regions.csv --templates templates.csv --json", "--compatible is missing"),
+        ("explain regions.csv --templates regions.csv --compatible energy --json", "has no column 'template'"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(nplm, words: str, message: str) -> None:
+    outcome = nplm("channels", *words.split())
+    assert outcome.code in (2, 3), outcome.err
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not Path("out").exists()
