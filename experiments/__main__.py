@@ -26,6 +26,7 @@ NAMES = (
     "hunt",
     "measure",
     "scored",
+    "channels",
     "kills",
 )
 # These are run if they are named: they compare with an earlier revision, and reproduce nothing.
@@ -42,6 +43,8 @@ def main() -> int:
     parser.add_argument(
         "--before", metavar="REV", help="same_results: the earlier revision (default: see its config.yaml)"
     )
+    parser.add_argument("--table", metavar="FILE", help="channels: a table of counting regions")
+    parser.add_argument("--covariances", metavar="FILE", help="channels: the covariances of its regions (JSON)")
     arguments = parser.parse_args()
     known = (*NAMES, *IF_NAMED)
     for name in arguments.names:
@@ -49,7 +52,10 @@ def main() -> int:
             parser.error(f"there is no experiment '{name}': choose from {', '.join(known)}")
     if arguments.before and arguments.names != ["same_results"]:
         parser.error("--before is for same_results alone")
-    more = {"before": arguments.before} if arguments.before else {}
+    if (arguments.table or arguments.covariances) and arguments.names != ["channels"]:
+        parser.error("--table and --covariances are for channels alone")
+    given = {"before": arguments.before, "table": arguments.table, "covariances": arguments.covariances}
+    more = {name: value for name, value in given.items() if value}
     failed = []
     for name in arguments.names or NAMES:
         work = WORK / (f"{name}-short" if arguments.short else name)

@@ -100,7 +100,7 @@ def test_results_objects_and_files_give_the_same(tmp_path: Path) -> None:
     reference = Sample(rng.normal(size=(3000, 1)), np.full(3000, 0.1), ("x",))
     data = [Sample(rng.normal(size=(300, 1)), features=("x",), name=name) for name in ("first", "second")]
     test = NPLMTest(reference, KernelModel(width=1.0, centers=12), expected_yield=300.0)
-    results = [test.run(each) for each in data]
+    results = [test.run(each, 0) for each in data]
     assert all(result.calibration.kind == "analytic" for result in results)
     by_object = combine_results(dict(zip("ab", results, strict=True)), "sum")
     by_file = combine_results({n: json.loads(r.to_json()) for n, r in zip("ab", results, strict=True)}, "sum")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,20 +24,19 @@ PARTS: dict[Part, Callable[[int, float], float]] = {
 def by_quad(part: Part, n: int, expected: float, error: float, errors: str) -> float:
     """The integral by adaptive quadrature in pieces around everything that is narrow."""
     kernel = PARTS[part]
+    shape, rate, s = (expected / error) ** 2, expected / error**2, math.log1p(error / expected)
+    centre, width = (math.log(expected), s) if errors == "lognormal" else (expected, error)
+    low, high = (centre - 40 * s, centre + 40 * s) if errors == "lognormal" else (0.0, expected + 40 * error)
     if errors == "gamma":
-        shape, rate = (expected / error) ** 2, expected / error**2
-        log_norm = shape * math.log(rate) - math.lgamma(shape)
-        density = lambda b: math.exp((shape - 1) * math.log(b) - rate * b + log_norm) if b > 0 else 0.0  # noqa: E731
-        low, high, centre, width = 0.0, expected + 60 * error + 60 * error**2 / expected, expected, error
-    elif errors == "gaussian":
-        density = lambda b: (
-            math.exp(-(((b - expected) / error) ** 2) / 2) / (error * math.sqrt(2 * math.pi) * ndtr(expected / error))
-        )
-        low, high, centre, width = 0.0, expected + 40 * error, expected, error
-    else:
-        s = math.log1p(error / expected)
-        density = lambda u: math.exp(-(((u - math.log(expected)) / s) ** 2) / 2) / (s * math.sqrt(2 * math.pi))  # noqa: E731
-        low, high, centre, width = math.log(expected) - 40 * s, math.log(expected) + 40 * s, math.log(expected), s
+        high = expected + 60 * error + 60 / rate
+
+    def density(u: float) -> float:
+        if errors == "gamma":
+            log_norm = shape * math.log(rate) - math.lgamma(shape)
+            return math.exp((shape - 1) * math.log(u) - rate * u + log_norm) if u > 0 else 0.0
+        whole = ndtr(expected / error) if errors == "gaussian" else 1.0
+        return math.exp(-(((u - centre) / width) ** 2) / 2) / (width * math.sqrt(2 * math.pi) * whole)
+
     count = math.log(max(n, 0.3)) if errors == "lognormal" else n
     narrow = 1 / math.sqrt(n + 1) if errors == "lognormal" else math.sqrt(n + 1)
     # Where the two factors pull the maximum to lies between both.
@@ -47,8 +47,8 @@ def by_quad(part: Part, n: int, expected: float, error: float, errors: str) -> f
     def integrand(u: float) -> float:
         return density(u) * kernel(n, math.exp(u) if errors == "lognormal" else u)
 
-    pieces = zip(edges, edges[1:], strict=False)
-    return math.fsum(integrate.quad(integrand, a, b, epsabs=0, epsrel=1e-11, limit=200)[0] for a, b in pieces if b > a)
+    pieces = [pair for pair in pairwise(edges) if pair[1] > pair[0]]
+    return math.fsum(integrate.quad(integrand, *pair, epsabs=0, epsrel=1e-11, limit=200)[0] for pair in pieces)
 
 
 @pytest.mark.parametrize("errors", UNCERTAINTIES)

@@ -145,6 +145,7 @@ def test_rules_and_pairs_of_the_graph(tmp_path: Path) -> None:
 def test_a_workspace_of_pyhf_becomes_regions_with_the_covariance_of_its_nuisances(tmp_path: Path) -> None:
     """Two bins with a 10% scale that both share and an error of each: V = (b b^T) / 100 + diag(error^2)."""
     pytest.importorskip("pyhf")
+    strength = [{"name": "mu", "type": "normfactor", "data": None}]
     modifiers = [
         {"name": "scale", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
         {"name": "mc", "type": "staterror", "data": [1.0, 2.0]},
@@ -154,11 +155,7 @@ def test_a_workspace_of_pyhf_becomes_regions_with_the_covariance_of_its_nuisance
             {
                 "name": "SR",
                 "samples": [
-                    {
-                        "name": "s",
-                        "data": [3.0, 4.0],
-                        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
-                    },
+                    {"name": "s", "data": [3.0, 4.0], "modifiers": strength},
                     {"name": "b", "data": [10.0, 20.0], "modifiers": modifiers},
                 ],
             }

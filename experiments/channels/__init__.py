@@ -1,0 +1,1 @@
+"""Many results: see README.md."""
