@@ -26,15 +26,9 @@ def costs(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
     size, total = settings["reference"], settings["yield"]
     waves = rng.normal(size=(2, k + n))
 
-    def effect(at: int):
-        def g(x: np.ndarray) -> np.ndarray:
-            return np.tanh(x @ waves[:, at])
-
-        return g
-
     def ratio(names: list[str], first: int, unit: float) -> SeparableLogRatio:
         def columns(x: np.ndarray) -> np.ndarray:
-            return np.column_stack([unit * effect(first + i)(x) for i in range(len(names))])
+            return np.column_stack([unit * np.tanh(x @ waves[:, first + i]) for i in range(len(names))])
 
         return SeparableLogRatio(names, lambda nu: jnp.concatenate([jnp.zeros(1), nu]), columns)
 

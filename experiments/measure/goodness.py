@@ -115,7 +115,7 @@ def powers(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
             return {**found, "seconds": np.diff(marks).tolist()}
 
         found = trials(work / f"power-{lacking}-{strength:g}.jsonl", settings["trials"], one)
-        row = [f"{lacking} {strength:g}", str(len(found))]
+        row = [f"{lacking} {strength:g}" if strength else lacking, str(len(found))]
         shares = {}
         for name in ("ours", "energy", "chi2"):
             p = np.array([each[name] for each in found])
@@ -124,6 +124,10 @@ def powers(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check]]:
         own = np.mean([each["seconds"] for each in found], axis=0)
         row += [f"{own[0]:.1f}", f"{own[1] + toys * of_energy['seconds']:.1f}", f"{own[2]:.3f}"]
         rows.append(row)
+        if lacking == "nothing":
+            low, high = _around(settings["level"], len(found))
+            checks.append(Check("size beside other tests", shares["ours"], 0.0, low, high, f"{settings['level']:g}"))
+            continue
         best = max(shares["energy"], shares["chi2"])
         error = np.sqrt(0.25 / len(found))
         checks.append(

@@ -102,7 +102,8 @@ def goodness_of_fit(
     mean = model.weights @ of_sample / model.total_weight
     of_sample, of_data = of_sample - mean, of_data - mean
     information = _information(names, of_sample, _STEP * errors, model, sample)
-    stiffness, notes = np.zeros_like(information), []
+    stiffness = np.zeros_like(information)
+    notes: list[str] = []
     if given is not None:
         stiffness, notes = _against_covariance(names, information, given)
     if not stiffness.any():

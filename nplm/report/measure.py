@@ -69,7 +69,7 @@ def write_measure(
     if len(result.names) > result.of_interest:
         path = save_figure(plot_measured_pulls(result), plots / "pulls")[0]
         pulls.append(Picture(path, "Pulls and impacts", _PULLS_CAPTION))
-    features = []
+    features: list[Picture] = []
     if data is not None:
         ordered = _leading_first(result)
         for name in ordered[:_MOST_FEATURES]:

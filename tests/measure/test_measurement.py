@@ -73,19 +73,17 @@ def test_an_event_split_into_signed_parts_changes_no_estimate() -> None:
     assert any("finite size of the reference" in note for note in other.notes)
 
 
-def test_callables_of_both_kinds_agree() -> None:
+def test_an_interpolated_callable_agrees_with_the_closed_form() -> None:
     reference, data = _draw(np.random.default_rng(3), 2000)
 
     def log_r(x: np.ndarray, nu: float) -> np.ndarray:
         return -nu - x[:, 0] * np.expm1(-nu)
 
-    interpolated = CallableLogRatio("scale", log_r, reach=0.3, order=5)
-    by_jax = JaxLogRatio("scale", lambda x, nu: -nu[0] - x[:, 0] * jnp.expm1(-nu[0]))
-    values = [
-        Measurement(reference, each).run(data, goodness_of_fit=False)["scale"]
-        for each in (interpolated, by_jax, scale_ratio())
-    ]
-    np.testing.assert_allclose(values, values[2], atol=1e-5)
+    points = []
+    for ratio in (CallableLogRatio("scale", log_r, reach=0.3, order=5), scale_ratio()):
+        model = ParametricModel.of(reference, Parameters(ratio))
+        points.append(model.descend(model.observed(data), np.zeros(1)).point)
+    np.testing.assert_allclose(points[0], points[1], atol=1e-5)
 
 
 def test_a_square_has_two_minima_and_a_scale_of_its_own() -> None:
@@ -141,8 +139,20 @@ def test_the_goodness_of_fit_knows_yields_and_constraints() -> None:
     assert within["norm"] == pytest.approx(np.log(1.3) * 0.09 / (0.09 + 1 / 345), rel=0.03)
 
 
+def test_toys_of_the_goodness_of_fit_are_fitted_each() -> None:
+    """T of toys lies about that of samples without a difference, whose fits follow to first order only."""
+    reference, data = _draw(np.random.default_rng(6), 400, 100.0)
+    result = Measurement(reference, PARAMETERS).run(data, goodness_toys=20, resamples=99, contours=[])
+    found = result.goodness_of_fit
+    assert found is not None
+    assert found.toys is not None
+    assert found.toy_p_value is not None
+    assert found.toy_p_value >= 1 / 21
+    assert abs(np.median(found.toys) - np.median(found.null)) < 5 * np.std(found.null) / np.sqrt(20)
+
+
 def test_a_result_is_saved_and_read(tmp_path) -> None:
-    reference, data = _draw(np.random.default_rng(1), 2000)
+    reference, data = _draw(np.random.default_rng(1), 400, 150.0)
     result = Measurement(reference, PARAMETERS).run(data, resamples=99, limits=["norm"])
     result.save(tmp_path / "measured.npz")
     again = load_result(tmp_path / "measured.npz")
