@@ -15,7 +15,8 @@ from experiments.measure.goodness import trials
 from nplm.data.sample import Sample
 from nplm.measure import Parameters
 from nplm.measure.intervals import Profiler
-from nplm.measure.model import Minimum, ParametricModel
+from nplm.measure.model import ParametricModel
+from nplm.measure.observed import Minimum
 from nplm.nuisance import Normalization
 from nplm.stats.intervals import clopper_pearson
 from nplm.wording.markdown import markdown_table

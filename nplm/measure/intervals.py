@@ -18,7 +18,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import chi2
 
-from nplm.measure.model import Minimum, Observed, ParametricModel
+from nplm.measure.model import ParametricModel
+from nplm.measure.observed import Minimum, Observed
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Steps of a search outwards, each so many times the last, and where the profile is known well enough.

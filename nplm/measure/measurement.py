@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,11 +16,12 @@ from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample, require_same_features
 from nplm.data.support import support_remarks
 from nplm.io.tables import Tabular, as_sample, sample_like
+from nplm.measure.after_fit import goodness_after_fit
 from nplm.measure.cautions import cautions_of
 from nplm.measure.information import FisherInformation
 from nplm.measure.intervals import Profiler, UpperLimit, upper_limit
-from nplm.measure.left import GoodnessOfFit, LeftFamily, PointOfFit, look_for_more, statistic_of
-from nplm.measure.model import Minimum, Observed, ParametricModel
+from nplm.measure.model import ParametricModel
+from nplm.measure.observed import Minimum, Observed
 from nplm.measure.parameters import Parameters
 from nplm.measure.result import Contour, Interval, MeasureResult
 from nplm.measure.result_text import LEVELS
@@ -267,7 +267,8 @@ class Measurement:
         gof = None
         if goodness and data is not None:
             began = time.perf_counter()
-            gof = self._goodness(data, observed, found, resamples, goodness_toys, seed)
+            maker = self._maker(data, found)
+            gof = goodness_after_fit(maker, data, observed, found, resamples, goodness_toys, seed)
             seconds["goodness of fit"] = time.perf_counter() - began
         nuisances = self.nuisances
         sigma = np.zeros(0) if nuisances is None else nuisances.sigma
@@ -365,52 +366,6 @@ class Measurement:
         weights = data.weights if data.is_weighted else None
         return ToyMaker(self.model, self.reference, found.point, weights)
 
-    def _goodness(
-        self, data: Sample, observed: Observed, found: Minimum, resamples: int, toys: int, seed: int
-    ) -> GoodnessOfFit:
-        at = self._at(self.model, self.reference, data, observed, found)
-        gof, _, null = look_for_more(at, self.model.names, resamples=resamples, seed=seed)
-        if not toys:
-            return gof
-        maker, statistics = self._maker(data, found), []
-        for number in range(toys):
-            model, drawn, weights, rows, v = maker.draw(seed, number)
-            best = Minimum(*_end(model.descend(drawn, found.point)))
-            kept = np.flatnonzero(weights)
-            reference = Sample(self.reference.events, weights, self.reference.features)
-            sample = Sample(self.reference.events[rows], v, self.reference.features, "toy")
-            whole = self._at(model, reference, sample, drawn, best, kept)
-            statistics.append(statistic_of(LeftFamily.of(whole, gof.settings, seed), null.log_tests, gof.classes))
-        return gof.with_toys(np.array(statistics))
-
-    def _at(
-        self,
-        model: ParametricModel,
-        reference: Sample,
-        data: Sample,
-        observed: Observed,
-        found: Minimum,
-        rows: np.ndarray | None = None,
-    ) -> PointOfFit:
-        """The fitted model at the events of the reference and of the data."""
-        n, k = len(reference), len(found.point)
-        log_r, s = model.scores(model.events, found.point)
-        _, of_data = model.scores(observed.events, found.point)
-        weights = reference.weights * np.exp(log_r.ravel()[:n])
-        kept = np.arange(n) if rows is None else rows
-        moved = Sample(reference.events[kept], weights[kept], reference.features, "the fit")
-        used = float((weights**2).sum() - weights.sum() ** 2 / model.count)
-        return PointOfFit(
-            moved,
-            data,
-            s.reshape(-1, k)[:n][kept],
-            of_data.reshape(-1, k)[: len(data)],
-            yields=True,
-            stiffness=model.stiffness(observed, found.point),
-            maximum=bool(np.all((found.point > model.low) & (found.point < model.high))),
-            noise_of_yield=max(used, 0.0),
-        )
-
     def _information(self, point: Float64[np.ndarray, " k"]) -> FisherInformation:
         model = self.model
         total, _, information, _ = model.moments(point)
@@ -459,7 +414,3 @@ class Measurement:
                 raise ValueError(f"a contour is of two parameters, not of {pair[0]} twice")
             found.append((first, second))
         return found
-
-
-def _end(found: Any) -> tuple[Any, ...]:
-    return found.point, found.value, found.gradient, found.hessian, found.converged

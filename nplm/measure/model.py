@@ -22,7 +22,9 @@ from nplm.measure.likelihood import (
     second_moments,
     slopes,
 )
+from nplm.measure.observed import Minimum, Observed
 from nplm.measure.parameters import Parameters
+from nplm.measure.scale import deviating
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratios.pointwise import Together, of_columns
 from nplm.optimize.bounded_newton import BoundedMinimum, bounded_newton
@@ -31,49 +33,8 @@ from nplm.optimize.bounded_newton import BoundedMinimum, bounded_newton
 _STEPS = np.linspace(-5.0, 5.0, 21)
 # Minima closer than this share of an error are one.
 _ONE_POINT = 0.02
-# How often a scale is doubled or halved before nothing is seen to depend on the parameter.
-_DOUBLINGS = 60
 # Correlations of all scores with less than this share of the largest eigenvalue are one combination.
 _SINGULAR = 1e-10
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """One data sample, as the likelihood sees it.
-
-    Arguments:
-        events: its columns and weights.
-        auxiliary: measurements that came with it, shape (a,).
-        size: number of its events.
-        weighted: whether any weight differs from one.
-        expectation: whether it stands for what is expected, without fluctuations.
-    """
-
-    events: Events
-    auxiliary: Float64[np.ndarray, " a"]
-    size: int
-    weighted: bool
-    expectation: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Minimum:
-    """A minimum of the loss.
-
-    Arguments:
-        point: theta and nu, shape (k,).
-        loss: L there.
-        gradient, hessian: of L.
-        converged: whether it was found.
-        others: other minima, the lowest first, with the loss there.
-    """
-
-    point: Float64[np.ndarray, " k"]
-    loss: float
-    gradient: Float64[np.ndarray, " k"]
-    hessian: Float64[np.ndarray, "k k"]
-    converged: bool
-    others: tuple[tuple[Float64[np.ndarray, " k"], float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,42 +216,9 @@ class ParametricModel:
         if self.nuisances is not None:
             found[self.of_interest :] = self.nuisances.sigma
         for i, name in enumerate(self.parameters.names):
-            found[i] = self.parameters.scale.get(name) or self._deviating(i)
+            given = self.parameters.scale.get(name)
+            found[i] = given or deviating(name, lambda v, i=i: self._apart(i, v), self.low[i], self.high[i])  # type: ignore[misc]
         return found
-
-    def _deviating(self, i: int) -> float:
-        """Where one parameter makes a difference of one standard deviation."""
-        name, ends = self.names[i], np.array([self.low[i], self.high[i]])
-        best = np.inf
-        for sign, end in zip((-1.0, 1.0), ends, strict=True):
-            size = min(1e-3, abs(end)) if end != 0 else 0.0
-            if size == 0:
-                continue
-            here = self._apart(i, sign * size)
-            if not np.isfinite(here):
-                here = np.inf
-            for _ in range(_DOUBLINGS):
-                if 0.25 < here < 4:
-                    break
-                # The difference grows as the square of a small step.
-                factor = (
-                    np.clip(1 / np.sqrt(here), 1 / 8, 8)
-                    if here > 0 and np.isfinite(here)
-                    else (8 if here == 0 else 1 / 8)
-                )
-                if factor > 1 and size >= abs(end):
-                    break
-                size = min(size * factor, abs(end))
-                here = self._apart(i, sign * size)
-                if np.isnan(here):
-                    here = np.inf
-            if np.isfinite(here) and here > 1e-6:
-                best = min(best, size)
-        if not np.isfinite(best):
-            raise ValueError(
-                f"nothing depends on {name}: the expectation is the same wherever it is, so data cannot say what it is"
-            )
-        return best
 
     def _apart(self, i: int, value: float) -> float:
         """2 sum_R w (r log r - r + 1) between 0 and a value of one parameter."""

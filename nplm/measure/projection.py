@@ -66,18 +66,18 @@ class ProjectedPart(Part):
     Arguments:
         base: the part; None for the yield.
         fitted: what was fitted.
-        response: C, shape (r, K).
-        rotation: from its scores to those that are left, shape (r, r').
+        response: C, shape (b, K).
+        rotation: from its scores to those that are left, shape (b, r).
         own: of the yield, see `Fitted`.
     """
 
     base: Part | None
     fitted: Fitted
-    response: Float64[np.ndarray, "r K"]
-    rotation: Float64[np.ndarray, "r s"]
+    response: Float64[np.ndarray, "b K"]
+    rotation: Float64[np.ndarray, "b r"]
     own: Float64[np.ndarray, " e"] | None = None
 
-    def phi_in_pool(self, rows: Int[np.ndarray, " k"]) -> Float64[np.ndarray, "k s"]:
+    def phi_in_pool(self, rows: Int[np.ndarray, " k"]) -> Float64[np.ndarray, "k r"]:
         """phi of events of the pool, and of the rows beyond."""
         fitted, response, rotation = self.fitted, self.response, self.rotation
         n = len(fitted.second)
@@ -92,10 +92,10 @@ class ProjectedPart(Part):
 
     def of_scores(
         self,
-        y: Float64[np.ndarray, "L r"],
+        y: Float64[np.ndarray, "L b"],
         y_s: Float64[np.ndarray, "L K"],
         noise: Float64[np.ndarray, "L e"],
-    ) -> Float64[np.ndarray, "L s"]:
+    ) -> Float64[np.ndarray, "L r"]:
         """What is left of scores: of the part, of the parameters, and of fluctuations beyond the events."""
         fitted, response, rotation = self.fitted, self.response, self.rotation
         own = 0.0 if self.own is None else (noise @ self.own)[:, None]

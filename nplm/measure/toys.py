@@ -11,7 +11,8 @@ from jaxtyping import Float64
 from nplm.data.averaged_weights import averaged
 from nplm.data.sample import Sample
 from nplm.measure.likelihood import Events
-from nplm.measure.model import Observed, ParametricModel
+from nplm.measure.model import ParametricModel
+from nplm.measure.observed import Observed
 from nplm.stats.intervals import clopper_pearson
 
 _STREAM = 0x746F7973
