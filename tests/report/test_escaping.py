@@ -20,6 +20,7 @@ from nplm import (
     Sample,
     validate,
 )
+from nplm.channels import RegionTable, Templates, combine_results, examine_regions, explain_excesses
 from nplm.family import FamilySettings, validate_matrix
 from nplm.hunt import bump_hunt
 from nplm.hypotest import kernel_widths
@@ -27,6 +28,7 @@ from nplm.measure import Measurement
 from nplm.monitor.page import write_page
 from nplm.monitor.verdict import Verdict
 from nplm.nuisance import Normalization
+from nplm.report.channels import write_combined, write_explained, write_regions
 from nplm.report.closure_report import closure_page
 from nplm.report.hunt import write_hunt
 from nplm.report.measure import write_measure
@@ -125,6 +127,29 @@ def of_measure(folder: Path) -> Path:
     return write_measure(folder, result, measurement.fitted_reference(result), data, content)
 
 
+def _regions() -> RegionTable:
+    names = (f"{NAME} 1", f"{NAME} 2")
+    counts = (np.array(values) for values in ([20.0, 6.0], [8.0, 5.0], [1.0, 1.0]))
+    return RegionTable(names, (REFERENCE, DATA), *counts, name=FEATURE)
+
+
+def of_regions(folder: Path) -> Path:
+    result = examine_regions(_regions(), draws=20)
+    return write_regions(folder, result, {**result.to_dict(), "configuration": {"command": COMMAND}})
+
+
+def of_combination(folder: Path) -> Path:
+    result = combine_results({REFERENCE: 0.01, DATA: 0.3})
+    return write_combined(folder, result, {**result.to_dict(), "configuration": {"command": COMMAND}})
+
+
+def of_explanation(folder: Path) -> Path:
+    result = explain_excesses(
+        _regions(), Templates((FEATURE,), np.ones((1, 2))), ["analysis"], walkers=1, steps=2, fakes=2
+    )
+    return write_explained(folder, result, {**result.to_dict(), "configuration": {"command": COMMAND}})
+
+
 # What each shows of it.
 PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     one_model: (FEATURE, REFERENCE, DATA, CAUTION, COMMAND, f"Feature {FEATURE}"),
@@ -134,6 +159,9 @@ PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     matrix: (f"{REFERENCE} - {DATA}", CAUTION, COMMAND),
     sweep: (f"A: {REFERENCE}", f"B: {DATA}", CAUTION),
     of_hunt: (FEATURE, f"Spectrum of {FEATURE}", f"excess at {FEATURE}", f"{NAME} y", DATA, COMMAND),
+    of_regions: (f"{REFERENCE}: {NAME} 1", f"{FEATURE}: 2 regions", f"excess in {NAME} 1 of {REFERENCE}", COMMAND),
+    of_combination: (REFERENCE, DATA, f"the channel {REFERENCE} leads", COMMAND),
+    of_explanation: (FEATURE, f"{DATA}: {NAME} 2", COMMAND),
     of_closure: (REFERENCE, DATA, COMMAND, f"{NAME} title", f"{NAME} caption"),
     of_measure: (FEATURE, f"{NAME} norm", f"Feature {FEATURE}", DATA, CAUTION, COMMAND),
     of_monitor: (FEATURE, REFERENCE, DATA, CAUTION),
