@@ -106,7 +106,7 @@ def explain_excesses(
         table=table,
         templates=templates,
         score=found.score,
-        strengths=found.strengths * (found.score.mu if found.score.mu > 0 else 1.0),
+        strengths=found.strengths * found.score.mu,
         walks=walks.t,
         sets=tuple(_set(templates, row) for row in walks.parameters),
         null=null.t,

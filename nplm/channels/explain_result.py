@@ -30,7 +30,8 @@ class ExplainResult(SavedResult):
         table: the regions.
         templates: the signals that were tried.
         score: K of the best set, its combination of analyses, and the gain of each.
-        strengths: of all templates in the best set, with mu^ in them, shape (k,); zero for the others.
+        strengths: of all templates in the best set, with mu^ in them, shape (k,); zero for the others, and for all if
+            no signal describes the table better than the background.
         walks: K of the best set of each walker, shape (walkers,).
         sets: the templates of these.
         null: K of the fake tables, shape (fakes,).
@@ -81,7 +82,7 @@ class ExplainResult(SavedResult):
 
     @property
     def explanation(self) -> Mapping[str, float]:
-        """The templates of the best set with their strengths."""
+        """The templates of the best set with their strengths; none if none describes the table better."""
         return {self.templates.names[i]: float(self.strengths[i]) for i in np.flatnonzero(self.strengths > 0)}
 
     @property

@@ -88,7 +88,7 @@ def walk_rows(result: ExplainResult) -> list[tuple[str, ...]]:
 
 def explain_numbers(result: ExplainResult) -> Mapping[str, str]:
     """What was found and what it stands on, by name."""
-    score, cost = result.score, float(result.templates.cost[result.strengths > 0].sum())
+    score, gain = result.score, sum(result.score.gains.values())
     p = "not known without fake tables"
     if result.p_interval is not None:
         p = f"{format_p(result.p_value)} ({p_interval_text(result.p_interval)})"
@@ -96,8 +96,8 @@ def explain_numbers(result: ExplainResult) -> Mapping[str, str]:
     return {
         "p-value": p,
         "Z": format_z(result.z),
-        "K": f"{score.k:.3f} = {sum(score.gains.values()):.3f} of likelihoods - {2 * cost:g} for its complexity",
-        "strengths": ", ".join(f"{name} {value:.3g}" for name, value in result.explanation.items()),
+        "K": f"{score.k:.3f} = {gain:.3f} of likelihoods - {gain - score.k:.3g} for its complexity",
+        "strengths": ", ".join(f"{name} {value:.3g}" for name, value in result.explanation.items()) or "none",
         "analyses": ", ".join(score.combination) or "none",
         "limit": limit if score.mu > 0 else "none",
         "rule": f"analyses may be combined if {result.rule}" if "pairs" not in result.rule else result.rule,
@@ -109,7 +109,8 @@ def explain_numbers(result: ExplainResult) -> Mapping[str, str]:
 
 def explain_text(result: ExplainResult) -> str:
     """Verdict, table of regions, key numbers and cautions."""
-    table = aligned([REGIONS_HEAD, *explain_rows(result)[:10]], right=range(1, 5))
+    found = explain_rows(result)[:10]
+    table = aligned([REGIONS_HEAD, *found], right=range(1, 5)) if found else []
     rows = [(name, printable(value)) for name, value in explain_numbers(result).items()]
     rows += [("caution", printable(text)) for text in result.notes]
     return "\n".join([f"NPLM templates: {explain_verdict(result).title}", *table, *labelled(rows)])
@@ -124,5 +125,5 @@ def explain_line(result: ExplainResult) -> str:
 
 
 def _what(result: ExplainResult) -> str:
-    names = list(result.explanation)
+    names = list(result.explanation) or ["no template"]
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -50,8 +50,8 @@ def walk(scorer: Scorer, settings: WalkSettings, seed: tuple[int, ...]) -> Found
     """One walk: templates are added, removed, scaled; a step that lowers K by d is taken with probability exp(-d / 2).
 
     It begins with one template; half of those that are added are drawn alike, and half by exp(K / 2) of each of them
-    alone. Whatever the other strengths are, mu^ scales all together, and the walk goes on from
-    there. At its end the strengths of the best set are improved one by one.
+    alone. Whatever the other strengths are, mu^ scales all together, and the walk goes on from there. At its end the
+    strengths of the best set are improved one by one.
 
     Arguments:
         scorer: gives K.
@@ -91,9 +91,13 @@ def _proposed(
     rng: np.random.Generator, strengths: np.ndarray, unit: np.ndarray, odds: np.ndarray, most: int
 ) -> np.ndarray:
     there, absent = np.flatnonzero(strengths > 0), np.flatnonzero(strengths == 0)
-    moves = ["add"] * (len(there) < most and len(absent) > 0) + ["remove", "swap"] * (len(there) > 1 or len(absent) > 0)
-    moves = [move for move in moves if move != "remove" or len(there) > 1] + ["scale"] * (len(there) > 1)
-    moves = [move for move in moves if move != "swap" or len(absent) > 0] or ["scale"]
+    possible = {
+        "add": len(absent) > 0 and len(there) < most,
+        "remove": len(there) > 1,
+        "swap": len(absent) > 0,
+        "scale": len(there) > 1 or len(absent) == 0,
+    }
+    moves = [move for move, can in possible.items() if can]
     move = moves[int(rng.integers(len(moves)))]
     new = strengths.copy()
     if move in ("remove", "swap"):

@@ -119,7 +119,13 @@ def plot_fake_tables(result: ExplainResult) -> Figure:
 
 
 def plot_explained(result: ExplainResult) -> Figure:
-    """Draws the excess of each region with a signal in the best set, and the signal, over the error of both."""
+    """Draws the excess of each region with a signal in the best set, and the signal, over the error of the background.
+
+    Raises:
+        ValueError: if no signal describes the table better than the background.
+    """
+    if not result.explanation:
+        raise ValueError("no template describes the table better than the background, so there is no signal to draw")
     table, signal = result.table, result.strengths @ result.templates.yields
     rows = sorted(
         np.flatnonzero(signal > 0).tolist(), key=lambda i: -(signal[i] ** 2) / (table.expected[i] + table.error[i] ** 2)

@@ -161,13 +161,18 @@ def write_combined(folder: Path, result: CombinedResult, content: Mapping[str, A
 def write_explained(folder: Path, result: ExplainResult, content: Mapping[str, Any]) -> Path:
     """Writes result.json, pictures, and last report.html, and returns its path."""
     draw = _drawing(folder, content)
-    regions = draw(
-        "regions",
-        lambda: plot_explained(result),
-        "Where the signal is",
-        "Bars: what was observed beyond the background, over the root of background and error squared. Diamonds: the"
-        " signal of the best set in the same unit.",
-    )
+    regions = []
+    if result.explanation:
+        regions.append(
+            draw(
+                "regions",
+                lambda: plot_explained(result),
+                "Where the signal is",
+                "Bars: what was observed beyond the background, over the root of background and error squared."
+                " Diamonds:"
+                " the signal of the best set in the same unit.",
+            )
+        )
     fakes = []
     if len(result.null):
         fakes.append(
@@ -179,7 +184,7 @@ def write_explained(folder: Path, result: ExplainResult, content: Mapping[str, A
             )
         )
     parts = [
-        _Part("Regions", "", [], [REGIONS_HEAD, *explain_rows(result)]),
+        _Part("Regions", "", [], [REGIONS_HEAD, *explain_rows(result)] if regions else []),
         _Part("By chance", "", fakes),
         _Part("Walks", "What each walker found.", [], [WALKS_HEAD, *walk_rows(result)]),
     ]
@@ -194,7 +199,7 @@ def write_explained(folder: Path, result: ExplainResult, content: Mapping[str, A
             question="What may the excess be?",
             subject=f"{result.table.name}: {count(len(result.table), 'region')}; "
             f"{count(len(result.templates.names), 'template')}",
-            leading=[regions],
+            leading=regions,
             parts=parts,
             more=[_K],
         ),

@@ -134,7 +134,19 @@ def test_runs_go_on_where_they_ended_and_refuse_what_is_other(tmp_path: Path) ->
         explain_excesses(observed, templates, graph, fakes=5, store=tmp_path / "s", **{**asked, "steps": 13})
     alone = explain_excesses(observed, templates, graph, fakes=0, **asked)
     assert np.isnan(alone.p_value)
-    assert "Without fake tables" in str(alone.to_dict()) or "not known without fake tables" in repr(alone)
+    assert "not known without fake tables" in repr(alone)
+
+
+def test_where_no_signal_helps_no_template_is_named() -> None:
+    """Every region is low: mu^ = 0, and K is minus two times the cost."""
+    table, templates = small_table()
+    low = table.with_observed(np.floor(0.7 * table.expected))
+    found = explain_excesses(low, templates, "analysis", walkers=1, steps=3, fakes=3)
+    assert found.score.k == -2
+    assert not found.explanation
+    assert not found.strengths.any()
+    assert found.p_value == 1.0
+    assert "strengths  none" in repr(found)
 
 
 def test_what_does_not_fit_is_refused() -> None:
