@@ -35,9 +35,9 @@ def cautions_of(result: MeasureResult, parameters: Parameters, weighted: bool) -
 def _reference(result: MeasureResult) -> list[str]:
     data = np.sqrt(np.maximum(np.diag(result.of_data), 1e-300))[: result.of_interest]
     share = result.errors[: result.of_interest] / data - 1
-    i = int(np.argmax(share))
-    if share[i] < _LARGER:
+    if not (share >= _LARGER).any():
         return []
+    i = int(np.argmax(share))
     return [
         f"the finite size of the reference makes the error of {result.names[i]} {share[i]:.0%} larger, which is"
         f" counted: {result.errors_of_reference[i]:.2g} beside {data[i]:.2g} of the data; a larger reference would help"

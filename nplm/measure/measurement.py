@@ -44,7 +44,8 @@ class Measurement:
 
     Arguments:
         reference: events that are expected at theta = 0 and nu = 0, of any weights, signed ones too.
-        parameters: of interest; log-ratios stand for parameters without bounds.
+        parameters: of interest; log-ratios stand for parameters without bounds. None if there are nuisances alone: then
+            it is asked whether the reference describes the data, whatever they are.
         nuisances: constrained ones, or None.
         expected_yield: N(R), if it is known from elsewhere; by default the sum of the reference's weights.
 
@@ -68,7 +69,7 @@ class Measurement:
     def __init__(
         self,
         reference: Tabular,
-        parameters: Parameters | AnyLogRatio | Sequence[AnyLogRatio],
+        parameters: Parameters | AnyLogRatio | Sequence[AnyLogRatio] | None = None,
         nuisances: Nuisances | None = None,
         *,
         expected_yield: float | None = None,
@@ -76,7 +77,11 @@ class Measurement:
         began = time.perf_counter()
         sample = as_sample(reference, name="reference").require_yield()
         self.reference = sample if expected_yield is None else sample.scaled_to(expected_yield)
-        self.parameters = parameters if isinstance(parameters, Parameters) else Parameters(parameters)
+        self.parameters = (
+            parameters if isinstance(parameters, Parameters) else Parameters(() if parameters is None else parameters)
+        )
+        if not self.parameters.parts and nuisances is None:
+            raise ValueError("a measurement needs a parameter of interest, or nuisances: give their log-ratios")
         self.nuisances = nuisances
         self.model = ParametricModel.of(self.reference, self.parameters, nuisances, expected_yield is not None)
         self.model.require_finite(self.model.events, self.reference)
@@ -277,8 +282,8 @@ class Measurement:
         impact = profiler.covariance[:k, k:] / errors[k:]
         zero, deviance = np.zeros(len(model.names)), 0.0
         free = np.arange(len(zero)) >= k
-        at_zero = model.descend(observed, zero, free)
-        deviance = 2 * (at_zero.value - found.loss)
+        at_zero = model.descend(observed, zero, free).value if k else model.loss(observed, zero)[0]
+        deviance = 2 * (at_zero - found.loss)
         expected = model.moments(found.point)[0]
         result = MeasureResult(
             names=model.names,

@@ -245,6 +245,8 @@ class ParametricModel:
 
     def _starts(self, data: Observed) -> list[Float64[np.ndarray, " k"]]:
         """The usual start, and the lowest points along each axis away from it."""
+        if not self.of_interest:
+            return [self.begin]
         points, values, axis = self.axes
         if data.size:
             with jax.enable_x64(True):

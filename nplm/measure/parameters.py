@@ -58,10 +58,8 @@ class Parameters:
     ) -> None:
         one = hasattr(ratios, "nuisances")
         given = (cast("AnyLogRatio", ratios),) if one else tuple(cast("Iterable[AnyLogRatio]", ratios))
-        if not given:
-            raise ValueError("a measurement needs one parameter or more: give their log-ratios")
         parts = tuple(of_columns(each) for each in given)
-        names = distinct_names(names_of(parts))
+        names = distinct_names(names_of(parts)) if parts else ()
         for what, values in (("start", start), ("bounds", bounds), ("scale", scale)):
             if unknown := [name for name in values or {} if name not in names]:
                 raise ValueError(f"{what} of '{unknown[0]}', but the parameters are {', '.join(names)}")
@@ -105,7 +103,7 @@ class Parameters:
     @property
     def limits(self) -> Float64[np.ndarray, "k 2"]:
         """The smallest and largest value of each."""
-        return np.array([self.bounds.get(name, (-np.inf, np.inf)) for name in self.names])
+        return np.array([self.bounds.get(name, (-np.inf, np.inf)) for name in self.names]).reshape(-1, 2)
 
     @property
     def learned_range(self) -> dict[str, tuple[float, float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.stats import chi2
 
 from nplm._util.json_values import json_value
@@ -157,8 +157,15 @@ class MeasureResult(SavedResult):
 
     @property
     def p_reference(self) -> float:
-        """p of the deviance by a chi2 with as many degrees of freedom as parameters of interest."""
-        return float(chi2.sf(max(self.deviance, 0.0), self.of_interest))
+        """p of the deviance by a chi2 with as many degrees of freedom as parameters of interest; NaN without any."""
+        return float(chi2.sf(max(self.deviance, 0.0), self.of_interest)) if self.of_interest else float("nan")
+
+    @property
+    def order_of_nuisances(self) -> Int64[np.ndarray, " n"]:
+        """The nuisances, those of the largest impact over a parameter's error first, or of the largest pull."""
+        k = self.of_interest
+        size = np.abs(self.impact / self.errors[:k, None]).max(axis=0) if k else np.abs(np.nan_to_num(self.pulls))
+        return np.argsort(-size, kind="stable")
 
     def interval(self, name: str, level: float | None = None) -> Interval:
         """The interval of a parameter at a level; the first one by default.

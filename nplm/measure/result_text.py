@@ -36,6 +36,8 @@ def measured_text(result: MeasureResult) -> str:
 
 def measure_verdict(result: MeasureResult) -> Verdict:
     """What was measured, and whether the best member of the model describes the data."""
+    if not result.of_interest:
+        return _of_reference(result)
     numbers = measured_text(result)
     if result.expected:
         return Verdict("agreement", "What is expected", f"Before there are data, one expects {numbers}.")
@@ -61,8 +63,30 @@ def measure_verdict(result: MeasureResult) -> Verdict:
     )
 
 
+def _of_reference(result: MeasureResult) -> Verdict:
+    """Without a parameter of interest: whether the reference describes the data, whatever the nuisances are."""
+    found = result.goodness_of_fit
+    if found is None:
+        return Verdict("undecided", "The fit was not tested", "Whether the reference describes the data was not asked.")
+    stands = f"{p_text(found.p_value)}, {z_text(found.z)}"
+    if found.z < MILD:
+        sentence = f"With the nuisances where the data put them the reference describes the data ({stands})."
+        return Verdict("agreement", "The reference describes the data", sentence)
+    level: Level = "mild" if found.z < STRONG else "strong"
+    chance = " It may be chance." if level == "mild" else ""
+    sentence = (
+        f"No values of the nuisances describe the data: they differ most {found.leading_words} ({stands}).{chance}"
+    )
+    return Verdict(level, "The nuisances leave something over", sentence)
+
+
 def parameter_rows(result: MeasureResult) -> list[tuple[str, ...]]:
-    """A head, and for each parameter of interest its value, what the reference has in its error, and its intervals."""
+    """A head, and for each parameter of interest its value, what the reference has in its error, and its intervals.
+
+    Nothing without such parameters.
+    """
+    if not result.of_interest:
+        return []
     levels = list(dict.fromkeys(each.level for each in result.intervals))
     head = ("parameter", "value", "error by the reference", *(f"{100 * level:.3g}% interval" for level in levels))
     rows = []
@@ -118,8 +142,7 @@ def nuisance_rows(result: MeasureResult) -> list[tuple[str, ...]]:
                 *(f"{value:+.2g}" for value in result.impact[:, j]),
             )
         )
-    order = np.argsort(-np.abs(result.impact / result.errors[:k, None]).max(axis=0), kind="stable")
-    return [head, *(rows[j] for j in order)]
+    return [head, *(rows[j] for j in result.order_of_nuisances)]
 
 
 def correlation_rows(result: MeasureResult) -> list[tuple[str, ...]]:
@@ -161,22 +184,28 @@ def measure_numbers(result: MeasureResult) -> dict[str, str]:
         if found.toys is not None and found.toy_p_value is not None:
             numbers["by toys"] = f"p = {format_p(found.toy_p_value)}: {len(found.toys)} toys, each with its own fit"
     if not result.expected:
+        of_what = "parameters" if result.of_interest else "nuisances"
+        chance = f", {p_text(result.p_reference)}" if result.of_interest else ""
         numbers["as given"] = (
-            f"the reference as given (all parameters 0): -2 log likelihood ratio {result.deviance:.2f},"
-            f" {p_text(result.p_reference)}"
+            f"the reference as given (all {of_what} 0): -2 log likelihood ratio {result.deviance:.2f}{chance}"
         )
         assert result.observed_yield is not None
         numbers["yields"] = (
             f"{result.observed_yield:,.6g} observed, {result.expected_yield:,.6g} by the fit,"
             f" {result.reference_yield:,.6g} by the reference"
         )
-    numbers["thresholds"] = (
+    if result.of_interest:
+        numbers["thresholds"] = _thresholds(result)
+    numbers["time"] = format_duration(sum(result.seconds.values()))
+    return numbers
+
+
+def _thresholds(result: MeasureResult) -> str:
+    return (
         f"of intervals by {result.toys.count} toys at the fitted values"
         if result.toys is not None
         else "of intervals and contours asymptotic (Wilks), widened by the reference's own fluctuation"
     )
-    numbers["time"] = format_duration(sum(result.seconds.values()))
-    return numbers
 
 
 def measure_text(result: MeasureResult) -> str:

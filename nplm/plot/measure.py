@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int64
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nplm.data.sample import Sample
@@ -49,7 +51,8 @@ def plot_contours(result: MeasureResult, first: str, second: str) -> Figure:
 def plot_measured_pulls(result: MeasureResult) -> Figure:
     """Draws (nu - measured) / sigma of each nuisance with its error, and its impact on each parameter of interest.
 
-    Impacts are in units of the error of the parameter; nuisances of the largest are on top.
+    Impacts are in units of the error of the parameter; nuisances of the largest are on top, or those of the largest
+    pull where no parameter is measured.
 
     Raises:
         ValueError: if there is no nuisance.
@@ -58,15 +61,14 @@ def plot_measured_pulls(result: MeasureResult) -> Figure:
     names = result.names[k:]
     if not names:
         raise ValueError("the measurement has no nuisance whose pull could be drawn")
-    relative = result.impact / result.errors[:k, None]
-    order = np.argsort(-np.abs(relative).max(axis=0), kind="stable")[:MOST_DRAWN]
+    order = result.order_of_nuisances[:MOST_DRAWN]
     height = _HEAD + _FOOT + _ROW * len(order)
     left = 0.03 + 0.0142 * min(22, max(len(names[j]) for j in order))
     bottom, top = _FOOT / height, 1 - _HEAD / height
     rows = np.arange(len(order))
     with style.house_style():
         figure = style.new_figure(height)
-        pulls = figure.add_axes((left, bottom, 0.6 - left, top - bottom))
+        pulls = figure.add_axes((left, bottom, (0.6 if k else 0.97) - left, top - bottom))
         centre, sigma = np.nan_to_num(result.measured), result.sigma
         values, errors = (result.values[k:] - centre) / sigma, result.errors[k:] / sigma
         pulls.axvspan(-1, 1, color=style.MUTED, alpha=0.18, linewidth=0, label="constraint")
@@ -78,18 +80,8 @@ def plot_measured_pulls(result: MeasureResult) -> Figure:
         pulls.set_ylim(len(order) - 0.5, -0.5)
         pulls.set_xlabel("pull")
         pulls.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        impacts = figure.add_axes((0.64, bottom, 0.33, top - bottom))
-        impacts.axvline(0, color=style.MUTED, linewidth=0.8)
-        colours = (style.REFERENCE, style.REWEIGHTED, style.FITTED, style.MUTED)
-        drawn = min(k, len(colours))
-        width = 0.8 / drawn
-        for i in range(drawn):
-            at = rows + (i - (drawn - 1) / 2) * width
-            impacts.barh(at, relative[i, order], width, color=colours[i], label=_short(result.names[i]))
-        impacts.set_yticks(rows, [""] * len(rows))
-        impacts.set_ylim(len(order) - 0.5, -0.5)
-        impacts.set_xlabel("impact / error")
-        impacts.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        if k:
+            _draw_impacts(figure.add_axes((0.64, bottom, 0.33, top - bottom)), result, order)
         if len(order) < len(names):
             style.note(pulls, [f"the {len(order)} of {len(names)} nuisances of largest impact"])
     return figure
@@ -115,3 +107,19 @@ def plot_fitted_feature(fitted: Sample, data: Sample, feature: str) -> Figure:
 def _short(name: str) -> str:
     text = "".join(c if c.isprintable() else " " for c in name)
     return text if len(text) <= 22 else f"{text[:19]}..."
+
+
+def _draw_impacts(impacts: Axes, result: MeasureResult, order: Int64[np.ndarray, " m"]) -> None:
+    k, rows = result.of_interest, np.arange(len(order))
+    relative = result.impact / result.errors[:k, None]
+    impacts.axvline(0, color=style.MUTED, linewidth=0.8)
+    colours = (style.REFERENCE, style.REWEIGHTED, style.FITTED, style.MUTED)
+    drawn = min(k, len(colours))
+    width = 0.8 / drawn
+    for i in range(drawn):
+        at = rows + (i - (drawn - 1) / 2) * width
+        impacts.barh(at, relative[i, order], width, color=colours[i], label=_short(result.names[i]))
+    impacts.set_yticks(rows, [""] * len(rows))
+    impacts.set_ylim(len(order) - 0.5, -0.5)
+    impacts.set_xlabel("impact / error")
+    impacts.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

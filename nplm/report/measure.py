@@ -68,7 +68,7 @@ def write_measure(
     pulls = []
     if len(result.names) > result.of_interest:
         path = save_figure(plot_measured_pulls(result), plots / "pulls")[0]
-        pulls.append(Picture(path, "Pulls and impacts", _PULLS_CAPTION))
+        pulls.append(Picture(path, *(_PULLS if result.of_interest else _PULLS_ALONE)))
     features: list[Picture] = []
     if data is not None:
         ordered = _leading_first(result)
@@ -88,14 +88,24 @@ _CONTOUR_CAPTION = (
     "Where -2 log of the profile likelihood is above its minimum by what a share of experiments stays below, both"
     " parameters together; all others follow. Cross: the fit. Circle: the reference as given."
 )
-_PULLS_CAPTION = (
+_PULLS = (
+    "Pulls and impacts",
     "Left: each nuisance where the fit puts it, in units of its constraint (grey). Right: by how much a parameter moves"
-    " if the nuisance does by its error, in units of the parameter's error."
+    " if the nuisance does by its error, in units of the parameter's error.",
 )
+_PULLS_ALONE = ("Pulls", "Each nuisance where the fit puts it, in units of its constraint (grey).")
 _FEATURE_CAPTION = (
     "Points: the data. Step with band: the fitted model, the reference reweighted to the fitted values. Below: their"
     " ratio."
 )
+
+
+def _question(result: MeasureResult) -> str:
+    if result.expected:
+        return "What would be measured?"
+    if not result.of_interest:
+        return "Does the reference describe the data, whatever its nuisances are?"
+    return f"What is {', '.join(result.names[: result.of_interest])}, and is anything left?"
 
 
 def _tests(result: MeasureResult) -> list[tuple[str, ...]]:
@@ -127,7 +137,7 @@ def _page(
     features: list[Picture],
     content: Mapping[str, Any],
 ) -> Markup:
-    names = ", ".join(result.names[: result.of_interest])
+    names = ", ".join(result.names[: result.of_interest]) or "no parameter of interest"
     data = "" if result.expected else f"{count(result.sizes[1], 'event')} of {result.sample_names[1]}; "
     nuisances = len(result.names) - result.of_interest
     beside = f", beside {count(nuisances, 'nuisance')}" if nuisances else ""
@@ -136,7 +146,7 @@ def _page(
     return render(
         "measure.html",
         title=f"nplm: {measure_verdict(result).title}",
-        question="What would be measured?" if result.expected else f"What is {names}, and is anything left?",
+        question=_question(result),
         subject=f"{data}a reference of {count(result.sizes[0], 'event')}; {names}{beside}",
         verdict=measure_verdict(result),
         leading=features[:1] if left else [],

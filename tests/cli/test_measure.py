@@ -33,6 +33,18 @@ def _valid(result: dict[str, object]) -> None:
     Draft202012Validator(json.loads(files("nplm").joinpath("schema/measure-1.json").read_text())).validate(result)
 
 
+def test_nuisances_alone_ask_whether_the_reference_describes_the_data(nplm) -> None:
+    outcome = nplm("measure", "events.npz", *READ, "--nuisances", "known.yaml", "--resamples", "99", "-o", "alone")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(Path("alone/result.json").read_text())
+    _valid(result)
+    assert result["parameters"] == []
+    assert [each["name"] for each in result["nuisances"]] == ["lumi"]
+    page = Path("alone/report.html").read_text()
+    assert "Does the reference describe the data, whatever its nuisances are?" in page
+    assert "impact" not in page.lower().split("what the numbers stand on")[0]
+
+
 def test_a_measurement_gives_a_folder_and_a_report(nplm) -> None:
     more = ("--nuisances", "known.yaml", "--limit", "scale", "--toys", "20", "--resamples", "99")
     outcome = nplm("measure", *GIVEN, *more, "-o", "out")

@@ -51,7 +51,7 @@ def _measurement(options: Options, reference: Sample) -> Measurement:
     from nplm.measure.measurement import Measurement
 
     nuisances = None if options.nuisances is None else nuisances_named(options.nuisances)
-    parameters = _parameters(options.parameters, reference)
+    parameters = None if options.parameters is None else _parameters(options.parameters, reference)
     return Measurement(reference, parameters, nuisances, expected_yield=known_yield(options, reference))
 
 

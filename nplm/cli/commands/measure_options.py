@@ -28,8 +28,8 @@ _FEWEST_TOYS, _FEWEST_RESAMPLES = 20, 99
 class Options(InputOptions):
     """What `nplm measure` was asked to do; the fields are the long options, with their defaults."""
 
-    parameters: str
     data: str | None = None
+    parameters: str | None = None
     nuisances: str | None = None
     expected: bool = False
     at: tuple[tuple[str, float], ...] = ()
@@ -63,8 +63,10 @@ class Options(InputOptions):
             )
         if not values.get("reference"):
             raise UsageError("--reference is missing; give the file with the events that are expected")
-        if "parameters" not in values:
+        if "parameters" not in values and "nuisances" not in values:
             raise UsageError("--parameters is missing; give the YAML file that says what is measured (docs/measure.md)")
+        if "parameters" not in values and expected:
+            raise UsageError("--expected is about parameters of interest: give them with --parameters FILE")
         if "output" not in values and not values.get("json"):
             raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
         if expected and "data" in values:
