@@ -5,6 +5,8 @@ from .from_set import learn_from_set as learn_from_set
 from .from_weights import learn_from_scores as learn_from_scores
 from .from_weights import learn_from_weights as learn_from_weights
 from .learned_ratio import LearnedLogRatio as LearnedLogRatio
+from .morphed_sample import MorphedSample as MorphedSample
+from .morphing import Morphing as Morphing
 from .settings import RatioSettings as RatioSettings
 from .store import read_ratio as read_ratio
 from .store import write_ratio as write_ratio
