@@ -38,12 +38,12 @@ def write_npz(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Any]) 
         np.savez(file, **{_HEADER: np.array(text), _DIGEST: digest}, **values)  # type: ignore[arg-type]
 
 
-def read_npz(path: str | Path, schema: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_npz(path: str | Path, *schemas: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Reads what `write_npz` wrote.
 
     Arguments:
         path: the file.
-        schema: that of the headers of files with a digest; others, such as those of earlier versions, have none.
+        schemas: those of the headers of files with a digest; others, such as those of earlier versions, have none.
 
     Returns:
         The header, and the arrays by name.
@@ -57,7 +57,7 @@ def read_npz(path: str | Path, schema: str) -> tuple[dict[str, Any], dict[str, n
     text = str(arrays.pop(_HEADER))
     header: dict[str, Any] = json.loads(text)
     digest = arrays.pop(_DIGEST, None)
-    if header["schema"] == schema and (digest is None or str(digest) != _digest(text, arrays)):
+    if header["schema"] in schemas and (digest is None or str(digest) != _digest(text, arrays)):
         raise ChangedError(f"{path} was changed: its contents are not those that were written")
     return header, arrays
 

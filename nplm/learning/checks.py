@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,26 +59,63 @@ def validate_ratio(
     """
     moved = [(nu, _scaled(ratio, central, nu, sample)) for nu, sample in varied]
     members = ratio.member_basis(central.events)
+
+    def evaluated(nu: Nu, sample: Sample) -> Evaluated:
+        c = _coefficients(ratio, nu)
+        log_r = c[0] + members @ c[1:]
+        return Evaluated(log_r.mean(axis=0), log_r, _at(ratio, sample, c))
+
+    checks, curves, calibrations = compared(central, moved, evaluated, paired=paired)
+    for feature in central.features:
+        checks += _of_terms(ratio, [curve for curve in curves if curve.feature == feature], resolution_of(central))
+    return RatioValidation(tuple(checks), tuple(curves), tuple(calibrations), level)
+
+
+class Evaluated(NamedTuple):
+    """A log-ratio at one point.
+
+    Arguments:
+        mean: log r at the central events, shape (n,).
+        of_members: that of each member of the ensemble, shape (members, n).
+        of_varied: log r at the events of the varied sample, shape (m,).
+    """
+
+    mean: Float64[np.ndarray, " n"]
+    of_members: Float64[np.ndarray, "members n"]
+    of_varied: Float64[np.ndarray, " m"]
+
+
+def compared(
+    central: Sample,
+    moved: Sequence[tuple[Nu, Sample]],
+    evaluated: Callable[[Nu, Sample], Evaluated],
+    *,
+    paired: bool,
+) -> tuple[list[Check], list[Curve], list[Calibration]]:
+    """The central sample, reweighted by r at each point, against the varied one there.
+
+    Arguments:
+        central: the sample at 0.
+        moved: the points, with the samples there.
+        evaluated: log r at a point, at the central events and at those of the sample there.
+        paired: see `validate_ratio`.
+    """
     checks: list[Check] = []
     curves: list[Curve] = []
     calibrations: list[Calibration] = []
     edges = {name: _edges(central, [sample for _, sample in moved], name) for name in central.features}
     for nu, sample in moved:
-        c = _coefficients(ratio, nu)
-        log_r = c[0] + members @ c[1:]
-        mean = log_r.mean(axis=0)
-        comparison = _Comparison(central, sample, mean, log_r, paired)
+        log_r = evaluated(nu, sample)
+        comparison = _Comparison(central, sample, log_r.mean, log_r.of_members, paired)
         for j, feature in enumerate(central.features):
             curve, check = comparison.of_feature(j, feature, edges[feature], nu)
             curves.append(curve)
             checks.append(check)
         checks.append(comparison.of_yield(nu))
-        calibration, check = comparison.of_classifier(_at(ratio, sample, c), nu)
+        calibration, check = comparison.of_classifier(log_r.of_varied, nu)
         calibrations.append(calibration)
         checks.append(check)
-    for feature in central.features:
-        checks += _of_terms(ratio, [curve for curve in curves if curve.feature == feature], resolution_of(central))
-    return RatioValidation(tuple(checks), tuple(curves), tuple(calibrations), level)
+    return checks, curves, calibrations
 
 
 def resolution_of(central: Sample) -> float:

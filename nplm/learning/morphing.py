@@ -166,7 +166,7 @@ class Morphing:
                 f"the weights are the same at all basis points: {', '.join(self.parameters)} would have no effect; are"
                 " the columns the right ones?"
             )
-        found = values @ self._inverse.T
+        found = self.fit(values)
         misfit = float(np.sqrt(((found @ powers_of(self.points, self.powers).T - values) ** 2).sum())) / change
         if misfit > _LARGEST_MISFIT:
             raise ValueError(
@@ -175,6 +175,10 @@ class Morphing:
                 " each column its point"
             )
         return np.asarray(found)
+
+    def fit(self, weights: Float64[np.ndarray, "n m"]) -> Float64[np.ndarray, "n T"]:
+        """The polynomials through values at the basis points, or nearest to them, unchecked."""
+        return np.asarray(weights @ self._inverse.T)
 
     def described(self, theta: Float64[np.ndarray, " k"]) -> str:
         """A point in words."""

@@ -12,6 +12,7 @@ from .ratios.binned import BinnedLogRatio as BinnedLogRatio
 from .ratios.interpolated import CallableLogRatio as CallableLogRatio
 from .ratios.pointwise import JaxLogRatio as JaxLogRatio
 from .ratios.pointwise import PointwiseLogRatio as PointwiseLogRatio
+from .ratios.polynomial import PolynomialLogRatio as PolynomialLogRatio
 from .ratios.separable import AsymmetricNormalization as AsymmetricNormalization
 from .ratios.separable import Normalization as Normalization
 from .ratios.separable import SeparableLogRatio as SeparableLogRatio

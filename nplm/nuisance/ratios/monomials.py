@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import combinations_with_replacement
 from math import comb
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Array, Float, Float64, Int64
 
 # More coefficients than this, and no basis of weights that anybody writes would determine them.
 _MOST = 5000
@@ -48,6 +49,18 @@ def powers_of(
 ) -> Float64[np.ndarray, "*points T"]:
     """The monomials at theta."""
     return np.prod(np.asarray(theta)[..., None, :] ** powers, axis=-1)
+
+
+def traced_powers(theta: Float[Array, " k"], powers: Int64[np.ndarray, "T k"]) -> Float[Array, " T"]:
+    """The monomials at theta, for JAX: by products, whose derivatives exist at 0."""
+    found = []
+    for row in powers.tolist():
+        factors = [theta[i] for i, power in enumerate(row) for _ in range(power)]
+        product = jnp.ones_like(theta[0])
+        for factor in factors:
+            product = product * factor
+        found.append(product)
+    return jnp.stack(found)
 
 
 def names_of_monomials(names: Sequence[str], powers: Int64[np.ndarray, "T k"]) -> list[str]:

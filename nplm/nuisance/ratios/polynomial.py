@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nplm.data.fingerprint import rounded
 from nplm.nuisance.ratios.base import LogRatioDefaults
 from nplm.nuisance.ratios.expansion import Expansion
-from nplm.nuisance.ratios.monomials import names_of_monomials, powers_of
+from nplm.nuisance.ratios.monomials import names_of_monomials, powers_of, traced_powers
 from nplm.nuisance.values import distinct_names, nu_of, positive, values_of
 
 ORDERS = (4, 6, 8, 10, 12, 16, 20, 24)
@@ -27,6 +27,7 @@ _POINTS = 24
 _MOST_CORNERS = 16
 # Events times nodes that are held at once.
 _AT_ONCE = 1 << 22
+_SMALLEST = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +94,8 @@ class PolynomialLogRatio(LogRatioDefaults):
             raise ValueError(
                 "the constant term of r is 1, as theta = 0 is the reference as given: leave it out of powers"
             )
+        if not tolerance > 0:
+            raise ValueError(f"the tolerance of log r must be positive, not {tolerance:g}")
         if order < 1:
             raise ValueError(f"the order of the expansion in {', '.join(names)} must be 1 or more, not {order}")
         values = {
@@ -101,7 +104,7 @@ class PolynomialLogRatio(LogRatioDefaults):
             "function": function,
             "reach": positive(names, values_of(names, reach, "the reach"), "the reach"),
             "order": order,
-            "tolerance": float(positive(("log r",), tolerance, "the tolerance")[0]),
+            "tolerance": float(tolerance),
             "description": description,
         }
         for attribute, value in values.items():
@@ -185,9 +188,7 @@ class PolynomialLogRatio(LogRatioDefaults):
             ValueError: if r is not positive somewhere within the reach, or the expansion not accurate there.
         """
         r = self.polynomial(events)
-        rows = np.empty((len(events), self.size))
-        for some in _blocks(len(events), len(self.expansion.nodes)):
-            rows[some] = self._logs(events[some], r[some], self.expansion.nodes) @ self.expansion.transform
+        rows = self.rows(events, r)
         error, worst, where = self.error_of_expansion(events, r, rows)
         if error > self.tolerance:
             raise ValueError(
@@ -197,9 +198,31 @@ class PolynomialLogRatio(LogRatioDefaults):
             )
         return rows
 
+    def rows(self, events: Float64[np.ndarray, "n d"], r: Float64[np.ndarray, "n T"]) -> Float64[np.ndarray, "n q"]:
+        """a_n at events whose R is known, whatever their error.
+
+        Raises:
+            ValueError: if r is not positive somewhere within the reach.
+        """
+        found = np.empty((len(events), self.size))
+        for some in _blocks(len(events), len(self.expansion.nodes)):
+            found[some] = self._logs(events[some], r[some], self.expansion.nodes) @ self.expansion.transform
+        return found
+
     def coefficients(self, nu: Float[Array, " k"]) -> Float[Array, " q_plus_1"]:
         """(0, T_n(theta / reach) - T_n(0))."""
         return jnp.concatenate([jnp.zeros_like(nu[:1]), self.expansion.coefficients(nu)])
+
+    def columns(self, events: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n T"]:
+        """R: what `log_r` needs to know of events, where these are taken one by one."""
+        return self.polynomial(events)
+
+    def log_r(self, columns: Float[Array, "n T"], nu: Float[Array, " k"]) -> Float[Array, " n"]:
+        """log r of each event from its R, without the expansion; traced by JAX.
+
+        Where r is not positive it is the logarithm of the smallest number, so that no fit goes there.
+        """
+        return jnp.log(jnp.maximum(1 + columns @ traced_powers(nu, self.powers), _SMALLEST))
 
     def document(self) -> dict[str, Any]:
         """Kind, names, terms, description, and settings of the expansion."""
