@@ -27,6 +27,7 @@ NAMES = (
     "measure",
     "scored",
     "channels",
+    "effective_theory",
     "kills",
 )
 # These are run if they are named: they compare with an earlier revision, and reproduce nothing.

@@ -127,7 +127,7 @@ class LearnedPolynomialRatio(LogRatioDefaults):
             ValueError: if r is not positive at an event, or theta is beyond the reach.
         """
         point = self._ratio.require_within(theta)
-        return self._ratio.exact(events, point) + self._of_yield(point)
+        return self._ratio.log_ratio(events, point) + self._of_yield(point)
 
     def log_of(
         self, r: Float64[np.ndarray, "n T"], theta: Mapping[str, float] | ArrayLike

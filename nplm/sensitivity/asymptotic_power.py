@@ -12,7 +12,10 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.json_values import json_value
 from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
+from nplm.models.kernel.fit import PreparedKernel
+from nplm.models.kernel.noncentral import ExpectedT
 from nplm.statistic import LikelihoodRatio
+from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.power import THRESHOLDS
 
 
@@ -68,14 +71,7 @@ def expected_power(
         ValueError: if the model is no kernel model, the test one of the shape only, a number of events not positive or
             too large to compute with, or the signal has negative weights or other features.
     """
-    kernel = test.prepared.linear
-    if kernel is None or kernel.solver != "ml":
-        raise ValueError(
-            "the expected power without toys is that of a kernel model fitted by maximum likelihood; for others run"
-            " toys with a signal"
-        )
-    if test.shape_only:
-        raise ValueError("the expected power without toys is that of a test of shape and yield, not of the shape only")
+    kernel = require_for_power(test)
     signal = sample_like(test.reference, signal, "signal")
     data = None if data is None else sample_like(test.reference, data, "data")
     require_same_features(test.reference, signal)
@@ -88,12 +84,40 @@ def expected_power(
     found = []
     for number in events:
         distribution = kernel.with_signal(signal.scaled_to(number), data, normalized=test.normalized)
-        try:
-            low, middle, high = (null.z(distribution.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
-            power = {float(z): distribution.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
-        except ArithmeticError as error:
-            raise ValueError(
-                f"{number:g} signal events make t so large that its distribution cannot be computed: give fewer"
-            ) from error
-        found.append(ExpectedPower(number, distribution.t_expected, middle, (low, high), power, null.describe()))
+        found.append(power_at(number, distribution, null, thresholds))
     return tuple(found)
+
+
+def require_for_power(test: LikelihoodRatio) -> PreparedKernel:
+    """The kernel model of a test, whose power is known without toys.
+
+    Raises:
+        ValueError: if the model is another one, or the test one of the shape only.
+    """
+    kernel = test.prepared.linear
+    if kernel is None or kernel.solver != "ml":
+        raise ValueError(
+            "the expected power without toys is that of a kernel model fitted by maximum likelihood; for others run"
+            " toys with a signal"
+        )
+    if test.shape_only:
+        raise ValueError("the expected power without toys is that of a test of shape and yield, not of the shape only")
+    return kernel
+
+
+def power_at(
+    number: float, distribution: ExpectedT, null: AsymptoticNull, thresholds: Sequence[float]
+) -> ExpectedPower:
+    """Median, band and power of t that is distributed like this, read from the null.
+
+    Raises:
+        ValueError: if the signal is too strong for that.
+    """
+    try:
+        low, middle, high = (null.z(distribution.quantile(float(norm.cdf(x)))) for x in (-1, 0, 1))
+        power = {float(z): distribution.sf(null.threshold(float(norm.sf(z)))) for z in thresholds}
+    except ArithmeticError as error:
+        raise ValueError(
+            f"{number:g} signal events make t so large that its distribution cannot be computed: give fewer"
+        ) from error
+    return ExpectedPower(number, distribution.t_expected, middle, (low, high), power, null.describe())

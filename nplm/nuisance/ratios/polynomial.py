@@ -56,7 +56,7 @@ class PolynomialLogRatio(LogRatioDefaults):
 
     Example:
         >>> ratio = PolynomialLogRatio("c", [[1], [2]], lambda x: np.column_stack([0.2 * x, 0.1 * x**2]), 1.0)
-        >>> round(float(ratio.exact(np.array([[2.0]]), {"c": 0.5})[0]), 6)  # log [1 + 0.4 / 2 + 0.4 / 4]
+        >>> round(float(ratio.log_ratio(np.array([[2.0]]), {"c": 0.5})[0]), 6)  # log [1 + 0.4 / 2 + 0.4 / 4]
         0.262364
     """
 
@@ -154,7 +154,7 @@ class PolynomialLogRatio(LogRatioDefaults):
             )
         return values
 
-    def exact(
+    def log_ratio(
         self, events: Float64[np.ndarray, "n d"], theta: Mapping[str, float] | ArrayLike
     ) -> Float64[np.ndarray, " n"]:
         """log r(x; theta) of events without the expansion.
