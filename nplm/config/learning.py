@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from nplm._util.numbers import require_squares
 from nplm.config.documents import NuisanceFileError, is_number, read_document, texts
 from nplm.config.learning_points import Varied, WeightSet, groups_of_names, pairs_of, require_names
+from nplm.config.operators import Operators
 from nplm.data.sample import Sample, in_order
 from nplm.io.columns import read_columns
 from nplm.io.processes import read_reference
@@ -20,7 +21,10 @@ from nplm.io.read import read_sample
 from nplm.learning.from_samples import learn_from_samples
 from nplm.learning.from_set import learn_from_set
 from nplm.learning.from_weights import learn_from_weights
+from nplm.learning.learned_polynomial import LearnedPolynomialRatio
 from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.learning.local_score import LocalScore
+from nplm.learning.morphed_sample import MorphedSample
 from nplm.learning.relative_weights import absolute, looks_relative
 from nplm.learning.settings import RatioSettings
 
@@ -52,6 +56,12 @@ class LearnFile:
                                                           # arrays, or their name for all elements
             level: 0.9                    # confidence level of its errors; without this one standard deviation
             loss: 0.01                    # share of the information that may be left out: fewer nuisances
+        operators:                        # of effective theories: parameters of interest
+          eft:
+            points: [{}, {c: 1}, {c: -1}]                 # the basis
+            weights: [w_0, w_1, w_2]      # columns, one for each point; or one of arrays, whole or NAME[0:3]
+            reach: {c: 0.4}               # largest |c| that matters; default: five standard deviations
+            form: positive                # or polynomial; degree: 2, relative, inputs, members and centers as well
         pairs:                            # cross terms, on request
           - {nu: {scale: 0.01, width: 0.02}, file: both.npz}
         settings: {members: 5, hidden: [10]}              # see RatioSettings
@@ -61,6 +71,7 @@ class LearnFile:
         document: what it holds.
         sigma: of each nuisance but those of sets, whose sigma is 1.
         sets: of weights.
+        operators: of effective theories.
         groups: nuisances that are learned together because they are in a pair.
     """
 
@@ -68,6 +79,7 @@ class LearnFile:
     document: Mapping[str, Any]
     sigma: Mapping[str, float]
     sets: tuple[WeightSet, ...]
+    operators: tuple[Operators, ...]
     groups: tuple[tuple[str, ...], ...]
     varied: tuple[Varied, ...]
     settings: RatioSettings
@@ -81,8 +93,15 @@ class LearnFile:
         """
         source = Path(path)
         document = read_document(source, "learn-1")
-        nuisances = document["nuisances"]
-        require_names(source, nuisances)
+        nuisances, operators = document.get("nuisances", {}), document.get("operators", {})
+        if not nuisances and not operators:
+            raise NuisanceFileError(
+                f"{source}: nuisances is missing; give each with its sigma and its variations, or give operators"
+            )
+        require_names(source, {**nuisances, **operators})
+        if both := [name for name in operators if name in nuisances]:
+            raise NuisanceFileError(f"{source}: '{both[0]}' is a nuisance and a name in operators; rename one")
+        settings = _settings(source, document)
         sigma: dict[str, float] = {}
         varied: list[Varied] = []
         sets: list[WeightSet] = []
@@ -100,7 +119,8 @@ class LearnFile:
                 varied.append(Varied({name: float(nu)}, where, column, entry.get("relative")))
         pairs = pairs_of(source, document.get("pairs", []), tuple(sigma))
         groups = groups_of_names(tuple(sigma), pairs)
-        return cls(source, document, sigma, tuple(sets), groups, (*varied, *pairs), _settings(source, document))
+        of_operators = tuple(Operators.of(source, name, entry, settings) for name, entry in operators.items())
+        return cls(source, document, sigma, tuple(sets), of_operators, groups, (*varied, *pairs), settings)
 
     def sigma_of(self, name: str) -> float:
         """Size of a nuisance: as it was given, or 1 for one of a set."""
@@ -115,6 +135,8 @@ class LearnFile:
         Raises:
             ValueError: if samples cannot be read, or cannot serve.
         """
+        if not self.groups and not self.sets:
+            return []
         central, scale = self._central()
         learned = []
         for group in self.groups:
@@ -146,12 +168,46 @@ class LearnFile:
                 learned.append(learn_from_samples(central, samples, **options))
         return learned + [self._set(each, central, scale, note) for each in self.sets]
 
+    def learn_operators(
+        self, note: Callable[[str], None]
+    ) -> list[tuple[Operators, LearnedPolynomialRatio, LocalScore, MorphedSample]]:
+        """The log-ratio of each group of operators, validated on held-out events, with the local score and the events.
+
+        Raises:
+            ValueError: if samples cannot be read, or cannot serve.
+        """
+        if not self.operators:
+            return []
+        central, scale = self._central()
+        found = []
+        for each in self.operators:
+            columns, values = self._columns(each.columns)
+            if len(columns) != len(each.morphing.points):
+                raise NuisanceFileError(
+                    f"{self.path}: operators.{each.name}: '{each.columns[0]}' has {len(columns)} elements, but there"
+                    f" are {len(each.morphing.points)} points"
+                )
+            note(f"learning {each.name}: {each.morphing.describe()}")
+            raw = replace(central, weights=central.weights / scale)
+            if each.relative is None and looks_relative(raw.weights, values):
+                note(f"weights of {each.name} are ratios to the events' own, by sums and signs; relative: no denies it")
+            weights = scale * absolute(raw, values, each.relative)
+            found.append((each, *each.learn(self.path, central, weights)))
+        return found
+
+    def _columns(self, given: tuple[str, ...]) -> tuple[tuple[str, ...], Float64[np.ndarray, "n m"]]:
+        """Columns of the central events, all elements of one of arrays, with their values."""
+        files = self._files()
+        columns = given if len(given) > 1 else self._elements(files[0], given[0])
+        access = {**self._access(), "features": columns}
+        return columns, read_reference(
+            files, [None] * len(files), weights=self.document.get("weights"), **access
+        ).events
+
     def _set(self, given: WeightSet, central: Sample, scale: float, note: Callable[[str], None]) -> LearnedLogRatio:
         files = self._files()
-        columns = given.columns if len(given.columns) > 1 else self._elements(files[0], given.columns[0])
+        columns, members = self._columns(given.columns)
         note(f"learning {given.name} from a set of {len(columns)} columns of weights")
-        access = {**self._access(), "features": columns}
-        members = read_reference(files, [None] * len(files), weights=self.document.get("weights"), **access).events
         for column, member in zip(columns, members.T, strict=True):
             require_squares(member, f"column '{column}' of {', '.join(map(str, files))}")
         raw = replace(central, weights=central.weights / scale)
@@ -211,7 +267,8 @@ class LearnFile:
         return [self.path.parent / name for name in texts(self.document["central"])]
 
     def _access(self) -> dict[str, Any]:
-        columns = {v.source for v in self.varied if v.column} | {c for each in self.sets for c in each.columns}
+        columns = {v.source for v in self.varied if v.column}
+        columns |= {c for each in (*self.sets, *self.operators) for c in each.columns}
         if columns and "features" not in self.document:
             raise NuisanceFileError(
                 f"{self.path}: name the features, as {', '.join(sorted(columns))} would be taken for some"

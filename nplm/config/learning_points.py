@@ -45,7 +45,7 @@ class WeightSet:
             NuisanceFileError: if it makes no sense.
         """
         given = entry["weights"]
-        columns = [member for column in texts(given) for member in _members(column)]
+        columns = [member for column in texts(given) for member in members_of(column)]
         if not columns or (len(columns) == 1 and columns[0].endswith("]")):
             raise NuisanceFileError(f"{source}: weights of the set '{name}' must be two or more, not {given}")
         inputs = entry.get("inputs")
@@ -60,7 +60,7 @@ class WeightSet:
         )
 
 
-def _members(column: str) -> list[str]:
+def members_of(column: str) -> list[str]:
     """The columns that one stands for: NAME[1:4] for NAME[1], NAME[2] and NAME[3]; any other for itself."""
     found = _RANGE.fullmatch(column.strip())
     if found is None:

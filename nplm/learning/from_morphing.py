@@ -67,7 +67,9 @@ def learn_from_morphing(
     )
     totals = morphed.coefficients.sum(axis=0)
     ratio = _made(names, powers, form, found, ends, totals[1:] / totals[0], central)
-    points = [dict(zip(names, u * ends, strict=True)) for u in checked_points(len(names))]
+    points = [
+        {name: value for name, value in zip(names, u * ends, strict=True) if value} for u in checked_points(len(names))
+    ]
     kept = held_out(central, [(point, morphed.at(point)) for point in points], settings.splitting, paired=True)
     return ratio.with_validation(_validated(ratio, *kept, paired=True))
 

@@ -73,8 +73,8 @@ class Nuisances:
 
     @property
     def learned_range(self) -> Float64[np.ndarray, "k 2"]:
-        """Between which values of each nuisance its log-ratio was learned; infinite where it was not learned."""
-        known = {name: ends for part in self.learned for name, ends in part.learned_range.items()}
+        """Between which values of each nuisance its log-ratio was learned; infinite where it was not."""
+        known = {name: ends for part in self.ratio.summands for name, ends in part.learned_range.items()}
         return np.array([known.get(name, (-np.inf, np.inf)) for name in self.names])
 
     @property

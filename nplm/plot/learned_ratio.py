@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nplm.learning.learned_ratio import LearnedLogRatio
+from nplm.learning.store import AnyLearned
 from nplm.learning.validation import Calibration, Check, Curve, RatioValidation, described
 from nplm.plot import style
 
@@ -28,7 +28,7 @@ _EXPLANATION = (
 )
 
 
-def plot_learned_ratio(ratio: LearnedLogRatio, nuisance: str) -> Figure:
+def plot_learned_ratio(ratio: AnyLearned, nuisance: str) -> Figure:
     """For one nuisance: yields relative to nu = 0 in bins of each feature, and the calibration of the classifier.
 
     Points are varied samples, lines the reference reweighted by r, bands their errors; below, the differences in
@@ -65,7 +65,7 @@ def plot_learned_ratio(ratio: LearnedLogRatio, nuisance: str) -> Figure:
     return figure
 
 
-def drawable(ratio: LearnedLogRatio) -> tuple[str, ...]:
+def drawable(ratio: AnyLearned) -> tuple[str, ...]:
     """The nuisances that `plot_learned_ratio` can draw: those that some sample moved alone."""
     curves = () if ratio.validation is None else ratio.validation.curves
     return tuple(name for name in ratio.nuisances if any(set(curve.nu) == {name} for curve in curves))

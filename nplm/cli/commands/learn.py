@@ -20,12 +20,18 @@ from nplm.cli.terminal import Reporter
 from nplm.config.documents import read_document
 from nplm.config.learning import LearnFile
 from nplm.config.learning_points import is_direction
+from nplm.config.operators import Operators
 from nplm.learning.checks import describe_checks
+from nplm.learning.learned_polynomial import LearnedPolynomialRatio
 from nplm.learning.learned_ratio import LearnedLogRatio
-from nplm.learning.store import write_ratio
+from nplm.learning.morphed_sample import MorphedSample
+from nplm.learning.store import AnyLearned, write_ratio, write_score
+from nplm.learning.validation import RatioValidation
 from nplm.report.manifest import manifest_of, written_into
 
-NUISANCES_FILE = "nuisances.yaml"
+NUISANCES_FILE, PARAMETERS_FILE = "nuisances.yaml", "parameters.yaml"
+# What the file of a local score has after the name of the operators.
+OF_SCORE = "-score"
 _PROGRAM = "nplm learn"
 
 
@@ -43,6 +49,7 @@ def run_learn(options: Options) -> int:
     with refusing_bad_input(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         learned = file.learn(reporter.note)
+        operators = file.learn_operators(reporter.note)
     for warning in caught:
         reporter.note(str(warning.message))
     failed = []
@@ -57,10 +64,23 @@ def run_learn(options: Options) -> int:
                 ratio.require_valid()
             except ValueError as error:
                 failed.append(f"{path}: {error}")
-        written = _write_nuisances(options.output, learned, file)
+        for given, polynomial, score, morphed in operators:
+            path = options.output / f"{given.name}.npz"
+            write_ratio(path, polynomial)
+            write_score(options.output / f"{given.name}{OF_SCORE}.npz", score)
+            if options.plots:
+                _draw(options.output, polynomial)
+            say(_table_of_operators(path, polynomial, given, morphed))
+            try:
+                polynomial.require_valid()
+            except ValueError as error:
+                failed.append(f"{path}: {error}")
+        written = [] if not learned else [_write_nuisances(options.output, learned, file)]
+        written += [] if not operators else [_write_parameters(options.output, [(g, r) for g, r, _, _ in operators])]
     if failed:
         raise DataFitError("; ".join(failed))
-    say(written)
+    for line in written:
+        say(line)
     return ExitCode.DONE
 
 
@@ -116,6 +136,8 @@ def _require_own_files(options: Options, file: LearnFile) -> None:
             directions = [path.stem for path in folder.glob("*") if is_direction(path.stem, each.name)]
             stems.update(directions)
             names += directions
+    stems.update(f"{each.name}{end}" for each in file.operators for end in ("", OF_SCORE))
+    names += [name for each in file.operators for name in each.morphing.parameters]
     suffixes = ("png", "pdf") if options.plots else ()
     for target in [*(f"{stem}.npz" for stem in sorted(stems)), *(f"{n}.{s}" for n in names for s in suffixes)]:
         manifest.require_own(folder / target)
@@ -130,7 +152,7 @@ def stem_of(names: Sequence[str]) -> str:
     return "+".join(names)
 
 
-def _draw(folder: Path, ratio: LearnedLogRatio) -> None:
+def _draw(folder: Path, ratio: AnyLearned) -> None:
     from nplm.plot.learned_ratio import plot_learned_ratio
     from nplm.plot.style import save_figure
 
@@ -138,15 +160,45 @@ def _draw(folder: Path, ratio: LearnedLogRatio) -> None:
         save_figure(plot_learned_ratio(ratio, name), folder / name)
 
 
+def _write_parameters(folder: Path, learned: Sequence[tuple[Operators, LearnedPolynomialRatio]]) -> str:
+    """Writes what names the log-ratios of operators as parameters of interest, unless it is there; says which."""
+    path = folder / PARAMETERS_FILE
+    if path.exists():
+        return f"{path} is kept as it is"
+    document = {
+        "learned": [f"{given.name}.npz" for given, _ in learned],
+        "bounds": {name: list(ends) for _, ratio in learned for name, ends in ratio.learned_range.items()},
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return f"{path}: the couplings as parameters of interest, with bounds where the ratios end"
+
+
+def _table_of_operators(path: Path, ratio: LearnedPolynomialRatio, given: Operators, morphed: MorphedSample) -> str:
+    """What was learned, what the weights say of the yield, and every check."""
+    lines = []
+    for name, (_, end) in ratio.learned_range.items():
+        ends = [morphed.yield_at({name: sign * end}) for sign in (-1, 1)]
+        words = " and ".join(f"{each.ratio:.4g} +- {each.ratio_error:.2g}" for each in ends)
+        lines.append(f"  {name}: from {-end:.4g} to {end:.4g}, where the yield is {words} times that at 0")
+    verdict = "all checks passed" if ratio.validation is not None and ratio.validation.passed else "CHECKS FAILED"
+    head = f"{path}: {given.morphing.describe()}; {ratio.form} form, {ratio.members} regressions; {verdict}"
+    return "\n".join([head, *lines, *_rows_of_checks(ratio.validation)])
+
+
 def _table(path: Path, ratio: LearnedLogRatio, file: LearnFile) -> str:
     """What was learned, and every check, as lines of equal columns."""
     validation = ratio.validation
-    rows = [("check", "at", "chi2 / dof", "p"), *([] if validation is None else describe_checks(validation))]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = _rows_of_checks(validation)
     verdict = "all checks passed" if validation is not None and validation.passed else "CHECKS FAILED"
     sizes = ", ".join(f"{name} (sigma {file.sigma_of(name):g})" for name in ratio.nuisances)
     left_out = f" ({ratio.left_out} left out)" if ratio.left_out else ""
     return "\n".join([f"{path}: {sizes}; {ratio.members} networks each{left_out}; {verdict}", *lines])
+
+
+def _rows_of_checks(validation: RatioValidation | None) -> list[str]:
+    rows = [("check", "at", "chi2 / dof", "p"), *([] if validation is None else describe_checks(validation))]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

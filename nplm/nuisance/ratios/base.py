@@ -62,6 +62,11 @@ class LogRatio(Protocol):
         """The same if networks have learned it."""
         ...
 
+    @property
+    def learned_range(self) -> Mapping[str, tuple[float, float]]:
+        """Between which values of nuisances it is what it says, of those for which that is known."""
+        ...
+
     def require_reference(self, reference: Sample) -> None:
         """Makes sure that it holds for this reference.
 
@@ -96,6 +101,11 @@ class LogRatioDefaults:
     def learned(self) -> LearnedLogRatio | None:
         """It was not."""
         return None
+
+    @property
+    def learned_range(self) -> Mapping[str, tuple[float, float]]:
+        """None is known."""
+        return {}
 
     def require_reference(self, reference: Sample) -> None:
         """It holds for any."""

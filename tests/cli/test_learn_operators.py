@@ -1,0 +1,130 @@
+"""`nplm learn` of operators: from columns of weights at basis points to ratios, scores and parameters of interest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from nplm.learning import LearnedPolynomialRatio, read_ratio, read_score
+from toys.interference import Interference
+
+PROBLEM = Interference(2)
+POINTS = [{}, {"c_even": 1.0}, {"c_even": -1.0}]
+HEAD = "central: events.npz\nweights: w\nfeatures: [m, phi]\n"
+ENTRY = """operators:
+  eft:
+    points: [{}, {c_even: 1}, {c_even: -1}]
+    weights: [w_0, w_1, w_2]
+    reach: {c_even: 0.3}
+    members: 2
+    centers: 60
+"""
+
+
+@pytest.fixture(autouse=True)
+def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events with weights in columns, and as ratios in a column of arrays."""
+    monkeypatch.chdir(tmp_path)
+    sample, weights = PROBLEM.draw_weighted(np.random.default_rng(1), 6000, POINTS)
+    columns = {f"w_{i}": column for i, column in enumerate(weights.T)}
+    ratios = (weights / sample.weights[:, None]).astype(np.float32)
+    np.savez("events.npz", m=sample["m"], phi=sample["phi"], w=sample.weights, LHEReweightingWeight=ratios, **columns)
+
+
+def test_weights_become_a_ratio_a_score_and_parameters(nplm) -> None:
+    Path("learn.yaml").write_text(HEAD + ENTRY)
+    outcome = nplm("learn", "learn.yaml", "-o", "out")
+    assert outcome.code == 0
+    assert (
+        "learning eft: weights of degree 2 in c_even: 3 coefficients from 3 basis points, condition number"
+        in outcome.err
+    )
+    assert "positive form, 2 regressions; all checks passed" in outcome.out
+    assert "c_even: from -0.3 to 0.3, where the yield is 0.9" in outcome.out
+    ratio = read_ratio("out/eft.npz")
+    assert isinstance(ratio, LearnedPolynomialRatio)
+    x, _ = PROBLEM.draw(np.random.default_rng(2), 2000)
+    exact = PROBLEM.score(x)[:, 0]
+    assert np.corrcoef(ratio.score(x)[:, 0], exact)[0, 1] > 0.96
+    assert np.corrcoef(read_score("out/eft-score.npz").values(x)[:, 0], exact)[0, 1] > 0.96
+    assert Path("out/c_even.png").stat().st_size > 10_000
+    assert yaml.safe_load(Path("out/parameters.yaml").read_text()) == {
+        "learned": ["eft.npz"],
+        "bounds": {"c_even": [-0.3, 0.3]},
+    }
+    assert not Path("out/nuisances.yaml").exists()
+    # Again into the same folder: what may have been edited is kept.
+    assert "out/parameters.yaml is kept as it is" in nplm("learn", "learn.yaml", "-o", "out", "--no-plots").out
+
+
+def test_ratios_in_a_column_of_arrays(nplm) -> None:
+    """As NanoAOD has them, in single precision: the same ratio."""
+    Path("learn.yaml").write_text(HEAD + ENTRY)
+    assert nplm("learn", "learn.yaml", "-o", "plain", "--no-plots").code == 0
+    x, _ = PROBLEM.draw(np.random.default_rng(2), 500)
+    first = read_ratio("plain/eft.npz")
+    assert isinstance(first, LearnedPolynomialRatio)
+    for number, weights in enumerate(("LHEReweightingWeight", "LHEReweightingWeight[0:3]")):
+        Path("learn.yaml").write_text(HEAD + ENTRY.replace("[w_0, w_1, w_2]", weights))
+        outcome = nplm("learn", "learn.yaml", "-o", f"out{number}", "--no-plots")
+        assert outcome.code == 0
+        assert "weights of eft are ratios to the events' own" in outcome.err
+        found = read_ratio(f"out{number}/eft.npz")
+        assert isinstance(found, LearnedPolynomialRatio)
+        np.testing.assert_allclose(found.polynomial(x), first.polynomial(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            ", {c_even: -1}]",
+            "]",
+            "operators.eft: a polynomial of degree 2 in 1 parameter (c_even) has 3 coefficients, but",
+        ),
+        ("[w_0, w_1, w_2]", "[w_0, w_1]", "operators.eft: there are 3 points and 2 columns of weights"),
+        ("{c_even: -1}", "{c_even: 1}", "operators.eft: the basis point [1.0] is given more than once"),
+        ("[w_0, w_1, w_2]", "[w_0, w_0, w_0]", "operators.eft: the column 'w_0' is given for several points"),
+        (
+            "[w_0, w_1, w_2]",
+            "[w_1, w_0, w_2]",
+            "operators.eft: the weights at the basis points are, at c_even = 0, not",
+        ),
+        ("[w_0, w_1, w_2]", "[w_0, w_1, w_9]", "w_9"),
+        ("[w_0, w_1, w_2]", "LHEReweightingWeight[0:2]", "operators.eft: there are 3 points and 2 columns"),
+        ("{c_even: 0.3}", "{c_odd: 0.3}", "operators.eft: reach is of c_odd, and the parameters are c_even"),
+        ("{c_even: 0.3}", "{c_even: -1}", "reach.c_even must be a positive number"),
+        ("{c_even: 0.3}", "{c_even: 1.0e+6}", "operators.eft: c_even = 1e+06 is so far from the basis points"),
+        ("    members", "    neurons: 5\n    members", "operators.eft has an unknown key 'neurons'"),
+        (
+            "    points: [{}, {c_even: 1}, {c_even: -1}]\n",
+            "",
+            "points of operators.eft is missing; give the basis points",
+        ),
+        ("[{}, {c_even: 1}, {c_even: -1}]", "[{}, {}, {}]", "operators.eft: the points name no parameter"),
+        ("members: 2", "members: 0", "operators.eft: members and centers must be 1 or more"),
+        ("operators:\n  eft:", "operators:\n  a/b:", "must not begin with a dot or hold a slash"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(nplm, old: str, new: str, message: str) -> None:
+    assert old in ENTRY
+    Path("learn.yaml").write_text(HEAD + ENTRY.replace(old, new))
+    outcome = nplm("learn", "learn.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert message in outcome.err
+    assert len([line for line in outcome.err.splitlines() if line.startswith("nplm: error")]) <= 1
+    assert not Path("out/eft.npz").exists()
+
+
+def test_weights_that_are_not_finite_are_refused(nplm) -> None:
+    with np.load("events.npz") as found:
+        columns = dict(found)
+    columns["w_1"][7] = np.inf
+    np.savez("events.npz", **columns)
+    Path("learn.yaml").write_text(HEAD + ENTRY)
+    outcome = nplm("learn", "learn.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert "w_1" in outcome.err
