@@ -23,4 +23,6 @@ def learned_ratio(reference: Sample, sigma: float, events: int, work: Path) -> L
         points = [{name: step} for name in NUISANCES for step in (-2 * sigma, -sigma, sigma, 2 * sigma)]
         varied = [(nu, draw_reference(rng, events, reference.total_weight, nu)) for nu in points]
         write_ratio(file, learn_from_samples(reference, varied))
-    return read_ratio(file, reference)
+    ratio = read_ratio(file, reference)
+    assert isinstance(ratio, LearnedLogRatio)
+    return ratio

@@ -98,6 +98,7 @@ _MONITOR_EXAMPLES = """examples:
 _POWER_EXAMPLES = """examples:
   nplm power --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 2.3 --centers 1000
   nplm power data.npz --reference ref.npz --weights w --signal peak.npz --n 20 --widths 0.3,0.7,2.3
+  nplm power --reference ref.npz --weights w --ratio learned/eft.npz --at c=0.2 c=-0.3 --width 1
 """
 _CLOSURE_EXAMPLES = """examples:
   nplm closure --reference ref.npz --weights w --signal peak.npz --n 10,20,50 --width 0.7 -o closure
@@ -230,8 +231,11 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
     power = subparsers.add_parser(
         "power",
         declare=_options("power_options", "add_options"),
-        usage="nplm power [DATA] --reference REF [REF ...] --signal FILE --n N1,N2,... [options]",
-        help="the Z that a signal would have, without toys",
+        usage=(
+            "nplm power [DATA] --reference REF [REF ...] --signal FILE --n N1,N2,... [options]\n"
+            "       nplm power --reference REF [REF ...] --ratio FILE --at NAME=VALUE ... [options]"
+        ),
+        help="the Z that a signal, or an operator, would have, without toys",
         description="Computes the Z-scores that data with a signal would have with a kernel model, without toys.",
         epilog=f"{_POWER_EXAMPLES}\n{codes}",
     )

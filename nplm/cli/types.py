@@ -103,6 +103,15 @@ def nuisance_value(word: str) -> NuisanceValue:
     return NuisanceValue(name.strip(), float(value))
 
 
+def named_values(word: str) -> dict[str, float]:
+    """NAME=VALUE, or several with commas between them: a point."""
+    found = [nuisance_value(part) for part in word.split(",")]
+    names = [each.name for each in found]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise argparse.ArgumentTypeError(f"'{repeated[0]}' has two values in '{word}'")
+    return {each.name: each.value for each in found}
+
+
 @dataclass(frozen=True)
 class CircularFeature:
     """A feature that is an angle and, if it is not to be guessed, its period."""

@@ -268,7 +268,8 @@ class LearnFile:
 
     def _access(self) -> dict[str, Any]:
         columns = {v.source for v in self.varied if v.column}
-        columns |= {c for each in (*self.sets, *self.operators) for c in each.columns}
+        columns |= {column for each in self.sets for column in each.columns}
+        columns |= {column for each in self.operators for column in each.columns}
         if columns and "features" not in self.document:
             raise NuisanceFileError(
                 f"{self.path}: name the features, as {', '.join(sorted(columns))} would be taken for some"

@@ -12,8 +12,8 @@ from nplm._util.floating_point import usual_errors
 from nplm._util.json_values import json_value
 from nplm.data.sample import require_same_features
 from nplm.io.tables import Tabular, sample_like
-from nplm.models.kernel.fit import PreparedKernel
 from nplm.models.kernel.noncentral import ExpectedT
+from nplm.models.linear import PreparedLinear
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.asymptotic import AsymptoticNull
 from nplm.stats.power import THRESHOLDS
@@ -88,7 +88,7 @@ def expected_power(
     return tuple(found)
 
 
-def require_for_power(test: LikelihoodRatio) -> PreparedKernel:
+def require_for_power(test: LikelihoodRatio) -> PreparedLinear:
     """The kernel model of a test, whose power is known without toys.
 
     Raises:

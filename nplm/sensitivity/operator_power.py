@@ -54,6 +54,8 @@ def operator_power(
     ratio: LogRatio,
     thetas: Sequence[Mapping[str, float]],
     thresholds: Sequence[float] = THRESHOLDS,
+    *,
+    allow_failed: bool = False,
 ) -> tuple[OperatorPower, ...]:
     """The Z that a test would have of data at several theta, without toys, whose density and yield are those of w r.
 
@@ -66,6 +68,7 @@ def operator_power(
         ratio: log r(x; theta), such as that of `learn_from_morphing`, for the reference of the test.
         thetas: values by name; those that are not named are 0.
         thresholds: Z-scores whose probability to be reached is wanted.
+        allow_failed: use a learned ratio that failed its checks.
 
     Raises:
         ValueError: if the model is no kernel model, the test one of the shape only, the reference has negative weights
@@ -74,7 +77,8 @@ def operator_power(
     kernel = require_for_power(test)
     reference = test.reference
     ratio.require_reference(reference)
-    ratio.require_valid()
+    if not allow_failed:
+        ratio.require_valid()
     if reference.has_negative_weights:
         raise ValueError(f"{reference.name} has negative weights: data cannot be expected from them event by event")
     null = test.asymptotic_null()

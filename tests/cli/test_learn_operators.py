@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from nplm.learning import LearnedPolynomialRatio, read_ratio, read_score
+from nplm.stats.neyman_pearson import median_expected_z
 from toys.interference import Interference
 
 PROBLEM = Interference(2)
@@ -75,6 +77,35 @@ def test_ratios_in_a_column_of_arrays(nplm) -> None:
         found = read_ratio(f"out{number}/eft.npz")
         assert isinstance(found, LearnedPolynomialRatio)
         np.testing.assert_allclose(found.polynomial(x), first.polynomial(x), atol=1e-4)
+
+
+def test_what_a_test_sees_of_the_operator(nplm) -> None:
+    Path("learn.yaml").write_text(HEAD + ENTRY)
+    assert nplm("learn", "learn.yaml", "-o", "out", "--no-plots").code == 0
+    reference = ("--reference", "events.npz", "--weights", "w", "--features", "m", "phi")
+    kernel = ("--width", "1", "--centers", "50")
+    words = ("power", *reference, *kernel, "--ratio", "out/eft.npz", "--at", "c_even=0.3", "c_even=-0.2")
+    outcome = nplm(*words, "--json")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    assert document["kind"] == "operator"
+    x, expected = PROBLEM.cells({"c_even": 0.3})
+    exact = median_expected_z(PROBLEM.log_ratio(x, {"c_even": 0.3}), expected)
+    assert [row["theta"] for row in document["power"]] == [{"c_even": 0.3}, {"c_even": -0.2}]
+    assert document["power"][0]["dedicated_z"] == pytest.approx(exact, rel=0.1)
+    assert document["power"][0]["blind"]["median_z"] < document["power"][0]["dedicated_z"]
+    assert "c_even = -0.2" in nplm(*words).out
+    for more, code, message in (
+        (("--at", "c_even=0.5"), 3, "c_even = 0.5 is outside of [-0.3, 0.3]"),
+        (("--at", "c_odd=0.1"), 3, "unknown nuisance c_odd"),
+        (("--at", "c_even"), 2, "it must be NAME=VALUE"),
+        (("--at", "c_even=1,c_even=2"), 2, "'c_even' has two values"),
+        (("--at", "c_even=0.1", "--n", "10"), 2, "--n is for a signal and --ratio for an operator"),
+        ((), 2, "--at is missing; give it: --at c=0.2"),
+    ):
+        outcome = nplm("power", *reference, *kernel, "--ratio", "out/eft.npz", *more)
+        assert outcome.code == code
+        assert message in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "channels graph": (),
     "channels explain": ("result.json", "report.html", "plots/*.png"),
     "monitor": ("monitor.html", "history/*.parquet"),
-    "learn": ("*.npz", "*.png", "nuisances.yaml"),
+    "learn": ("*.npz", "*.png", "*.yaml"),
     "closure": ("report.html", "closure.json", "closure.txt", "closure.png"),
     "tune": ("tune.json", "tune.md", "*.png"),
     "prepare": (),

@@ -19,6 +19,7 @@ from nplm.io.tables import as_sample
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 from tests.docs.shown import ROOT, blocks
 from toys.exponential import BULK, draw_data, draw_reference
+from toys.interference import Interference
 from toys.resonance import SIGNALS
 from toys.resonance import draw_data as draw_jets
 from toys.signal_regions import draw_table, write_files
@@ -158,6 +159,15 @@ def nanoaod() -> None:
     Path("scales.yaml").write_text(blocks(ROOT / "docs/nanoaod.md", "yaml")[0], encoding="utf-8")
 
 
+def operators() -> None:
+    """simulation.npz with weights at three basis points, and learn.yaml as the guide has it."""
+    basis = [{}, {"c_even": 1.0}, {"c_even": -1.0}]
+    sample, weights = Interference().draw_weighted(np.random.default_rng(14), 6000, basis)
+    columns = dict(zip(("w_sm", "w_plus", "w_minus"), weights.T, strict=True))
+    np.savez("simulation.npz", m=sample["m"], phi=sample["phi"], **columns)
+    Path("learn.yaml").write_text(blocks(ROOT / "docs/effective_theories.md", "yaml")[0], encoding="utf-8")
+
+
 def hunted() -> None:
     """jets.parquet with a resonance in the tails of two features."""
     jets = draw_jets(np.random.default_rng(13), 4000, dimension=2, signal=SIGNALS["tail"])
@@ -220,6 +230,7 @@ FILES: dict[str, tuple[Callable[[], None], ...]] = {
     "README.md": (exponential, processes, generators, runs),
     "channels.md": (channels,),
     "clusters.md": (exponential,),
+    "effective_theories.md": (operators,),
     "family.md": (features, scored, generators),
     "hunt.md": (hunted,),
     "measure.md": (decays,),

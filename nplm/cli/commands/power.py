@@ -23,6 +23,8 @@ def run_power(options: Options) -> int:
     Raises:
         InputError: if a file is bad, or no such test can be made.
     """
+    if options.ratio is not None:
+        return _run_operator(options, options.ratio)
     from nplm.sensitivity.asymptotic_power import expected_power
 
     reporter = Reporter(options.quiet)
@@ -36,6 +38,34 @@ def run_power(options: Options) -> int:
         assert test.prepared.linear is not None  # else there is no such power
         found[test.prepared.linear.modes.width] = powers
     say(_json(found) if options.json else _text(found))
+    return ExitCode.DONE
+
+
+def _run_operator(options: Options, path: str) -> int:
+    """What the test sees of an operator, beside the test that is made for it."""
+    from nplm.learning.store import read_ratio
+    from nplm.sensitivity.operator_power import OperatorPower, operator_power, operator_power_text
+
+    reporter = Reporter(options.quiet)
+    reference, _ = Reader(options, reporter.note).read()
+    with refusing_bad_input():
+        ratio = read_ratio(path, reference, allow_failed=options.allow_failed)
+    found: dict[float, tuple[OperatorPower, ...]] = {}
+    for width in options.widths or (options.width,):
+        with refusing_bad_input():
+            test = test_of(replace(options, width=width), reference, known_yield(options, reference))
+            powers = operator_power(test, ratio, options.at, options.z, allow_failed=options.allow_failed)
+        assert test.prepared.linear is not None  # else there is no such power
+        found[test.prepared.linear.modes.width] = powers
+    if options.json:
+        rows = [{"width": width, **power.to_dict()} for width, powers in found.items() for power in powers]
+        document = {"schema": "nplm-power/1", "kind": "operator", "power": rows}
+        say(json.dumps(document, indent=2, allow_nan=False))
+        return ExitCode.DONE
+    for width, powers in found.items():
+        say(f"width {width:.4g}")
+        say(operator_power_text(powers))
+    say("\n  this test: from its asymptotic null, no toys were run; dedicated: of 0 against this value alone")
     return ExitCode.DONE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from nplm.cli.errors import UsageError
 from nplm.cli.model_options import ModelOptions, add_model_options, add_prepared_option, require_model
 from nplm.cli.options import FLAG, InputOptions, add_config_option, add_reference_options, require_input
-from nplm.cli.types import positive_numbers, text, z_threshold
+from nplm.cli.types import named_values, positive_numbers, text, z_threshold
 
 # Signal events that are expected at most: t is of their size, and its distribution is computed in float64.
 MOST_EVENTS = 1e12
@@ -21,8 +21,11 @@ class Options(ModelOptions, InputOptions):
     """What `nplm power` was asked to do; the fields are the long options, with their defaults."""
 
     data: str | None = None
-    signal: str
-    n: tuple[float, ...]
+    signal: str | None = None
+    n: tuple[float, ...] = ()
+    ratio: str | None = None
+    at: tuple[Mapping[str, float], ...] = ()
+    allow_failed: bool = False
     z: tuple[float, ...] = (2.0, 3.0, 5.0)
     widths: tuple[float, ...] | None = None
     json: bool = False
@@ -35,7 +38,9 @@ class Options(ModelOptions, InputOptions):
         Raises:
             UsageError: if something is missing, or options contradict each other.
         """
-        for name, example in (("reference", "REF [REF ...]"), ("signal", "FILE"), ("n", "10,20,50")):
+        of_operator = bool(values.get("ratio") or values.get("at"))
+        wanted = (("ratio", "LEARNED.npz"), ("at", "c=0.2")) if of_operator else (("signal", "FILE"), ("n", "10,20,50"))
+        for name, example in (("reference", "REF [REF ...]"), *wanted):
             if not values.get(name):
                 raise UsageError(f"--{name} is missing; give it: --{name} {example}")
         if values.get("model", "kernel") != "kernel":
@@ -46,7 +51,12 @@ class Options(ModelOptions, InputOptions):
         for other in ("width", "prepared"):
             if "widths" in values and other in values:
                 raise UsageError(f"--{other} is for one width and --widths for several; leave one of them out")
-        if (most := max(values["n"])) > MOST_EVENTS:
+        if of_operator:
+            for other in ("signal", "n", "data"):
+                if values.get(other):
+                    shown = "DATA" if other == "data" else f"--{other}"
+                    raise UsageError(f"{shown} is for a signal and --ratio for an operator; leave one of them out")
+        elif (most := max(values["n"])) > MOST_EVENTS:
             raise UsageError(f"--n {most:g} signal events are too many to compute with; take {MOST_EVENTS:g} at most")
         values = {**values, "model": "kernel"}
         require_model(values)
@@ -65,6 +75,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--n", type=positive_numbers, metavar="N1,N2,...", help="numbers of signal events that are expected in the data"
     )
+    files.add_argument(
+        "--ratio",
+        type=text,
+        metavar="FILE",
+        help="of nplm learn: what an operator changes, in place of a signal",
+    )
+    files.add_argument(
+        "--at", type=named_values, nargs="+", metavar="NAME=VALUE[,...]", help="values of its couplings to ask about"
+    )
+    files.add_argument("--allow-failed", action=FLAG, help="take a ratio that failed its checks")
     model = parser.add_argument_group("test")
     add_model_options(model)
     add_prepared_option(model)
