@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from nplm.learning import (
     learn_local_score,
     learn_polynomial_from_samples,
 )
+from nplm.learning.learned_polynomial import PolynomialForm
 from nplm.sensitivity import operator_power
 from nplm.statistic import LikelihoodRatio
 from nplm.wording.markdown import markdown_table
@@ -145,8 +147,10 @@ def _scans(problem: Interference, config: Mapping[str, Any]) -> list[Scan]:
     of_morphing = totals[0] + totals[1] * theta + totals[2] * theta**2
     exact_yield = np.array([problem.expected_at({"c_even": float(t)}) for t in theta])
     found = [Scan("exact density", theta, exact_yield, lambda x: problem.polynomial(x)[:, [0, 2]])]
-    for form in ("positive", "polynomial"):
-        ratio, seconds = _timed(lambda f=form: learn_from_morphing(morphed, form=f, reach=ends, settings=settings))
+    forms: tuple[PolynomialForm, ...] = ("positive", "polynomial")
+    for form in forms:
+        learn = partial(learn_from_morphing, morphed, form=form, reach=ends, settings=settings)
+        ratio, seconds = _timed(learn)
         name = "positive form, from weights" if form == "positive" else "polynomial, from weights"
         found.append(_learned(name, ratio, theta, of_morphing, seconds))
     points = [{"c_even": 0.4}, {"c_even": -0.4}]
@@ -159,8 +163,8 @@ def _scans(problem: Interference, config: Mapping[str, Any]) -> list[Scan]:
     found.append(Scan("histogram of the local score", theta, of_morphing, histogram.ratio.polynomial, seconds))
     edges = np.quantile(sample["m"], np.linspace(0, 1, config["bins"] + 1)[1:-1])
     bins = np.searchsorted(edges, sample["m"])
-    of_bins = np.stack([np.bincount(bins, column) for column in morphed.coefficients.T], axis=1)
-    of_bins = of_bins[:, 1:] / of_bins[:, :1]
+    sums = np.stack([np.bincount(bins, column) for column in morphed.coefficients.T], axis=1)
+    of_bins = sums[:, 1:] / sums[:, :1]
     found.append(Scan("histogram of m", theta, of_morphing, lambda x: of_bins[np.searchsorted(edges, x[:, 0])]))
     whole = totals[1:] / totals[0]
     found.append(Scan("yield alone", theta, of_morphing, lambda x: np.tile(whole, (len(x), 1))))
@@ -195,12 +199,12 @@ def _information(work: Path, config: Mapping[str, Any]) -> tuple[str, list[Check
         kept = expected > 1e-9
         x, expected = x[kept], expected[kept]
         exact_score = problem.score(x)
-        score, seconds = _timed(lambda m=morphed, s=settings: learn_local_score(m, settings=s))
+        score, seconds = _timed(partial(learn_local_score, morphed, settings=settings))
         own = _kept(score.values(x), exact_score, expected)
         rows.append([str(dimension), "local score, regressed", *(f"{v:.3f}" for v in own), f"{seconds:.1f}"])
         other, other_weights = problem.draw_weighted(rng, config["n_reference"], BOTH)
         fresh = MorphedSample.of(other, other_weights, BOTH, PARAMETERS)
-        histogram, seconds = _timed(lambda s=score, m=fresh: s.histogram(m))
+        histogram, seconds = _timed(partial(score.histogram, fresh))
         share = np.diag(histogram.information) / np.diag(exact)
         name = f"its histogram, {histogram.bins.count} bins"
         rows.append([str(dimension), name, *(f"{v:.3f}" for v in share), f"{seconds:.1f}"])

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nplm import Sample
+from nplm import GaussianConstraint, Nuisances, Sample
 from nplm.learning import (
     LearnedPolynomialRatio,
     MorphedSample,
@@ -21,6 +21,7 @@ from nplm.learning import (
     write_ratio,
 )
 from nplm.learning.learned_polynomial import PolynomialForm, made_positive
+from nplm.nuisance.profile import PreparedNuisances
 from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.monomials import monomials, powers_of
 from toys.interference import MONOMIALS, PARAMETERS, Interference
@@ -145,6 +146,25 @@ def test_learned_from_samples_is_right_but_knows_less() -> None:
     for point in points:
         total = central.weights @ np.exp(ratio.log_ratio(central.events, point))
         np.testing.assert_allclose(total, PROBLEM.expected_at(point), rtol=1e-9)
+
+
+def test_as_a_nuisance_it_is_found_where_the_exact_one_is() -> None:
+    """Data at c_even = .2, with a constraint of .1 on it: Delta and nu as with the exact ratio."""
+    sample = morphed().sample
+    data = PROBLEM.draw_data(np.random.default_rng(9), {"c_even": 0.2})
+    found = []
+    for ratio in (learned(), PROBLEM.exact_ratio({"c_even": 0.3})):
+        nuisances = Nuisances(ratio, GaussianConstraint(("c_even",), [0.1]))
+        nuisances.require_reference(sample)
+        np.testing.assert_allclose(nuisances.learned_range, [[-0.3, 0.3]])
+        weights = sample.weights
+        prepared = PreparedNuisances.of(nuisances, nuisances.columns(sample.events), weights)
+        profile = prepared.fit([data])
+        assert profile.converged.all()
+        found.append((profile.delta[0], profile.nu[0, 0]))
+    assert found[0][1] == pytest.approx(found[1][1], abs=0.02)
+    assert found[0][0] == pytest.approx(found[1][0], abs=0.5)
+    assert found[0][1] > 0.02
 
 
 def test_it_is_stored_and_refused_for_another_reference(tmp_path: Path) -> None:
