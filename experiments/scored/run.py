@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
 
 from experiments.experiment import Check, read_config
 from experiments.family.kept import Kept, Row
+from experiments.scored.mixed import mixed_power, mixed_sizes
 from experiments.scored.samples import Events, background, distance, rare
+from experiments.scored.shares import RANGES, share_text, within
 from nplm import KernelModel, NPLMTest, Sample
 from nplm.family import FamilySettings
 from nplm.scored import ScoredTest
@@ -20,10 +21,6 @@ from nplm.two_sample.result import TwoSampleResult
 from nplm.wording.markdown import markdown_table
 
 LEVELS = (0.05, 0.01)
-# Of fewer trials chance alone leaves a range with this probability, which is added to it on either side.
-_MANY, _CHANCE = 400, 0.01
-# Sizes that are asked for, at these levels.
-_RANGES = {0.05: (0.035, 0.07), 0.01: (0.003, 0.02)}
 # How often an overfitted score is told, by the number of neighbours.
 _TOLD = {1: (0.95, 1.0, "all"), 5: (0.7, 1.0, "most"), 200: (0.0, 0.35, "two looks beyond 2 sigma: 5 to 10%")}
 
@@ -40,6 +37,11 @@ def run(work: Path, results: Path, short: bool) -> tuple[str, list[Check]]:
     parts, checks = [], []
     for part in (_sizes, _power, _overfitted, _seen):
         text, found = part(config, kept, training)
+        parts.append(text)
+        checks += found
+        print(text, flush=True)
+    for mixed in (mixed_power, mixed_sizes):
+        text, found = mixed(config["mixed"], kept)
         parts.append(text)
         checks += found
         print(text, flush=True)
@@ -90,23 +92,23 @@ def _sizes(config: dict[str, Any], kept: Kept, training: Events) -> tuple[str, l
             columns[f"count of {expected} events"] = [row["counts"][k] for row in good]
             columns[f"count of {expected} events, the reference taken as exact"] = [row["exact"][k] for row in good]
         sizes = {what: np.array(values) for what, values in columns.items()}
-        rows += [[label, what, str(len(p)), *(_share(p, level) for level in LEVELS)] for what, p in sizes.items()]
+        rows += [[label, what, str(len(p)), *(share_text(p, level) for level in LEVELS)] for what, p in sizes.items()]
         for what in list(columns)[:2]:
             checks += [
-                _within(f"size, {label}, {what}, {level:g}", sizes[what], level, *_RANGES[level]) for level in LEVELS
+                within(f"size, {label}, {what}, {level:g}", sizes[what], level, *RANGES[level]) for level in LEVELS
             ]
         if settings["ratio"] == 1:
             what = "negative control: count of few events, the reference taken as exact, n_R / n_D = 1"
             exact = np.array([row["exact"][-1] for row in good])
-            checks.append(_within(what, exact, 0.01, 0.03, 1.0, "5.5% for w = 1"))
+            checks.append(within(what, exact, 0.01, 0.03, 1.0, "5.5% for w = 1"))
     naive = [kept.row("naive", i, _naive(config, score)) for i in range(config["naive_trials"])]
     p = np.array([row["p"] for row in naive])
     checks.append(
-        _within("negative control: kernels of what is kept, reference taken as exact", p, 0.01, 0.5, 1.0, "most")
+        within("negative control: kernels of what is kept, reference taken as exact", p, 0.01, 0.5, 1.0, "most")
     )
     rows.append(
         ["n_R / n_D = 1", "kernels of 200 kept events, the reference taken as exact", str(len(p))]
-        + [_share(p, level) for level in LEVELS]
+        + [share_text(p, level) for level in LEVELS]
     )
     text = (
         "**Size.** Shares of trials without a difference, each with a reference and data of its own, with p at most the"
@@ -149,20 +151,18 @@ def _power(config: dict[str, Any], kept: Kept, training: Events) -> tuple[str, l
         made = [kept.row(f"power, {signal}, {sorted(settings.items())}", i, trial) for i in range(settings["trials"])]
         found = {way: np.array([row[way] for row in made]) for way in (*ways, "count of the rarest 2%")}
         powers |= {(signal, way): p for way, p in found.items()}
-        rows.append([signal, str(len(made)), *(_share(p, 0.01) for p in found.values())])
+        rows.append([signal, str(len(made)), *(share_text(p, 0.01) for p in found.values())])
     text = (
         f"**Power** at 1%: {settings['rare']} events off the surface among {settings['events']:,}, and a first feature"
         f" that is larger by {settings['shift']:g} standard deviations in all data."
     )
     head = ["signal", "trials", *ways, "count of the rarest 2%"]
     checks = [
-        _within("power, rare, everything", powers["rare", "everything"], 0.01, 0.0, 0.2, "little"),
-        _within("power, rare, the rarest 2% alone", powers["rare", "the rarest 2% alone"], 0.01, 0.8, 1.0, "much"),
-        _within("power, rare, all together", powers["rare", "all together"], 0.01, 0.6, 1.0, "nearly that of 2%"),
-        _within("power, common, all together", powers["common", "all together"], 0.01, 0.6, 1.0, "nearly all"),
-        _within(
-            "power, common, the rarest 2% alone", powers["common", "the rarest 2% alone"], 0.01, 0.0, 0.3, "little"
-        ),
+        within("power, rare, everything", powers["rare", "everything"], 0.01, 0.0, 0.2, "little"),
+        within("power, rare, the rarest 2% alone", powers["rare", "the rarest 2% alone"], 0.01, 0.8, 1.0, "much"),
+        within("power, rare, all together", powers["rare", "all together"], 0.01, 0.6, 1.0, "nearly that of 2%"),
+        within("power, common, all together", powers["common", "all together"], 0.01, 0.6, 1.0, "nearly all"),
+        within("power, common, the rarest 2% alone", powers["common", "the rarest 2% alone"], 0.01, 0.0, 0.3, "little"),
     ]
     return text + "\n\n" + markdown_table(head, rows), checks
 
@@ -206,20 +206,7 @@ def _seen(config: dict[str, Any], kept: Kept, training: Events) -> tuple[str, li
     made = [kept.row("seen", i, trial) for i in range(settings["trials"])]
     p = np.array([row["p"] for row in made])
     text = (
-        f"**A reference that the score was trained on**: p at most 1% in {_share(p, 0.01)} of {len(p)} trials without a"
-        " difference. With `trained_on` it is refused."
+        f"**A reference that the score was trained on**: p at most 1% in {share_text(p, 0.01)} of {len(p)} trials"
+        " without a difference. With `trained_on` it is refused."
     )
-    return text, [_within("negative control: trained on the reference", p, 0.01, 0.5, 1.0, "most")]
-
-
-def _share(p: np.ndarray, level: float) -> str:
-    share = float((p <= level).mean())
-    return f"{share:.3f} ({np.sqrt(share * (1 - share) / len(p)):.3f})"
-
-
-def _within(what: str, p: np.ndarray, level: float, low: float, high: float, expected: str = "") -> Check:
-    """The share of trials with p at most the level, in a range; of few trials in one that chance does not leave."""
-    share, n = float((p <= level).mean()), len(p)
-    if n < _MANY:
-        low, high = (float(binom.ppf(tail, n, edge)) / n for tail, edge in ((_CHANCE, low), (1 - _CHANCE, high)))
-    return Check(what, share, float(np.sqrt(share * (1 - share) / n)), low, high, expected or f"{level:g}")
+    return text, [within("negative control: trained on the reference", p, 0.01, 0.5, 1.0, "most")]

@@ -6,6 +6,7 @@ Functions are taken about their means over both samples: shapes are compared, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -17,7 +18,8 @@ from nplm.family.circular import embedded, points_of
 from nplm.family.kd_tree import leaves
 from nplm.family.member import SEEN, Moments, Part, kernel_part, kernel_root, product_part
 from nplm.family.ranks import PAIR_CELL, Cells
-from nplm.family.settings import ALL, MOMENTS, ONE, PRODUCTS, RAW, TWO, FamilySettings
+from nplm.family.rarity import leaves_by_rarity
+from nplm.family.settings import ALL, MOMENTS, ONE, PRODUCTS, RARITY, RAW, TWO, FamilySettings
 from nplm.family.spread import Spread
 from nplm.family.views import FAR, Grid, Kernels, Products, gaussian
 from nplm.models.kernel.centers import choose_centers
@@ -53,6 +55,7 @@ def family_parts(
     circular: tuple[bool, ...],
     fine: Sequence[Cells],
     raw: Float64[np.ndarray, "n d"] | PooledEvents | None = None,
+    rarity: Float64[np.ndarray, " n"] | None = None,
     seed: int,
     progress: Progress = unseen,
 ) -> list[Part]:
@@ -66,6 +69,7 @@ def family_parts(
         circular: which features are angles: products are not of these.
         fine: narrow cells of each feature.
         raw: the features themselves, standardized; None to leave their kernels and moments out.
+        rarity: weights of the events, with which kernels of all features are looked at too.
         seed: of the centres of kernels of all features.
         progress: told what comes next, and which share of all is about done.
     """
@@ -93,6 +97,8 @@ def family_parts(
     # A kernel of all features is that of the one in one dimension.
     if ALL in settings.classes and (d > 1 or settings.classes == (ALL,)):
         parts += _all_features(ALL, points_of(z, circular), circular, masses, columns, settings, seed)
+    if rarity is not None:
+        parts += _all_features(RARITY, points_of(z, circular), circular, masses, columns, settings, seed, rarity)
     progress("kernels of all features as they are", 0.6)
     # An angle as it is has a cut.
     if RAW in settings.classes and raw is not None and not any(circular):
@@ -167,10 +173,14 @@ def _all_features(
     columns: tuple[np.ndarray, ...],
     settings: FamilySettings,
     seed: int,
+    weights: Float64[np.ndarray, " n"] | None = None,
 ) -> list[Part | None]:
-    """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves."""
+    """Kernels of all features on centres drawn from the events (Nystrom); of many events at the means of leaves.
+
+    With weights w the kernel is w(x) k(x, y) w(y). More of its centres are where w is large; of a leaf w is the mean.
+    """
     rng = np.random.default_rng([seed, _STREAM])
-    sizes = np.abs(masses)
+    sizes = np.abs(masses) if weights is None else np.abs(masses) * weights**2
     rows: slice | np.ndarray = slice(None)
     if len(z) > _MOST_CHOSEN:
         rows = np.sort(rng.choice(len(z), _MOST_CHOSEN, replace=False))
@@ -188,8 +198,9 @@ def _all_features(
     if len(z) <= _MOST_ROWS:
         points = z[:]
     else:
-        cell = leaves(z, _SPLITS)
+        cell = leaves(z, _SPLITS) if weights is None else leaves_by_rarity(z[:], weights, _SPLITS)
         sizes = np.bincount(cell)
+        weights = None if weights is None else np.bincount(cell, weights) / sizes
         points = np.column_stack([np.bincount(cell, x) for x in z.T]) / sizes[:, None]
     moments = Moments.of(columns, cell, len(points))
     found: list[Part | None] = []
@@ -200,5 +211,11 @@ def _all_features(
         kept = values > _RANK_CUT * values[-1]
         look = Kernels(centers, width, vectors[:, kept] / np.sqrt(values[kept]), circular)
         psi = look.of_points(points, np.eye(look.root.shape[1]))
-        found.append(kernel_part(kind, features, width, settings.all_penalties, psi, cell, moments, look))
+        if weights is None:
+            found.append(kernel_part(kind, features, width, settings.all_penalties, psi, cell, moments, look))
+            continue
+        psi *= weights[:, None]
+        part = kernel_part(kind, features, width, settings.all_penalties, psi, cell, moments, look)
+        # Kernels alone do not say what the modes of other events would be.
+        found.append(None if part is None else replace(part, look=None, linear=None, mean=None))
     return found

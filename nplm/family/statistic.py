@@ -19,6 +19,7 @@ from nplm.family.fit import MemberFit, fit_member
 from nplm.family.intervals import Interval, Intervals, largest_root, log_p_of_root, standing_out
 from nplm.family.member import Member, Part
 from nplm.family.ranks import CELL, Cells, normal_scores
+from nplm.family.rarity import Rarity
 from nplm.family.settings import INTERVALS, FamilySettings
 from nplm.family.spread import Spread
 from nplm.family.subsets import Subset, of_few, subset_parts
@@ -178,6 +179,7 @@ class Family(Members):
         circular: Sequence[bool] = (),
         subsets: Sequence[Subset] = (),
         thinned: bool = False,
+        rarity: Rarity | None = None,
         seed: int = 1,
         progress: Progress = unseen,
     ) -> Family:
@@ -189,6 +191,7 @@ class Family(Members):
             circular: which features are angles; none by default.
             subsets: of the events, each of which is looked at by itself too.
             thinned: whether the events are what a threshold has kept of more; see `of_few`.
+            rarity: a score by which kernels of all features are weighted too.
             seed: of the centres of kernels of all features.
             progress: told what comes next, and which share of all is about done.
 
@@ -204,7 +207,16 @@ class Family(Members):
         spread = Spread.of(pool, z, q)
         fine = [Cells.of(x, CELL) for x in z.T]
         parts = family_parts(
-            z, pool.masses, spread, settings, circular=circles, fine=fine, raw=pool.rows, seed=seed, progress=progress
+            z,
+            pool.masses,
+            spread,
+            settings,
+            circular=circles,
+            fine=fine,
+            raw=pool.rows,
+            rarity=None if rarity is None else rarity.weights(pool),
+            seed=seed,
+            progress=progress,
         )
         if thinned:
             parts = of_few(parts, min(q, 1 - q) * float(spread.positive.sum()))

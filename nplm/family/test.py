@@ -20,6 +20,7 @@ from nplm.family.build import Progress, unseen
 from nplm.family.calibration import calibrated, counted, from_asymptotic
 from nplm.family.intervals import Interval
 from nplm.family.pvalue import FamilyNull
+from nplm.family.rarity import Rarity
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.subsets import Subset
@@ -66,6 +67,7 @@ class FamilyTest:
             looked at too.
         thinned: whether the events are what a threshold has kept of more, as subsets are: tests of few of them have no
             more degrees of freedom than a fifth of the smaller sample's events, and of fewer than 100 p is counted.
+        rarity: a score by which kernels of all features are weighted too, so that rare events count more.
         seed: of centres and samples.
         progress: told what is done next, and which share of all that takes time is about done.
         of_test: whether results speak of A as the reference and of B as the data; else of two samples alike.
@@ -87,6 +89,7 @@ class FamilyTest:
         circular: Mapping[str, float | None] | None = None,
         subsets: Sequence[Subset] = (),
         thinned: bool = False,
+        rarity: Rarity | None = None,
         seed: int = 1,
         progress: Progress = unseen,
         of_test: bool = True,
@@ -120,6 +123,7 @@ class FamilyTest:
                 circular=circles,
                 subsets=subsets,
                 thinned=thinned,
+                rarity=rarity,
                 seed=seed,
                 progress=progress,
             )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nplm.family.intervals import Interval, standing_out
 from nplm.family.member import Member
-from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RAW
+from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RARITY, RAW
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
@@ -21,7 +21,8 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
     names = [features[j] for j in member.features]
     if member.scale is None:
         return _product_name(names) + _as_it_is(member) + (", the others known" if member.residual else "")
-    who = {ALL: "all features", RAW: "all features as they are"}.get(member.kind, " with ".join(names))
+    whole = {ALL: "all features", RAW: "all features as they are", RARITY: "all features, rare events more"}
+    who = whole.get(member.kind, " with ".join(names))
     return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:.3g}"
 
 
@@ -51,6 +52,9 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
         words = f"in the {_product_name(names)}{_as_it_is(member)}{known}{among}"
     elif member.kind == ALL:
         words = f"in all {len(names)} features together{among}, at {_scale_words(member.scale)}"
+    elif member.kind == RARITY:
+        many = f"all {len(names)} features together" if len(names) > 1 else names[0]
+        words = f"in {many} where rare events by the score count more, at {_scale_words(member.scale)}"
     elif member.kind == RAW:
         who = "in all features as they are" if len(names) > 1 else f"in {names[0]} as it is"
         words = f"{who}{among}, at a scale of {member.scale:.2g} standard deviations"

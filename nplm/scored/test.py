@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 
 from nplm._util.floating_point import usual_errors
 from nplm.data.sample import Sample
 from nplm.family.build import Progress, unseen
+from nplm.family.rarity import Rarity
 from nplm.family.settings import FamilySettings
 from nplm.family.subsets import Subset
 from nplm.family.test import RESAMPLES, USUAL, FamilyTest
@@ -46,6 +47,8 @@ class ScoredTest:
         score: a function of the features of all events, shape (n, d), that gives a number for each, larger for rarer
             ones, such as `OnnxScore("vae.onnx")`; or the name of a column, which is then no feature.
         keep: shares of the reference, decreasing; 1 is everything.
+        weighted: whether kernels of all features in which rare events count more are looked at too: of the largest
+            share, each mode times (1 - F)^(-1/4), with F the share of both samples together that is less rare.
         trained_on: events that the score was trained on, which must not be those of the reference; the share of them
             that each threshold keeps is compared with the reference's.
         settings: which members there are.
@@ -66,6 +69,7 @@ class ScoredTest:
         score: Score,
         keep: Sequence[float] = SHARES,
         *,
+        weighted: bool = False,
         trained_on: Tabular | None = None,
         settings: FamilySettings = USUAL,
         expected_ratio: float | None = None,
@@ -81,7 +85,7 @@ class ScoredTest:
         self.thresholds = tuple(threshold(self._values, weights, share, self.reference.name) for share in self.keep)
         self._training = None if trained_on is None else sample_like(self._given, trained_on, "training events")
         self.efficiencies = () if self._training is None else self._trained(self._training)
-        self._expected_ratio = expected_ratio
+        self.weighted, self._expected_ratio = weighted, expected_ratio
         self._exact = exact_yield and self.keep[0] == 1
         self._family = partial(FamilyTest, settings=settings, circular=circular, seed=seed, progress=progress)
 
@@ -105,15 +109,6 @@ class ScoredTest:
     def _of_reference(self) -> tuple[Bool[np.ndarray, " n"], ...]:
         return tuple(self._values > q for q in self.thresholds)
 
-    def largest(self, data: Tabular) -> tuple[Sample, Sample, Bool[np.ndarray, " n"]]:
-        """Reference and data of the largest share, which is everything if that is 1, and which of the data these are.
-
-        Raises:
-            ValueError: for bad data.
-        """
-        found, values = self._scored(data)
-        return *self._outermost(found, values), values > self.thresholds[0]
-
     @usual_errors()
     def run(
         self,
@@ -136,12 +131,29 @@ class ScoredTest:
         Raises:
             ValueError: for bad data or settings.
         """
-        found, values = self._scored(data)
+        return self.run_and_select(data, calibrate, resamples, notify=notify)[0]
+
+    @usual_errors()
+    def run_and_select(
+        self,
+        data: Tabular,
+        calibrate: Calibrate | None = None,
+        resamples: int = RESAMPLES,
+        *,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> tuple[TwoSampleResult, Sample, Sample, Bool[np.ndarray, " n"]]:
+        """As `run`, with what the result is about: the score is evaluated once.
+
+        Returns:
+            The result, reference and data of the largest share, which is everything if that is 1, and which of the data
+            these are.
+        """
+        found, values = scored(sample_like(self._given, data, "data"), self.score)
         for note in self.cautions:
             notify(note)
-        a, b = self._outermost(found, values)
         masks = [(of_a, values > q) for of_a, q in zip(self._of_reference, self.thresholds, strict=True)]
         outer_a, outer_b = masks[0]
+        a, b = self._outermost(found, outer_b)
         subsets = [
             Subset(words_of(share), in_a[outer_a], in_b[outer_b])
             for share, (in_a, in_b) in zip(self.keep[1:], masks[1:], strict=True)
@@ -153,24 +165,23 @@ class ScoredTest:
             exact_yield=self._exact,
             subsets=subsets,
             thinned=self.keep[0] < 1,
+            rarity=Rarity(self._values[outer_a], values[outer_b]) if self.weighted else None,
         ).run(calibrate, resamples, notify=notify)
         ratio = self._expected_ratio or b.total_weight / a.total_weight
-        configuration = {**result.configuration, "score": name_of(self.score), "keep": list(self.keep)}
-        return replace(
+        about = {"score": name_of(self.score), "keep": list(self.keep), "weighted": self.weighted}
+        result = replace(
             result,
             kept=tuple(self._kept(k, found, mask, ratio, result) for k, mask in enumerate(masks)),
-            configuration=configuration,
+            configuration={**result.configuration, **about},
             notes=(*self.cautions, *result.notes),
         )
+        return result, a, b, outer_b
 
-    def _scored(self, data: Tabular) -> tuple[Sample, Float64[np.ndarray, " n"]]:
-        return scored(sample_like(self._given, data, "data"), self.score)
-
-    def _outermost(self, data: Sample, values: Float64[np.ndarray, " n"]) -> tuple[Sample, Sample]:
+    def _outermost(self, data: Sample, kept: Bool[np.ndarray, " n"]) -> tuple[Sample, Sample]:
         if self.keep[0] == 1:
             return self.reference, data
         words = words_of(self.keep[0])
-        chosen = (self.reference, self._of_reference[0]), (data, values > self.thresholds[0])
+        chosen = (self.reference, self._of_reference[0]), (data, kept)
         a, b = (replace(sample.select(mask), name=f"{words}, {sample.name}") for sample, mask in chosen)
         return a, b
 

@@ -73,8 +73,7 @@ def test_one_share_alone_is_a_test_of_what_is_kept() -> None:
     score = distance(background(rng, 4000), 5)
     reference, data = _sample(rng, 4000, weight=0.5, name="mc"), _sample(rng, 2000)
     test = ScoredTest(reference, score, (0.2, 0.05), settings=SETTINGS, expected_ratio=1.0)
-    result = test.run(data, resamples=99)
-    a, b, kept = test.largest(data)
+    result, a, b, kept = test.run_and_select(data, resamples=99)
     assert a.name == "the rarest 20% by the score, mc"
     np.testing.assert_array_equal(b.events, data.events[score(data.events) > test.thresholds[0]])
     assert (len(a), len(b), int(kept.sum())) == (799, len(b), len(b)) == (*result.sizes, len(b))

@@ -35,7 +35,8 @@ processes = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES
 def test_activity_has_mean_zero_and_variance_one() -> None:
     assert LEVEL_SHARES.sum() == 1
     assert LEVELS @ LEVEL_SHARES == 0
-    assert LEVELS**2 @ LEVEL_SHARES == pytest.approx(1)
+    variance = LEVELS**2 @ LEVEL_SHARES
+    assert variance == pytest.approx(1)
 
 
 def test_conditional_densities_are_those_of_scipy(rng: np.random.Generator) -> None:

@@ -82,9 +82,10 @@ def _compared(
     from nplm.scored.test import ScoredTest
 
     score = OnnxScore(options.score) if options.score_column is None else options.score
-    test = ScoredTest(reference, score, options.score_keep, trained_on=samples.training, **settings)
-    result = test.run(data, **running)
-    reference, data, kept = test.largest(data)
+    test = ScoredTest(
+        reference, score, options.score_keep, weighted=options.score_weight, trained_on=samples.training, **settings
+    )
+    result, reference, data, kept = test.run_and_select(data, **running)
     if not kept.all():
         rows = np.flatnonzero(kept) if rows is None else rows[kept]
     return result, reference, data, rows

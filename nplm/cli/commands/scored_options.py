@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nplm.cli.errors import UsageError
+from nplm.cli.options import FLAG
 from nplm.cli.types import number, text
 
 ONNX = ".onnx"
@@ -19,6 +20,7 @@ class ScoreOptions:
 
     score: str | None = None
     score_keep: tuple[float, ...] = (1.0, 0.1, 0.01)
+    score_weight: bool = False
     score_trained_on: str | None = None
 
     @property
@@ -33,7 +35,8 @@ def require_score(values: Mapping[str, Any]) -> None:
     Raises:
         UsageError: naming them.
     """
-    given = [f"--{name.replace('_', '-')}" for name in ("score_keep", "score_trained_on") if name in values]
+    known = ("score_keep", "score_weight", "score_trained_on")
+    given = [f"--{name.replace('_', '-')}" for name in known if name in values]
     if "score" not in values:
         if given:
             raise UsageError(f"{given[0]} is about an anomaly score: give it with --score, or leave {given[0]} out")
@@ -72,6 +75,12 @@ def add_score_options(group: argparse._ArgumentGroup) -> None:
         type=number,
         metavar="SHARE",
         help="with --score, shares of the reference that are kept, decreasing; 1 is everything (default: 1 0.1 0.01)",
+    )
+    group.add_argument(
+        "--score-weight",
+        action=FLAG,
+        help="with --score, look at kernels of all features in which rare events count more too: times (1 - F)^(-1/4),"
+        " with F the share of events that are less rare",
     )
     group.add_argument(
         "--score-trained-on",
