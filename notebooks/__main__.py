@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 HERE = Path(__file__).parent
-NAMES = ("first_search", "systematics", "generator_validation", "data_quality")
+NAMES = ("first_search", "systematics", "generator_validation", "data_quality", "anomaly_score")
 # Enough for lines and their smooth edges, at a third of the bytes.
 COLOURS = 64
 

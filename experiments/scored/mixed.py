@@ -44,7 +44,7 @@ def mixed_power(config: dict[str, Any], kept: Kept) -> tuple[str, list[Check]]:
             return _all_ways(problem, reference, data, shares, settings["resamples"])
 
         cell = f"mixed power, {name}, {signal.expected:g}, {_named(settings)}"
-        made = [kept.row(cell, i, trial) for i in range(settings["trials"])]
+        made = [kept.row(cell, i, trial) for i in range(settings["trials"][name])]
         failed = [row for row in made if "error" in row]
         checks.append(Check(f"failed trials, {name}", len(failed), 0, 0, 0, "none"))
         good = [row for row in made if "error" not in row]

@@ -1,3 +1,4 @@
+from .rarity import Rarity as Rarity
 from .settings import FamilySettings as FamilySettings
 from .subsets import Subset as Subset
 from .test import FamilyTest as FamilyTest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from nplm.wording.numbers import (
     z_text,
 )
 from nplm.wording.standing import kind_text
-from nplm.wording.tables import aligned, labelled
+from nplm.wording.tables import WIDTH, aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict, where_apart
 
 if TYPE_CHECKING:
@@ -158,13 +159,23 @@ def two_sample_cautions(result: TwoSampleResult) -> list[str]:
 
 def two_sample_text(result: TwoSampleResult) -> str:
     """Verdict, table of the tests, key numbers and cautions in at most 100 columns."""
-    table = aligned([TABLE_HEAD, *two_sample_rows(result)], right=range(1, 5))
+    table = aligned(_narrow([TABLE_HEAD, *two_sample_rows(result)]), right=range(1, 5))
     first = _yields(result)
     rows = [(name, value) for name, value in two_sample_numbers(result).items() if name not in first]
     rows += [("features", f"{len(result.features)}: {', '.join(printable(f) for f in result.features)}")]
     rows += [("caution", printable(text)) for text in two_sample_cautions(result)]
     title = f"{'NPLM test' if result.of_test else 'NPLM, two samples'}: {two_sample_verdict(result).title}"
     return "\n".join([title, *labelled([*first.items()]), *table, *labelled(rows)])
+
+
+def _narrow(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows of a table in which names go on in a line of their own where they would make it wider than a terminal."""
+    others = sum(2 + max(len(cell) for cell in column) for column in list(zip(*rows, strict=True))[1:])
+    found: list[tuple[str, ...]] = []
+    for name, *numbers in rows:
+        first, *more = wrap(name, WIDTH - 2 - others, subsequent_indent="  ", break_on_hyphens=False) or [""]
+        found += [(first, *numbers), *((line, *[""] * len(numbers)) for line in more)]
+    return found
 
 
 def two_sample_line(result: TwoSampleResult) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nplm.scored import OnnxScore
 from tests.scored.onnx_files import squared_distance
 
 FAMILY = ("--family", "products", "--toys", "99")
@@ -49,6 +50,22 @@ def test_a_column_keeps_the_rarest_events(nplm, scored: Path) -> None:
     assert json.loads((scored / "out" / "result.json").read_text())["p_value"] == result["p_value"]
 
 
+def test_rare_events_count_more_on_demand_and_lines_fit_a_terminal(nplm, scored: Path) -> None:
+    words = ("found.npz", "--reference", "mc.npz=1000", "--score", "rarity", "--score-keep", "1", "0.1")
+    family = ("--family", "all", "--toys", "99", "--quiet")
+    weighted = nplm("test", *words, *family, "--score-weight", "-o", "out")
+    assert weighted.code == 0, weighted.err
+    table = weighted.out.splitlines()
+    assert any("all features, rare events more, scale" in line for line in table)
+    assert max(len(line) for line in table if not line.startswith("report: ")) <= 100
+    configuration = json.loads((scored / "out" / "result.json").read_text())["configuration"]
+    assert configuration["weighted"] is True
+    assert "--score-weight" in configuration["command"]
+    plain = nplm("test", *words, *family, "--json")
+    assert plain.code == 0, plain.err
+    assert "rare events more" not in plain.out
+
+
 def test_events_of_one_share_have_their_rows_in_the_file(nplm, scored: Path) -> None:
     words = ("found.npz", "--reference", "mc.npz=1000", "--features", "x", "--score", "rarity", "--score-keep", "0.1")
     outcome = nplm("test", *words, *FAMILY, "--where", "y > -1", "-o", "out")
@@ -66,12 +83,21 @@ def test_events_of_one_share_have_their_rows_in_the_file(nplm, scored: Path) -> 
         assert data["rarity"][number] > kept["threshold"]
 
 
-def test_an_onnx_file_scores_the_features(nplm, scored: Path) -> None:
+def test_an_onnx_file_scores_the_features(nplm, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     squared_distance(scored / "far.onnx", 2)
+    evaluated: list[int] = []
+    called = OnnxScore.__call__
+
+    def counting(self: OnnxScore, events: np.ndarray) -> np.ndarray:
+        evaluated.append(len(events))
+        return called(self, events)
+
+    monkeypatch.setattr(OnnxScore, "__call__", counting)
     words = ("found.npz", "--reference", "mc.npz=1100", "--features", "x", "y", "--score", "far.onnx")
     outcome = nplm("test", *words, "--score-keep", "1", "0.05", *FAMILY, "--json", "--quiet")
     assert outcome.code == 0, outcome.err
     result = json.loads(outcome.out)
+    assert sum(evaluated) == 3000 + 1100  # each event once
     data = np.load(scored / "found.npz")
     far = data["x"] ** 2 + data["y"] ** 2
     assert result["kept"][1]["events"] == [149, int((far > result["kept"][1]["threshold"]).sum())]
@@ -86,6 +112,7 @@ def test_an_onnx_file_scores_the_features(nplm, scored: Path) -> None:
         (("--score", "rarity", "--score-keep", "2"), "must be above 0 and at most 1, not 2"),
         (("--score", "rarity", "--score-keep", "1", "0.001"), "0.1% of mc.npz are 2 effective events"),
         (("--score-keep", "1"), "--score-keep is about an anomaly score: give it with --score"),
+        (("--score-weight",), "--score-weight is about an anomaly score: give it with --score"),
         (("--score", "rarity", "--features", "x", "rarity"), "'rarity' is both a feature and the score"),
         (("--score", "x", "--weights", "x"), "'x' is both the score and the weight column"),
         (("--score", "rarity", "--model", "histogram"), "--score is for the family of tests, but the model is hist"),

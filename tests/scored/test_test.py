@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nplm import FamilyTest, Sample, load_result
 from nplm.family import FamilySettings
 from nplm.scored import ScoredTest
 from nplm.scored.values import scored
+from nplm.two_sample.result_text import two_sample_rows
 
 SETTINGS = FamilySettings(classes=("products", "all"))
 FEATURES = ("a", "b", "u", "v", "ab")
@@ -145,3 +147,20 @@ def test_joint_size_with_forty_kept_events() -> None:
         naive += result.local_p.min() <= 0.05
     assert 0.013 <= fired / 300 <= 0.088
     assert naive / 300 > 0.15
+
+
+def test_names_of_tests_are_wrapped_so_that_their_table_fits_a_terminal() -> None:
+    """Names of two long features in a subset are longer than a line; nothing of them is lost."""
+    rng = np.random.default_rng(9)
+    names = ("transverse_momentum_of_the_leading_lepton", "isolation_of_the_leading_lepton")
+    a, b = (Sample(rng.normal(size=(n, 2)), None, names) for n in (900, 800))
+    b.events[:, 0] += 0.3
+    test = ScoredTest(a, lambda x: (x**2).sum(axis=1), (1, 0.3), settings=FamilySettings(classes=("products",)))
+    result = test.run(b, resamples=99)
+    lines = repr(result).splitlines()
+    assert max(map(len, lines)) <= 100
+    # Numbers stand after the first of its lines.
+    names_of_rows = [row[0] for row in two_sample_rows(result)]
+    assert max(len(name) for name in names_of_rows) > 66
+    for name in names_of_rows:
+        assert re.search(r"[\s\d.e-]*?".join(map(re.escape, name.split())), " ".join(lines)), name
