@@ -21,8 +21,8 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
     names = [features[j] for j in member.features]
     if member.scale is None:
         return _product_name(names) + _as_it_is(member) + (", the others known" if member.residual else "")
-    whole = {ALL: "all features", RAW: "all features as they are", RARITY: "all features, rare events more"}
-    who = whole.get(member.kind, " with ".join(names))
+    together = {ALL: "all features", RAW: "all features as they are", RARITY: "all features, rare events more"}
+    who = together.get(member.kind, " with ".join(names))
     return f"{who}, scale {member.scale:.2g}, penalty {member.penalty:.3g}"
 
 
