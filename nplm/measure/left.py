@@ -97,8 +97,11 @@ class LeftFamily(Members):
         parts = projected(family.parts, fitted)
         if not parts:
             raise ValueError("the parameters can describe whatever the tests look at: nothing is left to be compared")
-        second = np.append(fitted.second, np.full(fitted.beyond.shape[1], fitted.unit))
-        return cls(replace(family.spread, second=second), tuple(parts), (), family.q, family, fitted, yield_left)
+        # Rows beyond the events stand for fluctuations of yields and measurements.
+        beyond = np.full(fitted.beyond.shape[1], fitted.unit)
+        fourth, positive = (np.append(each, 0 * beyond) for each in (family.spread.fourth, family.spread.positive))
+        spread = Spread(np.append(fitted.second, beyond), fourth, positive)
+        return cls(spread, tuple(parts), (), family.q, family, fitted, yield_left)
 
     @property
     def kind(self) -> tuple[Kind, str]:
