@@ -23,9 +23,7 @@ def ours(x: np.ndarray, theta: np.ndarray, free: int, model: np.ndarray, *, proj
     """p of `goodness_of_fit`; without projection, that of the same tests with theta taken as known."""
     if free == 0 or not projected:
         nothing = np.zeros((1, 1))
-        at = PointOfFit(
-            Sample(model), Sample(x), np.zeros((len(model), 1)), np.zeros((len(x), 1)), False, nothing, False
-        )
+        at = PointOfFit(Sample(model), Sample(x), np.zeros((len(model), 1)), np.zeros((len(x), 1)), False, nothing)
         return look_for_more(at, ("none",), resamples=_RESAMPLES)[0].p_value
 
     def density(events: np.ndarray, point: np.ndarray) -> np.ndarray:

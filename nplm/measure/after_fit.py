@@ -67,6 +67,6 @@ def point_of_fit(
         of_data.reshape(-1, k)[: len(data)],
         yields=True,
         stiffness=model.stiffness(observed, found.point),
-        maximum=bool(np.all((found.point > model.low) & (found.point < model.high))),
+        gradient=found.gradient,
         noise_of_yield=max(of_yield, 0.0),
     )

@@ -120,7 +120,8 @@ def goodness_of_fit(
         of_data,
         yields=False,
         stiffness=stiffness,
-        maximum=bool(stiffness.any()),
+        # Where the fit was constrained it is taken to be at its maximum, as the constraint's part is not known.
+        gradient=np.zeros(len(names)) if stiffness.any() else None,
     )
     notes += support_remarks(model, sample)
     return look_for_more(at, names, settings=USUAL, resamples=resamples, seed=seed, notes=tuple(notes))[0]

@@ -42,7 +42,8 @@ class PointOfFit:
         of_sample, of_data: scores, the derivatives of log density (or of log r) by the parameters, at their events.
         yields: whether the parameters move the yield, which is compared too.
         stiffness: second derivatives of -log L(nu | A), what is known of parameters from elsewhere, shape (K, K).
-        maximum: whether the parameters are at a maximum of the likelihood of these samples.
+        gradient: of minus the log-likelihood at the parameters, auxiliary measurements included, shape (K,), which is 0
+            at a maximum; None to take the scores of these samples.
         noise_of_yield: variance of the sample's yield by its own fluctuation.
     """
 
@@ -52,7 +53,7 @@ class PointOfFit:
     of_data: Float64[np.ndarray, "m K"]
     yields: bool
     stiffness: Float64[np.ndarray, "K K"]
-    maximum: bool
+    gradient: Float64[np.ndarray, " K"] | None = None
     noise_of_yield: float = 0.0
 
 
@@ -209,9 +210,10 @@ def _fitted(at: PointOfFit, pool: Pool, spread: Spread) -> tuple[Fitted, float]:
     if at.yields:
         own = np.zeros(beyond.shape[1])
         own[0] = (1 - q) * np.sqrt(n_b + at.noise_of_yield / v0**2)
-    left = np.zeros(scores.shape[1])
-    if not at.maximum:
+    if at.gradient is None:
         left = (1 - q) * of_b @ centred - q * of_a @ centred + difference * moved
+    else:
+        left = -(1 - q) / v0 * at.gradient
     return Fitted(centred, information, second, signed, beyond, own, of_yield, left), difference
 
 

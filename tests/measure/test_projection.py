@@ -82,9 +82,7 @@ def test_a_poor_estimate_gives_the_same_answer_as_a_good_one() -> None:
         model = rng.normal(theta["mean"], np.exp(theta["log width"]), 6000)
         p.append(goodness_of_fit(x, model, _density, theta, resamples=99).p_value)
     assert min(p) > 0.02
-    nothing = PointOfFit(
-        Sample(model), Sample(x), np.zeros((6000, 1)), np.zeros((600, 1)), False, np.zeros((1, 1)), False
-    )
+    nothing = PointOfFit(Sample(model), Sample(x), np.zeros((6000, 1)), np.zeros((600, 1)), False, np.zeros((1, 1)))
     assert look_for_more(nothing, ("none",), resamples=99)[0].p_value < 0.01
 
 
