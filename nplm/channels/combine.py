@@ -38,8 +38,8 @@ def combine_results(
 
     - "min-p": the smallest p-value; for what a single channel sees. Independent: 1 - (1 - p)^K.
     - "fisher": the product of p-values, -2 sum log p ~ chi2(2K); for what many channels see.
-    - "sum": the sum of t, for results whose t is a weighted sum of chi2 variables (kernels and histograms, with the
-      asymptotic null): their sum has the weights of all, one after the other, in closed form.
+    - "sum": the sum of t, for results whose t is a weighted sum of chi2 variables (kernels, and others whose p-value is
+      read from the asymptotic null): their sum has the weights of all, one after the other, in closed form.
 
     Channels that share n_ij of their n_i and n_j events have scores, sums over events, with correlations of
     rho_ij = n_ij / sqrt(n_i n_j), if they look at the same modes, and t, which are sums of squares, with rho_ij^2;
