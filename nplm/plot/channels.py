@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from scipy.special import ndtri_exp
 
 from nplm.channels.combine_result import CombinedResult
@@ -16,6 +17,7 @@ from nplm.plot import style
 from nplm.stats.significance import z_score
 
 _LONGEST, _MOST_ROWS = 34, 20
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _COLOURS = (style.REFERENCE, style.REWEIGHTED, style.FITTED, style.MUTED, "#CC79A7")
 _KINDS = {"excess": "p-value of an excess, P(N ≥ n)", "mid": "mid-p of an excess", "deficit": "p-value of a deficit"}
 _DASHES = ("-", "--", "-.", ":", (0, (1, 3)))
@@ -80,7 +82,8 @@ def plot_error_factors(result: RegionsResult) -> Figure:
                 linewidth=0,
             )
         axes.set_xscale("log")
-        style.plain_log_ticks(axes)
+        axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+        axes.xaxis.set_minor_formatter(NullFormatter())
         _name_rows(axes, y, [f"{each.group} ({each.regions})" for each in rows])
         axes.set_xlabel("factor of the errors")
     return figure
