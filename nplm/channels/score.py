@@ -21,7 +21,7 @@ _RATIO, _MOST_POINTS, _POINTS, _ROUNDS = 1.6, 24, 9, 2
 
 
 def protomodel_cost(particles: float, branchings: float, multipliers: float) -> float:
-    """-log pi of a model in arXiv:2012.12246, eq. (10): particles / 2 + branching ratios / 4 + multipliers / 8.
+    """-log pi of a model in arXiv:2012.12246: particles / 2 + branching ratios / 4 + multipliers / 8.
 
     One particle with one branching ratio and two production modes, so with two multipliers of signals, costs 1.
     """
