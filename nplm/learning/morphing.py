@@ -45,7 +45,7 @@ class Morphing:
 
     Example:
         >>> morphing = Morphing(["c"], [[0.0], [1.0], [-1.0]])
-        >>> morphing.factors({"c": 2.0}).tolist()  # W(2) = (-3, 3, 1)
+        >>> morphing.factors({"c": 2.0}).round(6).tolist()
         [-3.0, 3.0, 1.0]
     """
 
