@@ -168,7 +168,7 @@ class MorphedSample:
         values, vectors = np.linalg.eigh(information)
         known = values > 1e-12 * max(values[-1], 0.0)
         variance = (vectors[:, known] ** 2 / values[known]).sum(axis=1) if known.all() else np.full(len(values), np.inf)
-        return np.minimum(self.morphing.largest, _REACH * np.sqrt(variance))
+        return np.minimum(self.morphing.largest, _rounded_down(_REACH * np.sqrt(variance)))
 
     def select(self, rows: Int64[np.ndarray, " m"]) -> MorphedSample:
         """Some of the events."""
@@ -181,6 +181,13 @@ class MorphedSample:
 
     def _linear(self) -> Float64[np.ndarray, "n k"]:
         return self.coefficients[:, 1 : 1 + len(self.parameters)]
+
+
+def _rounded_down(values: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
+    """Two digits of each, as of a number that people read."""
+    finite = np.isfinite(values) & (values > 0)
+    unit = 10.0 ** (np.floor(np.log10(np.where(finite, values, 1.0))) - 1)
+    return np.where(finite, np.round(np.floor(values / unit) * unit, 12), values)
 
 
 def _sums(

@@ -108,6 +108,29 @@ def test_what_a_test_sees_of_the_operator(nplm) -> None:
         assert message in outcome.err
 
 
+def test_weights_of_a_les_houches_file(nplm) -> None:
+    """By their ids: |1 + c pt / 100|^2 at c = 0, 1 and -1, where the coefficient of c is pt / 50."""
+    rng = np.random.default_rng(3)
+    events = []
+    for pt, pz in zip(rng.exponential(30, 800) + 1, rng.normal(0, 50, 800), strict=True):
+        weights = [0.05 * (1 + c * pt / 100) ** 2 for c in (0, 1, -1)]
+        named = "".join(f"<wgt id='{1001 + i}'> {w} </wgt>\n" for i, w in enumerate(weights))
+        muon = f" 13 1 1 2 0 0 {pt} 0 {pz} {np.hypot(pt, pz)} 0 0 1"
+        events.append(f"<event>\n1 1 {weights[0]} 91 .0078 .12\n{muon}\n<rwgt>\n{named}</rwgt>\n</event>\n")
+    head = '<LesHouchesEvents version="3.0">\n<init>\n2212 2212 6500 6500 0 0 1 1 3 1\n40 0.1 50 1\n</init>\n'
+    Path("sm.lhe").write_text(head + "".join(events) + "</LesHouchesEvents>\n")
+    Path("learn.yaml").write_text(
+        "central: sm.lhe\nweights: weight\nfeatures: ['pt = max(particles.pt)']\noperators:\n  eft:\n"
+        "    points: [{}, {c: 1}, {c: -1}]\n    weights: ['1001', '1002', '1003']\n    members: 1\n    centers: 20\n"
+    )
+    outcome = nplm("learn", "learn.yaml", "-o", "out", "--no-plots")
+    assert outcome.code == 0, outcome.err
+    ratio = read_ratio("out/eft.npz")
+    assert isinstance(ratio, LearnedPolynomialRatio)
+    pt = np.array([[5.0], [20.0], [50.0]])
+    np.testing.assert_allclose(ratio.polynomial(pt)[:, 0], pt[:, 0] / 50, rtol=0.02, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
