@@ -1,6 +1,6 @@
-"""Events with a lepton in 21 mixed features: transverse momenta and masses that may be zero, angles, counts and flags.
+"""Events with a lepton in 21 mixed features: transverse momenta and masses that may be zero, missing momentum, counts and flags.
 
-The features, and the kinds of their distributions, are those of arXiv:1811.10276 (Table 1 and section 4), which looks
+The features, and the kinds of their distributions, are after arXiv:1811.10276, which looks
 for rare events with a variational autoencoder; the numbers are not: this is a problem with a density that can be
 written down, and no simulation of a detector. Two latent variables correlate the features: which process an event is
 of, and its activity, one of five levels. Given both, features follow one after another,
@@ -396,8 +396,7 @@ class SingleLepton(AdditiveProblem):
         four leptons: 35 events of a light particle; several leptons, of low mass.
         two taus: 70; a lepton of the other flavour, and momentum missing along the lepton.
         tau and neutrino: 80; much missing momentum, and a large transverse mass.
-        leptoquark: 50; b jets and a tau. The number of b jets shows it, and it is not rare by all features
-            together.
+        leptoquark: 50; b jets and a tau. The number of b jets shows it to a test of everything.
 
     Arguments:
         expected_yield: N(B).
