@@ -1,7 +1,7 @@
-"""Events with a lepton in 21 mixed features: transverse momenta and masses that may be zero, missing momentum, counts and flags.
+"""Events with a lepton in 21 mixed features: momenta and masses that may be zero, missing momentum, counts and flags.
 
-The features, and the kinds of their distributions, are after arXiv:1811.10276, which looks
-for rare events with a variational autoencoder; the numbers are not: this is a problem with a density that can be
+The features, and the kinds of their distributions, are after arXiv:1811.10276, which looks for rare events with a
+variational autoencoder; the numbers are not: this is a problem with a density that can be
 written down, and no simulation of a detector. Two latent variables correlate the features: which process an event is
 of, and its activity, one of five levels. Given both, features follow one after another,
 
