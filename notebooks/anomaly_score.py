@@ -430,9 +430,9 @@ for name, found in results.items():
 
 # %% [markdown]
 # Four leptons, two taus, and a tau with a neutrino are told from background among the rarest events better than in
-# everything, though their numbers there would hardly be noticed. Of leptoquarks the VAE keeps little at 1%: the number of
-# b jets shows them, with or without the score. The one p-value is of all of that, so nobody has to know beforehand which
-# threshold is right.
+# everything, though their numbers there would hardly be noticed. Of leptoquarks the VAE keeps little at 1%: the number
+# of b jets shows them, with or without the score. The one p-value is of all of that, so nobody has to know beforehand
+# which threshold is right.
 #
 # The whole family takes longer and sees more. `--score-weight` adds kernels of all features that count rare events
 # more: a threshold without an edge.
