@@ -109,12 +109,7 @@ class Parameters:
     def learned_range(self) -> dict[str, tuple[float, float]]:
         """Between which values the log-ratios of parameters were learned, of those that were."""
         parts = [each for part in self.parts if isinstance(part, Separable) for each in part.ratio.summands]
-        return {
-            name: ends
-            for part in parts
-            if part.learned is not None
-            for name, ends in part.learned.learned_range.items()
-        }
+        return {name: ends for part in parts for name, ends in part.learned_range.items()}
 
     def require_reference(self, reference: Sample) -> None:
         """Makes sure that log-ratios are for this reference, and that learned ones passed their checks.
