@@ -134,7 +134,7 @@ def test_bad_files_of_parameters_are_refused_in_one_line(nplm, text: str, messag
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "give the data: nplm measure DATA"),
+        ((), "DATA is missing"),
         (("events.npz",), "--reference is missing"),
         (("events.npz", *READ), "--parameters is missing"),
         (GIVEN, "-o is missing"),
