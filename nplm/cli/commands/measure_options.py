@@ -58,8 +58,8 @@ class Options(InputOptions):
         expected = bool(values.get("expected"))
         if "data" not in values and not expected:
             raise UsageError(
-                "DATA is missing; give the file: nplm measure DATA --reference REF --parameters FILE -o OUT (only --expected can"
-                " do without)"
+                "DATA is missing; give the file: nplm measure DATA --reference REF --parameters FILE -o OUT (only"
+                " --expected can do without)"
             )
         if not values.get("reference"):
             raise UsageError("--reference is missing; give the file with the events that are expected")
