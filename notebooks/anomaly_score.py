@@ -359,7 +359,8 @@ print(f"vae.onnx: {Path('vae.onnx').stat().st_size / 1000:.0f} kB, {len(graph.no
 #
 # The paper keeps 5.4 of a million background events. To measure so little takes many: a million here, of which five
 # are kept. Our events are not the paper's, whose detector is simulated, so that its efficiencies and ours are to be
-# compared in kind only: of every signal far more is kept than of the background, but of one that looks usual. In the tens of thousands of events of this page the thresholds are at 10% and 1%.
+# compared in kind only: of a signal far more is kept than of the background, but of one that looks usual. In the tens
+# of thousands of events of this page the thresholds are at 10% and 1%.
 
 # %%
 many = np.sort(np.concatenate([frozen(SINGLE_LEPTON.sample(rng, 200_000)) for _ in range(5)]))[::-1]
@@ -391,8 +392,9 @@ ax.legend(frameon=False)
 # ## The test, as a command
 #
 # A reference that the VAE has not seen, twice as large as the data, and four sets of data of 20,000 events, each with
-# one signal, of as many events as it takes to see it. The command checks that the training events are no part of the reference, and that the score keeps as
-# many of them. Here it looks at some classes of tests, to be quick. Beside it is the same without the score.
+# one signal, of as many events as it takes to see it. The command checks that the training events are no part of the
+# reference, and that the score keeps as many of them. Here it looks at some classes of tests, to be quick. Beside it is
+# the same without the score.
 
 # %%
 INJECTED = {"four leptons": 60, "two taus": 70, "tau and neutrino": 100, "leptoquark": 50}
