@@ -37,14 +37,20 @@ def executed(name: str, folder: Path) -> NotebookNode:
         CellExecutionError: if a cell fails.
     """
     notebook = read_script(name)
-    before = os.environ.get("PATH", "")
-    # Cells that call nplm mean that of this interpreter, which is not on the path if its environment is not active.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    before = {name: os.environ.get(name) for name in ("PATH", "PYTHONPATH")}
+    # Cells that call nplm mean that of this interpreter, which is not on the path if its environment is not active; and
+    # toys is that of this repository, whatever the folder that cells run in.
+    for name, first in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", HERE.parent)):
+        os.environ[name] = os.pathsep.join([str(first), *filter(None, [before[name]])])
     try:
         place = {"metadata": {"path": str(folder)}}
         NotebookClient(notebook, timeout=600, record_timing=False, coalesce_streams=True, resources=place).execute()
     finally:
-        os.environ["PATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     # It has the version of Python, which differs from machine to machine.
     notebook.metadata.pop("language_info", None)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
