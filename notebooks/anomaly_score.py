@@ -359,8 +359,8 @@ print(f"vae.onnx: {Path('vae.onnx').stat().st_size / 1000:.0f} kB, {len(graph.no
 #
 # The paper keeps 5.4 of a million background events. To measure so little takes many: a million here, of which five
 # are kept. Our events are not the paper's, whose detector is simulated, so that its efficiencies and ours are to be
-# compared in kind only: of a signal far more is kept than of the background, but of one that looks usual. In the tens
-# of thousands of events of this page the thresholds are at 10% and 1%.
+# compared in kind only: at 1% more is kept of every signal than of the background, of some nearly all. In the tens of
+# thousands of events of this page the thresholds are at 10% and 1%.
 
 # %%
 many = np.sort(np.concatenate([frozen(SINGLE_LEPTON.sample(rng, 200_000)) for _ in range(5)]))[::-1]
