@@ -51,7 +51,7 @@ def examine_regions(
         ...     "expected": [2.5, 10.0], "error": [0.5, 2.0]})
         >>> result = examine_regions(table, "gamma")
         >>> result.extremes[0].region, round(result.extremes[0].p_value, 5)
-        ('B', 0.00018)
+        ('B', 3e-05)
     """
     require_seed(seed)
     if errors not in UNCERTAINTIES:

@@ -200,18 +200,6 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
-        elif field.name in (
-            "features",
-            "nu",
-            "circular",
-            "score_keep",
-            "signal_region",
-            "level",
-            "limit",
-            "by",
-            "events",
-        ):
-            words += [option, *map(str, value)]
         elif field.name == "at":
             words += [option, *(f"{name}={number!r}" for name, number in value)]
         elif field.name == "label":
@@ -222,6 +210,8 @@ def to_command(command: str, options: Any, positional: Sequence[str] = (), hidde
             words += [option, ",".join(value)]
         elif field.name == "hidden":
             words += [option, *map(written_layers, value if isinstance(value[0], tuple) else [value])]
+        elif isinstance(value, tuple):
+            words += [option, *map(str, value)]
         else:
             words += [option, str(value)]
     return words

@@ -169,7 +169,7 @@ def null_draws(
     count: int,
     seed: int,
     subsets: Sequence[Int[np.ndarray, " _"]] = (),
-    most: int = _MOST_DRAWN,
+    most: int | None = None,
 ) -> Draws:
     """Pairs of samples without a difference.
 
@@ -188,6 +188,7 @@ def null_draws(
         subsets: rows of the events that are looked at by themselves too.
         most: events that are drawn one by one in all pairs together; beyond they are drawn in bags.
     """
+    most = _MOST_DRAWN if most is None else most
     rng = np.random.default_rng([seed, 0x6E756C6C])
     n, m = len(pool), pool.masses
     events, constant = csr_array((count, n)), np.zeros(n)

@@ -119,7 +119,7 @@ def test_help_does_not_wait_for_jax(command: str) -> None:
 
 
 def test_there_is_no_command_without_a_test_of_its_help() -> None:
-    assert set(COMMANDS) == {"toys", *command_parsers()[1]}
+    assert set(COMMANDS) == {"toys", "channels", *command_parsers()[1]}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "doctor"])
