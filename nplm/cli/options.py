@@ -44,7 +44,22 @@ class InputOptions:
     @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:
         """The options, with defaults for those that are not in `values`."""
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        return cls(**known(cls, values))
+
+
+def known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are options of a command: those of its dataclass."""
+    return {f.name: values[f.name] for f in fields(cls) if f.name in values}
+
+
+def require_output(values: Mapping[str, Any]) -> None:
+    """Refuses a run whose result goes nowhere.
+
+    Raises:
+        UsageError: if there is neither -o nor --json.
+    """
+    if "output" not in values and not values.get("json"):
+        raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
 
 
 def require_input(values: Mapping[str, Any]) -> None:
@@ -154,6 +169,18 @@ def add_pool_option(group: argparse._ArgumentGroup) -> None:
 def add_output_option(group: argparse._ArgumentGroup, what: str) -> None:
     """Declares -o."""
     group.add_argument(*("--output", "-o"), type=output_path, metavar="OUT", help=what)
+
+
+def add_control_options(group: argparse._ArgumentGroup, quiet: str = "no notes") -> None:
+    """Declares --json, --force, --quiet and --config, as all commands that write a run have them."""
+    group.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
+    group.add_argument(
+        "--force",
+        action=FLAG,
+        help="replace the run that the output folder holds: the files that its manifest.json lists",
+    )
+    group.add_argument("--quiet", action=FLAG, help=quiet)
+    add_config_option(group)
 
 
 def add_config_option(group: argparse._ArgumentGroup) -> None:

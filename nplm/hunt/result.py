@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -231,10 +230,6 @@ class HuntResult(SavedResult):
             }
         )
         return plain
-
-    def to_json(self) -> str:
-        """`to_dict` as a JSON text."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def __repr__(self) -> str:
         return hunt_text(self)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ class SavedResultError(ValueError):
     """Raised when a file holds no result that can be read."""
 
 
-class SavedResult:
+class SavedResult(ABC):
     """What results have in common: they are written into a file, and a copy forgets the samples that they are of."""
 
     def save(self, path: str | Path) -> None:
@@ -37,6 +39,14 @@ class SavedResult:
         arrays: dict[str, np.ndarray] = {}
         document = _encoded(self, arrays)
         write_npz(Path(path), {"schema": SCHEMA, "result": document}, arrays)
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Else a result that comes from another process would bring all samples with it.

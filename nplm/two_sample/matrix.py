@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,10 +65,6 @@ class TwoSampleMatrix(SavedResult):
             }
         )
         return plain
-
-    def to_json(self) -> str:
-        """`to_dict` as a JSON text."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     @property
     def configuration(self) -> dict[str, Any]:

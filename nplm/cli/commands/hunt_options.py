@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nplm.cli.coordinates_options import add_circular_option, require_circular
 from nplm.cli.errors import UsageError
 from nplm.cli.options import (
-    FLAG,
     add_access_options,
-    add_config_option,
+    add_control_options,
     add_features_option,
     add_output_option,
+    known,
+    require_output,
     to_command,
 )
 from nplm.cli.style import add_label_option, add_style_option
@@ -63,8 +64,7 @@ class Options:
             raise UsageError(
                 "--resolution is missing; give that of the resonance, such as 2.5 or 0.02*m, or else --signal-region"
             )
-        if "output" not in values and not values.get("json"):
-            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        require_output(values)
         given = values.get("features", ())
         twice = [name for name in given if given.count(name) > 1]
         if twice:
@@ -73,7 +73,7 @@ class Options:
         weights = values.get("weights")
         if weights is not None and weights in (*given, values["resonance"]):
             raise UsageError(f"'{weights}' is both a feature and the weight column; leave it out of one")
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        return cls(**known(cls, values))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +119,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_style_option(output)
     add_label_option(output)
-    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument(
-        "--force",
-        action=FLAG,
-        help="replace the run that the output folder holds: the files that its manifest.json lists",
-    )
-    output.add_argument("--quiet", action=FLAG, help="no notes")
-    add_config_option(output)
+    add_control_options(output)
 
 
 def command_of(options: Options) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
     InputOptions,
-    add_config_option,
+    add_control_options,
     add_output_option,
     add_reference_options,
+    known,
     require_input,
+    require_output,
     to_command,
 )
 from nplm.cli.style import add_label_option, add_style_option
@@ -67,8 +69,7 @@ class Options(InputOptions):
             raise UsageError("--parameters is missing; give the YAML file that says what is measured (docs/measure.md)")
         if "parameters" not in values and expected:
             raise UsageError("--expected is about parameters of interest: give them with --parameters FILE")
-        if "output" not in values and not values.get("json"):
-            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        require_output(values)
         if expected and "data" in values:
             raise UsageError(f"--expected is about what is known before there are data: leave out {values['data']}")
         if "at" in values and not expected:
@@ -87,7 +88,7 @@ class Options(InputOptions):
                 if not 0 < level < 1:
                     raise UsageError(f"--{name.replace('_', '-')}: a level lies between 0 and 1, not at {level:g}")
         require_input(values)
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        return cls(**known(cls, values))
 
 
 def value_at(given: str) -> tuple[str, float]:
@@ -168,14 +169,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(output, "folder for result.json, report.html and plots")
     add_style_option(output)
     add_label_option(output)
-    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument(
-        "--force",
-        action=FLAG,
-        help="replace the run that the output folder holds: the files that its manifest.json lists",
-    )
-    output.add_argument("--quiet", action=FLAG, help="no notes")
-    add_config_option(output)
+    add_control_options(output)
 
 
 def command_of(options: Options) -> list[str]:

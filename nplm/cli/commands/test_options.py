@@ -23,11 +23,12 @@ from nplm.cli.model_options import (
 from nplm.cli.options import (
     FLAG,
     InputOptions,
-    add_config_option,
+    add_control_options,
     add_output_option,
     add_pool_option,
     add_reference_options,
     require_input,
+    require_output,
     require_shape_or_yield,
     to_command,
 )
@@ -98,8 +99,7 @@ class Options(ModelOptions, InputOptions, ScoreOptions):
             raise UsageError(f"DATA is missing{swallowed}; put it first: nplm test DATA --reference REF [REF ...]")
         if not files:
             raise UsageError("--reference is missing; give the file of what is expected: --reference REF [REF ...]")
-        if "output" not in values and not values.get("json"):
-            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        require_output(values)
         for name in ("top", "leave_one_out"):
             if name in values and "output" not in values:
                 raise UsageError(f"--{name.replace('_', '-')} is about what -o writes: give -o, or leave it out")
@@ -301,14 +301,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_style_option(output)
     add_label_option(output)
-    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument(
-        "--force",
-        action=FLAG,
-        help="replace the run that the output folder holds: the files that its manifest.json lists",
-    )
-    output.add_argument("--quiet", action=FLAG, help="no notes and no progress bar")
-    add_config_option(output)
+    add_control_options(output, "no notes and no progress bar")
 
 
 def command_of(options: Options) -> list[str]:

@@ -14,9 +14,11 @@ from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
     add_access_options,
-    add_config_option,
+    add_control_options,
     add_features_option,
     add_output_option,
+    known,
+    require_output,
 )
 from nplm.cli.style import add_label_option, add_style_option
 from nplm.cli.types import CircularFeature, Label, positive_count, positive_number, positive_numbers, seed, sizes, text
@@ -69,8 +71,7 @@ class Options:
         repeated = [path for path in samples if samples.count(path) > 1]
         if repeated:
             raise UsageError(f"{repeated[0]} is given twice: it would be compared with itself")
-        if "output" not in values and not values.get("json"):
-            raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
+        require_output(values)
         names = values.get("names")
         if names is not None and (len(names) != len(samples) or len(set(names)) != len(names)):
             raise UsageError(f"--names must give {len(samples)} different names, one for each sample")
@@ -104,7 +105,7 @@ class Options:
                 raise UsageError(f"--{option} names {twice[0]} twice; leave it out once")
         if values.get("weights") in values.get("features", ()):
             raise UsageError(f"'{values['weights']}' is both a feature and the weight column; leave it out of one")
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        return cls(**known(cls, values))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -184,14 +185,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(output, "folder for result.json, report.html and plots")
     add_style_option(output)
     add_label_option(output)
-    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument(
-        "--force",
-        action=FLAG,
-        help="replace the run that the output folder holds: the files that its manifest.json lists",
-    )
-    output.add_argument("--quiet", action=FLAG, help="no notes")
-    add_config_option(output)
+    add_control_options(output)
 
 
 def command_of(options: Options) -> list[str]:

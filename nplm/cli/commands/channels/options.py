@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nplm.cli.errors import UsageError
-from nplm.cli.options import FLAG, add_config_option, add_output_option, to_command
+from nplm.cli.options import (
+    FLAG,
+    add_config_option,
+    add_control_options,
+    add_output_option,
+    known,
+    require_output,
+    to_command,
+)
 from nplm.cli.style import add_style_option
 from nplm.cli.types import count, positive_count, positive_number, positive_numbers, seed, text
 
@@ -64,8 +72,8 @@ class CombineOptions(OutputOptions):
             raise UsageError("--overlap and --events both say what results share; leave one out")
         if "events" in values and len(values["events"]) != len(given):
             raise UsageError(f"--events needs the data of each of the {len(given)} results, in their order")
-        _require_output(values)
-        return cls(**_known(cls, values))
+        require_output(values)
+        return cls(**known(cls, values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +96,8 @@ class RegionsOptions(OutputOptions, TableOptions):
             UsageError: if something is missing.
         """
         _require_table(values, "regions TABLE -o OUT")
-        _require_output(values)
-        return cls(**_known(cls, values))
+        require_output(values)
+        return cls(**known(cls, values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +121,7 @@ class GraphOptions(TableOptions):
         _require_rule(values)
         if ("templates" in values) != ("template" in values):
             raise UsageError("--templates FILE and --template NAME go together: whose signal the analyses are to see")
-        return cls(**_known(cls, values))
+        return cls(**known(cls, values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +151,8 @@ class ExplainOptions(OutputOptions, TableOptions):
         if "templates" not in values:
             raise UsageError("--templates is missing; give a file with the columns template, region and yield")
         _require_rule(values)
-        _require_output(values)
-        return cls(**_known(cls, values))
+        require_output(values)
+        return cls(**known(cls, values))
 
 
 def add_combine_options(parser: argparse.ArgumentParser) -> None:
@@ -290,14 +298,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output and control")
     add_output_option(output, "folder for result.json, report.html and plots")
     add_style_option(output)
-    output.add_argument("--json", action=FLAG, help="print the result as JSON on stdout; -o may then be left out")
-    output.add_argument(
-        "--force",
-        action=FLAG,
-        help="replace the run that the output folder holds: the files that its manifest.json lists",
-    )
-    output.add_argument("--quiet", action=FLAG, help="no notes")
-    add_config_option(output)
+    add_control_options(output)
 
 
 def _require_table(values: Mapping[str, Any], usage: str) -> None:
@@ -310,12 +311,3 @@ def _require_rule(values: Mapping[str, Any]) -> None:
         raise UsageError(
             '--compatible is missing; say which analyses may be combined, such as --compatible "experiment energy"'
         )
-
-
-def _require_output(values: Mapping[str, Any]) -> None:
-    if "output" not in values and not values.get("json"):
-        raise UsageError("-o is missing; give the folder for the results (only --json can do without)")
-
-
-def _known(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f.name: values[f.name] for f in fields(cls) if f.name in values}

@@ -18,6 +18,7 @@ from nplm.cli.options import (
     add_output_option,
     add_pool_option,
     add_reference_options,
+    known,
     output_or_refuse,
     require_input,
     to_command,
@@ -344,7 +345,7 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
 def _of(cls: Any, values: Mapping[str, Any]) -> Any:
     if "stores" in values and not values["stores"]:
         raise UsageError("STORE is missing; give the folder of one toy store or more")
-    return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+    return cls(**known(cls, values))
 
 
 def _add_stores(parser: argparse.ArgumentParser) -> None:
