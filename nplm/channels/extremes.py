@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import log1p as log_1p
+from scipy.special import log1p
 
 from nplm.channels.counts import Uncertainty
 from nplm.channels.draws import draw_counts
@@ -68,7 +68,8 @@ def extremes(
     # A level that rounding puts a little below the p-value of the region itself would miss its own count.
     levels = np.exp(log_p[order]) * (1 + 1e-9)
     critical = critical_counts(np.maximum(levels, 1e-300), table, errors, side)
-    log_global = np.log(-np.expm1(log_1p(-np.exp(log_reached(critical, table, errors, 1.0, side))).sum(axis=1)))
+    reached = np.exp(log_reached(critical, table, errors, 1.0, side))
+    of_any = -np.expm1(log1p(-reached).sum(axis=1))
     drawn = np.full(len(order), np.nan)
     if table.covariances:
         n = draw_counts(table, np.random.default_rng([seed, 7]), draws, errors)
@@ -83,7 +84,7 @@ def extremes(
             error=float(table.error[row]),
             side=side,
             p_value=float(np.exp(log_p[row])),
-            global_p=float(np.exp(log_global[i])),
+            global_p=float(of_any[i]),
             drawn_p=float(drawn[i]),
         )
         for i, row in enumerate(order.tolist())

@@ -31,8 +31,7 @@ class ErrorFactor:
         low, high: where the log-likelihood is 0.5 lower, for regions that share nothing; at the ends of the range these
             are limits.
         spread: standard deviation of the factor if regions of one analysis may share anything, but analyses nothing
-        (the
-            scores of an analysis are added before they are squared); NaN for fewer than ten analyses, or at an end.
+            (the scores of an analysis are added before they are squared); NaN for fewer than ten, or at an end.
         log_ratio: log-likelihood at the best factor less that at 1.
     """
 

@@ -112,10 +112,6 @@ class JointRegions:
         variances = np.diag(np.maximum(self.expected, 0.25))
         return np.linalg.solve(self.covariance + variances, self.covariance)
 
-    def information(self, signal: Float64[np.ndarray, " k"]) -> float:
-        """Fisher information on the strength of a signal at zero: s^T (V + diag b)^-1 s."""
-        return float(signal @ np.linalg.solve(self.covariance + np.diag(self.expected), signal))
-
     def _value(self, b: np.ndarray, s: np.ndarray) -> np.ndarray:
         mean, off = b + s, b - self.expected
         return (xlogy(self.observed, mean) - mean).sum(axis=1) - ((off @ self.precision) * off).sum(axis=1) / 2

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from nplm._util.yaml_text import load_yaml
 from nplm.channels.table import RegionTable
 from nplm.io.records import read_records
@@ -53,7 +55,7 @@ def read_document(path: Path) -> Mapping[str, Any]:
     kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
     try:
         document = json.loads(text) if kind == "JSON" else load_yaml(text)
-    except Exception as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid {kind}: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(document, Mapping):
         raise ValueError(f"{path} must hold a mapping by name")

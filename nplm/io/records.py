@@ -31,48 +31,53 @@ def read_records(
     """
     path = Path(source)
     if path.suffix.lower() == ".csv":
-        columns, first = _from_csv(path), 2
+        columns, places = _from_csv(path)
     elif path.suffix.lower() in (".parquet", ".pq"):
-        columns, first = _from_parquet(path), 1
+        columns, places = _from_parquet(path)
     else:
         raise ReadError(f"{path} must be a CSV file (.csv) or a Parquet file (.parquet), by the end of its name")
     missing = [name for name in (*text, *numbers) if name not in columns]
     if missing:
         raise ReadError(f"{path} has no column '{missing[0]}': there are {listed(list(columns))}")
-    if not len(next(iter(columns.values()))):
+    if not places:
         raise ReadError(f"{path} has no rows below its header")
-    place = "line" if first == 2 else "row"
     words = {name: tuple(map(_word, values)) for name, values in columns.items() if name not in numbers}
     for name in text:
         if "" in words[name]:
-            raise ReadError(f"{path}, {place} {first + words[name].index('')}: '{name}' is empty")
+            raise ReadError(f"{path}, {places[words[name].index('')]}: '{name}' is empty")
     return words, {
-        name: np.array([_number(v, f"{path}, {place} {first + i}: '{name}'") for i, v in enumerate(columns[name])])
+        name: np.array(
+            [_number(v, f"{path}, {place}: '{name}'") for v, place in zip(columns[name], places, strict=True)]
+        )
         for name in numbers
     }
 
 
-def _from_csv(path: Path) -> Mapping[str, Sequence[Any]]:
+def _from_csv(path: Path) -> tuple[Mapping[str, Sequence[Any]], list[str]]:
+    """The columns, and where in the file each row ends: blank lines, and lines within quotes, are none."""
     errors = (OSError, UnicodeDecodeError, csv.Error)
     with decoding(str(path), "CSV", errors), path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.reader(stream) if row]
+        reader = csv.reader(stream)
+        rows = [(row, f"line {reader.line_num}") for row in reader if row]
     if not rows:
         raise ReadError(f"{path} is empty, where a header line with the names of the columns is needed")
-    head = [name.strip() for name in rows[0]]
+    head = [name.strip() for name in rows[0][0]]
     require_distinct(head, str(path))
-    for number, row in enumerate(rows[1:], start=2):
+    for row, place in rows[1:]:
         if len(row) != len(head):
-            raise ReadError(f"{path}, line {number}: {len(row)} values where the header names {len(head)} columns")
-    return dict(zip(head, list(zip(*rows[1:], strict=True)) or [()] * len(head), strict=True))
+            raise ReadError(f"{path}, {place}: {len(row)} values where the header names {len(head)} columns")
+    columns = list(zip(*(row for row, _ in rows[1:]), strict=True)) or [()] * len(head)
+    return dict(zip(head, columns, strict=True)), [place for _, place in rows[1:]]
 
 
-def _from_parquet(path: Path) -> Mapping[str, Sequence[Any]]:
+def _from_parquet(path: Path) -> tuple[Mapping[str, Sequence[Any]], list[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with decoding(str(path), "Parquet", (OSError, pa.ArrowException)):
         table = pq.read_table(path)
-    return {name: table.column(name).to_pylist() for name in table.column_names}
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    return columns, [f"row {number + 1}" for number in range(table.num_rows)]
 
 
 def _word(value: Any) -> str:

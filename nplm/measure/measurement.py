@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nplm._util.blas import blas_threads
 from nplm._util.floating_point import usual_errors
-from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
-from nplm._util.whole_numbers import require_whole
 from nplm.data.sample import Sample, require_same_features
 from nplm.data.support import support_remarks
 from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.measure.after_fit import goodness_after_fit
+from nplm.measure.asked import Asked, point_of
 from nplm.measure.cautions import cautions_of
 from nplm.measure.information import FisherInformation
 from nplm.measure.intervals import Profiler, UpperLimit, upper_limit
@@ -29,11 +30,6 @@ from nplm.measure.toys import ToyFits, ToyMaker, toy_fits
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratios.pointwise import AnyLogRatio
 from nplm.statistic import FitError
-
-# Pairs of parameters whose contours are drawn unasked.
-_MOST_PAIRS = 3
-# Toys and samples without a difference at least.
-_FEWEST_TOYS, _FEWEST_RESAMPLES = 20, 99
 
 
 class Measurement:
@@ -98,7 +94,7 @@ class Measurement:
         Raises:
             ValueError: for an unknown name.
         """
-        return self._information(self._point(at))
+        return self._information(point_of(self.model, at))
 
     @usual_errors()
     @blas_threads()
@@ -120,10 +116,8 @@ class Measurement:
         Raises:
             ValueError: for an unknown name or a level that is none.
         """
-        point = self._point(at)
-        return self._measured(
-            None, self.model.expectation(point), levels, limits, limit_level, contours, False, 0, 0, 1, (), point
-        )
+        point, asked = point_of(self.model, at), Asked(levels, limits, limit_level, contours)
+        return self._measured(None, self.model.expectation(point), asked, start=point)
 
     @usual_errors()
     @blas_threads()
@@ -162,40 +156,17 @@ class Measurement:
             ValueError: for bad input; the message names it.
             FitError: if the maximum of the likelihood is not found.
         """
-        require_seed(seed)
+        asked = Asked(levels, limits, limit_level, contours, goodness_of_fit, toys, goodness_toys, resamples, seed)
         sample = sample_like(self.reference, data, "data")
         require_same_features(self.reference, sample)
         if len(sample) and not sample.total_weight > 0:
             sample.require_yield()
-        for count, least, what in (
-            (toys, _FEWEST_TOYS, "toys"),
-            (goodness_toys, _FEWEST_TOYS, "toys of the goodness of fit"),
-            (resamples, _FEWEST_RESAMPLES, "samples without a difference"),
-        ):
-            if require_whole(count, what) and count < least:
-                raise ValueError(
-                    f"{count} {what} are too few to read a p-value or a threshold from: take {least} or more"
-                )
         observed = self.model.observed(sample)
         self.model.require_finite(observed.events, sample)
         remarks = support_remarks(self.reference, sample)
         for note in remarks:
             notify(note)
-        found = self._measured(
-            sample,
-            observed,
-            levels,
-            limits,
-            limit_level,
-            contours,
-            goodness_of_fit and len(sample) > 0,
-            toys,
-            goodness_toys,
-            seed,
-            remarks,
-            None,
-            resamples,
-        )
+        found = self._measured(sample, observed, asked, remarks)
         for note in found.notes[len(remarks) :]:
             notify(note)
         return found
@@ -233,74 +204,57 @@ class Measurement:
         self,
         data: Sample | None,
         observed: Observed,
-        levels: Sequence[float],
-        limits: Collection[str],
-        limit_level: float,
-        contours: Sequence[tuple[str, str]] | None,
-        goodness: bool,
-        toys: int,
-        goodness_toys: int,
-        seed: int,
-        remarks: tuple[str, ...],
-        start: Float64[np.ndarray, " k"] | None,
-        resamples: int = 999,
+        asked: Asked,
+        remarks: tuple[str, ...] = (),
+        start: Float64[np.ndarray, " k"] | None = None,
     ) -> MeasureResult:
+        """All that is asked, of data or of what is expected."""
+        model, k, nuisances = self.model, self.model.of_interest, self.nuisances
+        pairs, limited = asked.pairs(model), asked.limited(model)
         seconds = {"prepare": self.prepare_seconds}
-        began = time.perf_counter()
-        model, k = self.model, self.model.of_interest
-        for level in (*levels, limit_level):
-            if not 0 < level < 1:
-                raise ValueError(f"a level of confidence lies between 0 and 1, not at {level:g}")
-        pairs = self._pairs(contours)
-        limited = [self._number(name, "an upper limit") for name in limits]
+        began = time.perf_counter() - self.prepare_seconds
+
+        def took(stage: str) -> None:
+            seconds[stage] = time.perf_counter() - began - sum(seconds.values())
+
         found = self._fitted(observed, start)
         profiler, of_data = self._profiler(observed, found)
-        seconds["fit"] = time.perf_counter() - began
-        began = time.perf_counter()
-        made = self._toys(data, found, toys, seed) if data is not None and toys else None
-        if made is not None:
-            seconds["toys"] = time.perf_counter() - began
-            began = time.perf_counter()
-        intervals = [each for i in range(k) for each in self._intervals(profiler, i, levels, made)]
+        took("fit")
+        made = gof = None
+        if data is not None and asked.toys:
+            made = toy_fits(self._maker(data, found), asked.toys, asked.seed)
+            took("toys")
+        intervals = [each for i in range(k) for each in self._intervals(profiler, i, asked.levels, made)]
         lines = [
             Contour((model.names[i], model.names[j]), level, profiler.contour(i, j, level))
             for i, j in pairs
-            for level in levels
+            for level in asked.levels
         ]
-        of_limits = self._limits(profiler, limited, limit_level, observed=data is not None)
-        seconds["profiles"] = time.perf_counter() - began
-        gof = None
-        if goodness and data is not None:
-            began = time.perf_counter()
+        of_limits = self._limits(profiler, limited, asked.limit_level, observed=data is not None)
+        took("profiles")
+        if data is not None and len(data) and asked.goodness_of_fit:
             maker = self._maker(data, found)
-            gof = goodness_after_fit(maker, data, observed, found, resamples, goodness_toys, seed)
-            seconds["goodness of fit"] = time.perf_counter() - began
-        nuisances = self.nuisances
-        sigma = np.zeros(0) if nuisances is None else nuisances.sigma
-        measured = np.zeros(0) if nuisances is None else self._measured_nu(observed)
+            gof = goodness_after_fit(maker, data, observed, found, asked.resamples, asked.goodness_toys, asked.seed)
+            took("goodness of fit")
         errors = np.sqrt(np.maximum(np.diag(profiler.covariance), 1e-300))
-        impact = profiler.covariance[:k, k:] / errors[k:]
-        zero, deviance = np.zeros(len(model.names)), 0.0
-        free = np.arange(len(zero)) >= k
-        at_zero = model.descend(observed, zero, free).value if k else model.loss(observed, zero)[0]
-        deviance = 2 * (at_zero - found.loss)
-        expected = model.moments(found.point)[0]
+        zero = np.zeros(len(model.names))
+        at_zero = model.descend(observed, zero, np.arange(len(zero)) >= k).value if k else model.loss(observed, zero)[0]
         result = MeasureResult(
             names=model.names,
             of_interest=k,
             values=found.point,
             covariance=profiler.covariance,
             of_data=of_data,
-            deviance=float(deviance),
+            deviance=2 * float(at_zero - found.loss),
             intervals=tuple(intervals),
             contours=tuple(lines),
             limits=tuple(of_limits),
-            sigma=sigma,
-            measured=measured,
-            impact=impact,
+            sigma=np.zeros(0) if nuisances is None else nuisances.sigma,
+            measured=np.zeros(0) if nuisances is None else self._measured_nu(observed),
+            impact=profiler.covariance[:k, k:] / errors[k:],
             others=tuple((point, 2 * (loss - found.loss)) for point, loss in found.others),
             information=self._information(found.point),
-            expected_yield=expected,
+            expected_yield=model.moments(found.point)[0],
             observed_yield=None if data is None else data.total_weight,
             reference_yield=self.reference.total_weight,
             goodness_of_fit=gof,
@@ -310,25 +264,27 @@ class Measurement:
             sample_names=(self.reference.name, "what is expected" if data is None else data.name),
             features=self.reference.features,
             seconds=seconds,
-            seed=seed,
+            seed=asked.seed,
             versions=versions(),
-            configuration={
-                "parameters": [part.document() for part in self.parameters.parts],
-                "bounds": {name: list(ends) for name, ends in self.parameters.bounds.items()},
-                "nuisances": None
-                if nuisances is None
-                else {"ratio": nuisances.ratio.document(), "constraint": nuisances.constraint.document()},
-                "expected_yield": self._expected_yield,
-                "levels": list(levels),
-                "limit_level": limit_level,
-                "toys": toys,
-                "resamples": resamples if gof is not None else 0,
-            },
+            configuration=self._configuration(asked, tested=gof is not None),
             notes=(),
         )
-        notes = (*remarks, *cautions_of(result, self.parameters, observed.weighted))
-        object.__setattr__(result, "notes", notes)
-        return result
+        return replace(result, notes=(*remarks, *cautions_of(result, self.parameters, observed.weighted)))
+
+    def _configuration(self, asked: Asked, *, tested: bool) -> dict[str, Any]:
+        nuisances = self.nuisances
+        return {
+            "parameters": [part.document() for part in self.parameters.parts],
+            "bounds": {name: list(ends) for name, ends in self.parameters.bounds.items()},
+            "nuisances": None
+            if nuisances is None
+            else {"ratio": nuisances.ratio.document(), "constraint": nuisances.constraint.document()},
+            "expected_yield": self._expected_yield,
+            "levels": list(asked.levels),
+            "limit_level": asked.limit_level,
+            "toys": asked.toys,
+            "resamples": asked.resamples if tested else 0,
+        }
 
     def _profiler(self, observed: Observed, found: Minimum) -> tuple[Profiler, Float64[np.ndarray, "k k"]]:
         """The profile of a fit, and the covariance that it would have with an exact reference."""
@@ -364,9 +320,6 @@ class Measurement:
             found.append(upper_limit(profiler, i, level, asimov, observed))
         return found
 
-    def _toys(self, data: Sample, found: Minimum, toys: int, seed: int) -> ToyFits:
-        return toy_fits(self._maker(data, found), toys, seed)
-
     def _maker(self, data: Sample, found: Minimum) -> ToyMaker:
         weights = data.weights if data.is_weighted else None
         return ToyMaker(self.model, self.reference, found.point, weights)
@@ -389,33 +342,3 @@ class Measurement:
         model, k = self.model, self.model.of_interest
         nu = model.auxiliary_maximum(observed)
         return np.full(len(model.names) - k, np.nan) if nu is None else nu
-
-    def _point(self, at: Mapping[str, float] | None) -> Float64[np.ndarray, " k"]:
-        point = np.zeros(len(self.model.names))
-        for name, value in (at or {}).items():
-            point[self._number(name, "a value", nuisances=True)] = value
-        if not np.isfinite(point).all():
-            raise ValueError(f"the values must be finite numbers, not {dict(at or {})}")
-        for name, value, low, high in zip(self.model.names, point, self.model.low, self.model.high, strict=True):
-            if not low <= value <= high:
-                raise ValueError(f"{name} = {value:g} is outside of its bounds {low:g} and {high:g}")
-        return point
-
-    def _number(self, name: str, what: str, *, nuisances: bool = False) -> int:
-        names = self.model.names if nuisances else self.parameters.names
-        if name not in names:
-            raise ValueError(f"{what} of '{name}' was asked for, but the parameters are {', '.join(names)}")
-        return names.index(name)
-
-    def _pairs(self, contours: Sequence[tuple[str, str]] | None) -> list[tuple[int, int]]:
-        k = self.model.of_interest
-        if contours is None:
-            every = [(i, j) for i in range(k) for j in range(i + 1, k)]
-            return every if len(every) <= _MOST_PAIRS else []
-        found = []
-        for pair in contours:
-            first, second = (self._number(name, "a contour") for name in pair)
-            if first == second:
-                raise ValueError(f"a contour is of two parameters, not of {pair[0]} twice")
-            found.append((first, second))
-        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,6 +104,27 @@ def load(name: str) -> Any:
         raise ValueError(f"the module {module_name} has no '{attribute}'") from None
 
 
+def load_made(name: str, what: str, made: Callable[[Any], bool]) -> Any:
+    """What MODULE:NAME stands for, or what the function of that name makes.
+
+    Arguments:
+        name: MODULE:NAME.
+        what: it is to be, in the plural.
+        made: whether an object is that already.
+
+    Raises:
+        ValueError: if there is nothing of that name, or the function fails.
+    """
+    found = load(name)
+    if made(found) or not callable(found):
+        return found
+    try:
+        return found()
+    # The function is the user's: whatever goes wrong in it, the message must say in which.
+    except Exception as error:
+        raise ValueError(f"'{name}' made no {what}: {str(error) or type(error).__name__}") from error
+
+
 def load_problem(name: str) -> Problem:
     """The problem that MODULE, or MODULE:NAME, stands for.
 
@@ -152,13 +173,7 @@ def load_nuisances(name: str) -> Nuisances:
     """
     from nplm.nuisance.nuisances import Nuisances
 
-    found = load(name)
-    if callable(found):
-        try:
-            found = found()
-        # The function is the user's: whatever goes wrong in it, the message must say in which.
-        except Exception as error:
-            raise ValueError(f"'{name}' made no nuisances: {str(error) or type(error).__name__}") from error
+    found = load_made(name, "nuisances", lambda each: isinstance(each, Nuisances))
     if not isinstance(found, Nuisances):
         raise ValueError(
             f"'{name}' is of type {type(found).__name__}: it must be Nuisances, or a function that makes them"

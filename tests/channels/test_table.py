@@ -51,6 +51,8 @@ def test_correlations_take_the_errors_of_the_table() -> None:
         ("region,analysis,observed,expected\nA,x,1,2\n", "has no column 'error'"),
         (HEAD + "A,x,1,2\n", "line 2: 4 values where the header names 5"),
         (HEAD + "A,x,1,2,\n", "line 2: 'error' is missing"),
+        (HEAD + "\nA,x,1,2,1\n\nB,x,1,2,\n", "line 5: 'error' is missing"),
+        (HEAD + '"A\nb",x,1,2,1\nB,x,1,2\n', "line 4: 4 values where the header names 5"),
         (HEAD + "A,x,1,2,nan\n", "line 2: 'error' is missing"),
         (HEAD + "A,x,1,two,1\n", "line 2: 'expected' must be a number, not 'two'"),
         (HEAD + "A,x,1,inf,1\n", "must be a finite number"),

@@ -107,7 +107,10 @@ def test_a_missing_component_is_found_and_named() -> None:
         ({"covariance": -np.eye(2)}, "the variance of mean must be positive"),
         ({"covariance": [[1.0, 2.0], [2.0, 1.0]]}, "not positive definite"),
         ({"log_density": lambda x, t: np.zeros(3)}, "log_density must return shape"),
-        ({"log_density": lambda x, t: np.log(x[:, 0])}, "log_density is nan at the fitted values for event"),
+        (
+            {"log_density": lambda x, t: np.where(x[:, 0] > 0, x[:, 0], np.nan)},
+            "log_density is nan at the fitted values for event",
+        ),
         ({"log_density": lambda x, t: -0.5 * (x[:, 0] - t[0]) ** 2}, "does not depend on log width"),
         ({"log_density": lambda x, t: -0.5 * (x[:, 0] - t[0] - t[1]) ** 2}, "only on a combination of mean, log width"),
         ({"resamples": 10}, "too few to read a p-value"),

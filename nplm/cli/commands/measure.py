@@ -70,15 +70,10 @@ def _parameters(name: str, reference: Sample) -> Parameters:
 
 def _from_python(name: str) -> Parameters:
     from nplm.measure.parameters import Parameters
-    from nplm.toys.problem import load
+    from nplm.toys.problem import load_made
 
-    found: Any = load(name)
-    if callable(found) and not hasattr(found, "nuisances"):
-        try:
-            found = found()
-        # The function is the user's: whatever goes wrong in it, the message must say in which.
-        except Exception as error:
-            raise ValueError(f"'{name}' made no parameters: {str(error) or type(error).__name__}") from error
+    # A log-ratio may be callable itself.
+    found = load_made(name, "parameters", lambda each: hasattr(each, "nuisances"))
     if isinstance(found, Parameters):
         return found
     if not (hasattr(found, "nuisances") or isinstance(found, list | tuple)):
