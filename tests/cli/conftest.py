@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def nplm(capfd: pytest.CaptureFixture[str]) -> Command:
-    """Runs `nplm` with the words of one or more texts."""
+def nplm(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
+    """Runs `nplm` with the words of one or more texts; what a command imports from the test's folder is forgotten."""
 
     def run(*arguments: str) -> Outcome:
         capfd.readouterr()
@@ -46,4 +47,8 @@ def nplm(capfd: pytest.CaptureFixture[str]) -> Command:
         captured = capfd.readouterr()
         return Outcome(code, captured.out, captured.err)
 
-    return run
+    yield run
+    # Modules that users write have names like "mine" in more than one test.
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
