@@ -46,6 +46,7 @@ def main() -> int:
     )
     parser.add_argument("--table", metavar="FILE", help="channels: a table of counting regions")
     parser.add_argument("--covariances", metavar="FILE", help="channels: the covariances of its regions (JSON)")
+    parser.add_argument("--published", metavar="FILE", help="channels: p-values that were published with protomodels")
     arguments = parser.parse_args()
     known = (*NAMES, *IF_NAMED)
     for name in arguments.names:
@@ -53,10 +54,10 @@ def main() -> int:
             parser.error(f"there is no experiment '{name}': choose from {', '.join(known)}")
     if arguments.before and arguments.names != ["same_results"]:
         parser.error("--before is for same_results alone")
-    if (arguments.table or arguments.covariances) and arguments.names != ["channels"]:
-        parser.error("--table and --covariances are for channels alone")
-    given = {"before": arguments.before, "table": arguments.table, "covariances": arguments.covariances}
-    more = {name: value for name, value in given.items() if value}
+    of_channels = ("table", "covariances", "published")
+    if any(getattr(arguments, name) for name in of_channels) and arguments.names != ["channels"]:
+        parser.error("--table, --covariances and --published are for channels alone")
+    more = {name: value for name in ("before", *of_channels) if (value := getattr(arguments, name))}
     failed = []
     for name in arguments.names or NAMES:
         work = WORK / (f"{name}-short" if arguments.short else name)

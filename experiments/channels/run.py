@@ -6,15 +6,21 @@ import time
 from pathlib import Path
 
 from experiments.channels.known import histograms
+from experiments.channels.protomodels import of_published
 from experiments.channels.published import of_table
 from experiments.channels.walks import costs, walks
 from experiments.experiment import Check, read_config
 
 
 def run(
-    work: Path, results: Path, short: bool, table: str | None = None, covariances: str | None = None
+    work: Path,
+    results: Path,
+    short: bool,
+    table: str | None = None,
+    covariances: str | None = None,
+    published: str | None = None,
 ) -> tuple[str, list[Check]]:
-    """Runs all parts; that about a table of yours only if there is one.
+    """Runs all parts; those about a table of yours and about published p-values only if there are any.
 
     Returns:
         A Markdown text, and the checks.
@@ -27,8 +33,8 @@ def run(
         parts.append(text)
         checks += found
         print(text, flush=True)
-    text, found = of_table(config, table, covariances, results)
-    parts.append(text)
-    checks += found
+    for text, found in (of_table(config, table, covariances, results), of_published(config, published, results)):
+        parts.append(text)
+        checks += found
     parts.append(f"This run took {(time.process_time() - began) / 60:.1f} CPU minutes.")
     return "\n\n".join(parts), checks

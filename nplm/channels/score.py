@@ -21,9 +21,18 @@ _RATIO, _MOST_POINTS, _POINTS, _ROUNDS = 1.6, 24, 9, 2
 
 
 def protomodel_cost(particles: float, branchings: float, multipliers: float) -> float:
-    """-log pi of a model in arXiv:2012.12246: particles / 2 + branching ratios / 4 + multipliers / 8.
+    """-log pi of a model in arXiv:2012.12246: particles / 2 + branchings / 4 + multipliers / 8.
 
-    One particle with one branching ratio and two production modes, so with two multipliers of signals, costs 1.
+    Arguments:
+        particles: new ones; the lightest counts.
+        branchings: branching ratios that are free: of each particle one less than it has, as they add up to one.
+        multipliers: different strengths of production.
+
+    Example:
+        A particle that decays into the lightest one in a single way, produced with two strengths:
+
+        >>> protomodel_cost(2, 0, 2)
+        1.25
     """
     return particles / 2 + branchings / 4 + multipliers / 8
 
@@ -62,8 +71,8 @@ class Scorer:
     the one region that would be most sensitive, s^2 / (b + error^2), whatever was observed, as regions may overlap.
 
     pi(SM) = 1, and pi(BSM) = exp(-sum of the costs of the templates). A template is one signal of a free strength,
-    which adds 1 to 2 log L on average if there is none (Wilks); Akaike's criterion charges 2 for it, a cost of 1. That
-    is also what the paper charges for one particle with one decay and two production modes, see `protomodel_cost`.
+    which adds 1 to 2 log L on average if there is none (Wilks); Akaike's criterion charges 2 for it, a cost of 1. What
+    the paper charges is `protomodel_cost`.
 
     Arguments:
         table: the regions.
