@@ -23,6 +23,7 @@ NAMES = (
     "nuisances",
     "many_nuisances",
     "lists",
+    "workspaces",
     "builds",
 )
 RESULTS = Path(__file__).parent / "results"

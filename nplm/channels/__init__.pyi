@@ -6,9 +6,11 @@ from .explain import explain_excesses as explain_excesses
 from .explain_result import ExplainResult as ExplainResult
 from .graph import CompatibilityGraph as CompatibilityGraph
 from .graph import compatibility_graph as compatibility_graph
+from .read import read_likelihoods as read_likelihoods
 from .read import read_regions as read_regions
 from .regions import examine_regions as examine_regions
 from .regions_result import RegionsResult as RegionsResult
 from .table import RegionTable as RegionTable
 from .templates import Templates as Templates
 from .templates import read_templates as read_templates
+from .workspace_likelihood import WorkspaceLikelihood as WorkspaceLikelihood

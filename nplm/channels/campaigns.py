@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from nplm.channels.score import Scorer
 from nplm.channels.table import RegionTable
 from nplm.channels.templates import Templates
 from nplm.channels.walk import Found, WalkSettings, best_walk, walk
+from nplm.channels.workspace_likelihood import WorkspaceLikelihood
 from nplm.data.fingerprint import Plan
 from nplm.toys.table import ToyTable
 
@@ -43,6 +44,7 @@ class WalkCampaign:
         seed: root of all random numbers.
         errors: how expectations of fake tables are uncertain.
         limited: whether regions outside of a combination limit mu^.
+        likelihoods: full ones, by analysis, whose bins are its regions in the order of the table.
     """
 
     what: Literal["walkers", "fakes"]
@@ -53,6 +55,7 @@ class WalkCampaign:
     seed: int = 1
     errors: Uncertainty = "gaussian"
     limited: bool = True
+    likelihoods: Mapping[str, WorkspaceLikelihood] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_seed(self.seed)
@@ -64,12 +67,14 @@ class WalkCampaign:
             steps["walkers"] = self.settings.walkers
         counts = {"observed": _digest(self.table.observed)} if self.what == "walkers" else {"errors": self.errors}
         table = self.table
+        full = {name: _digest(*each.data) for name, each in self.likelihoods.items()}
         return Plan.of(
             {
                 "what": f"channels {self.what}",
                 "seed": self.seed,
                 **steps,
                 **counts,
+                **({"likelihoods": full} if full else {}),
                 "regions": _digest(table.expected, table.error, *(c.matrix for c in table.covariances.values())),
                 "names": hashlib.sha256("\n".join(map(table.title, range(len(table)))).encode()).hexdigest(),
                 "templates": list(self.templates.names),
@@ -93,10 +98,9 @@ class WalkCampaign:
                 found.append(walk(self.scorer, self.settings, (self.seed, _TABLE, i)))
                 events.append(self.table.observed.sum())
             else:
-                fake = self.fake(i)
-                scorer = Scorer(fake, self.templates, self.graph, self._limits)
+                scorer = self.fake_scorer(i)
                 found.append(best_walk(scorer, self.settings, (self.seed, _FAKES, i)))
-                events.append(fake.observed.sum())
+                events.append(scorer.table.observed.sum())
             seconds.append(time.perf_counter() - began)
         none = np.zeros(len(found))
         return ToyTable(
@@ -110,15 +114,23 @@ class WalkCampaign:
             parameters=np.array([each.strengths for each in found]).reshape(len(found), len(self.templates.names)),
         )
 
-    def fake(self, index: int) -> RegionTable:
-        """Fake table number `index`: the counts that the background alone would give."""
+    def fake_scorer(self, index: int) -> Scorer:
+        """Scores sets of templates on fake table number `index`: the counts that the background alone would give.
+
+        Where there is a full likelihood, its counts and auxiliary data are drawn from the workspace as fitted to what
+        was observed without a signal.
+        """
         rng = np.random.default_rng([self.seed, _DRAWS, index])
-        return self.table.with_observed(draw_counts(self.table, rng, 1, self.errors)[0])
+        counts = draw_counts(self.table, rng, 1, self.errors)[0]
+        drawn = {name: likelihood.drawn(rng) for name, likelihood in self.likelihoods.items()}
+        for name, likelihood in drawn.items():
+            counts[self.table.rows[name]] = likelihood.counts
+        return Scorer(self.table.with_observed(counts), self.templates, self.graph, self._limits, drawn)
 
     @cached_property
     def scorer(self) -> Scorer:
         """Scores sets of templates on the observed table."""
-        return Scorer(self.table, self.templates, self.graph, self._limits)
+        return Scorer(self.table, self.templates, self.graph, self._limits, self.likelihoods)
 
     def found(self, strengths: np.ndarray) -> Found:
         """What a set is worth on the observed table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +19,7 @@ from nplm.channels.pvalues import require_errors
 from nplm.channels.table import RegionTable
 from nplm.channels.templates import Templates
 from nplm.channels.walk import WalkSettings
+from nplm.channels.workspace_likelihood import WorkspaceLikelihood, require_bins
 from nplm.toys.table import ToyTable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def explain_excesses(
     seed: int = 1,
     errors: Uncertainty = "gaussian",
     limited: bool = True,
+    likelihoods: Mapping[str, WorkspaceLikelihood] | None = None,
     store: Path | str | None = None,
     engine: Engine | None = None,
     batch: int = 1,
@@ -61,6 +63,9 @@ def explain_excesses(
         seed: of all random numbers.
         errors: how the expectations of fake tables are uncertain. Likelihoods take them as normal.
         limited: whether mu^ must be below what regions outside of a combination exclude at 95% confidence level.
+        likelihoods: full likelihoods of workspaces in place of simplified ones, by the analysis whose regions are their
+            bins, see `read_likelihoods`. Fake tables of these have counts and auxiliary data drawn from the workspace
+            as fitted to what was observed without a signal.
         store: a folder that keeps walks and fake tables, so that a run that was ended goes on, and more can be added.
         engine: what runs them, see `nplm.toys.engines`; default: this process.
         batch: how many fake tables are run together.
@@ -82,9 +87,11 @@ def explain_excesses(
     graph = compatible if isinstance(compatible, CompatibilityGraph) else compatibility_graph(table, compatible)
     if graph.names != tuple(table.rows):
         raise ValueError("the graph is of other analyses than the table: make it of this table")
+    full = dict(likelihoods or {})
+    require_bins(table, full)
     settings = WalkSettings(walkers, steps, most)
-    campaign = WalkCampaign("walkers", table, templates, graph, settings, seed, errors, limited)
-    campaign.scorer.score(np.eye(len(templates.names))[0])  # what is missing is said before anything is stored
+    campaign = WalkCampaign("walkers", table, templates, graph, settings, seed, errors, limited, full)
+    campaign.scorer.score(campaign.scorer.unit_strengths)  # what is missing is said before anything is stored
     began = time.perf_counter()
 
     def run(asked: WalkCampaign, many: int, size: int) -> ToyTable:
@@ -114,7 +121,7 @@ def explain_excesses(
         seconds=seconds,
         seed=seed,
         versions=versions(),
-        configuration=_configuration(table, templates, graph, settings, fakes, errors, limited),
+        configuration=_configuration(table, templates, graph, settings, fakes, errors, limited, full),
     )
 
 
@@ -130,6 +137,7 @@ def _configuration(
     fakes: int,
     errors: Uncertainty,
     limited: bool,
+    full: Mapping[str, WorkspaceLikelihood],
 ) -> dict[str, Any]:
     return {
         "table": table.name,
@@ -142,4 +150,5 @@ def _configuration(
         "fakes": fakes,
         "errors": errors,
         "limited": limited,
+        "full_likelihoods": list(full),
     }

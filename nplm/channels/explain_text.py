@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,6 +92,7 @@ def explain_numbers(result: ExplainResult) -> Mapping[str, str]:
     p = "not known without fake tables"
     if result.p_interval is not None:
         p = f"{format_p(result.p_value)} ({p_interval_text(result.p_interval)})"
+    full = result.configuration.get("full_likelihoods", [])
     limit = "none" if not score.limited_by else f"mu up to {score.limit / max(score.mu, 1e-300):.3g} times that found"
     return {
         "p-value": p,
@@ -102,7 +103,8 @@ def explain_numbers(result: ExplainResult) -> Mapping[str, str]:
         "limit": limit if score.mu > 0 else "none",
         "rule": f"analyses may be combined if {result.rule}" if "pairs" not in result.rule else result.rule,
         "walks": f"{count(len(result.walks), 'walker')}, K from {result.walks.min():.2f} to {result.walks.max():.2f}",
-        "null": f"{count(len(result.null), 'fake table')} of the background",
+        "null": f"{count(len(result.null), 'fake table')} of the background{_drawn(full)}",
+        "likelihood": f"full: {', '.join(full)}; all others simplified" if full else "simplified",
         "time": format_duration(sum(result.seconds.values())),
     }
 
@@ -122,6 +124,12 @@ def explain_line(result: ExplainResult) -> str:
     if len(result.null):
         numbers += f", {p_text(result.p_value)}, {z_text(result.z)}"
     return f"{numbers}: {printable(_what(result))}"
+
+
+def _drawn(full: Sequence[str]) -> str:
+    return (
+        f"; counts and auxiliary data of {', '.join(full)} from the workspace, fitted without a signal" if full else ""
+    )
 
 
 def _what(result: ExplainResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -35,6 +36,21 @@ def log_likelihood(observed: np.ndarray, expected: np.ndarray, error: np.ndarray
     return xlogy(observed, found) - found - pull**2 / 2
 
 
+class TogetherRegions(Protocol):
+    """Regions of an analysis that enter together, with a likelihood of the yields that a signal adds to them."""
+
+    @property
+    def information(self) -> Float64[np.ndarray, "k k"]:
+        """Expected information on the yields: s^T information s is that on mu of a signal mu s."""
+
+    @property
+    def slope(self) -> Float64[np.ndarray, " k"]:
+        """d log L / d s where there is no signal, or about that."""
+
+    def along(self, signal: Float64[np.ndarray, " k"], mu: Float64[np.ndarray, " g"]) -> Float64[np.ndarray, " g"]:
+        """log L of a signal times each mu >= 0, up to a constant."""
+
+
 @dataclass(frozen=True, eq=False)
 class JointRegions:
     """Regions whose expectations are normal together: the simplified likelihood.
@@ -60,6 +76,20 @@ class JointRegions:
         """The inverse of the covariance."""
         error = np.sqrt(np.diag(self.covariance))
         return np.linalg.inv(self.covariance / np.outer(error, error)) / np.outer(error, error)
+
+    @cached_property
+    def information(self) -> Float64[np.ndarray, "k k"]:
+        """(V + diag b)^-1, that of counts which are normal."""
+        return np.linalg.inv(self.covariance + np.diag(self.expected))
+
+    @property
+    def slope(self) -> Float64[np.ndarray, " k"]:
+        """(V + diag b)^-1 (n - b), that of counts which are normal."""
+        return self.information @ (self.observed - self.expected)
+
+    def along(self, signal: Float64[np.ndarray, " k"], mu: Float64[np.ndarray, " g"]) -> Float64[np.ndarray, " g"]:
+        """`log_likelihood` of a signal times each mu."""
+        return self.log_likelihood(mu[:, None] * signal)
 
     def log_likelihood(self, signal: Float64[np.ndarray, "g k"]) -> Float64[np.ndarray, " g"]:
         """max over b >= 0 of sum_i [n_i log(b_i + s_i) - b_i - s_i] - (b - b0)^T V^-1 (b - b0) / 2 of each signal.

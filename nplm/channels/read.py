@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -13,8 +13,15 @@ from nplm._util.yaml_text import load_yaml
 from nplm.channels.table import RegionTable
 from nplm.io.records import read_records
 
+if TYPE_CHECKING:
+    from nplm.channels.workspace_likelihood import WorkspaceLikelihood
 
-def read_regions(path: str | Path, covariances: str | Path | None = None) -> RegionTable:
+
+def read_regions(
+    path: str | Path,
+    covariances: str | Path | None = None,
+    workspaces: Mapping[str, str | Path] | None = None,
+) -> RegionTable:
     """Counting regions from a CSV or Parquet file with the columns region, analysis, observed, expected and error.
 
     All other columns are labels: experiment, energy, signature, whatever a rule of combination may need.
@@ -23,21 +30,57 @@ def read_regions(path: str | Path, covariances: str | Path | None = None) -> Reg
         path: the file; or a workspace of pyhf (.json), whose bins become regions, see `nplm.channels.workspace`.
         covariances: a JSON file that has, for analyses by name, "order" (names of regions) and "covariance" or
             "correlation" (rows of numbers).
+        workspaces: files of pyhf's workspaces, by the analysis whose regions their bins replace.
 
     Raises:
         ValueError: naming file, place and remedy, if something is missing or makes no sense.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        from nplm.channels.workspace import regions_of_workspace
+    from nplm.channels.workspace import regions_of_workspace, with_workspace
 
+    path = Path(path)
+    if _is_workspace(path):
         table = regions_of_workspace(read_document(path), analysis=path.stem, name=str(path))
     else:
         words, numbers = read_records(path, text=("region", "analysis"), numbers=("observed", "expected", "error"))
         table = RegionTable.from_columns({**words, **numbers}, name=str(path))
-    if covariances is None:
-        return table
-    return table.with_covariances(read_document(Path(covariances)), name=str(covariances))
+    if covariances is not None:
+        table = table.with_covariances(read_document(Path(covariances)), name=str(covariances))
+    for analysis, file in (workspaces or {}).items():
+        bins = regions_of_workspace(read_document(Path(file)), analysis=analysis, name=str(file))
+        table = with_workspace(table, analysis, bins)
+    return table
+
+
+def read_likelihoods(
+    path: str | Path, workspaces: Mapping[str, str | Path] | None = None
+) -> Mapping[str, WorkspaceLikelihood]:
+    """Full likelihoods of the workspaces that `read_regions` would take regions from, by analysis.
+
+    Arguments:
+        path, workspaces: as there.
+
+    Raises:
+        ValueError: naming the file, if there is no workspace, or as `WorkspaceLikelihood.of`.
+    """
+    from nplm.channels.workspace_likelihood import WorkspaceLikelihood
+
+    files = dict(workspaces or {})
+    if _is_workspace(Path(path)):
+        files[Path(path).stem] = path
+    if not files:
+        raise ValueError(f"{path} is a table of numbers: a full likelihood needs workspaces of pyhf")
+    found = {}
+    for analysis, file in files.items():
+        document = read_document(Path(file))
+        try:
+            found[analysis] = WorkspaceLikelihood.of(document)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from error
+    return found
+
+
+def _is_workspace(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
 
 
 def read_document(path: Path) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,13 +11,16 @@ from jaxtyping import Float64
 
 from nplm.channels.cliques import Part, parts_of
 from nplm.channels.graph import CompatibilityGraph
-from nplm.channels.likelihood import JointRegions, log_likelihood
+from nplm.channels.likelihood import JointRegions, TogetherRegions, log_likelihood
 from nplm.channels.limits import UpperLimits
 from nplm.channels.table import RegionTable
 from nplm.channels.templates import Templates
+from nplm.channels.workspace_likelihood import WorkspaceLikelihood
 
 # Strengths that are looked at: neighbours differ by so much, and each round of the refinement has so many.
 _RATIO, _MOST_POINTS, _POINTS, _ROUNDS = 1.6, 24, 9, 2
+# An analysis that has less than this part of the information that its regions would have without nuisances has none.
+_UNSEEN = 1e-8
 
 
 def protomodel_cost(particles: float, branchings: float, multipliers: float) -> float:
@@ -67,8 +70,9 @@ class Scorer:
     which no further analysis with a signal could be added. mu^ >= 0 maximizes the likelihood of the combination up to
     the smallest of the 95% upper limits of the regions outside of it: of each analysis the most sensitive one.
 
-    An analysis with a covariance enters with all regions that it is about, by their simplified likelihood; else with
-    the one region that would be most sensitive, s^2 / (b + error^2), whatever was observed, as regions may overlap.
+    An analysis with a full likelihood enters with that, and one with a covariance with all regions that it is about, by
+    their simplified likelihood; else with the one region that would be most sensitive, s^2 / (b + error^2), whatever
+    was observed, as regions may overlap. Outside of a combination a full likelihood limits mu by its own upper limit.
 
     pi(SM) = 1, and pi(BSM) = exp(-sum of the costs of the templates). A template is one signal of a free strength,
     which adds 1 to 2 log L on average if there is none (Wilks); Akaike's criterion charges 2 for it, a cost of 1. What
@@ -79,12 +83,14 @@ class Scorer:
         templates: the signals.
         graph: which analyses may be combined.
         limits: upper limits of regions, which tables with other counts share; None for no limits from other regions.
+        likelihoods: full ones, by analysis, whose bins are its regions in the order of the table.
     """
 
     table: RegionTable
     templates: Templates
     graph: CompatibilityGraph
     limits: UpperLimits | None
+    likelihoods: Mapping[str, WorkspaceLikelihood] = field(default_factory=dict)
 
     def score(self, strengths: Float64[np.ndarray, " k"]) -> Score:
         """K of templates with these strengths, zero for those that are not there."""
@@ -126,12 +132,16 @@ class Scorer:
 
     @cached_property
     def unit_strengths(self) -> Float64[np.ndarray, " k"]:
-        """Of each template the strength that would be one standard deviation in the analyses together, shape (k,)."""
-        found = []
-        for row in self.templates.yields:
-            information = sum(unit.information for unit in self._units(row))
-            found.append(1 / np.sqrt(information))
-        return np.array(found)
+        """Of each template the strength that would be one standard deviation in the analyses together, shape (k,).
+
+        Raises:
+            ValueError: if no analysis sees a template.
+        """
+        information = np.array([sum(unit.information for unit in self._units(row)) for row in self.templates.yields])
+        if not (information > 0).all():
+            blind = self.templates.names[int(information.argmin())]
+            raise ValueError(f"no analysis says anything of template '{blind}': its background may be anything there")
+        return 1 / np.sqrt(information)
 
     def expected_gains(self, signal: Float64[np.ndarray, " m"]) -> Mapping[str, float]:
         """Of each analysis with a signal, how much 2 log L it would gain from it on average: its information."""
@@ -149,8 +159,10 @@ class Scorer:
             order = rows[np.argsort(-quality[rows], kind="stable")]
             order = order[signal[order] > 0]
             if joint is not None:
-                regions, block, matrix = joint
-                information = float(signal[block] @ matrix @ signal[block])
+                regions, block = joint
+                information = float(signal[block] @ regions.information @ signal[block])
+                if information <= _UNSEEN * quality[block].sum() and not len(alone):
+                    continue  # backgrounds that nothing else measures may be anything
                 if information >= of_best and information > 0:
                     others = order[~np.isin(order, block)]
                     found.append(_Unit(number, -1, regions, block, information, order, others))
@@ -173,7 +185,12 @@ class Scorer:
         limits = np.full(len(units), np.inf)
         rows = inside[there]
         limits[there] = self.limits.of(rows, self.table.observed[rows]) / signal[rows]
-        return self.limits.of(outside, self.table.observed[outside]) / signal[outside], limits
+        alone = self.limits.of(outside, self.table.observed[outside]) / signal[outside]
+        for i, unit in enumerate(units):
+            full = self.likelihoods.get(self.graph.names[unit.analysis])
+            if full is not None:
+                alone[i], limits[i] = full.upper_limit(signal[unit.block]), np.inf
+        return alone, limits
 
     def _grid(self, units: list[_Unit], signal: np.ndarray) -> np.ndarray:
         """Values of mu up to the largest that a single analysis would like."""
@@ -183,7 +200,7 @@ class Scorer:
             if unit.regions is None:
                 top.append((n[unit.row] - b[unit.row]) / signal[unit.row])
             else:
-                top.append(2 * max(unit.estimate(signal, self._joint), 0.0) + 2 / np.sqrt(unit.information))
+                top.append(2 * max(unit.estimate(signal), 0.0) + 2 / np.sqrt(unit.information))
         highest = max(top)
         if highest <= 0:
             return np.zeros(1)
@@ -203,8 +220,7 @@ class Scorer:
             found[single] = 2 * (values[:, 1:] - values[:, :1])
         for i, unit in enumerate(units):
             if unit.regions is not None:
-                at = np.concatenate([[0.0], grid])[:, None] * signal[unit.block]
-                values = unit.regions.log_likelihood(at)
+                values = unit.regions.along(signal[unit.block], np.concatenate([[0.0], grid]))
                 found[i] = 2 * (values[1:] - values[0])
         return found
 
@@ -247,17 +263,18 @@ class Scorer:
         return found
 
     @cached_property
-    def _joint(self) -> list[tuple[JointRegions, np.ndarray, np.ndarray] | None]:
-        """Of each analysis with a covariance its likelihood, its rows, and the inverse of V + diag b."""
-        found: list[tuple[JointRegions, np.ndarray, np.ndarray] | None] = []
+    def _joint(self) -> list[tuple[TogetherRegions, np.ndarray] | None]:
+        """Of each analysis with a covariance or a full likelihood its likelihood, and its rows."""
+        found: list[tuple[TogetherRegions, np.ndarray] | None] = []
         for name in self.graph.names:
             covariance = self.table.covariances.get(name)
-            if covariance is None:
+            if name in self.likelihoods:
+                found.append((self.likelihoods[name], self.table.rows[name]))
+            elif covariance is not None:
+                regions = JointRegions.of(self.table.observed, self.table.expected, covariance)
+                found.append((regions, covariance.rows))
+            else:
                 found.append(None)
-                continue
-            regions = JointRegions.of(self.table.observed, self.table.expected, covariance)
-            inverse = np.linalg.inv(covariance.matrix + np.diag(self.table.expected[covariance.rows]))
-            found.append((regions, covariance.rows, inverse))
         return found
 
     @cached_property
@@ -284,18 +301,16 @@ class _Unit:
 
     analysis: int
     row: int
-    regions: JointRegions | None
+    regions: TogetherRegions | None
     block: np.ndarray
     information: float
     order: np.ndarray
     others: np.ndarray
 
-    def estimate(self, signal: np.ndarray, joint: list[tuple[JointRegions, np.ndarray, np.ndarray] | None]) -> float:
+    def estimate(self, signal: np.ndarray) -> float:
         """The mu that a normal likelihood of several regions would have."""
-        found = joint[self.analysis]
-        assert found is not None, "asked of several regions only"
-        regions, block, inverse = found
-        return float(signal[block] @ inverse @ (regions.observed - regions.expected)) / self.information
+        assert self.regions is not None, "asked of several regions only"
+        return float(signal[self.block] @ self.regions.slope) / self.information
 
 
 def _best_sets(

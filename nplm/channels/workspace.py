@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,4 +73,43 @@ def regions_of_workspace(
         error=np.sqrt(np.diag(matrix)),
         covariances={analysis: Covariance(rows, matrix[np.ix_(rows, rows)])} if len(rows) > 1 else {},
         name=name,
+    )
+
+
+def with_workspace(table: RegionTable, analysis: str, bins: RegionTable) -> RegionTable:
+    """A table in which the bins of a workspace stand for the regions of an analysis, with its labels.
+
+    Arguments:
+        table: has at least one region of the analysis, for its labels.
+        analysis: which.
+        bins: of the workspace, see `regions_of_workspace`.
+
+    Raises:
+        ValueError: if there is no such analysis.
+    """
+    if analysis not in table.rows:
+        raise ValueError(
+            f"{table.name} has no analysis '{analysis}', for which there is a workspace: give it a line with its labels"
+            f" (the workspace replaces its numbers); there are {', '.join(table.rows)}"
+        )
+    kept = np.array([i for i, name in enumerate(table.analyses) if name != analysis], dtype=np.int64)
+    first = int(table.rows[analysis][0])
+    covariances = {
+        name: Covariance(np.searchsorted(kept, each.rows), each.matrix)
+        for name, each in table.covariances.items()
+        if name != analysis
+    }
+    covariances |= {name: Covariance(each.rows + len(kept), each.matrix) for name, each in bins.covariances.items()}
+    return replace(
+        table,
+        regions=(*(table.regions[i] for i in kept), *bins.regions),
+        analyses=(*(table.analyses[i] for i in kept), *bins.analyses),
+        observed=np.concatenate([table.observed[kept], bins.observed]),
+        expected=np.concatenate([table.expected[kept], bins.expected]),
+        error=np.concatenate([table.error[kept], bins.error]),
+        labels={
+            column: (*(values[i] for i in kept), *[values[first]] * len(bins))
+            for column, values in table.labels.items()
+        },
+        covariances=covariances,
     )

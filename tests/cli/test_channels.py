@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.channels.test_workspace_likelihood import workspace
 from toys.signal_regions import draw_table, write_files
 
 RULE = ("--compatible", "experiment energy signature")
@@ -134,6 +135,14 @@ def test_results_are_combined(nplm) -> None:
         ("regions regions.csv --by colour --json", "has no column 'colour' of text"),
         ("regions regions.csv --covariances bad.json --json", "'schema' is no analysis"),
         ("regions regions.csv --errors normal --json", "invalid choice"),
+        ("regions regions.csv --workspaces bad.json --json", "--workspaces takes ANALYSIS=FILE, such as stop=bad.json"),
+        ("regions regions.csv --workspaces a=x b=y a=z --json", "--workspaces names a twice"),
+        ("regions regions.csv --workspaces A-8-jets=bad.json --json", "pyhf does not accept the workspace"),
+        ("graph regions.csv --compatible energy --likelihood full", "a full likelihood needs workspaces of pyhf"),
+        (
+            "graph regions.csv --compatible energy --likelihood full --error-factor 2",
+            "--error-factor scales errors of tables",
+        ),
         ("graph regions.csv", "--compatible is missing"),
         ("graph regions.csv --compatible colour", "has no column 'colour'"),
         ("graph regions.csv --compatible energy --template stop", "go together"),
@@ -149,3 +158,29 @@ def test_bad_input_is_refused_in_one_line(nplm, words: str, message: str) -> Non
     assert message in outcome.err
     assert "Traceback" not in outcome.err
     assert not Path("out").exists()
+
+
+def test_a_workspace_is_taken_as_full_likelihood(nplm) -> None:
+    """Beside a table for one of its analyses, and as the table itself."""
+    pytest.importorskip("pyhf")
+    Path("search.json").write_text(json.dumps(workspace()))
+    Path("bins.csv").write_text(
+        "template,analysis,region,yield\ns,A-13-leptons,SR[0],3\ns,A-13-leptons,SR[1],6\ns,B-13-leptons,SR4,2\n"
+    )
+    words = ("channels", "explain", "regions.csv", "--templates", "bins.csv", *RULE, *QUICK, "--json", "--quiet")
+    beside = (*words, "--fakes", "2", "--workspaces", "A-13-leptons=search.json")
+    full = nplm(*beside, "--likelihood", "full")
+    assert full.code == 0, full.err
+    result = json.loads(full.out)
+    _valid(result, "explain")
+    assert result["configuration"]["full_likelihoods"] == ["A-13-leptons"]
+    assert "--workspaces A-13-leptons=search.json --likelihood full" in result["configuration"]["command"]
+    simplified = json.loads(nplm(*beside).out)
+    assert simplified["k"] != pytest.approx(result["k"], abs=1e-3)
+    Path("alone.csv").write_text("template,region,yield\ns,SR[0],3\ns,SR[1],6\n")
+    asked = ("--templates", "alone.csv", "--compatible", "analysis", "--likelihood", "full", *QUICK, "--fakes", "0")
+    alone = json.loads(nplm("channels", "explain", "search.json", *asked, "--json").out)
+    assert [each["analysis"] for each in alone["combination"]] == ["search"]
+    graph = ("channels", "graph", "search.json", "--templates", "alone.csv", "--template", "s", "--compatible")
+    weight = json.loads(nplm(*graph, "analysis", "--likelihood", "full", "--json").out)["best"]["weight"]
+    assert 0 < weight < 9 / 20 + 36 / 9

@@ -17,6 +17,7 @@ from scipy.stats import norm
 from nplm.io import write_sample
 from nplm.io.tables import as_sample
 from nplm.stats.weighted_chi2 import WeightedChi2Null
+from tests.channels.test_workspace_likelihood import workspace
 from tests.docs.shown import ROOT, blocks
 from toys.exponential import BULK, draw_data, draw_reference
 from toys.interference import Interference
@@ -187,7 +188,7 @@ def decays() -> None:
 
 
 def channels() -> None:
-    """Results of tests in three channels, regions.csv with its covariances and templates, and a list of pairs."""
+    """Results of three channels, regions.csv with covariances, templates and pairs, and a workspace with a signal."""
     rng = np.random.default_rng(14)
     for name, p in (("ee", 0.03), ("mumu", 0.4), ("tautau", 0.2)):
         Path(name).mkdir()
@@ -203,6 +204,9 @@ def channels() -> None:
     Path("overlap.json").write_text(blocks(ROOT / "docs/channels.md", "yaml")[0], encoding="utf-8")
     write_files(Path(), draw_table(rng, {"stop": 1.5}))
     Path("pairs.csv").write_text("first,second\nA-13-leptons,B-13-leptons\nA-8-leptons,B-13-leptons\n")
+    Path("stop.json").write_text(json.dumps(workspace()))
+    rows = ["stop,A-13-leptons,SR[0],6", "stop,A-13-leptons,SR[1],4", "stop,B-13-leptons,SR4,3"]
+    Path("bins.csv").write_text("\n".join(["template,analysis,region,yield", *rows, ""]))
 
 
 def lines_of_json(events: Events, n: int) -> bytes:

@@ -105,15 +105,25 @@ def require_pyhf() -> ModuleType:
 def model_of(workspace: Mapping[str, Any], measurement: str | None) -> tuple[Any, Float64[np.ndarray, " n"]]:
     """The model of a measurement of a workspace, and the counts that were observed in its channels.
 
+    A workspace of the background alone names the strength of a signal that is added later: it has no parameter of
+    interest.
+
     Raises:
         ValueError: if pyhf does not accept the workspace, or has no such measurement.
     """
     pyhf = require_pyhf()
     try:
         parsed = pyhf.Workspace(workspace)
-        model = parsed.model(measurement_name=measurement)
+        try:
+            model = parsed.model(measurement_name=measurement)
+        except pyhf.exceptions.InvalidModel:
+            model = parsed.model(measurement_name=measurement, poi_name=None)
         return model, np.asarray(parsed.data(model, include_auxdata=False), dtype=np.float64)
-    except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidMeasurement) as error:
+    except (
+        pyhf.exceptions.InvalidSpecification,
+        pyhf.exceptions.InvalidMeasurement,
+        pyhf.exceptions.InvalidModel,
+    ) as error:
         raise ValueError(f"pyhf does not accept the workspace: {error}") from error
 
 

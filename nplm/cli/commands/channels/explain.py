@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from nplm.cli.commands.channels.options import ExplainOptions
-from nplm.cli.commands.channels.writing import finish, output_folder, read_table
+from nplm.cli.commands.channels.writing import finish, output_folder, read_full, read_table
 from nplm.cli.errors import ExitCode
 from nplm.cli.output import say
 from nplm.cli.reading import refusing_bad_input
@@ -24,7 +24,7 @@ def run_explain(options: ExplainOptions) -> int:
         CommandError: if the input, the store or the output folder is bad.
     """
     folder = output_folder("explain", options)
-    table = read_table(options)
+    table, likelihoods = read_table(options), read_full(options)
     from nplm.channels.cliques import require_networkx
     from nplm.channels.explain import explain_excesses
     from nplm.channels.explain_text import explain_line
@@ -59,6 +59,7 @@ def run_explain(options: ExplainOptions) -> int:
                     seed=options.seed,
                     errors=options.errors,  # type: ignore[arg-type]
                     limited=options.limits,
+                    likelihoods=likelihoods,
                     store=options.store,
                     engine=engine,
                     notify=Reporter(options.quiet).note,

@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from nplm.cli.commands.channels.options import GraphOptions
-from nplm.cli.commands.channels.writing import read_table
+from nplm.cli.commands.channels.writing import read_full, read_table
 from nplm.cli.errors import ExitCode
 from nplm.cli.output import say
 from nplm.cli.reading import refusing_bad_input
@@ -23,9 +23,8 @@ def run_graph(options: GraphOptions) -> int:
     Raises:
         CommandError: if the input is bad.
     """
-    table = read_table(options)
+    table, likelihoods = read_table(options), read_full(options)
     from nplm.channels.graph import compatibility_graph
-    from nplm.channels.limits import UpperLimits
     from nplm.channels.score import Scorer
     from nplm.channels.templates import read_templates
 
@@ -38,7 +37,7 @@ def run_graph(options: GraphOptions) -> int:
                 raise ValueError(
                     f"{options.templates} has no template '{options.template}': there are {', '.join(templates.names)}"
                 )
-            scorer = Scorer(table, templates, graph, UpperLimits(table))
+            scorer = Scorer(table, templates, graph, None, likelihoods)
             weights = dict(scorer.expected_gains(templates.yields[templates.names.index(options.template)]))
         best, weight = graph.best(weights, maximal=not options.subsets)
         sets = graph.maximal_sets

@@ -23,6 +23,7 @@ from nplm.cli.types import count, positive_count, positive_number, positive_numb
 
 _HOWS = ("min-p", "fisher", "sum")
 _ERRORS = ("gaussian", "lognormal", "gamma")
+_LIKELIHOODS = ("simplified", "full")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,14 @@ class TableOptions:
 
     table: str
     covariances: str | None = None
+    workspaces: tuple[str, ...] = ()
+    likelihood: str = "simplified"
     error_factor: float = 1.0
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The workspaces by analysis."""
+        return dict(tuple(each.split("=", 1)) for each in self.workspaces)  # type: ignore[misc]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +218,7 @@ def add_graph_options(parser: argparse.ArgumentParser) -> None:
     _add_table(parser)
     group = parser.add_argument_group("combination")
     _add_compatible(group)
+    _add_likelihood(group)
     group.add_argument("--templates", type=text, metavar="FILE", help="signals, see nplm channels explain")
     group.add_argument(
         "--template",
@@ -233,6 +242,7 @@ def add_explain_options(parser: argparse.ArgumentParser) -> None:
         help="CSV or Parquet file with the columns template, region, yield, and analysis and cost if needed",
     )
     _add_compatible(group)
+    _add_likelihood(group)
     _add_errors(group, "how expectations of fake tables are uncertain")
     group.add_argument(
         "--limits", action=FLAG, help="signals stay below what regions outside of a combination exclude (default)"
@@ -276,7 +286,22 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         help='JSON file: by analysis "order", names of regions, and "covariance" or "correlation"',
     )
     group.add_argument(
+        "--workspaces",
+        nargs="+",
+        type=text,
+        metavar="ANALYSIS=FILE",
+        help="workspaces of pyhf (.json) whose bins stand for the regions of these analyses",
+    )
+    group.add_argument(
         "--error-factor", type=positive_number, metavar="F", help="multiply all errors with this (default: 1)"
+    )
+
+
+def _add_likelihood(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--likelihood",
+        choices=_LIKELIHOODS,
+        help="of workspaces: their bins with a covariance, or with all nuisances (default: simplified)",
     )
 
 
@@ -304,6 +329,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _require_table(values: Mapping[str, Any], usage: str) -> None:
     if "table" not in values:
         raise UsageError(f"give the table of regions: nplm channels {usage}")
+    named = [each.split("=", 1)[0] for each in values.get("workspaces", ()) if "=" in each]
+    for each in values.get("workspaces", ()):
+        if "=" not in each:
+            raise UsageError(f"--workspaces takes ANALYSIS=FILE, such as stop={each}, not {each}")
+        if named.count(each.split("=", 1)[0]) > 1:
+            raise UsageError(f"--workspaces names {each.split('=', 1)[0]} twice; leave one out")
+    if values.get("likelihood") == "full" and values.get("error_factor", 1.0) != 1.0:
+        raise UsageError("--error-factor scales errors of tables, which a full likelihood has none of; leave one out")
 
 
 def _require_rule(values: Mapping[str, Any]) -> None:

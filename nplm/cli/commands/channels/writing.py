@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from nplm.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from nplm.channels.table import RegionTable
+    from nplm.channels.workspace_likelihood import WorkspaceLikelihood
 
 
 def read_table(options: RegionsOptions | GraphOptions | ExplainOptions) -> RegionTable:
@@ -28,8 +29,22 @@ def read_table(options: RegionsOptions | GraphOptions | ExplainOptions) -> Regio
     from nplm.channels.read import read_regions
 
     with refusing_bad_input():
-        table = read_regions(options.table, options.covariances)
+        table = read_regions(options.table, options.covariances, options.files)
         return table if options.error_factor == 1 else table.scaled(options.error_factor)
+
+
+def read_full(options: RegionsOptions | GraphOptions | ExplainOptions) -> Mapping[str, WorkspaceLikelihood]:
+    """The full likelihoods that a command asks for, by analysis; none by default.
+
+    Raises:
+        InputError: if a file is bad.
+    """
+    from nplm.channels.read import read_likelihoods
+
+    if options.likelihood != "full":
+        return {}
+    with refusing_bad_input():
+        return read_likelihoods(options.table, options.files)
 
 
 def output_folder(name: str, options: OutputOptions) -> RunFolder | None:
