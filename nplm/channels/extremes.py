@@ -37,6 +37,14 @@ class Extreme:
     global_p: float
     drawn_p: float
 
+    @property
+    def overall_p(self) -> float:
+        """The global p-value: counted from draws if there are covariances, unless that is below what draws can show.
+
+        Then it is that of independent regions; so it is the larger one of both.
+        """
+        return self.global_p if np.isnan(self.drawn_p) else max(self.global_p, self.drawn_p)
+
 
 def extremes(
     table: RegionTable,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from nplm._util.json_values import json_value
 from nplm.channels.counts import Uncertainty
 from nplm.channels.extremes import Extreme
@@ -59,8 +57,12 @@ class RegionsResult(SavedResult):
         With covariances it is counted from draws, unless it is beyond these: then the larger one of independent
         regions.
         """
-        leading = self.extremes[0]
-        return leading.global_p if np.isnan(leading.drawn_p) else max(leading.global_p, leading.drawn_p)
+        return self.extremes[0].overall_p
+
+    @property
+    def deficit_p_value(self) -> float:
+        """The same for the largest deficit."""
+        return self.deficits[0].overall_p
 
     @property
     def pvalue(self) -> float:
@@ -85,6 +87,7 @@ class RegionsResult(SavedResult):
                 "schema": SCHEMA,
                 "p_value": self.p_value,
                 "z": self.z,
+                "deficit_p_value": self.deficit_p_value,
                 "errors": self.errors,
                 "extremes": [asdict(each) for each in self.extremes],
                 "deficits": [asdict(each) for each in self.deficits],

@@ -29,20 +29,40 @@ HISTOGRAM_HEAD = ("true errors", "regions with p <= 0.05", "p > 0.95", "histogra
 
 
 def regions_verdict(result: RegionsResult) -> Verdict:
-    """Nothing stands out below Z = 2 of the largest excess among all, a mild excess up to 3, a strong one above."""
-    leading = result.extremes[0]
-    name = printable(f"{leading.region} of {leading.analysis}")
-    share = share_of(result.p_value, "tables without a signal")
-    numbers = f"{p_text(result.p_value)}, {z_text(result.z)}"
-    sentence = (
-        f"The largest excess, {name}, has {leading.observed:,.0f} events where {leading.expected:.4g} +-"
-        f" {leading.error:.3g} are expected (local {p_text(leading.p_value)}); in {share} some region has one as"
-        f" unlikely ({numbers})."
-    )
-    if result.z < MILD:
+    """Nothing stands out below Z = 2 of the largest excess or deficit among all, up to 3 a mild one, then a strong one.
+
+    The deficit is named where it is rarer than the excess, or stands out.
+    """
+    excess, deficit = result.extremes[0], result.deficits[0]
+    sides = sorted((excess, deficit), key=lambda each: each.overall_p)
+    out = [each for each in sides if z_score(each.overall_p) >= MILD]
+    told = sides if deficit is sides[0] or deficit in out else [excess]
+    sentence = " ".join(map(_sentence, told))
+    if not out:
         return Verdict("agreement", "No region stands out", sentence)
-    level: Level = "mild" if result.z < STRONG else "strong"
-    return Verdict(level, f"{level.capitalize()} excess in {name}", sentence)
+    title = " and ".join(f"{_level(each)} {each.side} in {_name(each)}" for each in out)
+    return Verdict(_level(out[0]), title[0].upper() + title[1:], sentence)
+
+
+def _level(each: Extreme) -> Level:
+    return "mild" if z_score(each.overall_p) < STRONG else "strong"
+
+
+def _sentence(each: Extreme) -> str:
+    numbers = f"{p_text(each.overall_p)}, {z_text(z_score(each.overall_p))}"
+    return (
+        f"The largest {each.side}, {_name(each)}, has {each.observed:,.0f} events where {each.expected:.4g} +-"
+        f" {each.error:.3g} are expected (local {p_text(each.p_value)}); in"
+        f" {share_of(each.overall_p, 'tables without a signal')} some region has one as unlikely ({numbers})."
+    )
+
+
+def _title(each: Extreme) -> str:
+    return f"{each.analysis}: {each.region}"
+
+
+def _name(each: Extreme) -> str:
+    return printable(f"{each.region} of {each.analysis}")
 
 
 def regions_notes(result: RegionsResult) -> tuple[str, ...]:
@@ -71,7 +91,7 @@ def extreme_rows(extremes: Sequence[Extreme]) -> list[tuple[str, ...]]:
     """One row for each, with the columns of `EXTREMES_HEAD`."""
     return [
         (
-            printable(f"{each.analysis}: {each.region}"),
+            printable(_title(each)),
             f"{each.observed:,.0f}",
             f"{each.expected:.4g} +- {each.error:.3g}",
             format_p(each.p_value),
@@ -130,6 +150,7 @@ def regions_numbers(result: RegionsResult) -> Mapping[str, str]:
     return {
         "p-value": f"{format_p(result.p_value)} for the largest excess among all regions",
         "Z": format_z(result.z),
+        "deficit": f"{format_p(result.deficit_p_value)} for the largest deficit among all regions",
         "errors": f"best factor {_factor(overall)} ({overall.low:.2f} to {overall.high:.2f}{spread})",
         "regions": f"{len(table):,} of {_analyses(len(table.rows))}",
         "counts": f"{table.observed.sum():,.0f} observed, {table.expected.sum():,.6g} expected",
@@ -143,6 +164,8 @@ def regions_text(result: RegionsResult) -> str:
     """Verdict, tables, key numbers and cautions."""
     lines = [f"NPLM regions: {regions_verdict(result).title}"]
     lines += aligned([EXTREMES_HEAD, *extreme_rows(result.extremes[:5])], right=range(1, 6))
+    if result.deficit_p_value < result.p_value:
+        lines += aligned([("deficit", *EXTREMES_HEAD[1:]), *extreme_rows(result.deficits[:1])], right=range(1, 6))
     lines += aligned([HISTOGRAM_HEAD, *histogram_rows(result.histogram)], right=range(1, 4))
     rows = [(name, printable(value)) for name, value in regions_numbers(result).items()]
     rows += [("caution", printable(text)) for text in result.notes]
@@ -151,8 +174,11 @@ def regions_text(result: RegionsResult) -> str:
 
 def regions_line(result: RegionsResult) -> str:
     """The answer on one line."""
-    leading = result.extremes[0]
-    return f"{p_text(result.p_value)}, {z_text(result.z)} in {printable(leading.analysis)}: {printable(leading.region)}"
+    leading, deficit = result.extremes[0], result.deficits[0]
+    line = f"{p_text(result.p_value)}, {z_text(result.z)} in {printable(_title(leading))}"
+    if deficit.overall_p < leading.overall_p:
+        line += f"; a deficit with {p_text(deficit.overall_p)} in {printable(_title(deficit))}"
+    return line
 
 
 def _analyses(many: int) -> str:

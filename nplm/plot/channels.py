@@ -54,10 +54,7 @@ def plot_extremes(result: RegionsResult) -> Figure:
     rows = [*result.extremes[: _MOST_ROWS // 2], *result.deficits[: _MOST_ROWS // 2]]
     signs = [1 if each.side == "excess" else -1 for each in rows]
     local = [sign * z_score(each.p_value) for sign, each in zip(signs, rows, strict=True)]
-    overall = [
-        sign * max(0.0, z_score(each.global_p if np.isnan(each.drawn_p) else max(each.global_p, each.drawn_p)))
-        for sign, each in zip(signs, rows, strict=True)
-    ]
+    overall = [sign * max(0.0, z_score(each.overall_p)) for sign, each in zip(signs, rows, strict=True)]
     names = [f"{each.region} ({each.analysis})" for each in rows]
     return _ranking(names, local, "by itself", overall, "among all regions", "Z: excess right, deficit left")
 

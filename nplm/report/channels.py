@@ -124,7 +124,7 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
             content,
             verdict,
             regions_numbers(result),
-            ("p-value", "Z", "errors", "regions", "counts"),
+            ("p-value", "Z", "deficit", "errors", "regions", "counts"),
             question="Do counting regions agree with what is expected?",
             subject=f"{result.table.name}: {count(len(result.table), 'region')}",
             leading=[histogram if agreement else ranking],
