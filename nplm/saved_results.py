@@ -9,10 +9,12 @@ from pathlib import Path
 from nplm._util.arrays_file import ChangedError, read_npz
 from nplm.calibration.record import Calibration
 from nplm.channels.channel import Channel
+from nplm.channels.combination_result import CombinationResult
 from nplm.channels.combine_result import CombinedResult, GlobalTail
 from nplm.channels.explain_result import ExplainResult
 from nplm.channels.extremes import Extreme
 from nplm.channels.factor import ErrorFactor
+from nplm.channels.graph import CompatibilityGraph
 from nplm.channels.histogram import Expectation, PHistogram
 from nplm.channels.pvalues import RegionPValues
 from nplm.channels.regions_result import RegionsResult
@@ -57,7 +59,9 @@ CLASSES: Mapping[str, type] = {
     "Chi2Compatibility": Chi2Compatibility,
     "Chi2Null": Chi2Null,
     "Combination": Combination,
+    "CombinationResult": CombinationResult,
     "CombinedResult": CombinedResult,
+    "CompatibilityGraph": CompatibilityGraph,
     "Contour": Contour,
     "Covariance": Covariance,
     "Crossing": Crossing,
@@ -136,6 +140,7 @@ def load_result(
     | RegionsResult
     | CombinedResult
     | ExplainResult
+    | CombinationResult
 ):
     """The result that `result.save(path)` wrote; it does not know its samples, which `write_report` has to be given.
 

@@ -1,5 +1,7 @@
 from .channel import Channel as Channel
 from .channel import shared_events as shared_events
+from .combination import best_combination as best_combination
+from .combination_result import CombinationResult as CombinationResult
 from .combine import combine_results as combine_results
 from .combine_result import CombinedResult as CombinedResult
 from .explain import explain_excesses as explain_excesses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,20 @@ class CompatibilityGraph:
         names: of the analyses.
         allowed: whether two may be combined, shape (k, k), symmetric, without a diagonal.
         rule: where that comes from, in words.
+        labels: of the columns of the rule, the value of each analysis; none if pairs are listed.
     """
 
     names: tuple[str, ...]
     allowed: Bool[np.ndarray, "k k"]
     rule: str
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def why_not(self, i: int, j: int) -> str:
+        """Why two analyses, by their numbers, may not be combined; empty if they may."""
+        if self.allowed[i, j] or i == j:
+            return ""
+        shared = [f"{column} {values[i]}" for column, values in self.labels.items()]
+        return f"both have {' and '.join(shared)}" if shared else f"not among the {self.rule}"
 
     @property
     def pairs(self) -> int:
@@ -91,10 +100,10 @@ def compatibility_graph(table: RegionTable, compatible: str | Sequence[str] | Pa
     columns = compatible.split() if isinstance(compatible, str) else list(compatible)
     if not columns:
         raise ValueError("name the columns in which analyses must differ to be combined, such as experiment energy")
-    allowed = np.zeros((len(names), len(names)), dtype=bool)
+    allowed, found = np.zeros((len(names), len(names)), dtype=bool), {}
     for column in columns:
         labels = table.label_of(column)
-        values = []
+        values: list[str] = []
         for name, rows in table.rows.items():
             own = list(dict.fromkeys(labels[i] for i in rows))
             if len(own) > 1:
@@ -104,8 +113,9 @@ def compatibility_graph(table: RegionTable, compatible: str | Sequence[str] | Pa
                 )
             values.append(own[0])
         allowed |= np.array(values)[:, None] != np.array(values)
+        found[column] = tuple(values)
     np.fill_diagonal(allowed, False)
-    return CompatibilityGraph(names, allowed, f"they differ in {' or '.join(columns)}")
+    return CompatibilityGraph(names, allowed, f"they differ in {' or '.join(columns)}", found)
 
 
 def _is_file(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nplm.stats.significance import z_score
-from nplm.wording.numbers import format_duration, format_p, format_z, p_text, printable, share_of, z_text
+from nplm.wording.numbers import count, format_duration, format_p, format_z, p_text, printable, share_of, z_text
 from nplm.wording.tables import aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict
 
@@ -152,7 +152,7 @@ def regions_numbers(result: RegionsResult) -> Mapping[str, str]:
         "Z": format_z(result.z),
         "deficit": f"{format_p(result.deficit_p_value)} for the largest deficit among all regions",
         "errors": f"best factor {_factor(overall)} ({overall.low:.2f} to {overall.high:.2f}{spread})",
-        "regions": f"{len(table):,} of {_analyses(len(table.rows))}",
+        "regions": f"{len(table):,} of {count(len(table.rows), 'analysis', 'analyses')}",
         "counts": f"{table.observed.sum():,.0f} observed, {table.expected.sum():,.6g} expected",
         "null": kinds[result.errors],
         "correlated": ", ".join(printable(name) for name in table.covariances) or "none given",
@@ -179,10 +179,6 @@ def regions_line(result: RegionsResult) -> str:
     if deficit.overall_p < leading.overall_p:
         line += f"; a deficit with {p_text(deficit.overall_p)} in {printable(_title(deficit))}"
     return line
-
-
-def _analyses(many: int) -> str:
-    return f"{many:,} {'analysis' if many == 1 else 'analyses'}"
 
 
 def _factor(each: ErrorFactor) -> str:

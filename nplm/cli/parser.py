@@ -82,7 +82,7 @@ _REGIONS_EXAMPLES = """examples:
   nplm channels regions regions.csv --errors gamma --json | jq .factors[0]
 """
 _GRAPH_EXAMPLES = """examples:
-  nplm channels graph regions.csv --compatible "experiment energy"
+  nplm channels graph regions.csv --compatible "experiment energy" -o graph
   nplm channels graph regions.csv --compatible pairs.csv --templates templates.csv --template stop
 """
 _EXPLAIN_EXAMPLES = """examples:
@@ -313,9 +313,9 @@ def command_parsers() -> tuple[argparse.ArgumentParser, dict[str, CommandParser]
     graph = statements.add_parser(
         "graph",
         declare=_options("channels.options", "add_graph_options"),
-        usage="nplm channels graph TABLE --compatible RULE [options]",
+        usage="nplm channels graph TABLE --compatible RULE [-o OUT] [options]",
         help="which analyses may be combined, and the best allowed combination",
-        description="Says which analyses of a table may be combined, and which allowed combination is best.",
+        description="Says which analyses of a table may be combined, which not and why, and which combination is best.",
         epilog=f"{_GRAPH_EXAMPLES}\n{codes}",
     )
     explain = statements.add_parser(

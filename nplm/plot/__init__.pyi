@@ -3,6 +3,7 @@ from .channels import plot_error_factors as plot_error_factors
 from .channels import plot_explained as plot_explained
 from .channels import plot_extremes as plot_extremes
 from .channels import plot_fake_tables as plot_fake_tables
+from .channels import plot_graph as plot_graph
 from .channels import plot_p_histogram as plot_p_histogram
 from .closure import plot_closure as plot_closure
 from .hunt import plot_hunt_feature as plot_hunt_feature

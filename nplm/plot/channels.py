@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from scipy.special import ndtri_exp
 
+from nplm.channels.combination_result import CombinationResult
 from nplm.channels.combine_result import CombinedResult
 from nplm.channels.explain_result import ExplainResult
 from nplm.channels.histogram import PHistogram
@@ -142,6 +144,27 @@ def plot_explained(result: ExplainResult) -> Figure:
         "signal",
         "over the error of the background",
     )
+
+
+def plot_graph(result: CombinationResult) -> Figure:
+    """Draws which analyses may be combined with which, as a matrix, and the pairs of the best combination."""
+    graph = result.graph
+    n, best = len(graph.names), np.array([name in result.best for name in graph.names])
+    shown = np.where(graph.allowed, np.where(best[:, None] & best, 2, 1), 0)
+    with style.house_style():
+        figure = style.new_figure(height=1.4 + 0.2 * max(n, 6), width=style.NARROW)
+        axes = figure.add_axes(_beside_names(figure, n))
+        axes.imshow(shown, ListedColormap(["white", "#CFE3F1", style.REFERENCE]), vmin=0, vmax=2, aspect="auto")
+        axes.imshow(
+            np.where(np.eye(n, dtype=bool), 1.0, np.nan), ListedColormap([style.MUTED]), alpha=0.35, aspect="auto"
+        )
+        _name_rows(axes, np.arange(n, dtype=float), list(graph.names))
+        axes.set_ylim(n - 0.5, -0.5)
+        for label, inside in zip(axes.get_yticklabels(), best, strict=True):
+            label.set_fontweight("bold" if inside else "normal")
+        axes.set_xticks([])
+        axes.set_xlabel("the same analyses, in this order")
+    return figure
 
 
 def _ranking(

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from nplm.channels.combination_result import CombinationResult
+from nplm.channels.combination_text import (
+    ANALYSES_HEAD,
+    EXCLUDED_HEAD,
+    analysis_rows,
+    combination_numbers,
+    combination_verdict,
+    excluded_rows,
+)
 from nplm.channels.combine_result import CombinedResult
 from nplm.channels.combine_text import CHANNELS_HEAD, channel_rows, combined_numbers, combined_verdict
 from nplm.channels.explain_result import ExplainResult
@@ -37,6 +46,7 @@ from nplm.plot.channels import (
     plot_explained,
     plot_extremes,
     plot_fake_tables,
+    plot_graph,
     plot_p_histogram,
 )
 from nplm.plot.style import save_figure
@@ -158,6 +168,35 @@ def write_combined(folder: Path, result: CombinedResult, content: Mapping[str, A
     )
 
 
+def write_combination(folder: Path, result: CombinationResult, content: Mapping[str, Any]) -> Path:
+    """Writes result.json, the picture, and last report.html, and returns its path."""
+    graph = _drawing(folder, content)(
+        "graph",
+        lambda: plot_graph(result),
+        "Which analyses may be combined",
+        "Light: the analyses of row and column may be combined. Dark: both are in the best combination, whose analyses"
+        " are in bold. White: they may not be combined.",
+    )
+    excluded = excluded_rows(result)
+    return write_page(
+        folder,
+        _page(
+            result,
+            content,
+            combination_verdict(result),
+            combination_numbers(result),
+            ("best", "rule", "pairs", "sets"),
+            question="Which analyses may be combined?",
+            subject=f"{result.table}: {count(len(result.graph.names), 'analysis', 'analyses')}",
+            leading=[graph],
+            parts=[
+                _Part("Analyses", "", [], [ANALYSES_HEAD, *analysis_rows(result)]),
+                _Part("What may not be combined, and why", "", [], [EXCLUDED_HEAD, *excluded] if excluded else []),
+            ],
+        ),
+    )
+
+
 def write_explained(folder: Path, result: ExplainResult, content: Mapping[str, Any]) -> Path:
     """Writes result.json, pictures, and last report.html, and returns its path."""
     draw = _drawing(folder, content)
@@ -215,7 +254,7 @@ def _drawing(folder: Path, content: Mapping[str, Any]) -> Callable[[str, Callabl
 
 
 def _page(
-    result: RegionsResult | CombinedResult | ExplainResult,
+    result: RegionsResult | CombinedResult | ExplainResult | CombinationResult,
     content: Mapping[str, Any],
     verdict: Verdict,
     numbers: Mapping[str, str],

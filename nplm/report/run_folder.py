@@ -42,6 +42,7 @@ _SCHEMAS = (
     "nplm-regions/",
     "nplm-combined/",
     "nplm-explain/",
+    "nplm-graph/",
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nplm._util.json_values import json_value
+from nplm.channels.combination_result import CombinationResult
 from nplm.channels.combine_result import CombinedResult
 from nplm.channels.explain_result import ExplainResult
 from nplm.channels.regions_result import RegionsResult
@@ -19,7 +20,7 @@ from nplm.hypotest.result import Result
 from nplm.io.tables import Tabular, as_sample, sample_like, two_samples
 from nplm.measure.measurement import Measurement
 from nplm.measure.result import MeasureResult
-from nplm.report.channels import write_combined, write_explained, write_regions
+from nplm.report.channels import write_combination, write_combined, write_explained, write_regions
 from nplm.report.hunt import write_hunt
 from nplm.report.measure import write_measure
 from nplm.report.multiple import write_multiple_run
@@ -53,7 +54,8 @@ def write_report(
     | MeasureResult
     | RegionsResult
     | CombinedResult
-    | ExplainResult,
+    | ExplainResult
+    | CombinationResult,
     folder: str | Path,
     test: LikelihoodRatio | MultipleTest | Measurement | Tabular | None = None,
     data: Tabular | None = None,
@@ -69,7 +71,7 @@ def write_report(
 
     Arguments:
         result: of a test, of several tests, of two samples or of many, of a sweep, of a bump hunt, of a measurement, of
-            counting regions, of a combination, or of templates.
+            counting regions, of a combination, of templates, or of which analyses may be combined.
         folder: where to; it is made. What nplm did not write is never replaced.
         test, data: what ran, and what it tested; where two samples were compared these, in their order:
             `write_report(result, folder, a, b)`, or `write_report(result, folder, reference, data)`. A bump hunt needs
@@ -221,6 +223,12 @@ def write_report_of_combination(result: CombinedResult, folder: str | Path, *, f
 def write_report_of_explanation(result: ExplainResult, folder: str | Path, *, force: bool = False) -> Path:
     """The report of templates that explain a table."""
     return write_folder(folder, lambda path: write_explained(path, result, result.to_dict()), force=force)
+
+
+@write_report.register(CombinationResult)
+def write_report_of_graph(result: CombinationResult, folder: str | Path, *, force: bool = False) -> Path:
+    """The report of which analyses may be combined."""
+    return write_folder(folder, lambda path: write_combination(path, result, result.to_dict()), force=force)
 
 
 def _known(own: tuple[Any, Any] | None, first: Any, second: Any, message: str) -> tuple[Any, Any]:

@@ -72,9 +72,9 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def count(number: int, thing: str) -> str:
-    """1 toy, 20,000 toys."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
+def count(number: int, thing: str, things: str | None = None) -> str:
+    """1 toy, 20,000 toys; of what is not more with an s, the plural is given."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def yields_text(observed: float, expected: float) -> str:

@@ -81,16 +81,31 @@ def test_templates_give_a_folder_and_go_on(nplm) -> None:
     assert "of another plan" in other.err
 
 
-def test_a_graph_is_printed(nplm) -> None:
+def test_a_graph_is_printed_and_gives_a_folder(nplm) -> None:
     outcome = nplm("channels", "graph", "regions.csv", "--compatible", "experiment energy", "--json")
     result = json.loads(outcome.out)
     _valid(result, "graph")
     assert result["maximal_sets"] == 36
     assert len(result["best"]["analyses"]) == 4
-    told = nplm(
-        "channels", "graph", "regions.csv", *RULE, "--templates", "templates.csv", "--template", "stop", "--subsets"
-    )
+    assert {"pair": ["A-8-jets", "A-8-leptons"], "why": "both have experiment A and energy 8TeV"} in result["excluded"]
+    assert len(result["excluded"]) + len(result["allowed"]) == 45
+    signal = ("--templates", "templates.csv", "--template", "stop")
+    told = nplm("channels", "graph", "regions.csv", *RULE, *signal, "--subsets")
     assert "A-8-leptons, A-13-leptons, B-13-leptons" in told.out
+    assert "report" not in told.out
+    Path("pairs.csv").write_text("first,second\nA-13-leptons,B-13-leptons\nA-8-leptons,B-13-leptons\n")
+    written = nplm("channels", "graph", "regions.csv", "--compatible", "pairs.csv", *signal, "-o", "out")
+    assert written.code == 0, written.err
+    document = json.loads(Path("out/result.json").read_text())
+    _valid(document, "graph")
+    assert document["best"]["analyses"] == ["A-8-leptons", "B-13-leptons"]
+    assert set(document["weights"]) == {"A-8-leptons", "A-13-leptons", "B-13-leptons"}
+    page = Path("out/report.html").read_text()
+    for text in ("The best combination has 2 of 10 analyses", "not among the pairs in pairs.csv", "no signal"):
+        assert text in page
+    assert {path.name for path in Path("out/plots").glob("*.png")} == {"graph.png"}
+    older = {name: document[name] for name in ("schema", "rule", "analyses", "allowed", "maximal_sets", "best")}
+    _valid(older, "graph")
 
 
 def test_results_are_combined(nplm) -> None:
@@ -146,7 +161,7 @@ def test_results_are_combined(nplm) -> None:
         ("graph regions.csv", "--compatible is missing"),
         ("graph regions.csv --compatible colour", "has no column 'colour'"),
         ("graph regions.csv --compatible energy --template stop", "go together"),
-        ("graph regions.csv --compatible energy --templates templates.csv --template x", "has no template 'x'"),
+        ("graph regions.csv --compatible energy --templates templates.csv --template x", "there is no template 'x'"),
         ("explain regions.csv --compatible energy --json", "--templates is missing"),
         ("explain regions.csv --templates templates.csv --json", "--compatible is missing"),
         ("explain regions.csv --templates regions.csv --compatible energy --json", "has no column 'template'"),

@@ -60,7 +60,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "hunt": ("result.json", "report.html", "plots/*.png", "plots/*.pdf", "events.csv"),
     "channels combine": ("result.json", "report.html", "plots/*.png"),
     "channels regions": ("result.json", "report.html", "plots/*.png", "plots/*.pdf"),
-    "channels graph": (),
+    "channels graph": ("result.json", "report.html", "plots/*.png"),
     "channels explain": ("result.json", "report.html", "plots/*.png"),
     "monitor": ("monitor.html", "history/*.parquet"),
     "learn": ("*.npz", "*.png", "*.yaml"),

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from nplm import load_result, write_report
-from nplm.channels import combine_results, examine_regions, explain_excesses
-from nplm.plot import plot_combined, plot_error_factors, plot_extremes, plot_fake_tables, plot_p_histogram
+from nplm.channels import best_combination, combine_results, examine_regions, explain_excesses
+from nplm.plot import (
+    plot_combined,
+    plot_error_factors,
+    plot_extremes,
+    plot_fake_tables,
+    plot_graph,
+    plot_p_histogram,
+)
 from tests.report.html_page import Page
 from toys.signal_regions import draw_table, templates
 
@@ -23,6 +30,7 @@ def test_pages_say_the_answer_first_and_results_are_loaded(tmp_path: Path) -> No
         ("regions", regions, "p-values of all regions"),
         ("combined", combined, "2 channels agree"),
         ("explained", explained, "Where the signal is"),
+        ("graph", best_combination(quiet, "energy"), "The best combination has 2 of 10 analyses"),
     ):
         page = Page(write_report(result, tmp_path / name).read_text(encoding="utf-8"))
         assert page.text.index(text) < page.text.index("Key numbers")
@@ -50,3 +58,14 @@ def test_pictures_show_the_numbers() -> None:
     assert [bar.get_width() for bar in plot_combined(combined).axes[0].patches] == pytest.approx(
         [combined.z, norm.isf(0.01), norm.isf(0.3)]
     )
+
+
+def test_the_matrix_shows_which_analyses_are_combined() -> None:
+    result = best_combination(draw_table(np.random.default_rng(5)), "experiment energy")
+    axes = plot_graph(result).axes[0]
+    shown, names = np.asarray(axes.images[0].get_array()), result.graph.names
+    np.testing.assert_array_equal(shown > 0, result.graph.allowed)
+    best = [names.index(name) for name in result.best]
+    assert (shown == 2).sum() == len(best) * (len(best) - 1)
+    assert (shown[np.ix_(best, best)] == 2).sum() == len(best) * (len(best) - 1)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(names)

@@ -20,7 +20,14 @@ from nplm import (
     Sample,
     validate,
 )
-from nplm.channels import RegionTable, Templates, combine_results, examine_regions, explain_excesses
+from nplm.channels import (
+    RegionTable,
+    Templates,
+    best_combination,
+    combine_results,
+    examine_regions,
+    explain_excesses,
+)
 from nplm.family import FamilySettings, validate_matrix
 from nplm.hunt import bump_hunt
 from nplm.hypotest import kernel_widths
@@ -28,7 +35,7 @@ from nplm.measure import Measurement
 from nplm.monitor.page import write_page
 from nplm.monitor.verdict import Verdict
 from nplm.nuisance import Normalization
-from nplm.report.channels import write_combined, write_explained, write_regions
+from nplm.report.channels import write_combination, write_combined, write_explained, write_regions
 from nplm.report.closure_report import closure_page
 from nplm.report.hunt import write_hunt
 from nplm.report.measure import write_measure
@@ -143,6 +150,11 @@ def of_combination(folder: Path) -> Path:
     return write_combined(folder, result, {**result.to_dict(), "configuration": {"command": COMMAND}})
 
 
+def of_graph(folder: Path) -> Path:
+    result = best_combination(_regions(), "analysis")
+    return write_combination(folder, result, {**result.to_dict(), "configuration": {"command": COMMAND}})
+
+
 def of_explanation(folder: Path) -> Path:
     result = explain_excesses(
         _regions(), Templates((FEATURE,), np.ones((1, 2))), ["analysis"], walkers=1, steps=2, fakes=2
@@ -161,6 +173,7 @@ PAGES: dict[Callable[[Path], Path], tuple[str, ...]] = {
     of_hunt: (FEATURE, f"Spectrum of {FEATURE}", f"excess at {FEATURE}", f"{NAME} y", DATA, COMMAND),
     of_regions: (f"{REFERENCE}: {NAME} 1", f"{FEATURE}: 2 regions", f"excess in {NAME} 1 of {REFERENCE}", COMMAND),
     of_combination: (REFERENCE, DATA, f"the channel {REFERENCE} leads", COMMAND),
+    of_graph: (FEATURE, REFERENCE, DATA, COMMAND),
     of_explanation: (FEATURE, f"{DATA}: {NAME} 2", COMMAND),
     of_closure: (REFERENCE, DATA, COMMAND, f"{NAME} title", f"{NAME} caption"),
     of_measure: (FEATURE, f"{NAME} norm", f"Feature {FEATURE}", DATA, CAUTION, COMMAND),

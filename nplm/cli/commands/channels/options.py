@@ -11,7 +11,6 @@ from typing import Any
 from nplm.cli.errors import UsageError
 from nplm.cli.options import (
     FLAG,
-    add_config_option,
     add_control_options,
     add_output_option,
     known,
@@ -109,14 +108,13 @@ class RegionsOptions(OutputOptions, TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphOptions(TableOptions):
+class GraphOptions(OutputOptions, TableOptions):
     """What `nplm channels graph` was asked to do; the fields are the long options, with their defaults."""
 
     compatible: str
     templates: str | None = None
     template: str | None = None
     subsets: bool = False
-    json: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> GraphOptions:
@@ -227,8 +225,7 @@ def add_graph_options(parser: argparse.ArgumentParser) -> None:
         help="whose best combination is wanted (default: of most analyses)",
     )
     group.add_argument("--subsets", action=FLAG, help="also sets to which analyses could be added")
-    group.add_argument("--json", action=FLAG, help="print the graph as JSON on stdout")
-    add_config_option(group)
+    _add_output(parser)
 
 
 def add_explain_options(parser: argparse.ArgumentParser) -> None:

@@ -98,5 +98,5 @@ def finish(
     if options.json:
         say(json.dumps(document, indent=2, allow_nan=False))
     else:
-        say(f"{result!r}\n\n{line(result)}\nreport: {report}")
+        say(f"{result!r}\n\n{line(result)}" + ("" if report is None else f"\nreport: {report}"))
     return ExitCode.DONE
