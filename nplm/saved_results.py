@@ -21,6 +21,7 @@ from nplm.channels.regions_result import RegionsResult
 from nplm.channels.score import Score
 from nplm.channels.table import Covariance, RegionTable
 from nplm.channels.templates import Templates
+from nplm.channels.workspace_fit import TemplateLimit, WorkspaceFit
 from nplm.data.support import Outside
 from nplm.hunt.degree import Trend
 from nplm.hunt.result import Dropped, HuntResult, InFeatures, InSpectrum
@@ -100,6 +101,7 @@ CLASSES: Mapping[str, type] = {
     "Shape": Shape,
     "Spectrum": Spectrum,
     "Tail": Tail,
+    "TemplateLimit": TemplateLimit,
     "Templates": Templates,
     "ToyFits": ToyFits,
     "ToyTable": ToyTable,
@@ -112,6 +114,7 @@ CLASSES: Mapping[str, type] = {
     "WeightedChi2Compatibility": WeightedChi2Compatibility,
     "WeightedChi2Null": WeightedChi2Null,
     "Windows": Windows,
+    "WorkspaceFit": WorkspaceFit,
 }
 # Fields that had other names in files that were saved before.
 RENAMED: Mapping[str, Mapping[str, str]] = {

@@ -74,8 +74,9 @@ def extremes(
     log_p = p_values.log_excess if side == "excess" else p_values.log_deficit
     order = np.argsort(log_p, kind="stable")[:most]
     # A level that rounding puts a little below the p-value of the region itself would miss its own count.
-    levels = np.exp(log_p[order]) * (1 + 1e-9)
-    critical = critical_counts(np.maximum(levels, 1e-300), table, errors, side)
+    # No largest count has a deficit of p = 1 at most, as all have.
+    levels = np.clip(np.exp(log_p[order]) * (1 + 1e-9), 1e-300, 1 - 1e-9 if side == "deficit" else None)
+    critical = critical_counts(levels, table, errors, side)
     reached = np.exp(log_reached(critical, table, errors, 1.0, side))
     of_any = -np.expm1(log1p(-reached).sum(axis=1))
     drawn = np.full(len(order), np.nan)

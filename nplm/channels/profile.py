@@ -67,8 +67,8 @@ class ProfiledModel:
 
     def fit(
         self,
-        counts: Float64[np.ndarray, " k"],
-        auxiliary: Float64[np.ndarray, " a"],
+        counts: Float64[np.ndarray, "*g k"],
+        auxiliary: Float64[np.ndarray, "*g a"],
         signal: Float64[np.ndarray, "g k"],
         start: Float64[np.ndarray, " p"] | None = None,
     ) -> tuple[Float64[np.ndarray, " g"], Float64[np.ndarray, "g p"]]:
@@ -78,7 +78,7 @@ class ProfiledModel:
         stays there.
 
         Arguments:
-            counts, auxiliary: the data.
+            counts, auxiliary: the data of all fits, or of each.
             signal: of each fit, in each bin.
             start: all parameters, where to begin; by default where pyhf does.
 
@@ -89,9 +89,9 @@ class ProfiledModel:
             ValueError: if a fit does not end.
         """
         first = np.where(self.free, np.clip(self.begin if start is None else start, self.low, self.high), self.begin)
-        fits = [
-            self._fit(counts, auxiliary, signal[i : i + _TOGETHER], first) for i in range(0, len(signal), _TOGETHER)
-        ]
+        data = np.broadcast_to(counts, signal.shape), np.broadcast_to(auxiliary, (len(signal), auxiliary.shape[-1]))
+        parts = [slice(i, i + _TOGETHER) for i in range(0, len(signal), _TOGETHER)]
+        fits = [self._fit(data[0][part], data[1][part], signal[part], first) for part in parts]
         return np.concatenate([value for value, _ in fits]), np.concatenate([nu for _, nu in fits])
 
     def _fit(
@@ -117,7 +117,7 @@ class ProfiledModel:
                 return -value, at
             moved = at[left]
             moved[:, self.free] = np.clip(moved[:, self.free] + step, low, high)
-            new_value, new_gradient, new_hessian = self._loss(moved, counts, auxiliary, signal[left])
+            new_value, new_gradient, new_hessian = self._loss(moved, counts[left], auxiliary[left], signal[left])
             better = new_value < value[left]
             rows = left[better]
             at[rows], value[rows] = moved[better], new_value[better]
@@ -146,6 +146,22 @@ class ProfiledModel:
         information = slope.T @ weighted + np.diag(own[self.free])
         information += _RIDGE * np.diag(np.maximum(np.diag(information), 1.0))
         return expected.mean[0], np.diag(1 / mean) - weighted @ np.linalg.solve(information, weighted.T)
+
+    def saturated(
+        self, counts: Float64[np.ndarray, "g k"], auxiliary: Float64[np.ndarray, "g a"]
+    ) -> Float64[np.ndarray, " g"]:
+        """log L of a model that expects all data as they are."""
+        terms, measured = self.terms, np.where(self.terms.poisson, auxiliary, 0.0)
+        of_bins = (xlogy(counts, counts) - counts - gammaln(counts + 1)).sum(axis=-1)
+        of_poisson = xlogy(measured, measured) - measured - gammaln(measured + 1)
+        of_normal = -np.log(terms.scale * np.sqrt(2 * np.pi))
+        return of_bins + np.where(terms.poisson, of_poisson, of_normal).sum(axis=-1)
+
+    def unconstrained(self, at: Float64[np.ndarray, " p"]) -> int:
+        """How many free parameters, or combinations of these, the bins determine and no auxiliary data constrain."""
+        loose = self.free.copy()
+        loose[self.terms.positions] = False
+        return int(np.linalg.matrix_rank(self.bins.at(at[None]).slope[0][:, loose])) if loose.any() else 0
 
     def auxiliary_at(self, at: Float64[np.ndarray, " p"]) -> Float64[np.ndarray, " a"]:
         """What auxiliary data expect."""

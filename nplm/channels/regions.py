@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float64
 
 from nplm._util.seed_range import require_seed
 from nplm._util.versions import versions
@@ -14,6 +17,9 @@ from nplm.channels.histogram import p_histogram
 from nplm.channels.pvalues import RegionPValues
 from nplm.channels.regions_result import RegionsResult
 from nplm.channels.table import RegionTable
+from nplm.channels.templates import Templates
+from nplm.channels.workspace_fit import workspace_fit
+from nplm.channels.workspace_likelihood import WorkspaceLikelihood, require_bins
 
 # True errors over those of the table: right, 30% and two times too large, and 30% too small.
 FACTORS = (1.0, 1 / 1.3, 0.5, 1.3)
@@ -29,6 +35,8 @@ def examine_regions(
     most: int = 10,
     draws: int = 2000,
     seed: int = 1,
+    likelihoods: Mapping[str, WorkspaceLikelihood] | None = None,
+    templates: Templates | None = None,
 ) -> RegionsResult:
     """Exact p-values of counting regions, their histogram beside what is expected of it, and the extremes.
 
@@ -42,6 +50,9 @@ def examine_regions(
         most: how many extremes are listed on each side.
         draws: tables drawn for each factor, and for extremes if there are covariances.
         seed: of the draws.
+        likelihoods: full likelihoods of workspaces, by analysis, see `read_likelihoods`: each is fitted to all of its
+            bins together.
+        templates: signals whose strengths these limit.
 
     Raises:
         ValueError: if a column does not exist, an error has no such distribution, or a number makes no sense.
@@ -64,6 +75,10 @@ def examine_regions(
             raise ValueError(f"a factor of the errors must lie between 0 and 100, not at {factor:g}")
     for column in by:
         table.label_of(column)
+    full = dict(likelihoods or {})
+    require_bins(table, full)
+    if templates is not None and not full:
+        raise ValueError("limits on templates are set by full likelihoods of workspaces: give these, too")
     began = time.perf_counter()
     p_values = RegionPValues.of(table, errors)
     seconds = {"p-values": time.perf_counter() - began}
@@ -79,6 +94,12 @@ def examine_regions(
         for side in ("excess", "deficit")
     }
     seconds["extremes"] = time.perf_counter() - began - sum(seconds.values())
+    fits = tuple(
+        workspace_fit(name, each, _signals(table, name, templates), draws=draws, seed=seed)
+        for name, each in full.items()
+    )
+    if fits:
+        seconds["workspaces"] = time.perf_counter() - began - sum(seconds.values())
     return RegionsResult(
         table=table,
         errors=errors,
@@ -88,6 +109,7 @@ def examine_regions(
         factors=best,
         extremes=found["excess"],
         deficits=found["deficit"],
+        fits=fits,
         seconds=seconds,
         seed=seed,
         versions=versions(),
@@ -102,3 +124,10 @@ def examine_regions(
             "covariances": list(table.covariances),
         },
     )
+
+
+def _signals(table: RegionTable, analysis: str, templates: Templates | None) -> Mapping[str, Float64[np.ndarray, " k"]]:
+    """Yields of templates in the regions of an analysis."""
+    if templates is None:
+        return {}
+    return {name: row[table.rows[analysis]] for name, row in zip(templates.names, templates.yields, strict=True)}

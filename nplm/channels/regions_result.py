@@ -14,6 +14,7 @@ from nplm.channels.histogram import PHistogram
 from nplm.channels.pvalues import RegionPValues
 from nplm.channels.regions_text import regions_notes, regions_text
 from nplm.channels.table import RegionTable
+from nplm.channels.workspace_fit import WorkspaceFit
 from nplm.hypotest.saved import SavedResult
 from nplm.stats.significance import z_score
 
@@ -35,6 +36,7 @@ class RegionsResult(SavedResult):
         seed: of the draws.
         versions: of nplm, Python and the packages that compute.
         configuration: settings.
+        fits: of workspaces with their full likelihoods.
     """
 
     table: RegionTable
@@ -49,6 +51,7 @@ class RegionsResult(SavedResult):
     seed: int
     versions: Mapping[str, str]
     configuration: Mapping[str, Any]
+    fits: tuple[WorkspaceFit, ...] = ()
 
     @property
     def p_value(self) -> float:
@@ -107,6 +110,7 @@ class RegionsResult(SavedResult):
                     }
                     for i in range(len(table))
                 ],
+                "workspaces": [asdict(each) for each in self.fits],
                 "seconds": sum(self.seconds.values()),
                 "seconds_by_stage": self.seconds,
                 "seed": self.seed,

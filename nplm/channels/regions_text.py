@@ -25,6 +25,8 @@ _OFF = 2.0
 
 EXTREMES_HEAD = ("region", "observed", "expected", "p", "Z", "global p")
 FACTORS_HEAD = ("errors of", "regions", "best factor", "68% interval", "spread by analysis", "log L over that at 1")
+FITS_HEAD = ("workspace", "bins", "2 log of saturated over fitted", "degrees of freedom", "p", "p, drawn")
+LIMITS_HEAD = ("template", "workspace", "best strength", "upper limit at 95%")
 HISTOGRAM_HEAD = ("true errors", "regions with p <= 0.05", "p > 0.95", "histogram: p")
 
 
@@ -80,6 +82,11 @@ def regions_notes(result: RegionsResult) -> tuple[str, ...]:
             f"the errors look too {word}: {_factor(overall)} times them is more likely by {overall.log_ratio:.3g} in"
             " log-likelihood, and p-values of the extremes would change"
         )
+    found += [
+        f"the bins of {each.analysis} together are not what its workspace makes one expect ({p_text(each.drawn_p)})"
+        for each in result.fits
+        if z_score(each.drawn_p) >= MILD
+    ]
     if len(result.table.rows) < len(result.table) and not result.table.covariances:
         found.append(
             "regions of one analysis are taken as independent: without covariances what they share is not known"
@@ -114,6 +121,35 @@ def factor_rows(factors: Sequence[ErrorFactor]) -> list[tuple[str, ...]]:
             f"{each.log_ratio:.2f}",
         )
         for each in factors
+    ]
+
+
+def fit_rows(result: RegionsResult) -> list[tuple[str, ...]]:
+    """One row for each workspace, with the columns of `FITS_HEAD`."""
+    return [
+        (
+            printable(each.analysis),
+            f"{each.bins:,}",
+            f"{each.statistic:.4g}",
+            f"{each.degrees:,}",
+            format_p(each.p_value) if each.degrees > 0 else "",
+            format_p(each.drawn_p),
+        )
+        for each in result.fits
+    ]
+
+
+def limit_rows(result: RegionsResult) -> list[tuple[str, ...]]:
+    """One row for each template in each workspace, with the columns of `LIMITS_HEAD`."""
+    return [
+        (
+            printable(each.template),
+            printable(fit.analysis),
+            f"{each.mu:.3g}",
+            f"{each.limit:.4g}" if np.isfinite(each.limit) else "none",
+        )
+        for fit in result.fits
+        for each in fit.limits
     ]
 
 
@@ -167,6 +203,8 @@ def regions_text(result: RegionsResult) -> str:
     if result.deficit_p_value < result.p_value:
         lines += aligned([("deficit", *EXTREMES_HEAD[1:]), *extreme_rows(result.deficits[:1])], right=range(1, 6))
     lines += aligned([HISTOGRAM_HEAD, *histogram_rows(result.histogram)], right=range(1, 4))
+    for head, found in ((FITS_HEAD, fit_rows(result)), (LIMITS_HEAD, limit_rows(result))):
+        lines += aligned([head, *found], right=range(1, len(head))) if found else []
     rows = [(name, printable(value)) for name, value in regions_numbers(result).items()]
     rows += [("caution", printable(text)) for text in result.notes]
     return "\n".join([*lines, *labelled(rows)])

@@ -90,6 +90,11 @@ class WorkspaceLikelihood:
         curve, unit, _ = self._curve(signal)
         return curve.at(mu * unit)
 
+    def best_mu(self, signal: Float64[np.ndarray, " k"]) -> float:
+        """The mu >= 0 of largest likelihood."""
+        curve, unit, _ = self._curve(signal)
+        return curve.top() / unit
+
     def drawn(self, rng: np.random.Generator) -> WorkspaceLikelihood:
         """With counts and auxiliary data drawn from the fit without a signal to what was observed."""
         counts, auxiliary = self.model.draw(self.truth, rng)

@@ -33,10 +33,14 @@ from nplm.channels.regions_result import RegionsResult
 from nplm.channels.regions_text import (
     EXTREMES_HEAD,
     FACTORS_HEAD,
+    FITS_HEAD,
     HISTOGRAM_HEAD,
+    LIMITS_HEAD,
     extreme_rows,
     factor_rows,
+    fit_rows,
     histogram_rows,
+    limit_rows,
     regions_numbers,
     regions_verdict,
 )
@@ -64,6 +68,12 @@ _K = (
     "The statistic K and maximal sets of analyses: W. Waltenberger, A. Lessa and S. Kraml, J. High Energy Phys. 03"
     " (2021) 207, arXiv:2012.12246"
 )
+
+_FITS = (
+    "Full likelihoods, fitted without a signal: 2 log of the likelihood of what was observed over that of the fit, its"
+    " p-value as a chi2, and counted from counts and auxiliary data drawn from the fit."
+)
+_LIMITS = "By the full likelihood of each workspace: CLs of q~, asymptotic."
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,10 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
         ),
         _Part("Factors of the errors", "", [factors], [FACTORS_HEAD, *factor_rows(result.factors)]),
     ]
+    if result.fits:
+        parts.append(_Part("All bins of a workspace together", _FITS, [], [FITS_HEAD, *fit_rows(result)]))
+    if limits := limit_rows(result):
+        parts.append(_Part("Upper limits on templates", _LIMITS, [], [LIMITS_HEAD, *limits]))
     return write_page(
         folder,
         _page(

@@ -129,6 +129,15 @@ def test_the_trials_factor_is_that_of_all_pairs_of_counts() -> None:
     assert leading.global_p < 2 * leading.p_value
 
 
+def test_what_is_no_deficit_at_all_has_the_global_p_of_one() -> None:
+    """P(N <= 80) of 27 +- 2.4 is one but for rounding, and all larger counts have that, too."""
+    table = table_of([80, 30], [27.0, 30.0], [2.4, 3.0])
+    last = extremes(table, RegionPValues.of(table), side="deficit")[-1]
+    assert last.observed == 80
+    assert last.p_value == pytest.approx(1)
+    assert last.global_p == pytest.approx(1)
+
+
 def test_draws_account_for_what_regions_share() -> None:
     """Two regions with the same, wholly correlated, large errors are hardly two trials."""
     error = np.array([400.0, 400.0])

@@ -158,6 +158,7 @@ def test_results_are_combined(nplm) -> None:
             "graph regions.csv --compatible energy --likelihood full --error-factor 2",
             "--error-factor scales errors of tables",
         ),
+        ("regions regions.csv --templates templates.csv --json", "give --likelihood full, too"),
         ("graph regions.csv", "--compatible is missing"),
         ("graph regions.csv --compatible colour", "has no column 'colour'"),
         ("graph regions.csv --compatible energy --template stop", "go together"),
@@ -196,6 +197,15 @@ def test_a_workspace_is_taken_as_full_likelihood(nplm) -> None:
     asked = ("--templates", "alone.csv", "--compatible", "analysis", "--likelihood", "full", *QUICK, "--fakes", "0")
     alone = json.loads(nplm("channels", "explain", "search.json", *asked, "--json").out)
     assert [each["analysis"] for each in alone["combination"]] == ["search"]
+    signal = ("--templates", "alone.csv", "--likelihood", "full", "--draws", "20", "-o", "out")
+    outcome = nplm("channels", "regions", "search.json", *signal)
+    assert outcome.code == 0, outcome.err
+    regions = json.loads(Path("out/result.json").read_text())
+    _valid(regions, "regions")
+    assert regions["workspaces"][0]["limits"][0]["template"] == "s"
+    page = Path("out/report.html").read_text()
+    assert "All bins of a workspace together" in page
+    assert "Upper limits on templates" in page
     graph = ("channels", "graph", "search.json", "--templates", "alone.csv", "--template", "s", "--compatible")
     weight = json.loads(nplm(*graph, "analysis", "--likelihood", "full", "--json").out)["best"]["weight"]
     assert 0 < weight < 9 / 20 + 36 / 9

@@ -206,6 +206,7 @@ def channels() -> None:
     Path("pairs.csv").write_text("first,second\nA-13-leptons,B-13-leptons\nA-8-leptons,B-13-leptons\n")
     Path("stop.json").write_text(json.dumps(workspace()))
     rows = ["stop,A-13-leptons,SR[0],6", "stop,A-13-leptons,SR[1],4", "stop,B-13-leptons,SR4,3"]
+    Path("stop.csv").write_text("template,region,yield\nstop,SR[0],6\nstop,SR[1],4\n")
     Path("bins.csv").write_text("\n".join(["template,analysis,region,yield", *rows, ""]))
 
 

@@ -88,6 +88,7 @@ class RegionsOptions(OutputOptions, TableOptions):
     """What `nplm channels regions` was asked to do; the fields are the long options, with their defaults."""
 
     errors: str = "gaussian"
+    templates: str | None = None
     by: tuple[str, ...] = ("analysis",)
     factors: tuple[float, ...] = (1.0, 1 / 1.3, 0.5, 1.3)
     bins: int = 20
@@ -103,6 +104,8 @@ class RegionsOptions(OutputOptions, TableOptions):
             UsageError: if something is missing.
         """
         _require_table(values, "regions TABLE -o OUT")
+        if "templates" in values and values.get("likelihood") != "full":
+            raise UsageError("--templates are for limits by workspaces: give --likelihood full, too")
         require_output(values)
         return cls(**known(cls, values))
 
@@ -191,6 +194,8 @@ def add_regions_options(parser: argparse.ArgumentParser) -> None:
     _add_table(parser)
     group = parser.add_argument_group("p-values")
     _add_errors(group, "how what is expected is uncertain")
+    _add_likelihood(group)
+    group.add_argument("--templates", type=text, metavar="FILE", help="signals whose strengths full likelihoods limit")
     group.add_argument(
         "--by",
         nargs="+",
