@@ -92,6 +92,6 @@ def workspace_fit(
         limits=tuple(
             TemplateLimit(name, likelihood.best_mu(signal), likelihood.upper_limit(signal))
             for name, signal in signals.items()
-            if (signal > 0).any()
+            if likelihood.sees(signal)
         ),
     )

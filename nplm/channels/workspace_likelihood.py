@@ -18,6 +18,8 @@ from nplm.channels.table import RegionTable
 
 # A limit that is larger than this many standard deviations is none.
 _FARTHEST = 1e3
+# Bins that have less than this part of the information that they would have without nuisances have none.
+_UNSEEN = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,11 @@ class WorkspaceLikelihood:
         curve, unit, _ = self._curve(signal)
         return curve.at(mu * unit)
 
+    def sees(self, signal: Float64[np.ndarray, " k"]) -> bool:
+        """Whether the bins say anything of a signal: backgrounds that nothing else measures may look like it."""
+        certain = float((signal**2 / np.maximum(self.expected, 1e-300)).sum())
+        return float(signal @ self.information @ signal) > _UNSEEN * certain
+
     def best_mu(self, signal: Float64[np.ndarray, " k"]) -> float:
         """The mu >= 0 of largest likelihood."""
         curve, unit, _ = self._curve(signal)
@@ -108,13 +115,13 @@ class WorkspaceLikelihood:
         """The mu at which CLs of the test statistic q~_mu is at the level, by the asymptotic formulae.
 
         With the Asimov data of the fit without a signal (G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554), as
-        `pyhf.infer.intervals.upper_limits` has it. Infinite where no bin has a signal.
+        `pyhf.infer.intervals.upper_limits` has it. Infinite where the bins say nothing of it.
 
         Arguments:
             signal: yields at mu = 1.
             level: 0.05 for limits at 95% confidence level.
         """
-        if not (signal > 0).any():
+        if not self.sees(signal):
             return np.inf
         curve, unit, key = self._curve(signal)
         if (key, level) not in self._limits:

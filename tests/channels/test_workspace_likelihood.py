@@ -233,6 +233,7 @@ def test_what_a_workspace_cannot_say_is_refused() -> None:
         "observations": [{"name": "c", "data": [12.0]}],
         "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
     }
+    assert WorkspaceLikelihood.of(blind).upper_limit(np.ones(1)) == np.inf
     table = RegionTable(("c",), ("x",), np.array([12.0]), np.array([10.0]), np.array([1.0]))
     with pytest.raises(ValueError, match="no analysis says anything of template 's'"):
         explain_excesses(
