@@ -79,7 +79,8 @@ SHOWN = {document: shown_in(document) for document in DOCUMENTS}
 
 
 def elsewhere(command: Shown) -> bool:
-    return bool({command.text, command.text.split()[0]} & ELSEWHERE.keys())
+    words = command.text.split()
+    return bool({command.text, words[0], " ".join(words[:3])} & ELSEWHERE.keys())
 
 
 IN_BLOCKS = [c for shown in SHOWN.values() for c in shown if not c.in_text and not elsewhere(c)]
