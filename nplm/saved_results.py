@@ -32,8 +32,8 @@ from nplm.hypotest.result import Result
 from nplm.hypotest.saved import SCHEMA, Decoder, SavedResult, SavedResultError
 from nplm.hypotest.yields import OwnRate, Shape
 from nplm.measure.information import FisherInformation
-from nplm.measure.intervals import UpperLimit
 from nplm.measure.left import GoodnessOfFit
+from nplm.measure.limits import UpperLimit
 from nplm.measure.result import Contour, Interval, MeasureResult
 from nplm.measure.toys import ToyFits
 from nplm.nuisance.fit_summary import NuisanceSummary

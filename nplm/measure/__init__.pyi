@@ -1,7 +1,7 @@
 from .goodness import goodness_of_fit as goodness_of_fit
 from .information import FisherInformation as FisherInformation
-from .intervals import UpperLimit as UpperLimit
 from .left import GoodnessOfFit as GoodnessOfFit
+from .limits import UpperLimit as UpperLimit
 from .measurement import Measurement as Measurement
 from .parameters import Parameters as Parameters
 from .result import Contour as Contour

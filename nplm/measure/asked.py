@@ -53,6 +53,15 @@ class Asked:
                     f"{count} {what} are too few to read a p-value or a threshold from: take {least} or more"
                 )
 
+    def require_parameters(self, model: ParametricModel) -> None:
+        """Makes sure that a model has what is asked for, before anything is fitted.
+
+        Raises:
+            ValueError: if there is no such parameter, or a pair is one parameter twice.
+        """
+        self.limited(model)
+        self.pairs(model)
+
     def limited(self, model: ParametricModel) -> list[int]:
         """The parameters of interest that get a limit, by their numbers."""
         return [number_of(model, name, "an upper limit") for name in self.limits]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtr
 
 from nplm.nuisance.fit_summary import NEARLY, PULLED
-from nplm.wording.numbers import format_p
+from nplm.wording.numbers import count, format_p
 
 if TYPE_CHECKING:
     from nplm.measure.parameters import Parameters
@@ -29,6 +30,7 @@ def cautions_of(result: MeasureResult, parameters: Parameters, weighted: bool) -
         *_learned(result, parameters),
         *_weights(weighted),
         *_coverage(result),
+        *_few_toys(result),
     )
 
 
@@ -108,4 +110,19 @@ def _coverage(result: MeasureResult) -> list[str]:
                 f"the asymptotic {100 * each.level:.3g}% interval of {each.name} covers {format_p(share)} of the toys:"
                 " the interval that is given has its threshold from them"
             )
+    return found
+
+
+def _few_toys(result: MeasureResult) -> list[str]:
+    found = []
+    for each in result.limits:
+        if each.by_toys and not np.isfinite([each.plain, each.cls, *each.expected]).all():
+            # CLs = 1 - level for data at -2 standard deviations is that of so small a share of toys.
+            enough = int(np.ceil(1 / ((1 - each.level) * ndtr(-2))))
+            found.append(f"toys are too few to tell all limits of {each.name}, and some are left open: take {enough}")
+    if result.toys is not None and result.toys.failed:
+        found.append(
+            f"{result.toys.failed} of {count(result.toys.count, 'toy')} at the fitted values had no fit, and count as"
+            " exceeding every threshold"
+        )
     return found

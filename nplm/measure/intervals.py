@@ -1,4 +1,4 @@
-"""Profile-likelihood intervals, contours and upper limits.
+"""Profile-likelihood intervals and contours.
 
 q(v) = 2 [min over all others of L at theta_i = v, less min L]. For unit weights and an exact reference q tends to a
 chi2 with one degree of freedom (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60). A reference of finite size and weights add
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 from scipy.stats import chi2
 
 from nplm.measure.model import ParametricModel
@@ -23,11 +22,18 @@ from nplm.measure.observed import Minimum, Observed
 from nplm.stats.weighted_chi2 import WeightedChi2Null
 
 # Steps of a search outwards, each so many times the last, and where the profile is known well enough.
-_OUTWARD, _GROWTH, _TOLERANCE = 40, 1.6, 1e-4
+OUTWARD, OUTWARD_GROWTH, TOLERANCE = 40, 1.6, 1e-4
+# The first step outwards is at least where a parabola has this q: a threshold by toys may be 0 at a bound.
+_STEP_OF_Q = 0.25
 # Steps with second derivatives of the fit, and the decrement at which they end.
 _CHORDS, _ENDED = 30, 1e-8
 # Directions in which a contour is sought.
 DIRECTIONS = 48
+
+
+def constant(threshold: float) -> Callable[..., float]:
+    """A threshold that is the same everywhere."""
+    return lambda *where: threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +113,14 @@ class Profiler:
             return float(widths[0] * chi2.ppf(level, 1))
         return WeightedChi2Null(np.sort(widths)[::-1]).threshold(1 - level)
 
-    def crossing(self, i: int, threshold: float, sign: float) -> float:
-        """Where q of a parameter crosses a threshold on one side; the bound, or infinity, if it does not."""
+    def crossing(self, i: int, threshold: Callable[[float], float], sign: float) -> float:
+        """Where q of a parameter crosses its threshold on one side; the bound, or infinity, if it does not.
+
+        Arguments:
+            i: number of the parameter.
+            threshold: as a function of the value.
+            sign: of the side.
+        """
         end = self.model.high[i] if sign > 0 else self.model.low[i]
         begin, last = self.found.point[i], self.found.point
 
@@ -116,11 +128,11 @@ class Profiler:
             nonlocal last
             found, point = self.at([i], np.array([value]), last)
             last = point if np.isfinite(found) else last
-            return found - threshold
+            return found - threshold(value)
 
-        step = np.sqrt(threshold) * self._naive(i)
+        step = np.sqrt(max(threshold(begin), _STEP_OF_Q)) * self.unit(i)
         inner = begin
-        for _ in range(_OUTWARD):
+        for _ in range(OUTWARD):
             outer = begin + sign * step
             bounded = (outer >= end) if sign > 0 else (outer <= end)
             outer = end if bounded else outer
@@ -130,13 +142,14 @@ class Profiler:
                     outer = self._last_finite(q, inner, outer)
                     if q(outer) <= 0:
                         return outer
-                return float(brentq(q, inner, outer, xtol=_TOLERANCE * self._naive(i), rtol=1e-12))
+                return float(brentq(q, inner, outer, xtol=TOLERANCE * self.unit(i), rtol=1e-12))
             if bounded:
                 return float(end)
-            inner, step = outer, step * _GROWTH
+            inner, step = outer, step * OUTWARD_GROWTH
         return sign * np.inf
 
-    def _naive(self, i: int) -> float:
+    def unit(self, i: int) -> float:
+        """The standard deviation of a parameter by the second derivatives alone."""
         return float(np.sqrt(max(np.linalg.inv(self.found.hessian)[i, i], 1e-300)))
 
     @staticmethod
@@ -153,45 +166,64 @@ class Profiler:
                 outer = middle
         return inner
 
-    def interval(self, i: int, level: float, threshold: float | None = None) -> tuple[float, float]:
-        """Where q of a parameter is below its threshold, around its best value."""
-        limit = self.threshold([i], level) if threshold is None else threshold
+    def interval(self, i: int, level: float) -> tuple[float, float]:
+        """Where q of a parameter is below its asymptotic threshold, around its best value."""
+        limit = constant(self.threshold([i], level))
         return self.crossing(i, limit, -1.0), self.crossing(i, limit, 1.0)
 
-    def contour(self, i: int, j: int, level: float, directions: int = DIRECTIONS) -> Float64[np.ndarray, "p 2"]:
-        """Points of the line on which q of two parameters has its threshold, around the best one; closed.
+    def contour(self, i: int, j: int, level: float) -> Float64[np.ndarray, "p 2"]:
+        """Points of the line on which q of two parameters has its asymptotic threshold, around the best one; closed."""
+        limit = constant(self.threshold([i, j], level))
+        return self.outline([i, j], self.radii([i, j], limit))
 
-        Directions are evenly spread over the ellipse of the covariance.
+    def outline(self, chosen: list[int], radii: Float64[np.ndarray, " d"]) -> Float64[np.ndarray, "p 2"]:
+        """The closed line through points so far from the best one in each direction."""
+        points = self.found.point[chosen] + radii[:, None] * self._rays(chosen)
+        points = np.clip(points, self.model.low[chosen], self.model.high[chosen])
+        return np.concatenate([points, points[:1]])
+
+    def _rays(self, chosen: list[int]) -> Float64[np.ndarray, "d 2"]:
+        """Directions that are evenly spread over the ellipse of the second derivatives, to its line.
+
+        Those that lead out of bounds at once go along the bound.
         """
-        chosen = [i, j]
-        limit = self.threshold(chosen, level)
-        own = np.ix_(chosen, chosen)
-        root = np.linalg.cholesky(np.linalg.inv(self.found.hessian)[own])
-        centre, points, last = self.found.point[chosen], [], self.found.point
+        root = np.linalg.cholesky(np.linalg.inv(self.found.hessian)[np.ix_(chosen, chosen)])
+        angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
+        rays = np.column_stack([np.cos(angles), np.sin(angles)]) @ root.T
+        best, low, high = (each[chosen] for each in (self.found.point, self.model.low, self.model.high))
+        return np.where(((best <= low) & (rays < 0)) | ((best >= high) & (rays > 0)), 0.0, rays)
+
+    def radii(self, chosen: list[int], threshold: Callable[[int, float], float]) -> Float64[np.ndarray, " d"]:
+        """How far from the best point q of two parameters reaches its threshold, in units of the ellipse.
+
+        Arguments:
+            chosen: numbers of the parameters.
+            threshold: as a function of the number of the direction and of the radius.
+        """
+        centre, found_radii, last = self.found.point[chosen], [], self.found.point
         low, high = self.model.low[chosen], self.model.high[chosen]
-        radius = np.sqrt(limit)
-        for angle in np.linspace(0, 2 * np.pi, directions, endpoint=False):
-            ray = root @ np.array([np.cos(angle), np.sin(angle)])
+        radius = np.sqrt(max(threshold(0, 0.0), _STEP_OF_Q))
+        for number, ray in enumerate(self._rays(chosen)):
             with np.errstate(divide="ignore", invalid="ignore"):
                 room = np.where(ray > 0, (high - centre) / ray, np.where(ray < 0, (low - centre) / ray, np.inf))
             most = float(room.min())
 
-            def q(r: float, ray: np.ndarray = ray) -> float:
+            def q(r: float, ray: np.ndarray = ray, number: int = number) -> float:
                 nonlocal last
                 found, point = self.at(chosen, np.clip(centre + r * ray, low, high), last)
                 last = point if np.isfinite(found) else last
-                return found - limit
+                return found - threshold(number, r)
 
-            r = self._radius(q, min(radius, most), most)
-            points.append(np.clip(centre + r * ray, low, high))
+            r = self._radius(q, min(radius, most), most) if ray.any() else 0.0
+            found_radii.append(r)
             radius = r if 0 < r < np.inf else radius
             last = self.found.point if r == 0 else last
-        return np.array([*points, points[0]])
+        return np.array(found_radii)
 
     def _radius(self, q: Callable[[float], float], guess: float, most: float) -> float:
         """How far along a ray q reaches 0, at most so far."""
         inner, outer, below = 0.0, guess, q(guess)
-        for _ in range(_OUTWARD):
+        for _ in range(OUTWARD):
             if below > 0 or outer >= most:
                 break
             inner, outer = outer, min(outer * 1.25, most)
@@ -205,75 +237,3 @@ class Profiler:
         if inner == 0.0 and q(outer * 0.75) < 0:
             inner = outer * 0.75
         return float(brentq(q, inner, outer, xtol=1e-3 * max(guess, 1e-3)))
-
-
-@dataclass(frozen=True)
-class UpperLimit:
-    """One-sided upper limits of a parameter by q_mu (G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554, section 2.5).
-
-    q_mu = q(mu) if the best value is below mu, else 0; p_mu = 1 - Phi(sqrt q_mu), and CLs = p_mu / (1 - p_b) with
-    1 - p_b = Phi(sqrt q_A - sqrt q_mu), where q_A is that of what is expected at 0. Asymptotic; q is divided by its
-    widening from the reference.
-
-    Arguments:
-        name: of the parameter.
-        level: of confidence.
-        plain: where p_mu = 1 - level.
-        cls: where CLs = 1 - level.
-        expected: where CLs would be for data of 0, at -2, -1, 0, 1 and 2 standard deviations.
-    """
-
-    name: str
-    level: float
-    plain: float
-    cls: float
-    expected: tuple[float, ...]
-
-
-def upper_limit(profiler: Profiler, i: int, level: float, asimov: Profiler, observed: bool = True) -> UpperLimit:
-    """Both limits, and what is expected at 0.
-
-    Arguments:
-        profiler: of the data.
-        i: number of the parameter.
-        level: of confidence.
-        asimov: of what is expected with the parameter at 0, whose best value is 0.
-        observed: False where there are no data yet; the observed limits are NaN then.
-    """
-    alpha, name = 1 - level, profiler.model.names[i]
-    expected = []
-    width = float(asimov.widening([i])[0])
-    for n in (-2, -1, 0, 1, 2):
-        root = ndtri(1 - alpha * ndtr(n)) + n
-        expected.append(asimov.crossing(i, width * root**2, 1.0) if root > 0 else np.nan)
-    plain = cls = np.nan
-    if observed:
-        width_here = float(profiler.widening([i])[0])
-        plain = profiler.crossing(i, width_here * ndtri(level) ** 2, 1.0)
-
-        def surplus(value: float) -> float:
-            above = value > profiler.found.point[i]
-            q = max(profiler.at([i], np.array([value]))[0], 0.0) / width_here if above else 0.0
-            q_a = max(asimov.at([i], np.array([value]))[0], 0.0) / width
-            if not np.isfinite(q):
-                return -alpha
-            sigmas = np.sqrt(q_a) - np.sqrt(q)
-            return float(ndtr(-np.sqrt(q)) / max(ndtr(sigmas), 1e-300)) - alpha
-
-        low = max(0.0, profiler.found.point[i])
-        high = max(plain, 1e-9) if np.isfinite(plain) else np.inf
-        end = profiler.model.high[i]
-        unit = float(np.sqrt(profiler.covariance[i, i]))
-        high = min(max(high, low + 1e-3 * unit) if np.isfinite(high) else low + unit, end)
-        for _ in range(_OUTWARD):
-            if surplus(high) <= 0 or high >= end:
-                break
-            low, high = high, min(high + unit, end)
-            unit *= _GROWTH
-        if surplus(high) > 0:
-            cls = float(end)
-        elif surplus(low) <= 0:
-            cls = low
-        else:
-            cls = float(brentq(surplus, low, high, xtol=_TOLERANCE * unit))
-    return UpperLimit(name, level, float(plain), float(cls), tuple(float(each) for each in expected))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,15 @@ from nplm.io.tables import Tabular, as_sample, sample_like
 from nplm.measure.after_fit import goodness_after_fit
 from nplm.measure.asked import Asked, point_of
 from nplm.measure.cautions import cautions_of
+from nplm.measure.confidence import asymptotic, by_toys
 from nplm.measure.information import FisherInformation
-from nplm.measure.intervals import Profiler, UpperLimit, upper_limit
+from nplm.measure.intervals import Profiler
 from nplm.measure.model import ParametricModel
 from nplm.measure.observed import Minimum, Observed
 from nplm.measure.parameters import Parameters
-from nplm.measure.result import Contour, Interval, MeasureResult
+from nplm.measure.result import MeasureResult
 from nplm.measure.result_text import LEVELS
-from nplm.measure.toys import ToyFits, ToyMaker, toy_fits
+from nplm.measure.toys import ToyMaker
 from nplm.nuisance.nuisances import Nuisances
 from nplm.nuisance.ratios.pointwise import AnyLogRatio
 from nplm.statistic import FitError
@@ -145,8 +147,9 @@ class Measurement:
             limit_level: their level.
             contours: pairs of parameters. Default: all of up to three parameters of interest.
             goodness_of_fit: whether to ask if anything is left.
-            toys: drawn at the fitted point, whose q give the thresholds of intervals in the place of Wilks's, and say
-                what these cover.
+            toys: drawn at the fitted values, where they say what Wilks's intervals cover, and at each of some points
+                along intervals, contours and limits, which they give then: 9 points for the intervals of a parameter,
+                9 to 25 for its limit, and 1 + 8 for each level for a contour.
             goodness_toys: drawn there too, with a fit and a goodness of fit each; they take as long as the data each.
             resamples: samples without a difference, of the goodness of fit.
             seed: of toys and resamples.
@@ -210,7 +213,7 @@ class Measurement:
     ) -> MeasureResult:
         """All that is asked, of data or of what is expected."""
         model, k, nuisances = self.model, self.model.of_interest, self.nuisances
-        pairs, limited = asked.pairs(model), asked.limited(model)
+        asked.require_parameters(model)
         seconds = {"prepare": self.prepare_seconds}
         began = time.perf_counter() - self.prepare_seconds
 
@@ -220,18 +223,13 @@ class Measurement:
         found = self._fitted(observed, start)
         profiler, of_data = self._profiler(observed, found)
         took("fit")
-        made = gof = None
+        asimov = partial(self._asimov, profiler, observed=data is not None)
         if data is not None and asked.toys:
-            made = toy_fits(self._maker(data, found), asked.toys, asked.seed)
-            took("toys")
-        intervals = [each for i in range(k) for each in self._intervals(profiler, i, asked.levels, made)]
-        lines = [
-            Contour((model.names[i], model.names[j]), level, profiler.contour(i, j, level))
-            for i, j in pairs
-            for level in asked.levels
-        ]
-        of_limits = self._limits(profiler, limited, asked.limit_level, observed=data is not None)
-        took("profiles")
+            known = by_toys(profiler, self._maker(data, found), asked, asimov)
+        else:
+            known = asymptotic(profiler, asked, asimov, observed=data is not None)
+        gof = None
+        took("profiles, with toys" if known.toys else "profiles")
         if data is not None and len(data) and asked.goodness_of_fit:
             maker = self._maker(data, found)
             gof = goodness_after_fit(maker, data, observed, found, asked.resamples, asked.goodness_toys, asked.seed)
@@ -246,9 +244,9 @@ class Measurement:
             covariance=profiler.covariance,
             of_data=of_data,
             deviance=2 * float(at_zero - found.loss),
-            intervals=tuple(intervals),
-            contours=tuple(lines),
-            limits=tuple(of_limits),
+            intervals=known.intervals,
+            contours=known.contours,
+            limits=known.limits,
             sigma=np.zeros(0) if nuisances is None else nuisances.sigma,
             measured=np.zeros(0) if nuisances is None else self._measured_nu(observed),
             impact=profiler.covariance[:k, k:] / errors[k:],
@@ -258,7 +256,7 @@ class Measurement:
             observed_yield=None if data is None else data.total_weight,
             reference_yield=self.reference.total_weight,
             goodness_of_fit=gof,
-            toys=made,
+            toys=known.toys,
             expected=data is None,
             sizes=(len(self.reference), 0 if data is None else len(data)),
             sample_names=(self.reference.name, "what is expected" if data is None else data.name),
@@ -268,6 +266,7 @@ class Measurement:
             versions=versions(),
             configuration=self._configuration(asked, tested=gof is not None),
             notes=(),
+            toy_points=known.points,
         )
         return replace(result, notes=(*remarks, *cautions_of(result, self.parameters, observed.weighted)))
 
@@ -293,36 +292,17 @@ class Measurement:
         of_reference = inverse @ self.model.noise_of_reference(found.point) @ inverse
         return Profiler(self.model, observed, found, of_data + of_reference), of_data
 
-    def _intervals(self, profiler: Profiler, i: int, levels: Sequence[float], toys: ToyFits | None) -> list[Interval]:
-        found, name = [], self.model.names[i]
-        for level in levels:
-            wilks = profiler.threshold([i], level)
-            limit = wilks if toys is None else toys.threshold(i, level)
-            if not np.isfinite(limit):
-                found.append(Interval(name, level, -np.inf, np.inf, limit, True, (np.nan,) * 3))
-                continue
-            low, high = profiler.interval(i, level, limit)
-            covered = None if toys is None else toys.coverage(i, wilks)
-            found.append(Interval(name, level, low, high, limit, toys is not None, covered))
-        return found
-
-    def _limits(self, profiler: Profiler, limited: list[int], level: float, *, observed: bool) -> list[UpperLimit]:
-        found = []
-        for i in limited:
-            # What is expected at 0 of this parameter, all others where the data put them then.
-            zero = (
-                profiler.at([i], np.zeros(1))[1]
-                if observed
-                else np.where(np.arange(len(profiler.found.point)) == i, 0.0, profiler.found.point)
-            )
-            data = self.model.expectation(zero)
-            asimov, _ = self._profiler(data, self._fitted(data, zero))
-            found.append(upper_limit(profiler, i, level, asimov, observed))
-        return found
+    def _asimov(self, profiler: Profiler, i: int, *, observed: bool) -> Profiler:
+        """The profile of what is expected at 0 of a parameter, all others where the data put them then."""
+        best = profiler.found.point
+        zero = profiler.at([i], np.zeros(1))[1] if observed else np.where(np.arange(len(best)) == i, 0.0, best)
+        data = self.model.expectation(zero)
+        return self._profiler(data, self._fitted(data, zero))[0]
 
     def _maker(self, data: Sample, found: Minimum) -> ToyMaker:
         weights = data.weights if data.is_weighted else None
-        return ToyMaker(self.model, self.reference, found.point, weights)
+        others = tuple(point for point, _ in found.others)
+        return ToyMaker(self.model, self.reference, found.point, weights, (found.point, *others) if others else ())
 
     def _information(self, point: Float64[np.ndarray, " k"]) -> FisherInformation:
         model = self.model

@@ -13,8 +13,8 @@ from scipy.stats import chi2
 from nplm._util.json_values import json_value
 from nplm.hypotest.saved import SavedResult
 from nplm.measure.information import FisherInformation
-from nplm.measure.intervals import UpperLimit
 from nplm.measure.left import GoodnessOfFit
+from nplm.measure.limits import UpperLimit
 from nplm.measure.result_text import measure_text
 from nplm.measure.toys import ToyFits
 
@@ -29,10 +29,11 @@ class Interval:
         name: of the parameter.
         level: of confidence.
         low, high: ends; infinite, or a bound, where the profile does not reach its threshold.
-        threshold: of q, see `nplm.measure.intervals`.
+        threshold: of q, see `nplm.measure.intervals`: asymptotic, or the larger one of both ends by toys.
         by_toys: whether toys gave the threshold.
-        coverage: share of toys that the interval with the asymptotic threshold covers, with its 68% interval; None
-            without toys.
+        coverage: share of toys of the fitted values that the interval with the asymptotic threshold covers, with its
+            68% interval; None without toys.
+        ends: by toys: thresholds at the low and at the high end, which may differ; None without toys.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Interval:
     threshold: float
     by_toys: bool = False
     coverage: tuple[float, float, float] | None = None
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +54,13 @@ class Contour:
         names: of both.
         level: of confidence.
         points: of the closed line, shape (p, 2).
+        by_toys: whether toys gave the thresholds.
     """
 
     names: tuple[str, str]
     level: float
     points: Float64[np.ndarray, "p 2"]
+    by_toys: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ class MeasureResult(SavedResult):
         versions: of nplm, Python and the packages that compute.
         configuration: settings.
         notes: cautions.
+        toy_points: number of values of parameters at which toys were drawn.
     """
 
     names: tuple[str, ...]
@@ -122,6 +127,7 @@ class MeasureResult(SavedResult):
     versions: Mapping[str, str]
     configuration: Mapping[str, Any]
     notes: tuple[str, ...]
+    toy_points: int = 0
 
     def __getitem__(self, name: str) -> float:
         """The fitted value of a parameter or nuisance.
@@ -216,11 +222,13 @@ class MeasureResult(SavedResult):
                         "threshold": each.threshold,
                         "by_toys": each.by_toys,
                         "coverage": None if each.coverage is None else list(each.coverage),
+                        "threshold_at_ends": None if each.ends is None else list(each.ends),
                     }
                     for each in self.intervals
                 ],
                 "contours": [
-                    {"names": list(each.names), "level": each.level, "points": each.points} for each in self.contours
+                    {"names": list(each.names), "level": each.level, "points": each.points, "by_toys": each.by_toys}
+                    for each in self.contours
                 ],
                 "limits": [
                     {
@@ -229,6 +237,9 @@ class MeasureResult(SavedResult):
                         "plain": each.plain,
                         "cls": each.cls,
                         "expected_cls": list(each.expected),
+                        "by_toys": each.by_toys,
+                        "error_of_cls": each.error,
+                        "asymptotic_cls": each.asymptotic_cls,
                     }
                     for each in self.limits
                 ],
@@ -241,7 +252,9 @@ class MeasureResult(SavedResult):
                     "observed": self.observed_yield,
                 },
                 "goodness_of_fit": None if self.goodness_of_fit is None else self.goodness_of_fit.to_dict(),
-                "toys": None if self.toys is None else {"count": self.toys.count, "failed": self.toys.failed},
+                "toys": None
+                if self.toys is None
+                else {"count": self.toys.count, "failed": self.toys.failed, "points": self.toy_points},
                 "samples": list(self.sample_names),
                 "events": list(self.sizes),
                 "features": list(self.features),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nplm.stats.null import ONE_SIGMA
-from nplm.wording.numbers import format_duration, format_p, p_text, printable, z_text
+from nplm.wording.numbers import count, format_duration, format_p, p_text, printable, z_text
 from nplm.wording.tables import aligned, labelled
 from nplm.wording.verdict_levels import MILD, STRONG, Level, Verdict
 
 if TYPE_CHECKING:
+    from nplm.measure.limits import UpperLimit
     from nplm.measure.result import Interval, MeasureResult
 
 # Nuisances, correlations and other rows that a page of text shows at most.
@@ -115,12 +116,12 @@ def coverage_rows(result: MeasureResult) -> list[tuple[str, ...]]:
             printable(each.name),
             f"{100 * each.level:.3g}%",
             f"{100 * each.coverage[0]:.3g}% ({100 * each.coverage[1]:.3g} to {100 * each.coverage[2]:.3g})",
-            f"{each.threshold:.3g}",
+            f"{each.threshold:.3g}" if each.ends is None else f"{each.ends[0]:.3g} and {each.ends[1]:.3g}",
         )
         for each in result.intervals
         if each.coverage is not None
     ]
-    return [("parameter", "level", "asymptotic interval covers", "threshold by toys"), *rows] if rows else []
+    return [("parameter", "level", "asymptotic interval covers", "thresholds by toys"), *rows] if rows else []
 
 
 def nuisance_rows(result: MeasureResult) -> list[tuple[str, ...]]:
@@ -158,21 +159,28 @@ def limit_rows(result: MeasureResult) -> list[tuple[str, ...]]:
     """Upper limits; nothing if none was asked for."""
     if not result.limits:
         return []
-    head = ("upper limit", "level", "CLs", "plain", "CLs expected at 0", "68% of data")
+    head = ("upper limit", "level", "CLs", "plain", "CLs expected at 0", "68% of data", "from")
     return [
         head,
         *(
             (
                 printable(each.name),
                 f"{100 * each.level:.3g}%",
-                "none" if np.isnan(each.cls) else f"{each.cls:.4g}",
-                "none" if np.isnan(each.plain) else f"{each.plain:.4g}",
-                f"{each.expected[2]:.4g}",
-                f"{each.expected[1]:.4g} to {each.expected[3]:.4g}",
+                _limit(each.cls, each) + (f" +- {each.error:.1g}" if np.isfinite(each.error) else ""),
+                _limit(each.plain, each),
+                _limit(each.expected[2], each),
+                f"{_limit(each.expected[1], each)} to {_limit(each.expected[3], each)}",
+                f"toys; asymptotic CLs {each.asymptotic_cls:.4g}" if each.by_toys else "asymptotic formulas",
             )
             for each in result.limits
         ),
     ]
+
+
+def _limit(value: float, of: UpperLimit) -> str:
+    if np.isnan(value):
+        return "none"
+    return "too few toys" if of.by_toys and np.isinf(value) else f"{value:.4g}"
 
 
 def measure_numbers(result: MeasureResult) -> dict[str, str]:
@@ -201,10 +209,16 @@ def measure_numbers(result: MeasureResult) -> dict[str, str]:
 
 
 def _thresholds(result: MeasureResult) -> str:
+    if result.toys is None:
+        return "of intervals and contours asymptotic (Wilks), widened by the reference's own fluctuation"
+    if not result.toy_points:
+        return f"of intervals by {result.toys.count} toys at the fitted values"
+    what = ("intervals", "contours", "limits") if result.limits else ("intervals", "contours")
+    found = [name for name in what if name != "contours" or result.contours]
+    last = f" and {found[-1]}" if len(found) > 1 else ""
     return (
-        f"of intervals by {result.toys.count} toys at the fitted values"
-        if result.toys is not None
-        else "of intervals and contours asymptotic (Wilks), widened by the reference's own fluctuation"
+        f"of {', '.join(found[:-1] or found)}{last} by {result.toys.count} toys at each of"
+        f" {count(result.toy_points, 'point')}, with the nuisances that the data prefer there"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,15 +43,28 @@ class ToyFits:
         return len(self.q) + self.failed
 
     def threshold(self, i: int, level: float) -> float:
-        """The q that a share 1 - level of the toys exceeds: the smallest such order statistic."""
-        ordered = np.sort(np.concatenate([self.q[:, i], np.full(self.failed, np.inf)]))
-        return float(ordered[min(int(np.ceil(level * (len(ordered) + 1))) - 1, len(ordered) - 1)])
+        """The q that a share 1 - level of the toys exceeds, see `threshold_of`."""
+        return threshold_of(np.concatenate([self.q[:, i], np.full(self.failed, np.inf)]), level)
 
     def coverage(self, i: int, threshold: float) -> tuple[float, float, float]:
         """The share of toys in which q at the truth is at most a threshold, with its 68% interval."""
         inside = int((self.q[:, i] <= threshold).sum())
         low, high = clopper_pearson(inside, self.count)
         return inside / self.count, low, high
+
+
+@dataclass(frozen=True, eq=False)
+class HeldToys:
+    """Toys at one point, each fitted with everything free and with some parameters held.
+
+    Arguments:
+        fitted: theta^ and nu^ of each toy, shape (n, k); NaN where no minimum was found.
+        q: twice the difference of L with parameters held, and at the minimum, for each way of holding, shape (n, h);
+            infinite where one of both was not found, so that such toys count as exceeding every threshold.
+    """
+
+    fitted: Float64[np.ndarray, "n k"]
+    q: Float64[np.ndarray, "n h"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +76,20 @@ class ToyMaker:
         reference: the events that the toys are drawn from.
         point: the truth.
         data_weights: weights of the data, which toys have as well; None for ones.
+        starts: points beside the truth from which toys are fitted: the minima that the data have, if there are several.
     """
 
     model: ParametricModel
     reference: Sample
     point: Float64[np.ndarray, " k"]
     data_weights: Float64[np.ndarray, " m"] | None = None
+    starts: tuple[Float64[np.ndarray, " k"], ...] = ()
+
+    def at(self, point: Float64[np.ndarray, " k"]) -> ToyMaker:
+        """The same of another truth."""
+        other = replace(self, point=point)
+        other.__dict__["_columns"] = self._columns
+        return other
 
     @cached_property
     def _expected(self) -> Float64[np.ndarray, " n"]:
@@ -112,22 +134,46 @@ class ToyMaker:
         return self.model.with_weights(fresh), data, fresh, rows, v
 
 
+def threshold_of(q: Float64[np.ndarray, " n"], level: float) -> float:
+    """The q that a share 1 - level of the toys exceeds: the smallest such order statistic."""
+    ordered = np.sort(q)
+    return float(ordered[min(int(np.ceil(level * (len(ordered) + 1))) - 1, len(ordered) - 1)])
+
+
+def held_toys(
+    maker: ToyMaker, held: Sequence[tuple[Sequence[int], Float64[np.ndarray, " c"]]], toys: int, seed: int
+) -> HeldToys:
+    """Draws toys and fits each: all parameters free, then some held at values in turn.
+
+    Arguments:
+        maker: draws toys of the truth.
+        held: numbers of parameters and their values, for each way of holding.
+        toys: how many.
+        seed: of them; toy i of another truth has the same random numbers, so that thresholds of near points differ
+            by less than their errors.
+    """
+    fitted, q = np.full((toys, len(maker.point)), np.nan), np.full((toys, len(held)), np.inf)
+    for number in range(toys):
+        model, data, *_ = maker.draw(seed, number)
+        ends = [model.descend(data, start) for start in (maker.point, *maker.starts)]
+        best = min((end for end in ends if end.converged), key=lambda end: end.value, default=None)
+        if best is None:
+            continue
+        fitted[number] = best.point
+        for column, (chosen, values) in enumerate(held):
+            free = np.ones(len(maker.point), dtype=bool)
+            free[list(chosen)] = False
+            start = best.point.copy()
+            start[list(chosen)] = values
+            end = model.descend(data, start, free)
+            if end.converged:
+                q[number, column] = max(2 * (end.value - best.value), 0.0)
+    return HeldToys(fitted, q)
+
+
 def toy_fits(maker: ToyMaker, toys: int, seed: int) -> ToyFits:
     """Fits toys at a point: all parameters free, and each of interest held at the truth in turn."""
     truth, k = maker.point, maker.model.of_interest
-    fitted, q, failed = [], [], 0
-    for number in range(toys):
-        model, data, *_ = maker.draw(seed, number)
-        best = model.descend(data, truth)
-        held = []
-        for i in range(k):
-            free = np.ones(len(truth), dtype=bool)
-            free[i] = False
-            held.append(model.descend(data, np.where(free, best.point, truth), free))
-        if not (best.converged and all(each.converged for each in held)):
-            failed += 1
-            continue
-        fitted.append(best.point[:k])
-        q.append([2 * (each.value - best.value) for each in held])
-    names = maker.model.names[:k]
-    return ToyFits(names, truth[:k], np.array(fitted).reshape(-1, k), np.array(q).reshape(-1, k), failed)
+    found = held_toys(maker, [([i], truth[[i]]) for i in range(k)], toys, seed)
+    made = np.isfinite(found.q).all(axis=1)
+    return ToyFits(maker.model.names[:k], truth[:k], found.fitted[made, :k], found.q[made], int((~made).sum()))

@@ -82,14 +82,14 @@ def test_nuisances_alone_are_taken_out_of_the_family() -> None:
 
 def test_toys_say_what_intervals_cover_and_give_thresholds() -> None:
     reference, data = _draw(np.random.default_rng(1), 800)
-    result = Measurement(reference, PARAMETERS).run(data, toys=100, goodness_of_fit=False, contours=[], seed=3)
+    result = Measurement(reference, PARAMETERS).run(data, toys=60, goodness_of_fit=False, contours=[], seed=3)
     assert result.toys is not None
-    assert result.toys.count == 100
+    assert result.toys.count == 60
     for each in result.intervals:
         assert each.by_toys
         assert each.coverage is not None
-        # 100 toys: within three binomial errors of the level.
-        assert abs(each.coverage[0] - each.level) < 3 * np.sqrt(each.level * (1 - each.level) / 100) + 0.01
+        # 60 toys: within three binomial errors of the level.
+        assert abs(each.coverage[0] - each.level) < 3 * np.sqrt(each.level * (1 - each.level) / 60) + 0.01
     assert result.interval("scale", 0.95).low < result.interval("scale").low
 
 

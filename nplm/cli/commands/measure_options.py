@@ -150,7 +150,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--toys",
         type=count,
         metavar="N",
-        help="toys at the fitted values, for thresholds of intervals and what asymptotic ones cover (default: 0)",
+        help="toys at each of some points: they give intervals, contours and limits, and say what asymptotic intervals"
+        " cover (default: 0)",
     )
     measure.add_argument(
         "--goodness-of-fit", action=FLAG, help="ask whether anything is left beside the fit (default: yes)"
