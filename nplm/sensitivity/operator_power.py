@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from nplm._util.floating_point import usual_errors
 from nplm.data.sample import Sample
-from nplm.learning.learned_polynomial import LearnedPolynomialRatio
-from nplm.nuisance.ratios.base import LogRatio, log_ratio
-from nplm.nuisance.ratios.polynomial import PolynomialLogRatio
+from nplm.learning.at_theta import log_ratio_at, require_for_operator
+from nplm.nuisance.ratios.base import LogRatio
 from nplm.sensitivity.asymptotic_power import ExpectedPower, power_at, require_for_power
 from nplm.statistic import LikelihoodRatio
 from nplm.stats.neyman_pearson import median_expected_z
@@ -76,17 +74,11 @@ def operator_power(
     """
     kernel = require_for_power(test)
     reference = test.reference
-    ratio.require_reference(reference)
-    if not allow_failed:
-        ratio.require_valid()
-    if reference.has_negative_weights:
-        raise ValueError(f"{reference.name} has negative weights: data cannot be expected from them event by event")
+    require_for_operator(reference, ratio, allow_failed=allow_failed)
     null = test.asymptotic_null()
     found = []
     for theta in thetas:
-        if not any(theta.values()):
-            raise ValueError("at theta = 0 there is nothing to see: give values other than 0")
-        r = np.exp(_log_ratio(ratio, reference, theta))
+        r = np.exp(log_ratio_at(ratio, reference, theta))
         changed = Sample(reference.events, reference.weights * (r - 1), reference.features, "what theta changes")
         distribution = kernel.with_signal(changed, None, normalized=test.normalized)
         blind = power_at(changed.total_weight, distribution, null, thresholds)
@@ -110,9 +102,3 @@ def operator_power_text(found: Sequence[OperatorPower]) -> str:
         for each in found
     ]
     return "\n".join(aligned([head, *rows]))
-
-
-def _log_ratio(ratio: LogRatio, reference: Sample, theta: Mapping[str, float]) -> Float64[np.ndarray, " n"]:
-    if isinstance(ratio, PolynomialLogRatio | LearnedPolynomialRatio):
-        return ratio.log_ratio(reference.events, theta)
-    return log_ratio(ratio, reference.events, theta)

@@ -9,8 +9,10 @@ import pytest
 
 from nplm.hypotest.test import NPLMTest
 from nplm.io import read_sample
+from nplm.learning import MorphedSample, RegressionSettings, learn_from_morphing, write_ratio
 from nplm.models.kernel.model import KernelModel
 from nplm.sensitivity.asymptotic_power import expected_power
+from toys.interference import Interference
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -71,3 +73,28 @@ def test_what_is_wrong_is_named(nplm, arguments: tuple[str, ...], code: int, cul
     assert outcome.code == code, outcome.err
     for culprit in culprits:
         assert culprit in outcome.err
+
+
+def test_the_family_looks_at_samples_of_an_operator(nplm) -> None:
+    """Samples at theta by the default family, beside one kernel; without an operator there are none."""
+    problem = Interference(2, expected_yield=100.0)
+    basis = [{}, {"c_even": 1.0}, {"c_even": -1.0}]
+    sample, weights = problem.draw_weighted(np.random.default_rng(1), 3000, basis)
+    ratio = learn_from_morphing(
+        MorphedSample.of(sample, weights, basis), reach=0.4, settings=RegressionSettings(members=2, centers=40)
+    )
+    write_ratio("eft.npz", ratio)
+    np.savez("simulation.npz", m=sample["m"], phi=sample["phi"], w=sample.weights)
+    words = ("power", "--reference", "simulation.npz", "--weights", "w", "--features", "m", "phi", *KERNEL)
+    operator = ("--ratio", "eft.npz", "--at", "c_even=0.3", "--allow-failed")
+    outcome = nplm(*words, *operator, "--toys", "10", "--seed", "3", "--json")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    (family,) = document["family"]
+    assert len(family["family"]["z"]) == 10
+    assert family["dedicated_z"] == pytest.approx(document["power"][0]["dedicated_z"])
+    assert "family" not in json.loads(nplm(*words, *operator, "--json").out)
+    assert "take 10 or more" in nplm(*words, *operator, "--toys", "5").err
+    outcome = nplm(*words, "--signal", "peak.npz", "--n", "9", "--toys", "20")
+    assert outcome.code == 2
+    assert "--toys are of an operator" in outcome.err

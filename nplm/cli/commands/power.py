@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nplm.cli.commands.power_options import Options
@@ -14,6 +15,7 @@ from nplm.cli.reading import Reader, known_yield, refusing_bad_input
 from nplm.cli.terminal import Reporter
 
 if TYPE_CHECKING:
+    from nplm.family.operator_power import FamilyOperatorPower
     from nplm.sensitivity.asymptotic_power import ExpectedPower
 
 
@@ -57,15 +59,34 @@ def _run_operator(options: Options, path: str) -> int:
             powers = operator_power(test, ratio, options.at, options.z, allow_failed=options.allow_failed)
         assert test.prepared.linear is not None  # else there is no such power
         found[test.prepared.linear.modes.width] = powers
+    of_family: tuple[FamilyOperatorPower, ...] = ()
+    if options.toys:
+        from nplm.family.operator_power import family_operator_power, family_operator_text
+
+        with refusing_bad_input(), reporter.expect(options.toys * len(options.at)):
+            of_family = family_operator_power(
+                test.reference,
+                ratio,
+                options.at,
+                options.toys,
+                seed=options.seed,
+                allow_failed=options.allow_failed,
+                on_sample=partial(reporter.advance_by, 1),
+            )
     if options.json:
         rows = [{"width": width, **power.to_dict()} for width, powers in found.items() for power in powers]
         document = {"schema": "nplm-power/1", "kind": "operator", "power": rows}
+        if of_family:
+            document["family"] = [power.to_dict() for power in of_family]
         say(json.dumps(document, indent=2, allow_nan=False))
         return ExitCode.DONE
     for width, powers in found.items():
         say(f"width {width:.4g}")
         say(operator_power_text(powers))
     say("\n  this test: from its asymptotic null, no toys were run; dedicated: of 0 against this value alone")
+    if of_family:
+        say(f"\nthe default family of tests, on {options.toys} samples at each value")
+        say(family_operator_text(of_family))
     return ExitCode.DONE
 
 

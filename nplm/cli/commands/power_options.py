@@ -10,10 +10,12 @@ from typing import Any
 from nplm.cli.errors import UsageError
 from nplm.cli.model_options import ModelOptions, add_model_options, add_prepared_option, require_model
 from nplm.cli.options import FLAG, InputOptions, add_config_option, add_reference_options, require_input
-from nplm.cli.types import named_values, positive_numbers, text, z_threshold
+from nplm.cli.types import count, named_values, positive_numbers, seed, text, z_threshold
 
 # Signal events that are expected at most: t is of their size, and its distribution is computed in float64.
 MOST_EVENTS = 1e12
+# Toys of an operator at least: fewer do not tell a median Z.
+FEWEST_TOYS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Options(ModelOptions, InputOptions):
     ratio: str | None = None
     at: tuple[Mapping[str, float], ...] = ()
     allow_failed: bool = False
+    toys: int = 0
+    seed: int = 1
     z: tuple[float, ...] = (2.0, 3.0, 5.0)
     widths: tuple[float, ...] | None = None
     json: bool = False
@@ -56,6 +60,10 @@ class Options(ModelOptions, InputOptions):
                 if values.get(other):
                     shown = "DATA" if other == "data" else f"--{other}"
                     raise UsageError(f"{shown} is for a signal and --ratio for an operator; leave one of them out")
+            if values.get("toys") and values["toys"] < FEWEST_TOYS:
+                raise UsageError(f"--toys: take {FEWEST_TOYS} or more (or 0), not {values['toys']}")
+        elif values.get("toys"):
+            raise UsageError("--toys are of an operator: give it with --ratio (nplm closure has toys with a signal)")
         elif (most := max(values["n"])) > MOST_EVENTS:
             raise UsageError(f"--n {most:g} signal events are too many to compute with; take {MOST_EVENTS:g} at most")
         values = {**values, "model": "kernel"}
@@ -85,6 +93,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--at", type=named_values, nargs="+", metavar="NAME=VALUE[,...]", help="values of its couplings to ask about"
     )
     files.add_argument("--allow-failed", action=FLAG, help="take a ratio that failed its checks")
+    files.add_argument(
+        "--toys",
+        type=count,
+        metavar="N",
+        help="with --ratio: samples at each value for the default family of tests, beside the kernel (default: 0)",
+    )
+    files.add_argument("--seed", type=seed, metavar="N", help="seed of these samples (default: 1)")
     model = parser.add_argument_group("test")
     add_model_options(model)
     add_prepared_option(model)
