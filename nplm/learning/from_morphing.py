@@ -41,7 +41,7 @@ def learn_from_morphing(
 
     What an event weighs depends on more than x; its mean given x is what x knows of theta. By least squares, which
     minimizes sum w f^2 / 2 - w_a f, each coefficient is R_a(x) = E_w[w_a / w | x]. The positive form is nowhere
-    negative, see `LearnedPolynomialRatio`; weights must be of degree 2 for it. The yield is exact at every theta.
+    negative, see `LearnedPolynomialRatio`; weights must be of an even degree for it. The yield is exact at every theta.
 
     Arguments:
         morphed: the events.
@@ -56,7 +56,7 @@ def learn_from_morphing(
 
     Raises:
         ValueError: if there are too few events, a reach is not positive or beyond where morphing is accurate, or the
-            positive form is wanted of another degree than 2.
+            positive form is wanted of an odd degree.
     """
     settings = settings or RegressionSettings()
     central, names, powers = morphed.sample, morphed.parameters, morphed.morphing.powers[1:]
@@ -206,5 +206,7 @@ def _require(central: Sample, form: PolynomialForm, degree: int) -> None:
     require_varying(central)
     if form not in ("positive", "polynomial"):
         raise ValueError(f"the form must be 'positive' or 'polynomial', not '{form}'")
-    if form == "positive" and degree != 2:
-        raise ValueError(f"the positive form is of degree 2, not {degree}: learn the polynomial form")
+    if form == "positive" and degree % 2:
+        raise ValueError(
+            f"the positive form is of an even degree, as squares are, not {degree}: learn the polynomial form"
+        )

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from nplm.data.fingerprint import rounded, summary
 from nplm.data.sample import Sample
+from nplm.learning.positive import made_positive
 from nplm.learning.regression import Regression
 from nplm.learning.validation import RatioValidation
 from nplm.nuisance.ratios.base import LogRatioDefaults
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
 PolynomialForm = Literal["positive", "polynomial"]
 
 _SMALLEST = 1e-12
-# Square of b, at least, in units of that of a: no detector lets interference be complete.
-_LEAST_SQUARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedPolynomialRatio(LogRatioDefaults):
     """log r(x; theta) = log [1 + sum_a R_a(x) theta^a] + log [Y(theta) / Y_R(theta)], with R_a that was learned.
 
-    R_a is the mean over an ensemble of regressions. "polynomial": as it is. "positive", of degree 2: in the form
-    r = (1 + sum_i theta_i a_i)^2 + sum_j (sum_i theta_i b_ij)^2, nowhere negative (arXiv:2007.10356), whose a is half
-    of the linear coefficients, and b b^T the matrix of the quadratic ones less a a^T, with eigenvalues of 5% of |a|^2
-    at least. Y(theta) is the exact yield relative to that at 0, and Y_R that of the reweighted reference, so that the
-    yield is exact at every theta.
+    R_a is the mean over an ensemble of regressions. "polynomial": as it is. "positive", of an even degree: in the form
+    r = (1 + sum_i m_i a_i)^2 + sum_j (sum_i m_i b_ij)^2, nowhere negative (arXiv:2007.10356), with m the monomials up
+    to half of the degree, see `nplm.learning.positive`. Of degree 2, a is half of the linear coefficients, and b b^T
+    the matrix of the quadratic ones less a a^T, with eigenvalues of 5% of |a|^2 at least.
+
+    Y(theta) is the exact yield relative to that at 0, and Y_R that of the reweighted reference, so that the yield is
+    exact at every theta.
 
     In `nplm.measure`, r is evaluated at each event as it is; among nuisances it is expanded in theta within the reach,
     see `PolynomialLogRatio`.
@@ -231,28 +232,3 @@ class LearnedPolynomialRatio(LogRatioDefaults):
         p = traced_powers(nu, self.powers)
         exact, found = 1 + jnp.dot(self.yields, p), 1 + jnp.dot(self.mean, p)
         return jnp.log(jnp.where(exact > 0, exact, jnp.nan) / jnp.where(found > 0, found, jnp.nan))
-
-
-def made_positive(
-    values: Float64[np.ndarray, "*m n T"], powers: Int64[np.ndarray, "T k"]
-) -> Float64[np.ndarray, "*m n T"]:
-    """The nearest coefficients of degree 2 that make r positive at every theta, the linear ones being as they are."""
-    k = powers.shape[1]
-    a = values[..., :k] / 2
-    places = [tuple(np.repeat(np.arange(k), row).tolist()) for row in powers]
-    left = np.zeros((*values.shape[:-1], k, k))
-    for t, place in enumerate(places):
-        if len(place) == 2:
-            i, j = place
-            left[..., i, j] = left[..., j, i] = values[..., t] / (1 if i == j else 2)
-    left -= a[..., :, None] * a[..., None, :]
-    sizes, vectors = np.linalg.eigh(left)
-    least = np.maximum(_LEAST_SQUARE * (a**2).sum(axis=-1), _SMALLEST)
-    squares = vectors * np.maximum(sizes, least[..., None])[..., None, :] @ np.swapaxes(vectors, -1, -2)
-    whole = squares + a[..., :, None] * a[..., None, :]
-    found = values.copy()
-    for t, place in enumerate(places):
-        if len(place) == 2:
-            i, j = place
-            found[..., t] = whole[..., i, j] * (1 if i == j else 2)
-    return found

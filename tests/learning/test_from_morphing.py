@@ -20,7 +20,8 @@ from nplm.learning import (
     read_ratio,
     write_ratio,
 )
-from nplm.learning.learned_polynomial import PolynomialForm, made_positive
+from nplm.learning.learned_polynomial import PolynomialForm
+from nplm.learning.positive import made_positive
 from nplm.nuisance.profile import PreparedNuisances
 from nplm.nuisance.ratios.base import log_ratio
 from nplm.nuisance.ratios.monomials import monomials, powers_of
@@ -216,7 +217,7 @@ def test_bad_input_is_refused() -> None:
     cubic = MorphedSample.of(
         Sample(np.arange(4.0)), np.ones((4, 4)) + np.arange(4) ** 3 * 0.1, [{"c": float(i)} for i in range(4)], degree=3
     )
-    with pytest.raises(ValueError, match="positive form is of degree 2, not 3"):
+    with pytest.raises(ValueError, match="positive form is of an even degree, as squares are, not 3"):
         learn_from_morphing(cubic)
     with pytest.raises(ValueError, match="nothing to learn from"):
         learn_polynomial_from_samples(morphed().sample, [])
