@@ -7,10 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 import yaml
 
-from nplm.learning import LearnedPolynomialRatio, read_ratio, read_score
+from nplm import Sample
+from nplm.learning import (
+    LearnedPolynomialRatio,
+    MorphedSample,
+    RegressionSettings,
+    learn_from_morphing,
+    read_ratio,
+    read_score,
+)
 from nplm.stats.neyman_pearson import median_expected_z
+from tests.docs.workplace import write_nanoaod
 from toys.interference import Interference
 
 PROBLEM = Interference(2)
@@ -182,3 +192,52 @@ def test_weights_that_are_not_finite_are_refused(nplm) -> None:
     outcome = nplm("learn", "learn.yaml", "-o", "out")
     assert outcome.code == 3
     assert "w_1" in outcome.err
+
+
+@pytest.mark.parametrize("generated", [0.0, 1.0])
+def test_basis_points_from_nanoaod(nplm, generated: float) -> None:
+    """Events of a ROOT file, generated at theta = 0 with ratios to genWeight as columns, or elsewhere and reweighted.
+
+    The ratio is that of the same numbers in memory, and of the exact score; with two points exchanged its sign changes.
+    """
+    sample = write_nanoaod(Path("nano.root"), 6000, generated)
+    columns = [f"LHEReweightingWeight[{i}]" for i in (0, 3, 1)]
+    own = "genWeight" if generated == 0 else "genWeight * LHEReweightingWeight[0]"
+    if generated:
+        columns = [f"genWeight * {column}" for column in columns]
+    text = (
+        f"central: nano.root\nweights: {own}\nexpected_yield: 1000\n"
+        "features: ['m = max(Jet_mass)', 'phi = Jet_phi[0]']\noperators:\n  eft:\n"
+        f"    points: [{{}}, {{c_even: 0.5}}, {{c_even: -0.5}}]\n    weights: {json.dumps(columns)}\n"
+        f"    relative: {'no' if generated else 'yes'}\n"
+        "    reach: {c_even: 0.3}\n    members: 2\n    centers: 60\n"
+    )
+    Path("learn.yaml").write_text(text)
+    outcome = nplm("learn", "learn.yaml", "-o", "out", "--no-plots")
+    assert outcome.code == 0, outcome.err
+    found = read_ratio("out/eft.npz")
+    assert isinstance(found, LearnedPolynomialRatio)
+    x, _ = PROBLEM.draw(np.random.default_rng(2), 1000)
+    exact = PROBLEM.score(x)[:, 0]
+    assert np.corrcoef(found.score(x)[:, 0], exact)[0, 1] > 0.95
+    assert 1 + found.yields @ [0.3, 0.09] == pytest.approx(PROBLEM.expected_at({"c_even": 0.3}) / 1000, abs=0.02)
+    if generated == 0:
+        weights = sample.weights[:, None] * ratios_of_nanoaod("nano.root")[:, [0, 3, 1]] / len(sample) * 1000
+        morphed = MorphedSample.of(
+            Sample(sample.events, weights[:, 0], sample.features), weights, [{}, {"c_even": 0.5}, {"c_even": -0.5}]
+        )
+        settings = RegressionSettings(members=2, centers=60)
+        np.testing.assert_allclose(
+            found.polynomial(x), learn_from_morphing(morphed, reach=0.3, settings=settings).polynomial(x), atol=2e-3
+        )
+    Path("learn.yaml").write_text(text.replace("[3]", "[X]").replace("[1]", "[3]").replace("[X]", "[1]"))
+    assert nplm("learn", "learn.yaml", "-o", "exchanged", "--no-plots").code == 0
+    exchanged = read_ratio("exchanged/eft.npz")
+    assert isinstance(exchanged, LearnedPolynomialRatio)
+    assert np.corrcoef(exchanged.score(x)[:, 0], exact)[0, 1] < -0.95
+
+
+def ratios_of_nanoaod(path: str) -> np.ndarray:
+    """LHEReweightingWeight by uproot alone."""
+    with uproot.open(path) as file:
+        return np.asarray(file["Events"]["LHEReweightingWeight"].array(library="ak").to_numpy(), dtype=np.float64)

@@ -32,6 +32,7 @@ from tests.docs.workplace import FILES, STREAMS, late_run
 # runs as many more as there were commands before it, so that none finds the toys of its store done. Networks search
 # little (tests/docs/quick.py), and Dask's workers are threads of this process.
 SIZES = {
+    ("--toys", "20"): "10",
     ("--toys", "200"): "20",
     ("--toys", "400"): "40",
     ("--toys", "1000"): "60",

@@ -14,6 +14,7 @@ import pyarrow as pa
 import uproot
 from scipy.stats import norm
 
+from nplm import Sample
 from nplm.io import write_sample
 from nplm.io.tables import as_sample
 from nplm.stats.weighted_chi2 import WeightedChi2Null
@@ -161,12 +162,46 @@ def nanoaod() -> None:
 
 
 def operators() -> None:
-    """simulation.npz with weights at three basis points, and learn.yaml as the guide has it."""
+    """simulation.npz and nano.root with weights at basis points, and the YAML files as the guide has them."""
     basis = [{}, {"c_even": 1.0}, {"c_even": -1.0}]
     sample, weights = Interference().draw_weighted(np.random.default_rng(14), 6000, basis)
     columns = dict(zip(("w_sm", "w_plus", "w_minus"), weights.T, strict=True))
     np.savez("simulation.npz", m=sample["m"], phi=sample["phi"], **columns)
-    Path("learn.yaml").write_text(blocks(ROOT / "docs/effective_theories.md", "yaml")[0], encoding="utf-8")
+    write_nanoaod(Path("nano.root"), 6000, generated=1.0)
+    for name, text in zip(("learn", "nano"), blocks(ROOT / "docs/effective_theories.md", "yaml"), strict=True):
+        Path(f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def write_nanoaod(path: Path, n: int, generated: float) -> Sample:
+    """Events of an effective theory as NanoAOD has them: jets, genWeight, and ratios to it in LHEReweightingWeight.
+
+    Arguments:
+        path: of the ROOT file.
+        n: number of events.
+        generated: c_even with which they are generated; ratios are those of c_even = 0, -.5, 1 and .5.
+
+    Returns:
+        The events with their weights at c_even = 0, m and phi.
+    """
+    rng = np.random.default_rng(15)
+    problem, points = Interference(), [{}, *({"c_even": c} for c in (-0.5, 1.0, 0.5))]
+    events, latent = problem.draw(rng, n, {"c_even": generated})
+    own = problem.weight(latent, {"c_even": generated})
+    ratios = np.column_stack([problem.weight(latent, point) / own for point in points])
+    # Of one jet or two, the last has the mass of the event, and all have its angle.
+    count = rng.integers(1, 3, n)
+    jets = np.repeat(events, count, axis=0)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    jets[first[count == 2], 0] = -5.0
+    columns = {
+        "Jet_mass": ak.unflatten(jets[:, 0].astype(np.float32), count),
+        "Jet_phi": ak.unflatten(jets[:, 1].astype(np.float32), count),
+        "LHEReweightingWeight": ak.from_regular(ak.Array(ratios.astype(np.float32)), axis=1),
+        "genWeight": np.full(n, 0.0213, dtype=np.float32),
+    }
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {k: ak.type(ak.Array(v)).content for k, v in columns.items()}).extend(columns)
+    return Sample(events, ratios[:, 0], ["m", "phi"], "nanoaod")
 
 
 def hunted() -> None:
