@@ -33,6 +33,7 @@ class Operators:
         relative: whether they hold ratios to the weights; None to see.
         form, reach, inputs: see `learn_from_morphing`.
         settings: how to learn.
+        checked: theta where the ratio is checked, beside the usual points.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Operators:
     reach: Mapping[str, float] | None
     inputs: tuple[str, ...] | None
     settings: RegressionSettings
+    checked: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
     def of(cls, source: Path, name: str, entry: Mapping[str, Any], settings: RatioSettings) -> Operators:
@@ -82,6 +84,7 @@ class Operators:
             None if reach is None else {str(n): float(v) for n, v in reach.items()},
             None if inputs is None else texts(inputs),
             learning,
+            tuple({str(n): float(v) for n, v in theta.items()} for theta in entry.get("checked", ())),
         )
 
     def learn(
@@ -98,7 +101,12 @@ class Operators:
             morphed = MorphedSample.of(central, weights, points, names, degree, relative=False)
             reach = None if self.reach is None else [self.reach[name] for name in names]
             ratio = learn_from_morphing(
-                morphed, form=self.form, reach=reach, inputs=self.inputs, settings=self.settings
+                morphed,
+                form=self.form,
+                reach=reach,
+                inputs=self.inputs,
+                settings=self.settings,
+                checked=self.checked,
             )
             return ratio, learn_local_score(morphed, inputs=self.inputs, settings=self.settings), morphed
         except ValueError as error:

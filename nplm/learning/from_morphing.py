@@ -19,10 +19,10 @@ from nplm.learning.morphed_sample import MorphedSample
 from nplm.learning.morphing import Morphing
 from nplm.learning.regression import Moments, Regression, RegressionSettings, regress
 from nplm.learning.settings import held_out
-from nplm.learning.validation import RatioValidation
+from nplm.learning.validation import RatioValidation, described
 from nplm.nuisance.ratios.monomials import monomials, powers_of
 from nplm.nuisance.ratios.polynomial import MOST_FUNCTIONS, ORDERS, TOLERANCE, PolynomialLogRatio
-from nplm.nuisance.values import positive, values_of
+from nplm.nuisance.values import nu_of, positive, values_of
 
 Nu = Mapping[str, float]
 # Events at which the order of the expansion is chosen, beside the extreme ones of each feature.
@@ -36,6 +36,7 @@ def learn_from_morphing(
     reach: ArrayLike | None = None,
     inputs: Sequence[str] | None = None,
     settings: RegressionSettings | None = None,
+    checked: Sequence[Nu] = (),
 ) -> LearnedPolynomialRatio:
     """Learns r(x; theta) = E[w(theta) | x] / E[w(0) | x] as a polynomial in theta at each x.
 
@@ -50,18 +51,24 @@ def learn_from_morphing(
             deviations by the information that latent values carry, or where the basis points end, if that is less.
         inputs: features that r depends on; default: all.
         settings: how to learn.
+        checked: theta by name, within the reach, where r times the weights at 0 is held against the weights there of
+            events that were held out (closure), beside both ends of each axis and points between two.
 
     Returns:
         The log-ratio, validated on events that were held out.
 
     Raises:
-        ValueError: if there are too few events, a reach is not positive or beyond where morphing is accurate, or the
-            positive form is wanted of an odd degree.
+        ValueError: if there are too few events, a reach is not positive or beyond where morphing is accurate, the
+            positive form is wanted of an odd degree, or r is to be checked at 0 or out of its reach.
     """
     settings = settings or RegressionSettings()
     central, names, powers = morphed.sample, morphed.parameters, morphed.morphing.powers[1:]
     _require(central, form, morphed.morphing.degree)
     ends = reach_of(names, morphed, reach)
+    for theta in checked:
+        point = nu_of(names, theta)
+        if not point.any() or not (np.abs(point) <= ends).all():
+            raise ValueError(f"r is checked within its reach, and not at 0: not at {described(theta)}")
     found = regress(
         central, [Moments(central, morphed.coefficients[:, 1:] * powers_of(ends, powers))], inputs, settings
     )
@@ -70,6 +77,7 @@ def learn_from_morphing(
     points = [
         {name: value for name, value in zip(names, u * ends, strict=True) if value} for u in checked_points(len(names))
     ]
+    points += [{name: value for name, value in theta.items() if value} for theta in checked]
     kept = held_out(central, [(point, morphed.at(point)) for point in points], settings.splitting, paired=True)
     return ratio.with_validation(_validated(ratio, *kept, paired=True))
 

@@ -72,6 +72,14 @@ def test_weights_become_a_ratio_a_score_and_parameters(nplm) -> None:
     assert "out/parameters.yaml is kept as it is" in nplm("learn", "learn.yaml", "-o", "out", "--no-plots").out
 
 
+def test_the_ratio_is_checked_at_values_of_the_file(nplm) -> None:
+    Path("learn.yaml").write_text(HEAD + ENTRY + "    checked: [{c_even: 0.15}]\n")
+    assert nplm("learn", "learn.yaml", "-o", "out").code == 0
+    validation = read_ratio("out/eft.npz").validation
+    assert validation is not None
+    assert any("c_even = 0.15" in check.describe() for check in validation.checks)
+
+
 def test_ratios_in_a_column_of_arrays(nplm) -> None:
     """As NanoAOD has them, in single precision: the same ratio."""
     Path("learn.yaml").write_text(HEAD + ENTRY)
@@ -169,6 +177,9 @@ def test_weights_of_a_les_houches_file(nplm) -> None:
             "points of operators.eft is missing; give the basis points",
         ),
         ("[{}, {c_even: 1}, {c_even: -1}]", "[{}, {}, {}]", "operators.eft: the points name no parameter"),
+        ("    members", "    checked: [{c_even: 2}]\n    members", "operators.eft: r is checked within its reach"),
+        ("    members", "    checked: [{c_odd: 0.1}]\n    members", "operators.eft: unknown nuisance c_odd"),
+        ("    members", "    checked: [0.1]\n    members", "checked"),
         ("members: 2", "members: 0", "operators.eft: members and centers must be 1 or more"),
         ("operators:\n  eft:", "operators:\n  a/b:", "must not begin with a dot or hold a slash"),
     ],

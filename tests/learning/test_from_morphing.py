@@ -130,6 +130,25 @@ def test_the_positive_form_is_positive_everywhere_and_keeps_what_is() -> None:
         np.testing.assert_allclose(made_positive(whole, powers), whole, atol=1e-12)
 
 
+def test_a_ratio_is_checked_where_it_is_asked_to_be() -> None:
+    """At c = .7 with all features it agrees; blind to m it fails there."""
+    at = {"c_even": 0.7}
+    found = learn_from_morphing(morphed(), reach=0.8, settings=SETTINGS, checked=[at])
+    blind = learn_from_morphing(morphed(), reach=0.8, inputs=["phi"], settings=SETTINGS, checked=[at])
+    assert found.validation is not None
+    assert blind.validation is not None
+    where = "c_even = 0.7"
+    assert any(where in check.describe() for check in found.validation.checks)
+    assert found.validation.passed
+    assert any(where in check.describe() for check in blind.validation.failures)
+    usual = learned().validation
+    assert usual is not None
+    assert not any(where in check.describe() for check in usual.checks)
+    for wrong in ({"c_even": 0.31}, {"c_even": 0.0}):
+        with pytest.raises(ValueError, match="within its reach, and not at 0"):
+            learn_from_morphing(morphed(), reach=0.3, settings=SETTINGS, checked=[wrong])
+
+
 def test_learned_from_samples_is_right_but_knows_less() -> None:
     rng = np.random.default_rng(2)
     central = PROBLEM.draw_reference(rng, 20_000)
