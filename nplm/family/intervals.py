@@ -125,6 +125,11 @@ class Intervals:
         """Signed roots of the deviance of the samples as they are."""
         return self._roots(self.mass_a[None], self.mass_b[None])[0]
 
+    @property
+    def expected(self) -> Float64[np.ndarray, " cells"]:
+        """Mass of B that A lets be expected in each cell."""
+        return self.ratio * self.mass_a
+
     @cached_property
     def best(self) -> Interval:
         """The interval of largest root."""
@@ -132,18 +137,26 @@ class Intervals:
         i = int(np.argmax(np.abs(roots)))
         start, stop = int(self.start[i]), int(self.stop[i])
         inside = np.arange(start, stop) % self.cells
-        expected = self.ratio * max(float(self.mass_a[inside].sum()), 0.0)
+        expected = max(float(self.expected[inside].sum()), 0.0)
         return Interval(self, start, stop, float(roots[i]), float(self.mass_b[inside].sum()), expected)
 
     def largest(self, draws: Draws, q: float) -> Float64[np.ndarray, " L"]:
         """Largest absolute root in each of L pairs of samples."""
+        return np.abs(self.of_scores(self.scores(draws), q)).max(axis=1)
+
+    def scores(self, draws: Draws) -> Float64[np.ndarray, "L cells"]:
+        """y of each cell in each of L pairs of samples."""
         filled = draws.summed(self.grid.of_event, self.grid.count)
-        measure = np.zeros((len(filled), self.cells))
-        measure[:, self.grid.on] = filled
+        scores = np.zeros((len(filled), self.cells))
+        scores[:, self.grid.on] = filled
+        return scores
+
+    def of_scores(self, scores: Float64[np.ndarray, "L cells"], q: float) -> Float64[np.ndarray, "L i"]:
+        """Signed roots of samples whose cells have these scores."""
         together = self.mass_a + self.mass_b
         # y = (1 - q) B - q A and A + B as observed; where weights differ so that A + B is not known, about it.
-        mass_b = measure + q * together
-        return np.abs(self._roots(together - mass_b, mass_b)).max(axis=1)
+        mass_b = scores + q * together
+        return self._roots(together - mass_b, mass_b)
 
     def cell_modes(self, rows: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k cells"]:
         """For some events, one in their cell and zero elsewhere, such that the score of a cell has variance one."""
@@ -155,11 +168,20 @@ class Intervals:
     def largest_normal(self, scores: Float64[np.ndarray, "m cells"]) -> Float64[np.ndarray, " m"]:
         """Largest absolute normal score of an interval, from scores of the cells of variance one."""
         sums = (scores * np.sqrt(np.maximum(self.variance, 0.0))) @ self.weights.T
-        return np.asarray(np.abs(sums / np.sqrt(self._held)).max(axis=1))
+        return np.asarray(np.abs(sums / np.sqrt(self.held)).max(axis=1))
 
     @cached_property
-    def _held(self) -> Float64[np.ndarray, " i"]:
-        return np.maximum(self.weights**2 @ self.variance, _TINY)
+    def held(self) -> Float64[np.ndarray, " i"]:
+        """Null variance of the score of each interval."""
+        return np.maximum((self.weights * self.with_cells(self.weights)).sum(axis=1), _TINY)
+
+    def with_cells(self, weights: Float64[np.ndarray, "k cells"]) -> Float64[np.ndarray, "k cells"]:
+        """Covariance of sums over cells, of these weights, with the score of each cell."""
+        return weights * self.variance
+
+    def drawn(self, normal: Float64[np.ndarray, "L cells"]) -> Float64[np.ndarray, "L cells"]:
+        """Normal scores of cells, of independent ones of variance one."""
+        return normal * np.sqrt(np.maximum(self.variance, 0.0))
 
     def log_tail(self, root: float, seed: int) -> float:
         """log P(any root exceeds in absolute value), for roots of normal scores.
@@ -169,14 +191,14 @@ class Intervals:
         lifted beyond the threshold.
         """
         rng = np.random.default_rng([seed, 0x77696E])
-        increments = rng.standard_normal((_DRAWS, self.cells)) * np.sqrt(np.maximum(self.variance, 0.0))
+        increments = self.drawn(rng.standard_normal((_DRAWS, self.cells)))
         lifted = rng.integers(len(self.start), size=_DRAWS)
         # |Y| given |Y| > root, for a normal Y.
         log_u = np.log(rng.random(_DRAWS)) + log_ndtr(-root)
-        held, own = self._held[lifted], self.weights[lifted]
+        held, own = self.held[lifted], self.weights[lifted]
         missing = -ndtri_exp(log_u) * np.sqrt(held) - (own * increments).sum(axis=1)
-        increments += (missing / held)[:, None] * own * self.variance
-        scores = increments @ self.weights.T / np.sqrt(self._held)
+        increments += (missing / held)[:, None] * self.with_cells(own)
+        scores = increments @ self.weights.T / np.sqrt(self.held)
         number = np.maximum((np.abs(scores) >= root * (1 - 1e-12)).sum(axis=1), 1)
         return float(np.log(2 * len(self.start)) + log_ndtr(-root) + np.log((1 / number).mean()))
 

@@ -11,6 +11,8 @@ MOMENTS, INTERVALS = "moments", "intervals"
 CLASSES = (ONE, TWO, PRODUCTS, ALL, RAW, MOMENTS, INTERVALS)
 # How many events a subset has: not among those that are chosen, as it comes with the subset.
 COUNT = "count"
+# How many events there are, where a fitted model says how many are expected (`nplm.measure`).
+YIELD = "yield"
 # Kernels of all features in which rare events count more: nor among these, as they come with what says what is rare.
 RARITY = "rarity"
 # Those of features as they are, and not of their ranks.

@@ -101,6 +101,22 @@ class Members(ABC):
         # 8 variance^3 / third^2 with variance 2 sum c^2 and third cumulant 8 sum c^3.
         return powers[0], 2 * powers[1], powers[1] ** 3 / np.maximum(powers[2], 1e-300) ** 2
 
+    def told(self, t: Float64[np.ndarray, " k"], seed: int) -> tuple[list[float], list[float], list[float]]:
+        """t, its mean without a difference and local log p of all tests, those of intervals last.
+
+        Of all intervals of a feature t is the largest root squared, at the distribution of all of them.
+        """
+        if not self.members:
+            t_of, expected, log_p = [], [], []
+        else:
+            t_of, expected, log_p = t.tolist(), self.expected_t.tolist(), self.log_p(t[None])[0].tolist()
+        for each in self.intervals:
+            root = each.best.root
+            t_of.append(root**2)
+            expected.append(1.0)
+            log_p.append(min(each.log_tail(abs(root), seed), 0.0))
+        return t_of, expected, log_p
+
     def surprise(self, draws: Draws) -> Float64[np.ndarray, "L c"]:
         """Largest -log p in each class, of each pair of samples."""
         roots = None

@@ -24,7 +24,7 @@ from nplm.family.rarity import Rarity
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.subsets import Subset
-from nplm.family.words import interval_name, leading_interval, leading_words, test_name, words_of_test
+from nplm.family.words import leading_interval, leading_words, number_of, test_names, words_of_test
 from nplm.io.tables import Tabular, two_samples
 from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
@@ -230,21 +230,9 @@ class FamilyTest:
     ) -> TwoSampleResult:
         began = time.perf_counter()
         family, features = self.family, self.a.features
-        names = [test_name(member, features) for _, member in family.members]
-        t, expected = self.t.tolist(), family.expected_t.tolist() if names else []
-        log_p = family.log_p(self.t[None])[0].tolist() if names else []
-        for each in family.intervals:
-            root = each.best.root
-            names.append(interval_name(features[each.feature]))
-            t.append(root**2)
-            expected.append(1.0)
-            # One of all intervals of the feature, at the distribution of all of them.
-            log_p.append(min(each.log_tail(abs(root), self.seed), 0.0))
-        if isinstance(leading, Interval):
-            number = len(family.members) + family.intervals.index(leading.among)
-            looked_at: tuple[int, ...] = (leading.feature,)
-        else:
-            number, looked_at = leading, family.members[leading][1].features
+        names = test_names(family, features)
+        t, expected, log_p = family.told(self.t, self.seed)
+        number, looked_at = number_of(family, leading)
         shape_number, shape = number, calibration
         words, found = leading_words(family, leading, features), leading_interval(family, leading)
         if self._of_test:

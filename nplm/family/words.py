@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nplm.family.intervals import Interval, standing_out
 from nplm.family.member import Member
-from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RARITY, RAW
+from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RARITY, RAW, YIELD
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
@@ -18,6 +18,8 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
     if member.subset:
         whole = "number of events" if member.kind == COUNT else test_name(replace(member, subset=""), features)
         return f"{whole}, {member.subset}"
+    if member.kind == YIELD:
+        return YIELD
     names = [features[j] for j in member.features]
     if member.scale is None:
         return _product_name(names) + _as_it_is(member) + (", the others known" if member.residual else "")
@@ -29,6 +31,19 @@ def test_name(member: Member, features: tuple[str, ...]) -> str:
 def interval_name(feature: str) -> str:
     """The test of all intervals of a feature."""
     return f"interval of {feature}"
+
+
+def test_names(seen: Seen, features: tuple[str, ...]) -> list[str]:
+    """Names of all tests: of kernels and products, then of the intervals of each feature."""
+    names = [test_name(member, features) for _, member in seen.members]
+    return names + [interval_name(features[each.feature]) for each in seen.intervals]
+
+
+def number_of(seen: Seen, leading: int | Interval) -> tuple[int, tuple[int, ...]]:
+    """Number of the leading test among these names, and of the features that it looks at."""
+    if isinstance(leading, Interval):
+        return len(seen.members) + seen.intervals.index(leading.among), (leading.feature,)
+    return leading, seen.members[leading][1].features
 
 
 def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]) -> str:
@@ -46,6 +61,8 @@ def leading_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]
     among = f" among {member.subset}" if member.subset else ""
     if member.kind == COUNT:
         return f"in the number of events{among}"
+    if member.kind == YIELD:
+        return "in the yield"
     names = [features[j] for j in member.features]
     if member.scale is None:
         known = " once the others are known" if member.residual else ""

@@ -12,24 +12,26 @@ from jaxtyping import Float64
 from nplm._util.blas import blas_threads
 from nplm.data.sample import Sample
 from nplm.family.calibration import calibrated
-from nplm.family.draws import Draws, null_draws
+from nplm.family.draws import null_draws
 from nplm.family.fit import MemberFit, fit_rows
-from nplm.family.intervals import Interval
+from nplm.family.intervals import Interval, largest_root
 from nplm.family.member import Part
 from nplm.family.pvalue import FamilyNull
-from nplm.family.settings import INTERVALS, FamilySettings
+from nplm.family.settings import CLASSES, YIELD, FamilySettings
 from nplm.family.spread import Spread, equal_masses
 from nplm.family.statistic import Family, Members, combined
-from nplm.family.words import leading_words, test_name
-from nplm.measure.projection import YIELD, Fitted, ProjectedPart, projected
+from nplm.family.words import leading_interval, leading_words, number_of, test_names
+from nplm.measure.projected_intervals import Drawn, ProjectedIntervals
+from nplm.measure.projection import Fitted, ProjectedPart, projected
 from nplm.two_sample.calibration import Kind, TwoSampleCalibration
 from nplm.two_sample.pooled import Pool
 
-# All of the family but single intervals of a feature, whose many tests are not modes.
-CLASSES = ("one", "two", "products", "all", "raw", "moments")
 _STREAM = 0x6C656674
-# Events that are drawn one by one in all samples without a difference together: of a large reference bags are enough.
-_MOST_DRAWN = 4_000_000
+# Events that are drawn one by one in all samples without a difference together, so that counts in intervals have their
+# law for data of some thousand events: of a large reference bags are enough.
+_MOST_DRAWN = 10_000_000
+# Yields that differ by less than this share do not move what is expected in an interval.
+_OTHER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,24 +60,11 @@ class PointOfFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """Samples without a difference: of the events, and fluctuations beyond them, shape (L, e)."""
-
-    events: Draws
-    beyond: Float64[np.ndarray, "L e"]
-
-    @property
-    def count(self) -> int:
-        """Number of samples, L."""
-        return self.events.count
-
-
-@dataclass(frozen=True, eq=False)
 class LeftFamily(Members):
     """The family of tests with parameters projected out.
 
     Arguments:
-        base: the family of both samples, before.
+        base: the family of both samples, whose parts are those before.
         fitted: what was fitted.
         yield_left: what the yields differ by, in the units of scores.
     """
@@ -96,13 +85,16 @@ class LeftFamily(Members):
         family = Family.of(pool, settings, seed=seed)
         fitted, yield_left = _fitted(at, pool, family.spread)
         parts = projected(family.parts, fitted)
-        if not parts:
+        found = [ProjectedIntervals.of_those(each, fitted) for each in family.intervals]
+        intervals = tuple(each for each in found if each is not None)
+        if not parts and not intervals:
             raise ValueError("the parameters can describe whatever the tests look at: nothing is left to be compared")
         # Rows beyond the events stand for fluctuations of yields and measurements.
         beyond = np.full(fitted.beyond.shape[1], fitted.unit)
         fourth, positive = (np.append(each, 0 * beyond) for each in (family.spread.fourth, family.spread.positive))
         spread = Spread(np.append(fitted.second, beyond), fourth, positive)
-        return cls(spread, tuple(parts), (), family.q, family, fitted, yield_left)
+        base = replace(family, intervals=intervals)
+        return cls(spread, tuple(parts), intervals, family.q, base, fitted, yield_left)
 
     @property
     def kind(self) -> tuple[Kind, str]:
@@ -111,41 +103,37 @@ class LeftFamily(Members):
 
     def null(self, count: int, seed: int) -> Any:
         """Samples without a difference."""
+        fitted = self.fitted
         rng = np.random.default_rng([seed, _STREAM])
         drawn = null_draws(self.base.pool, self.base.spread, self.q, count, seed, most=_MOST_DRAWN)
-        return Drawn(drawn, rng.standard_normal((count, self.fitted.beyond.shape[1])))
+        noise = rng.standard_normal((count, fitted.beyond.shape[1]))
+        of_parameters = Part(None, fitted.scores, np.ones(fitted.scores.shape[1]), ())
+        (y_s,) = drawn.scores([of_parameters])
+        own = np.zeros(count) if fitted.own is None else noise @ fitted.own
+        return Drawn(drawn, y_s + noise @ fitted.beyond.T, own)
 
     @blas_threads()
     def t(self, draws: Any) -> Float64[np.ndarray, "L k"]:
         """t of each pair of samples in each member."""
         bases = [part.base for part in self.parts if isinstance(part, ProjectedPart) and part.base is not None]
-        k = self.fitted.scores.shape[1]
-        of_parameters = Part(None, self.fitted.scores, np.ones(k), ())
-        *of_bases, y_s = draws.events.scores([*bases, of_parameters])
-        return self._t(of_bases, y_s, draws.beyond, np.zeros(len(y_s)))
-
-    def _t(self, y: list[np.ndarray], y_s: np.ndarray, beyond: np.ndarray, of_yield: np.ndarray) -> np.ndarray:
-        scores = iter(y)
-        found = []
+        scores = draws.events.scores(bases)
+        found = [np.zeros((draws.events.count, 0))]
         for part in self.parts:
             assert isinstance(part, ProjectedPart)
-            own = of_yield[:, None] if part.base is None else next(scores)
-            found.append(part.of_scores(own, y_s, beyond) ** 2 @ part.filters)
+            y = draws.of_yield[:, None] if part.base is None else next(scores)
+            found.append(part.of_scores(y, draws.y_s) ** 2 @ part.filters)
         return np.concatenate(found, axis=1)
 
     @cached_property
     def observed(self) -> Float64[np.ndarray, "one k"]:
         """t of the samples as they are, in each member, shape (1, k)."""
-        bases = [part.base for part in self.parts if isinstance(part, ProjectedPart) and part.base is not None]
-        y = list(self.base.observed().scores(bases))
-        nothing = np.zeros((1, self.fitted.beyond.shape[1]))
-        return self._t(y, self.fitted.left[None], nothing, np.array([self.yield_left]))
+        return self.t(Drawn(self.base.observed(), self.fitted.left[None], np.array([self.yield_left])))
 
     # What follows makes it the samples as they are, see `nplm.family.statistic.Seen`.
     @property
-    def root(self) -> None:
-        """There are no intervals."""
-        return
+    def root(self) -> Float64[np.ndarray, " one"] | None:
+        """The largest of all intervals, in absolute value."""
+        return largest_root(self.intervals)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -154,8 +142,8 @@ class LeftFamily(Members):
 
     @property
     def unit_masses(self) -> bool:
-        """Whether masses are numbers of events."""
-        return self.base.unit_masses
+        """Whether masses of the data are numbers of events."""
+        return bool(np.allclose(self.base.pool.masses[self.base.pool.in_b], 1.0))
 
     def edges(self, interval: Interval) -> tuple[float, float]:
         """The smallest and the largest value of the feature in an interval."""
@@ -311,7 +299,7 @@ class GoodnessOfFit:
         }
 
 
-USUAL = FamilySettings(classes=CLASSES)
+USUAL = FamilySettings()
 
 
 def look_for_more(
@@ -324,29 +312,27 @@ def look_for_more(
     notes: tuple[str, ...] = (),
 ) -> tuple[GoodnessOfFit, LeftFamily, FamilyNull]:
     """The goodness of fit of a fitted model; see `GoodnessOfFit`."""
-    if INTERVALS in settings.classes:
-        raise ValueError("single intervals are not looked at beside fitted parameters: leave the class out")
     family = LeftFamily.of(at, settings, seed)
     t = family.observed
     null = FamilyNull(family, family.surprise(family.null(resamples, seed)), seed)
-    statistic = float(combined(family.by_class(t, None), null.log_tests)[0])
+    statistic = float(combined(family.by_class(t, family.root), null.log_tests)[0])
     calibration, statistic, leading = calibrated(null, family, t[0], statistic)
-    assert isinstance(leading, int)
     features = at.data.features
-    names, member = [], family.members[leading][1]
-    for _, each in family.members:
-        names.append(YIELD if each.kind == YIELD else test_name(each, features))
-    words = "in the yield" if member.kind == YIELD else leading_words(family, leading, features)
+    number, looked_at = number_of(family, leading)
+    words = leading_words(family, leading, features)
+    if at.yields and leading_interval(family, leading) is not None and _other_yield(at):
+        words += ", scaled to the yield of the data"
+    of_tests, expected_t, log_p = (np.array(each) for each in family.told(t[0], seed))
     found = GoodnessOfFit(
         statistic,
         calibration,
-        tuple(names),
-        t[0],
-        family.expected_t,
-        family.log_p(t)[0],
-        leading,
+        tuple(test_names(family, features)),
+        of_tests,
+        expected_t,
+        log_p,
+        number,
         words,
-        tuple(dict.fromkeys(features[j] for j in member.features)),
+        tuple(dict.fromkeys(features[j] for j in looked_at)),
         null.statistics,
         parameters,
         family.classes,
@@ -356,8 +342,13 @@ def look_for_more(
     return found, family, null
 
 
+def _other_yield(at: PointOfFit) -> bool:
+    """Whether the yields differ so that they move what is expected in an interval."""
+    return abs(at.data.total_weight / at.sample.total_weight - 1) > _OTHER
+
+
 def statistic_of(family: LeftFamily, log_tests: Float64[np.ndarray, " c"], classes: tuple[str, ...]) -> float:
     """T of a toy, with the numbers of independent tests of the samples that it is a toy of."""
     tests = dict(zip(classes, log_tests.tolist(), strict=True))
-    own = family.by_class(family.observed, None)[0]
+    own = family.by_class(family.observed, family.root)[0]
     return float(max(value - tests[name] for name, value in zip(family.classes, own, strict=True) if name in tests))

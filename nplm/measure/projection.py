@@ -14,18 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64, Int
 
 from nplm._util.blas import blas_threads
 from nplm.family.member import SEEN, Member, Part, shrinkage
+from nplm.family.settings import YIELD
 
-# A product of which less than this share is left has been fitted.
-_LEFT = 0.02
+# A product or an interval of which less than this share is left has been fitted.
+LEFT = 0.02
 # A yield of which less than this share is left is one of the parameters; eigenvalues that are rounding.
 _ABSORBED = 1e-6
-YIELD = "yield"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,24 @@ class Fitted:
     def unit(self) -> float:
         """Weight of the rows that stand for fluctuations beyond the events, so that samples of rows hold them."""
         return float(self.second.sum() / (10 * max(self.beyond.shape[1], 1)))
+
+    @cached_property
+    def inverse(self) -> Float64[np.ndarray, "K K"]:
+        """H^-1."""
+        return np.linalg.pinv(self.information, rcond=1e-12, hermitian=True)
+
+    @cached_property
+    def of_events(self) -> Float64[np.ndarray, "K K"]:
+        """Covariance of y_s by the shapes of the events."""
+        return (self.scores * self.second[:, None]).T @ self.scores
+
+    def without(self, part: Part) -> tuple[Float64[np.ndarray, "r K"], Float64[np.ndarray, "r r"]]:
+        """C of a part, and the covariance of what is left of its scores."""
+        variance, with_scores, information = _moments(part, self)
+        response = information @ self.inverse
+        across = with_scores @ response.T
+        of_scores = self.of_events + self.beyond @ self.beyond.T
+        return response, variance - across - across.T + response @ of_scores @ response.T
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,16 +109,9 @@ class ProjectedPart(Part):
         phi[~inside] = _of_beyond(response, fitted, self.own)[rows[~inside] - n] / np.sqrt(fitted.unit)
         return phi @ rotation
 
-    def of_scores(
-        self,
-        y: Float64[np.ndarray, "L b"],
-        y_s: Float64[np.ndarray, "L K"],
-        noise: Float64[np.ndarray, "L e"],
-    ) -> Float64[np.ndarray, "L r"]:
-        """What is left of scores: of the part, of the parameters, and of fluctuations beyond the events."""
-        fitted, response, rotation = self.fitted, self.response, self.rotation
-        own = 0.0 if self.own is None else (noise @ self.own)[:, None]
-        return (y + own - (y_s + noise @ fitted.beyond.T) @ response.T) @ rotation
+    def of_scores(self, y: Float64[np.ndarray, "L b"], y_s: Float64[np.ndarray, "L K"]) -> Float64[np.ndarray, "L r"]:
+        """What is left of scores of the part, with those of the parameters."""
+        return (y - y_s @ self.response.T) @ self.rotation
 
 
 def _of_beyond(
@@ -112,13 +124,9 @@ def _of_beyond(
 @blas_threads()
 def projected(parts: Sequence[Part], fitted: Fitted) -> list[ProjectedPart]:
     """What is left of the parts of a family, and of the yield where it is compared."""
-    inverse = np.linalg.pinv(fitted.information, rcond=1e-12, hermitian=True)
-    of_scores = (fitted.scores * fitted.second[:, None]).T @ fitted.scores + fitted.beyond @ fitted.beyond.T
     found: list[ProjectedPart] = []
     for part in parts:
-        variance, with_scores, information = _moments(part, fitted)
-        response = information @ inverse
-        covariance = _covariance(variance, with_scores, of_scores, response)
+        response, covariance = fitted.without(part)
         left = _left(part, covariance)
         if left is not None:
             rotation, mu, members = left
@@ -137,11 +145,9 @@ def projected(parts: Sequence[Part], fitted: Fitted) -> list[ProjectedPart]:
                 )
             )
     if fitted.own is not None:
-        response = (fitted.of_yield @ inverse)[None]
+        response = (fitted.of_yield @ fitted.inverse)[None]
         of_beyond = _of_beyond(response, fitted, fitted.own)
-        size = float(of_beyond[:, 0] @ of_beyond[:, 0]) + float(
-            (response @ ((fitted.scores * fitted.second[:, None]).T @ fitted.scores) @ response.T)[0, 0]
-        )
+        size = float(of_beyond[:, 0] @ of_beyond[:, 0]) + float((response @ fitted.of_events @ response.T)[0, 0])
         if size > _ABSORBED * float(fitted.own @ fitted.own):
             member = Member(YIELD, (), None, None, np.ones(1))
             rotation = np.array([[1 / np.sqrt(size)]])
@@ -191,23 +197,13 @@ def _moments(
     return variance, with_scores, with_scores if same else informed
 
 
-def _covariance(
-    variance: Float64[np.ndarray, "r r"],
-    with_scores: Float64[np.ndarray, "r K"],
-    of_scores: Float64[np.ndarray, "K K"],
-    response: Float64[np.ndarray, "r K"],
-) -> Float64[np.ndarray, "r r"]:
-    across = with_scores @ response.T
-    return variance - across - across.T + response @ of_scores @ response.T
-
-
 def _left(
     part: Part, covariance: Float64[np.ndarray, "r r"]
 ) -> tuple[Float64[np.ndarray, "r s"], Float64[np.ndarray, " s"], tuple[Member, ...]] | None:
     """The rotation to scores that are independent and of variance one, their mu, and the tests that they make."""
     if part.members[0].penalty is None:
         size = np.diag(covariance)
-        kept = np.flatnonzero(size > _LEFT)
+        kept = np.flatnonzero(size > LEFT)
         if not len(kept):
             return None
         rotation = np.zeros((len(size), len(kept)))

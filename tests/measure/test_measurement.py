@@ -77,6 +77,9 @@ def test_nuisances_alone_are_taken_out_of_the_family() -> None:
     left = Measurement(reference, nuisances=nuisances).run(peak, resamples=199)
     assert left.goodness_of_fit is not None
     assert left.goodness_of_fit.z > 4
+    assert "interval of x" in left.goodness_of_fit.tests
+    assert "between x = 3." in left.goodness_of_fit.leading_words
+    assert "events of the data where" in left.goodness_of_fit.leading_words
     assert "The nuisances leave something over" in repr(left)
 
 
