@@ -27,9 +27,9 @@ from nplm.two_sample.calibration import Kind, TwoSampleCalibration
 from nplm.two_sample.pooled import Pool
 
 _STREAM = 0x6C656674
-# Events that are drawn one by one in all samples without a difference together, so that counts in intervals have their
-# law for data of some thousand events: of a large reference bags are enough.
-_MOST_DRAWN = 10_000_000
+# Events that are drawn one by one in all samples without a difference together: of a large reference bags are enough;
+# of data there are more, so that counts in intervals have their law.
+_MOST_DRAWN, _MOST_OF_DATA = 4_000_000, 10_000_000
 # Yields that differ by less than this share do not move what is expected in an interval.
 _OTHER = 0.01
 
@@ -105,7 +105,9 @@ class LeftFamily(Members):
         """Samples without a difference."""
         fitted = self.fitted
         rng = np.random.default_rng([seed, _STREAM])
-        drawn = null_draws(self.base.pool, self.base.spread, self.q, count, seed, most=_MOST_DRAWN)
+        of_data = int(1.1 * self.base.pool.total_b * count)
+        most = max(_MOST_DRAWN, min(of_data, _MOST_OF_DATA))
+        drawn = null_draws(self.base.pool, self.base.spread, self.q, count, seed, most=most)
         noise = rng.standard_normal((count, fitted.beyond.shape[1]))
         of_parameters = Part(None, fitted.scores, np.ones(fitted.scores.shape[1]), ())
         (y_s,) = drawn.scores([of_parameters])
