@@ -24,7 +24,7 @@ from nplm.family.rarity import Rarity
 from nplm.family.settings import FamilySettings
 from nplm.family.statistic import Family, combined
 from nplm.family.subsets import Subset
-from nplm.family.words import leading_interval, leading_words, number_of, test_names, words_of_test
+from nplm.family.words import leading_interval, leading_words, number_of, scaled_words, test_names, words_of_test
 from nplm.io.tables import Tabular, two_samples
 from nplm.stats.yields import Rate
 from nplm.two_sample.calibration import Calibrate, TwoSampleCalibration
@@ -40,8 +40,6 @@ from nplm.wording.standing import calibration_name
 CALIBRATIONS: tuple[Calibrate, ...] = ("permutation", "asymptotic")
 RESAMPLES, FEWEST, MOST = 999, 99, 1_000_000
 RATE = "yield"
-# Yields that differ by less than this share do not move what is expected in an interval.
-_OTHER = 0.01
 USUAL = FamilySettings()
 
 
@@ -237,8 +235,8 @@ class FamilyTest:
         words, found = leading_words(family, leading, features), leading_interval(family, leading)
         if self._of_test:
             words = words_of_test(words, whole=self.b.effective_size > (1 - 1e-9) * len(self.b))
-        if self.rate is not None and found is not None and abs(self.rate.observed / self.rate.expected - 1) > _OTHER:
-            words += f", scaled to the yield of {'the data' if self._of_test else 'B'}"
+        if self.rate is not None and found is not None:
+            words += scaled_words(self.rate.observed, self.rate.expected, "the data" if self._of_test else "B")
         if self.rate is not None:
             names.append(RATE)
             t.append(self.rate.root**2)

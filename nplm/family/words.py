@@ -11,6 +11,8 @@ from nplm.family.settings import ALL, COUNT, MOMENTS, ONE, RARITY, RAW, YIELD
 from nplm.family.statistic import Seen
 
 _SPREADS = {1: "mean", 2: "spread"}
+# Yields that differ by less than this share do not move what is expected in an interval.
+_OTHER = 0.01
 
 
 def test_name(member: Member, features: tuple[str, ...]) -> str:
@@ -40,7 +42,7 @@ def test_names(seen: Seen, features: tuple[str, ...]) -> list[str]:
 
 
 def number_of(seen: Seen, leading: int | Interval) -> tuple[int, tuple[int, ...]]:
-    """Number of the leading test among these names, and of the features that it looks at."""
+    """Number of the leading test among these names, and the numbers of the features that it looks at."""
     if isinstance(leading, Interval):
         return len(seen.members) + seen.intervals.index(leading.among), (leading.feature,)
     return leading, seen.members[leading][1].features
@@ -110,6 +112,11 @@ def leading_interval(seen: Seen, leading: int | Interval) -> Interval | None:
         return None
     looked_at = set(member.features)
     return standing_out([each for each in seen.intervals if looked_at == {each.feature}])
+
+
+def scaled_words(observed: float, expected: float, whose: str) -> str:
+    """That what is expected in an interval is scaled, where yields are compared and differ; else nothing."""
+    return f", scaled to the yield of {whose}" if abs(observed / expected - 1) > _OTHER else ""
 
 
 def where_words(seen: Seen, leading: int | Interval, features: tuple[str, ...]) -> str:

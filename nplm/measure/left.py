@@ -20,7 +20,7 @@ from nplm.family.pvalue import FamilyNull
 from nplm.family.settings import CLASSES, YIELD, FamilySettings
 from nplm.family.spread import Spread, equal_masses
 from nplm.family.statistic import Family, Members, combined
-from nplm.family.words import leading_interval, leading_words, number_of, test_names
+from nplm.family.words import leading_interval, leading_words, number_of, scaled_words, test_names
 from nplm.measure.projected_intervals import Drawn, ProjectedIntervals
 from nplm.measure.projection import Fitted, ProjectedPart, projected
 from nplm.two_sample.calibration import Kind, TwoSampleCalibration
@@ -30,8 +30,6 @@ _STREAM = 0x6C656674
 # Events that are drawn one by one in all samples without a difference together: of a large reference bags are enough;
 # of data there are more, so that counts in intervals have their law.
 _MOST_DRAWN, _MOST_OF_DATA = 4_000_000, 10_000_000
-# Yields that differ by less than this share do not move what is expected in an interval.
-_OTHER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,8 +320,8 @@ def look_for_more(
     features = at.data.features
     number, looked_at = number_of(family, leading)
     words = leading_words(family, leading, features)
-    if at.yields and leading_interval(family, leading) is not None and _other_yield(at):
-        words += ", scaled to the yield of the data"
+    if at.yields and leading_interval(family, leading) is not None:
+        words += scaled_words(at.data.total_weight, at.sample.total_weight, "the data")
     of_tests, expected_t, log_p = (np.array(each) for each in family.told(t[0], seed))
     found = GoodnessOfFit(
         statistic,
@@ -342,11 +340,6 @@ def look_for_more(
         notes,
     )
     return found, family, null
-
-
-def _other_yield(at: PointOfFit) -> bool:
-    """Whether the yields differ so that they move what is expected in an interval."""
-    return abs(at.data.total_weight / at.sample.total_weight - 1) > _OTHER
 
 
 def statistic_of(family: LeftFamily, log_tests: Float64[np.ndarray, " c"], classes: tuple[str, ...]) -> float:
