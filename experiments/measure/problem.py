@@ -25,6 +25,12 @@ def log_density(x: Float64[np.ndarray, "n 3"], theta: Float64[np.ndarray, " 5"])
     return np.asarray(-width_0 - width_1 - 0.5 * np.log(1 - rho**2) - 0.5 * square - 0.5 * x[:, 2] ** 2)
 
 
+def scores(x: Float64[np.ndarray, "n 3"], theta: Float64[np.ndarray, " 5"], free: int) -> Float64[np.ndarray, "n K"]:
+    """Its derivatives by the first so many parameters."""
+    steps = 1e-5 * np.eye(5)[:free]
+    return np.column_stack([(log_density(x, theta + h) - log_density(x, theta - h)) / 2e-5 for h in steps])
+
+
 def fitted(x: Float64[np.ndarray, "n 3"], free: int) -> Float64[np.ndarray, " 5"]:
     """The maximum of the likelihood in the first so many parameters, the others at 0; exact for 0, 1, 3 (where they
     do not share a feature's likelihood), and 5."""
@@ -40,14 +46,18 @@ def data(rng: np.random.Generator, n: int, lacking: str, strength: float) -> Flo
     Arguments:
         rng: generator.
         n: events.
-        lacking: "nothing", "component" (a share of the events in a narrow peak in all features), "resolution" (the
-            third feature wider by a share) or "correlation" (of the first with the third feature).
+        lacking: "nothing", "component" (a share of the events in a narrow peak in all features), "peak" (a share of
+            them in a narrower one in the first feature alone), "resolution" (the third feature wider by a share) or
+            "correlation" (of the first with the third feature).
         strength: of it.
     """
     x = draw(rng, n, TRUTH)
     if lacking == "component":
         peak = rng.random(n) < strength
         x[peak] = rng.normal(1.2, 0.25, (int(peak.sum()), 3))
+    elif lacking == "peak":
+        peak = rng.random(n) < strength
+        x[peak, 0] = rng.normal(1.2, 0.08, int(peak.sum()))
     elif lacking == "resolution":
         x[:, 2] *= 1 + strength
     elif lacking == "correlation":

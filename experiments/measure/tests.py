@@ -10,8 +10,9 @@ from jaxtyping import Float64
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import chi2
 
-from experiments.measure.problem import NAMES, TRUTH, data, draw, fitted, log_density
+from experiments.measure.problem import NAMES, TRUTH, data, draw, fitted, log_density, scores
 from nplm.data.sample import Sample
+from nplm.family.settings import CLASSES, INTERVALS, FamilySettings
 from nplm.measure import goodness_of_fit
 from nplm.measure.left import PointOfFit, look_for_more
 
@@ -31,6 +32,15 @@ def ours(x: np.ndarray, theta: np.ndarray, free: int, model: np.ndarray, *, proj
 
     point = dict(zip(NAMES[:free], theta[:free].tolist(), strict=True))
     return goodness_of_fit(x, model, density, point, resamples=_RESAMPLES).p_value
+
+
+def without_intervals(x: np.ndarray, theta: np.ndarray, free: int, model: np.ndarray) -> float:
+    """p of the same tests but the intervals."""
+    of_model, of_data = (scores(each, theta, free) for each in (model, x))
+    mean = of_model.mean(axis=0)
+    at = PointOfFit(Sample(model), Sample(x), of_model - mean, of_data - mean, False, np.zeros((free, free)))
+    settings = FamilySettings(classes=tuple(name for name in CLASSES if name != INTERVALS))
+    return look_for_more(at, NAMES[:free], settings=settings, resamples=_RESAMPLES)[0].p_value
 
 
 def energy(x: np.ndarray, model: np.ndarray) -> float:
@@ -71,4 +81,4 @@ def chi2_p(x: np.ndarray, theta: np.ndarray, free: int, model: np.ndarray) -> fl
     return float(chi2.sf(value, kept.sum() - 1 - free))
 
 
-__all__ = ["TRUTH", "chi2_p", "energy", "energy_null", "ours"]
+__all__ = ["TRUTH", "chi2_p", "energy", "energy_null", "ours", "without_intervals"]
