@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -36,6 +36,7 @@ def log_likelihood(observed: np.ndarray, expected: np.ndarray, error: np.ndarray
     return xlogy(observed, found) - found - pull**2 / 2
 
 
+@runtime_checkable
 class TogetherRegions(Protocol):
     """Regions of an analysis that enter together, with a likelihood of the yields that a signal adds to them."""
 
