@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,11 @@ class Extreme:
         Then it is that of independent regions; so it is the larger one of both.
         """
         return self.global_p if np.isnan(self.drawn_p) else max(self.global_p, self.drawn_p)
+
+
+def on_their_side(found: Sequence[Extreme]) -> list[Extreme]:
+    """Those that are an excess, or a deficit, at all: a small table has not as many of either as are listed."""
+    return [each for each in found if each.p_value < 0.5]
 
 
 def extremes(

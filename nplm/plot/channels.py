@@ -12,6 +12,7 @@ from scipy.special import ndtri_exp
 from nplm.channels.combination_result import CombinationResult
 from nplm.channels.combine_result import CombinedResult
 from nplm.channels.explain_result import ExplainResult
+from nplm.channels.extremes import on_their_side
 from nplm.channels.histogram import PHistogram
 from nplm.channels.regions_result import RegionsResult
 from nplm.channels.regions_text import factor_words
@@ -53,7 +54,8 @@ def plot_p_histogram(histogram: PHistogram) -> Figure:
 
 def plot_extremes(result: RegionsResult) -> Figure:
     """Draws Z of the largest excesses and deficits, by themselves and among all regions."""
-    rows = [*result.extremes[: _MOST_ROWS // 2], *result.deficits[: _MOST_ROWS // 2]]
+    sides = (on_their_side(each[: _MOST_ROWS // 2]) for each in (result.extremes, result.deficits))
+    rows = [each for side in sides for each in side] or list(result.extremes[:1])
     signs = [1 if each.side == "excess" else -1 for each in rows]
     local = [sign * z_score(each.p_value) for sign, each in zip(signs, rows, strict=True)]
     overall = [sign * max(0.0, z_score(each.overall_p)) for sign, each in zip(signs, rows, strict=True)]

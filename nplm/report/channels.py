@@ -29,6 +29,7 @@ from nplm.channels.explain_text import (
     explain_verdict,
     walk_rows,
 )
+from nplm.channels.extremes import Extreme, on_their_side
 from nplm.channels.regions_result import RegionsResult
 from nplm.channels.regions_text import (
     EXTREMES_HEAD,
@@ -127,8 +128,8 @@ def write_regions(folder: Path, result: RegionsResult, content: Mapping[str, Any
     verdict = regions_verdict(result)
     agreement = verdict.level == "agreement"
     parts = [
-        _Part("What stands out", "", [ranking] if agreement else [], [EXTREMES_HEAD, *extreme_rows(result.extremes)]),
-        _Part("Deficits", "", [], [EXTREMES_HEAD, *extreme_rows(result.deficits)]),
+        _side("What stands out", "more", result.extremes, [ranking] if agreement else []),
+        _side("Deficits", "fewer", result.deficits),
         _Part(
             "Are the errors right?",
             "",
@@ -180,6 +181,14 @@ def write_combined(folder: Path, result: CombinedResult, content: Mapping[str, A
             parts=[_Part("Channels", "", [], [CHANNELS_HEAD, *channel_rows(result)])],
         ),
     )
+
+
+def _side(title: str, than: str, found: Sequence[Extreme], pictures: Sequence[Picture] = ()) -> _Part:
+    """The table of excesses or deficits, or that there are none."""
+    rows = extreme_rows(on_their_side(found))
+    if not rows:
+        return _Part(title, f"No region has {than} events than half of all tables would have there.", pictures)
+    return _Part(title, "", pictures, [EXTREMES_HEAD, *rows])
 
 
 def write_combination(folder: Path, result: CombinationResult, content: Mapping[str, Any]) -> Path:

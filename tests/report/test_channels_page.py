@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nplm import load_result, write_report
-from nplm.channels import best_combination, combine_results, examine_regions, explain_excesses
+from nplm.channels import RegionTable, best_combination, combine_results, examine_regions, explain_excesses
 from nplm.plot import (
     plot_combined,
     plot_error_factors,
@@ -41,7 +41,7 @@ def test_pages_say_the_answer_first_and_results_are_loaded(tmp_path: Path) -> No
         plot_fake_tables(explain_excesses(quiet, templates(quiet), ["signature"], walkers=1, steps=1, fakes=0))
 
 
-def test_pictures_show_the_numbers() -> None:
+def test_pictures_show_the_numbers(tmp_path: Path) -> None:
     result = examine_regions(draw_table(np.random.default_rng(5)), draws=20, by=["experiment"])
     axes = plot_p_histogram(result.histogram).axes[0]
     (points,) = (c for c in axes.containers if c.get_label() == "observed")
@@ -52,6 +52,12 @@ def test_pictures_show_the_numbers() -> None:
 
     assert bars[0].get_width() == pytest.approx(norm.isf(result.extremes[0].p_value))
     assert bars[10].get_width() == pytest.approx(-norm.isf(result.deficits[0].p_value))
+    # What is listed as a deficit as there are no others is none: its bar would stand among the excesses.
+    more = {"region": ["a", "b"], "analysis": ["x", "y"], "observed": [9, 30], "expected": [3, 20], "error": [0.5, 1]}
+    excesses = examine_regions(RegionTable.from_columns(more), draws=20)
+    assert [bar.get_width() > 0 for bar in plot_extremes(excesses).axes[0].patches] == [True, True]
+    page = Page(write_report(excesses, tmp_path).read_text(encoding="utf-8")).text
+    assert "No region has fewer events than half of all tables would have there." in page
     factors = plot_error_factors(result).axes[0].containers[0].lines[0].get_xdata()
     np.testing.assert_allclose(factors, [each.factor for each in result.factors])
     combined = combine_results({"one": 0.3, "two": 0.01})
