@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from nplm.nuisance.ratios.interpolation_polynomial import polynomial_between
+
 # Modifiers that multiply bins with their parameter: all bins with one, or each bin with its own.
 _ONE, _EACH = ("normfactor", "lumi"), ("shapefactor", "shapesys", "staterror")
 # A factor of zero has no logarithm; this one is as small as makes no difference.
 _LEAST = 1e-12
-# What the coefficients of alpha to alpha^6 give for value, first and second derivative at +1, then at -1.
 _POWERS = np.arange(1, 7)
-_ENDS = np.array(
-    [
-        row
-        for x in (1.0, -1.0)
-        for row in (x**_POWERS, _POWERS * x ** (_POWERS - 1), _POWERS * (_POWERS - 1) * x**_POWERS)
-    ]
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +38,7 @@ class Varied:
         code 4).
         """
         log_up, log_down = np.log(self.up), np.log(self.down)
-        ends = [self.up - 1, self.up * log_up, self.up * log_up**2]
-        ends += [self.down - 1, -self.down * log_down, self.down * log_down**2]
-        coefficients = np.linalg.solve(_ENDS, np.array(ends))
+        coefficients = polynomial_between(log_up, log_down)
         a = np.clip(alpha, -1, 1)[..., None]
         inner = [
             1 + (a**_POWERS * coefficients.T).sum(axis=-1),

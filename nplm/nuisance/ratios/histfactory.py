@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from nplm.nuisance.ratios.interpolation_polynomial import polynomial_between
+
 Kind = Literal["exponential", "polynomial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -45,7 +47,7 @@ class Interpolated:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"there is no interpolation '{self.kind}': choose quadratic, {', '.join(KINDS)}")
-        powers = _polynomial(self.log_up, self.log_down)
+        powers = polynomial_between(self.log_up, self.log_down)
         object.__setattr__(self, "_powers", powers)
         if self.kind == "polynomial":
             least = 1 + (_GRID[:, None, None] ** np.arange(1, 7)[:, None] * powers).sum(axis=1).min(axis=0)
@@ -89,14 +91,3 @@ def two_sided(names: Sequence[str], varied: Sequence[Mapping[str, float]]) -> li
             )
         found.append((own[steps[1]], own[steps[0]], steps[1]))
     return found
-
-
-def _polynomial(log_up: Float64[np.ndarray, " m"], log_down: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, "6 m"]:
-    """a_1 to a_6 of 1 + sum a_i nu^i with the value and two derivatives of the exponentials at nu = +-1."""
-    i = np.arange(1, 7)
-    rows, right = [], []
-    for sign, log_end in ((1.0, log_up), (-1.0, log_down)):
-        end = np.exp(log_end)
-        rows += [sign**i, i * sign ** (i - 1), i * (i - 1) * sign**i]
-        right += [end - 1, sign * log_end * end, log_end**2 * end]
-    return np.linalg.solve(np.array(rows), np.array(right))
