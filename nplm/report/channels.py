@@ -200,7 +200,9 @@ def write_combination(folder: Path, result: CombinationResult, content: Mapping[
         "Light: the analyses of row and column may be combined. Dark: both are in the best combination, whose analyses"
         " are in bold. White: they may not be combined.",
     )
-    excluded = excluded_rows(result)
+    parts = [_Part("Analyses", "", [], [ANALYSES_HEAD, *analysis_rows(result)])]
+    if excluded := excluded_rows(result):
+        parts.append(_Part("What may not be combined, and why", "", [], [EXCLUDED_HEAD, *excluded]))
     return write_page(
         folder,
         _page(
@@ -212,10 +214,7 @@ def write_combination(folder: Path, result: CombinationResult, content: Mapping[
             question="Which analyses may be combined?",
             subject=f"{result.table}: {count(len(result.graph.names), 'analysis', 'analyses')}",
             leading=[graph],
-            parts=[
-                _Part("Analyses", "", [], [ANALYSES_HEAD, *analysis_rows(result)]),
-                _Part("What may not be combined, and why", "", [], [EXCLUDED_HEAD, *excluded] if excluded else []),
-            ],
+            parts=parts,
         ),
     )
 
